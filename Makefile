@@ -1,0 +1,47 @@
+# make demo | make test | make check | make bench: each builds .venv when it is missing or out of date.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DATA ?= $(JINA_COMPONENTS_DATA)
+
+.PHONY: demo test check bench format clean
+
+demo: $(VENV)/.installed-base
+	$(BIN)/python cookbook/demo.py
+
+test: $(VENV)/.installed-dev
+	$(BIN)/pytest
+
+check: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.installed-dev
+	@test -n "$(DATA)" || { echo "make bench DATA=FOLDER: the data sets; see benchmarks/README.md" >&2; exit 2; }
+	$(BIN)/python -m benchmarks.quality.retrieval --data "$(DATA)"
+	$(BIN)/python -m benchmarks.quality.answers --data "$(DATA)"
+
+format: $(VENV)/.installed-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(BIN)/python:
+	@$(PYTHON) -c "import ensurepip, venv" 2>/dev/null || { \
+	  test "$$(id -u)" = 0 || { echo "python3 with venv is missing; on Debian: apt-get install python3-venv" >&2; exit 2; }; \
+	  apt-get update -q && apt-get install -qy python3 python3-venv; }
+	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" || { echo "Python 3.11 or newer is needed: make PYTHON=python3.11 …" >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed-base: pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
+	touch $@
+
+$(VENV)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[torch,dev]'
+	touch $@ $(VENV)/.installed-base

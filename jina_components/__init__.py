@@ -1,0 +1,48 @@
+"""Composable search components: read, segment, embed, retrieve, rerank, answer with verified citations.
+
+Names are resolved on first use, so that importing the package stays light.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from jina_components.chat import OpenAIChat as OpenAIChat
+    from jina_components.deep_search import DeepSearchAgent as DeepSearchAgent
+    from jina_components.embedder import Embedder as Embedder
+    from jina_components.reader import Reader as Reader
+    from jina_components.reranker import Reranker as Reranker
+    from jina_components.retriever import Retriever as Retriever
+    from jina_components.segmenter import Segmenter as Segmenter
+    from jina_components.types import Answer as Answer
+    from jina_components.types import Document as Document
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Answer": "types",
+    "DeepSearchAgent": "deep_search",
+    "Document": "types",
+    "Embedder": "embedder",
+    "OpenAIChat": "chat",
+    "Reader": "reader",
+    "Reranker": "reranker",
+    "Retriever": "retriever",
+    "Segmenter": "segmenter",
+}
+
+__all__ = [*_HOMES]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])

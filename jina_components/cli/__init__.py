@@ -1,0 +1,5 @@
+"""The `jina-components` command."""
+
+from jina_components.cli.main import main
+
+__all__ = ["main"]

@@ -1,0 +1,111 @@
+"""`ask`: a question into a cited answer."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jina_components.cli.common import (
+    Commands,
+    add_command,
+    add_reading_options,
+    print_json,
+    read_sources,
+    shows_progress,
+)
+from jina_components.cli.indexing import open_index
+from jina_components.cli.vectors import add_embedder_option
+from jina_components.errors import ConfigError
+from jina_components.types import Answer, Citation
+
+if TYPE_CHECKING:
+    from jina_components.protocols import ChatModel
+    from jina_components.retriever import Retriever
+
+
+def add_commands(commands: Commands) -> None:
+    """Add the commands of this group."""
+    ask = add_command(
+        commands, "ask", _ask,
+        help="answer a question from files, folders, URLs or an index, with verbatim quotes",
+        examples="""
+            jina-components ask "How do I install it?" README.md docs/
+            jina-components ask "What is the warranty?" --index my.index --json
+            jina-components ask "Why?" report.pdf --chat-model llama3.1 --chat-url http://localhost:11434/v1
+        """,
+    )  # fmt: skip
+    ask.add_argument("question", metavar="QUESTION")
+    ask.add_argument("sources", nargs="*", metavar="PATH", help="file, folder or URL to answer from")
+    ask.add_argument(
+        "--index", type=Path, metavar="DIR", help="answer from an index made by `jina-components index`"
+    )
+    ask.add_argument("--json", action="store_true", help="print the answer with its citations as JSON")
+    ask.add_argument(
+        "--chat-model", metavar="NAME", help="let this chat model write the answer from the same quotes"
+    )
+    ask.add_argument(
+        "--chat-url", default=os.environ.get("OPENAI_BASE_URL", "https://api.openai.com/v1"), metavar="URL",
+        help="its OpenAI-compatible API (default: $OPENAI_BASE_URL, else OpenAI's); the key is $OPENAI_API_KEY",
+    )  # fmt: skip
+    add_embedder_option(ask)
+    add_reading_options(ask)
+
+
+def _ask(options: argparse.Namespace) -> int:
+    from jina_components.deep_search import DeepSearchAgent
+    from jina_components.reranker import Reranker
+
+    retriever, failures = _retriever(options)
+    agent = DeepSearchAgent(retriever, reranker=Reranker(), chat=_chat(options))
+    answer = agent.run(options.question)
+    if options.json:
+        print_json(asdict(answer))
+    else:
+        print(_render(answer))
+    if not answer.answered:
+        return 1
+    return 3 if failures else 0
+
+
+def _retriever(options: argparse.Namespace) -> tuple[Retriever, bool]:
+    """What to answer from, and whether a source of it could not be read."""
+    from jina_components.embedder import Embedder
+    from jina_components.retriever import Retriever
+
+    if not options.sources and options.index is None:
+        raise ConfigError("ask needs something to answer from: give files, folders or URLs, or --index DIR.")
+    retriever = (
+        open_index(options.index, options.embedder)
+        if options.index
+        else Retriever(Embedder(options.embedder))
+    )
+    if not options.sources:
+        return retriever, False
+    reading, chunks = read_sources(options.sources, options)
+    retriever.add(chunks, show_progress=shows_progress())
+    return retriever, bool(reading.failures)
+
+
+def _chat(options: argparse.Namespace) -> ChatModel | None:
+    if not options.chat_model:
+        return None
+    from jina_components.chat import OpenAIChat
+
+    return OpenAIChat(options.chat_model, base_url=options.chat_url, api_key=os.environ.get("OPENAI_API_KEY"))
+
+
+def _render(answer: Answer) -> str:
+    notes = [
+        f"[{number}] {_place(citation)}\n    “{citation.quote}”"
+        for number, citation in enumerate(answer.citations, 1)
+    ]
+    return "\n".join([answer.text, *([""] if notes else []), *notes])
+
+
+def _place(citation: Citation) -> str:
+    page = f", page {citation.page}" if citation.page else ""
+    title = f"{citation.title} — " if citation.title and citation.title != citation.source else ""
+    return f"{title}{citation.source}{page}, characters {citation.start}–{citation.end}"

@@ -1,0 +1,125 @@
+"""What the commands share: adding a command, JSON lines, reading sources."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from jina_components.errors import ConfigError, InputError
+
+if TYPE_CHECKING:
+    from jina_components.reader import Reader
+    from jina_components.types import Document, Reading
+
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+
+def add_command(
+    commands: Commands,
+    name: str,
+    run: Callable[[argparse.Namespace], int],
+    *,
+    help: str,
+    examples: str,  # noqa: A002
+) -> argparse.ArgumentParser:
+    """A command with its examples at the end of `--help`."""
+    parser = commands.add_parser(
+        name,
+        help=help,
+        description=help[0].upper() + help[1:] + ".",
+        epilog="examples:\n" + "\n".join(f"  {line.strip()}" for line in examples.strip().splitlines()),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(run=run)
+    return parser
+
+
+def add_reading_options(parser: argparse.ArgumentParser) -> None:
+    """Options of commands that fetch URLs."""
+    parser.add_argument(
+        "--allow-network", action="append", default=[], metavar="CIDR",
+        help="let URLs reach this network although it is not public, such as 10.0.0.0/8 (may be repeated)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--cache",
+        type=Path,
+        metavar="DIR",
+        help="keep fetched pages here and use those younger than --cache-tolerance",
+    )
+    parser.add_argument(
+        "--cache-tolerance", type=float, default=3600, metavar="SECONDS", help="(default: %(default)s)"
+    )
+
+
+def make_reader(options: argparse.Namespace) -> Reader:
+    """A reader with the options of `add_reading_options`."""
+    from jina_components.net import Fetcher, ResponseCache, URLGuard
+    from jina_components.reader import Reader
+
+    cache = ResponseCache(options.cache, tolerance=options.cache_tolerance) if options.cache else None
+    return Reader(fetcher=Fetcher(guard=URLGuard(allow_networks=tuple(options.allow_network)), cache=cache))
+
+
+def read_sources(sources: Sequence[str], options: argparse.Namespace) -> tuple[Reading, list[Document]]:
+    """Pages of the sources and their chunks; failures are listed on standard error.
+
+    Raises:
+        InputError: not one source could be read.
+    """
+    from jina_components.segmenter import Segmenter
+
+    reading = make_reader(options).read_all(sources, show_progress=shows_progress())
+    for failure in reading.failures:
+        print(f"jina-components: not read: {failure.source}: {failure.error}", file=sys.stderr)
+    segmenter = Segmenter()
+    chunks = [chunk for page in reading.pages for chunk in segmenter.segment_page(page)]
+    if not chunks:
+        raise InputError(
+            "There is nothing to search: none of the sources could be read, or they hold no text."
+        )
+    return reading, chunks
+
+
+def shows_progress() -> bool:
+    """Bars only where a person sees them."""
+    return sys.stderr.isatty()
+
+
+def print_json(value: Any) -> None:  # noqa: ANN401 (JSON has no type)
+    """One JSON value on one line."""
+    print(json.dumps(value, ensure_ascii=False))
+
+
+def read_text(path: str) -> str:
+    """Text of a file, or of standard input for `-`.
+
+    Raises:
+        InputError: no text is there.
+    """
+    if path == "-":
+        return sys.stdin.read()
+    from jina_components.reader import Reader
+
+    return Reader().read(path).content
+
+
+def parse_filter(conditions: Sequence[str]) -> dict[str, Any] | None:
+    """Metadata conditions written NAME=VALUE; a value that is JSON (3, true) is read as such.
+
+    Raises:
+        ConfigError: one is not of this form.
+    """
+    parsed: dict[str, list[Any]] = {}
+    for condition in conditions:
+        name, equals, value = condition.partition("=")
+        if not name or not equals:
+            raise ConfigError(f"--filter takes NAME=VALUE, got {condition!r}.")
+        try:
+            parsed.setdefault(name, []).append(json.loads(value))
+        except json.JSONDecodeError:
+            parsed.setdefault(name, []).append(value)
+    return parsed or None

@@ -1,0 +1,113 @@
+"""`index` and `search`: an index on disk, and what it finds."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jina_components.cli.common import (
+    Commands,
+    add_command,
+    add_reading_options,
+    parse_filter,
+    print_json,
+    read_sources,
+    shows_progress,
+)
+from jina_components.cli.vectors import add_embedder_option
+from jina_components.types import Document, shorten
+
+if TYPE_CHECKING:
+    from jina_components.retriever import Retriever
+
+
+def add_commands(commands: Commands) -> None:
+    """Add the commands of this group."""
+    index = add_command(
+        commands, "index", _index,
+        help="read files, folders and URLs and index their chunks; sources read again are replaced",
+        examples="""
+            jina-components index docs/ manual.pdf https://example.com --to my.index
+        """,
+    )  # fmt: skip
+    index.add_argument("sources", nargs="+", metavar="PATH", help="file, folder or URL")
+    index.add_argument(
+        "--to", required=True, type=Path, metavar="DIR", help="the index; made if it is not there"
+    )
+    add_embedder_option(index)
+    add_reading_options(index)
+
+    search = add_command(
+        commands, "search", _search,
+        help="find the chunks of an index that match a query, best first",
+        examples="""
+            jina-components search "how to install" --index my.index
+            jina-components search tides --index my.index --filter page=2 --json | jq -r .text
+        """,
+    )  # fmt: skip
+    search.add_argument("query", metavar="QUERY")
+    search.add_argument(
+        "--index", required=True, type=Path, metavar="DIR", help="made by `jina-components index`"
+    )
+    search.add_argument("--top-k", type=int, default=10, metavar="N", help="(default: %(default)s)")
+    search.add_argument(
+        "--mode", choices=["hybrid", "dense", "lexical"], default="hybrid", help="(default: %(default)s)"
+    )
+    search.add_argument(
+        "--filter", action="append", default=[], metavar="NAME=VALUE",
+        help="metadata a chunk must have; repeat a NAME for alternatives",
+    )  # fmt: skip
+    search.add_argument("--json", action="store_true", help="one JSON object a line")
+    add_embedder_option(search)
+
+
+def open_index(directory: Path, embedder_name: str) -> Retriever:
+    """The retriever of an index directory."""
+    from jina_components.embedder import Embedder
+    from jina_components.retriever import Retriever
+
+    return Retriever.open(directory, Embedder(embedder_name))
+
+
+def _index(options: argparse.Namespace) -> int:
+    from jina_components.embedder import Embedder
+    from jina_components.retriever import Retriever
+
+    exists = (options.to / "manifest.json").exists()
+    retriever = open_index(options.to, options.embedder) if exists else Retriever(Embedder(options.embedder))
+    reading, chunks = read_sources(options.sources, options)
+    retriever.delete(filter={"source": [page.url for page in reading.pages]})
+    retriever.add(chunks, show_progress=shows_progress())
+    retriever.save(options.to)
+    print(
+        f"{options.to}: {len(reading.pages)} sources read, {len(chunks)} chunks added, {len(retriever)} in all"
+    )
+    return 3 if reading.failures else 0
+
+
+def _search(options: argparse.Namespace) -> int:
+    retriever = open_index(options.index, options.embedder)
+    hits = retriever.retrieve(
+        options.query, top_k=options.top_k, filter=parse_filter(options.filter), mode=options.mode
+    )
+    for rank, hit in enumerate(hits, 1):
+        document = hit.document
+        if options.json:
+            print_json(
+                {
+                    "score": hit.score,
+                    "id": document.id,
+                    "text": document.text,
+                    "metadata": dict(document.metadata),
+                }
+            )
+        else:
+            print(f"{rank}. {place(document)}  (score {hit.score:.4f})\n   {shorten(document.text, 200)}")
+    return 0 if hits else 1
+
+
+def place(document: Document) -> str:
+    """Where a chunk stands, for people."""
+    page = f", page {document.metadata['page']}" if "page" in document.metadata else ""
+    return f"{document.metadata.get('source', document.id)}{page}"

@@ -1,0 +1,47 @@
+"""One background event loop for the sync methods of async components.
+
+The way of fsspec: a daemon thread runs a loop for the life of the process, so that sync calls work
+inside notebooks and running loops, and connections opened by one call can serve the next.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+_lock = threading.Lock()
+_loop: asyncio.AbstractEventLoop | None = None
+_owner_pid = 0
+
+
+def background_loop() -> asyncio.AbstractEventLoop:
+    """The loop, started on first use; a forked child starts its own."""
+    global _loop, _owner_pid  # noqa: PLW0603 (one loop a process is the point)
+    with _lock:
+        if _loop is None or _owner_pid != os.getpid():
+            _loop, _owner_pid = asyncio.new_event_loop(), os.getpid()
+            threading.Thread(target=_loop.run_forever, name="jina-components-io", daemon=True).start()
+        return _loop
+
+
+def run_sync(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run `coroutine` on the background loop and wait; Ctrl-C cancels it.
+
+    Raises:
+        RuntimeError: called from the background loop itself, where waiting would never end.
+    """
+    loop = background_loop()
+    if threading.current_thread().name == "jina-components-io":
+        coroutine.close()
+        raise RuntimeError("A sync method was called inside the I/O loop; await its async twin instead.")
+    future = asyncio.run_coroutine_threadsafe(coroutine, loop)
+    try:
+        return future.result()
+    except BaseException:
+        future.cancel()
+        raise

@@ -1,0 +1,78 @@
+"""Checks of what callers pass in: one place, one wording."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from jina_components.errors import InputError
+from jina_components.types import Document, shorten
+
+
+def as_list(items: Sequence[Any], *, what: str) -> Sequence[Any]:
+    """`items` itself; `what` names it in errors.
+
+    Raises:
+        InputError: a bare string, or no sequence at all; says to pass a list.
+    """
+    if isinstance(items, str | bytes | Mapping) or not isinstance(items, Sequence):
+        hint = f"[{shorten(items, 20)!r}]" if isinstance(items, str) else "a list"
+        raise InputError(f"{what} must be a list, got {type(items).__name__}: pass {hint}.")
+    return items
+
+
+def as_documents(items: Sequence[str | Document], *, what: str) -> list[Document]:
+    """Documents of a list of texts and documents, none of them blank.
+
+    Raises:
+        InputError: no list, or an item that is neither or blank; `.index` names it.
+    """
+    documents = []
+    for index, item in enumerate(as_list(items, what=what)):
+        if not isinstance(item, str | Document):
+            raise InputError(f"{what}[{index}] must be str or Document, got {type(item).__name__}.", index)
+        document = item if isinstance(item, Document) else Document(item)
+        _check_filled(document.text, index, what)
+        documents.append(document)
+    return documents
+
+
+def check_texts(texts: Sequence[str], *, what: str) -> Sequence[str]:
+    """`texts` itself: a list of strings, none of them blank.
+
+    Raises:
+        InputError: no list, or an item that is no string or blank; `.index` names it.
+    """
+    for index, text in enumerate(as_list(texts, what=what)):
+        if not isinstance(text, str):
+            raise InputError(f"{what}[{index}] must be str, got {type(text).__name__}.", index)
+        _check_filled(text, index, what)
+    return texts
+
+
+def check_query(query: str, *, what: str = "query") -> str:
+    """`query` itself: a string that is not blank.
+
+    Raises:
+        InputError: it is something else.
+    """
+    if not isinstance(query, str):
+        raise InputError(f"{what} must be str, got {type(query).__name__}.")
+    if not query.strip():
+        raise InputError(f"{what} is empty: ask something.")
+    return query
+
+
+def check_count(value: int | None, *, what: str) -> None:
+    """Refuse a limit that is not a positive integer; None means no limit.
+
+    Raises:
+        InputError: it is something else.
+    """
+    if value is not None and (not isinstance(value, int) or value < 1):
+        raise InputError(f"{what} must be a positive integer, got {value!r}.")
+
+
+def _check_filled(text: str, index: int, what: str) -> None:
+    if not text.strip():
+        raise InputError(f"{what}[{index}] is empty: leave it out.", index)

@@ -1,0 +1,70 @@
+"""The stretches of a Markdown text that can stand alone as a quote: sentences, table rows, code blocks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from jina_components.core.boundaries import sentences
+
+_LINE = re.compile(r"[^\n]*\n?")
+_FENCE = re.compile(r" {0,3}(```+|~~~+)")
+_NOT_QUOTABLE = re.compile(r"\s*(#{1,6}(\s|$)|(\||:?-+:?\s*\|)[\s|:-]*$|[-=*_]{3,}\s*$|<!--|$)")
+_ITEM = re.compile(r"\s*([-*+]\s|\d{1,3}[.)]\s|\|)")
+_MARKS = re.compile(r"\s*(?:(?:[-*+>]|\d{1,3}[.)])\s+)*")
+# An introduction ("Install it with:") is quoted together with what it introduces, up to this many characters.
+_MAX_INTRODUCED = 400
+
+
+class Span(NamedTuple):
+    """A stretch of a text."""
+
+    start: int
+    end: int
+
+
+def quotable_spans(text: str) -> list[Span]:
+    """Spans of `text` in order, without headings, rules, list marks and surrounding white space."""
+    blocks = list(_blocks(text))
+    spans: list[Span] = []
+    for number, block in enumerate(blocks):
+        cuts = [block.start, *sentences(text, block.start, block.end), block.end]
+        pieces = [_trim(text, start, end) for start, end in zip(cuts, cuts[1:], strict=False)]
+        spans.extend(piece for piece in pieces if piece.end > piece.start)
+        if spans and text[spans[-1].end - 1] == ":" and number + 1 < len(blocks):
+            following = blocks[number + 1]
+            if following.end - spans[-1].start <= _MAX_INTRODUCED:
+                spans[-1] = _trim(text, spans[-1].start, following.end)
+    return spans
+
+
+def _blocks(text: str) -> Iterator[Span]:
+    """Paragraphs, list items, table rows and whole fenced blocks; headings and rules are left out."""
+    start: int | None = None
+    fence = ""
+    for match in _LINE.finditer(text):
+        line, begin, end = match.group(), match.start(), match.end()
+        if begin == end:
+            break
+        if fence:
+            if line.strip().startswith(fence):
+                yield Span(start or begin, end)
+                start, fence = None, ""
+            continue
+        opening = _FENCE.match(line)
+        if start is not None and (opening or _NOT_QUOTABLE.match(line) or _ITEM.match(line)):
+            yield Span(start, begin)
+            start = None
+        if opening:
+            start, fence = begin, opening.group(1)
+        elif start is None and not _NOT_QUOTABLE.match(line):
+            start = begin
+    if start is not None:
+        yield Span(start, len(text))
+
+
+def _trim(text: str, start: int, end: int) -> Span:
+    marks = _MARKS.match(text, start, end)
+    start = marks.end() if marks else start
+    return Span(start, start + len(text[start:end].rstrip()))

@@ -1,0 +1,142 @@
+"""Every error this library raises.
+
+    JinaComponentsError
+    ├── ConfigError (ValueError)            a setting is wrong
+    ├── InputError (ValueError)             an input is wrong; `.index` names the item of a batch
+    ├── UnknownNameError (LookupError)      no such model, backend, …; the message lists what is known
+    ├── MissingDependencyError (ImportError)  an extra is not installed; the message gives the command
+    ├── ModelFilesError (OSError)           model files are missing, incomplete or unsafe
+    ├── BackendError (RuntimeError)         a model failed while it ran
+    ├── IndexFilesError (OSError)           an index cannot be written or read
+    ├── IndexMismatchError (ValueError)     an index was made with another embedder
+    ├── ReadError (OSError)                 a local source cannot be read
+    │   (.source)
+    ├── WebError                            a fetch failed; `.url`
+    │   ├── BlockedURLError                 the URL guard refused it
+    │   ├── FetchTimeoutError (TimeoutError)
+    │   ├── HTTPStatusError                 `.status_code`
+    │   └── ContentTooLargeError            over the byte limit
+    ├── ExtractionError                     bytes arrived but hold no readable document; `.source`
+    └── ChatError (RuntimeError)            a chat model failed or answered out of form
+
+Every error pickles, so that it survives a process boundary.
+"""
+
+from __future__ import annotations
+
+
+class JinaComponentsError(Exception):
+    """Base of all errors of this library."""
+
+    def __init__(self, message: str, *details: object) -> None:
+        # All arguments go to `args`, which is what pickle restores an exception from.
+        super().__init__(message, *details)
+        self.message = message
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class ConfigError(JinaComponentsError, ValueError):
+    """A setting is wrong or contradicts another."""
+
+
+class InputError(JinaComponentsError, ValueError):
+    """An input is wrong.
+
+    Attributes:
+        index: Position of the failing item in the caller's list, or None.
+    """
+
+    def __init__(self, message: str, index: int | None = None) -> None:
+        super().__init__(message, index)
+        self.index = index
+
+
+class UnknownNameError(JinaComponentsError, LookupError):
+    """A name stands for nothing known; the message lists the nearest and the known names."""
+
+
+class MissingDependencyError(JinaComponentsError, ImportError):
+    """An optional package is not installed; the message gives the install command."""
+
+
+class ModelFilesError(JinaComponentsError, OSError):
+    """Model files are missing, incomplete, of an unknown layout or unsafe."""
+
+
+class BackendError(JinaComponentsError, RuntimeError):
+    """A model failed while it ran."""
+
+
+class IndexFilesError(JinaComponentsError, OSError):
+    """An index directory cannot be written or read."""
+
+
+class IndexMismatchError(JinaComponentsError, ValueError):
+    """An index was made with another embedder than the one given."""
+
+
+class ReadError(JinaComponentsError, OSError):
+    """A local source cannot be read.
+
+    Attributes:
+        source: The path as the caller gave it.
+    """
+
+    def __init__(self, message: str, source: str = "") -> None:
+        super().__init__(message, source)
+        self.source = source
+
+
+class WebError(JinaComponentsError):
+    """A fetch failed.
+
+    Attributes:
+        url: The URL that failed, which after a redirect is not the one asked for.
+    """
+
+    def __init__(self, message: str, url: str = "") -> None:
+        super().__init__(message, url)
+        self.url = url
+
+
+class BlockedURLError(WebError):
+    """The URL guard refused a scheme, a host or an address."""
+
+
+class FetchTimeoutError(WebError, TimeoutError):
+    """A fetch took longer than its limit."""
+
+
+class ContentTooLargeError(WebError):
+    """A response is larger than its limit."""
+
+
+class HTTPStatusError(WebError):
+    """A server answered with an error status.
+
+    Attributes:
+        status_code: The HTTP status.
+    """
+
+    def __init__(self, message: str, url: str = "", status_code: int = 0) -> None:
+        super().__init__(message, url)
+        self.args = (message, url, status_code)
+        self.status_code = status_code
+
+
+class ExtractionError(JinaComponentsError):
+    """Bytes arrived but hold no readable document: broken, encrypted, binary or empty.
+
+    Attributes:
+        source: The URL or path.
+    """
+
+    def __init__(self, message: str, source: str = "") -> None:
+        super().__init__(message, source)
+        self.source = source
+
+
+class ChatError(JinaComponentsError, RuntimeError):
+    """A chat model failed or answered out of form."""

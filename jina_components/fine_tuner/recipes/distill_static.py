@@ -1,0 +1,248 @@
+"""Recipe: distil a transformer embedder into a static table of token vectors.
+
+    python -m jina_components.fine_tuner.recipes.distill_static --teacher FOLDER_OR_HUB_NAME --to FOLDER [--data PATH]
+
+The method is Model2Vec's (Tulkens & van Dongen 2024, https://github.com/MinishLab/model2vec): every token of
+the vocabulary goes through the teacher alone, the states are reduced by PCA and weighted by how rare the token
+is; the vector of a text is the mean of its tokens' rows. With `--data` the table is then fitted to the teacher's
+vectors of real texts, and measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import re
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm.auto import tqdm
+
+from jina_components.errors import ConfigError, ModelFilesError
+from jina_components.fine_tuner.recipes import static_card, static_fit, static_quality
+from jina_components.fine_tuner.recipes.static_texts import SOURCES, Source, collect
+
+if TYPE_CHECKING:
+    from sklearn.decomposition import PCA
+
+    from jina_components.types import FloatArray
+
+log = logging.getLogger(__name__)
+
+RESERVED = ("[PAD]", "[UNK]")  # rows 0 and 1, all zero
+UNUSED = re.compile(r"\[unused\d+\]")
+# Of a token's vector, the share of the state of [CLS]; the rest is the token's own. Better than either alone.
+CLS_SHARE = 2 / 3
+SIF = 1e-4
+
+
+def distill(
+    teacher: str,
+    to: Path,
+    *,
+    dimensions: int = 256,
+    data: Path | None = None,
+    seed: int = 0,
+    cache: Path | None = None,
+    sources: Sequence[Source] = SOURCES,
+) -> None:
+    """Distils `teacher` into the folder `to`, model card included.
+
+    Args:
+        teacher: A BERT-like embedder with WordPiece tokens and mean pooling: its folder, or its name on the hub.
+        to: Folder to write. This library, sentence-transformers and model2vec load it.
+        dimensions: Of the vectors, at most those of the teacher.
+        data: Folder of public texts (`static_texts.SOURCES`) to fit to and of sets to measure on. Without it
+            the table is that of plain distillation, and unmeasured.
+        seed: Of the texts drawn and of their order.
+        cache: Folder for the teacher's vectors of texts, which a later run reuses; by default a temporary one.
+        sources: The texts to fit to.
+
+    Raises:
+        ConfigError: the dimensions or the teacher do not suit, or `data` lacks a file.
+        ModelFilesError: the teacher's files are incomplete.
+    """
+    folder = teacher_folder(teacher)
+    tokenizer = read_tokenizer(folder)
+    tokens = kept_tokens(tokenizer)
+    states = token_states(folder, tokenizer, tokens[len(RESERVED) :])
+    if not 1 <= dimensions <= min(states.shape):
+        raise ConfigError(f"dimensions must be within 1 and {min(states.shape)} for this teacher, got {dimensions}.")
+    texts = collect(data, sources, seed) if data else []
+    cache = cache or Path(tempfile.gettempdir()) / "jina-components-distill"
+    sentences = static_fit.sentence_vectors(folder, texts, cache) if data else None
+    basis = fit_basis(states if sentences is None else sentences, dimensions)
+    table = np.zeros((len(tokens), dimensions), np.float32)
+    table[len(RESERVED) :] = project(basis, states - states.mean(axis=0)) * rarity(len(states))[:, None]
+    trimmed = static_tokenizer(tokenizer, tokens)
+    if sentences is not None:
+        targets = project(basis, sentences - sentences.mean(axis=0))
+        bags = static_fit.token_bags(json.dumps(trimmed), texts, first=len(RESERVED))
+        table = static_fit.fit(table, bags, targets, seed=seed)
+    save(to, table, trimmed, Path(teacher).name)
+    facts = static_card.Facts(
+        teacher=Path(teacher).name,
+        shape=(len(tokens), dimensions),
+        size=sum(file.stat().st_size for file in to.iterdir() if file.name != "README.md"),
+        fidelity=fidelity(table),
+        texts=len(texts),
+        sources=sources if data else (),
+        quality=static_quality.evaluate(static_quality.static_encoder(to), data) if data else {},
+    )
+    log.info("measured: %s", facts)
+    (to / "README.md").write_text(static_card.write(to.name, facts), encoding="utf-8")
+
+
+def teacher_folder(teacher: str) -> Path:
+    """The teacher's folder, fetched from the Hugging Face hub when `teacher` is not a folder.
+
+    Raises:
+        ModelFilesError: it cannot be fetched, or lacks a file.
+        ConfigError: it pools otherwise than by mean.
+    """
+    folder = Path(teacher)
+    if not folder.is_dir():
+        from huggingface_hub import snapshot_download
+
+        try:
+            folder = Path(snapshot_download(teacher, allow_patterns=["*.json", "model.safetensors"]))
+        except (OSError, ValueError) as error:
+            raise ModelFilesError(f"Teacher {teacher!r} is no folder and cannot be fetched from the hub: {error}") from error
+    for name in ("config.json", "tokenizer.json", "model.safetensors"):
+        if not (folder / name).is_file():
+            raise ModelFilesError(f"Teacher {folder} has no {name}.")
+    pooling = folder / "1_Pooling" / "config.json"
+    if pooling.is_file() and not json.loads(pooling.read_text(encoding="utf-8")).get("pooling_mode_mean_tokens"):
+        raise ConfigError(f"Teacher {folder} does not pool by mean; a mean of token rows cannot follow it.")
+    return folder
+
+
+def read_tokenizer(folder: Path) -> dict[str, Any]:
+    """The content of `tokenizer.json`.
+
+    Raises:
+        ConfigError: it is not a WordPiece tokenizer.
+    """
+    tokenizer: dict[str, Any] = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+    kind = tokenizer["model"].get("type", "WordPiece" if "continuing_subword_prefix" in tokenizer["model"] else "unknown")
+    if kind != "WordPiece":
+        raise ConfigError(f"Teacher {folder} has a {kind} tokenizer; this recipe knows WordPiece.")
+    return tokenizer
+
+
+def kept_tokens(tokenizer: Mapping[str, Any]) -> list[str]:
+    """The vocabulary in its order, after the reserved rows, without unused slots and special tokens."""
+    vocabulary: dict[str, int] = tokenizer["model"]["vocab"]
+    special = {entry["content"] for entry in tokenizer["added_tokens"]}
+    words = (token for token in vocabulary if token not in special and not UNUSED.fullmatch(token))
+    return [*RESERVED, *sorted(words, key=vocabulary.__getitem__)]
+
+
+def token_states(folder: Path, tokenizer: Mapping[str, Any], tokens: Sequence[str], batch: int = 256) -> FloatArray:
+    """States of each token passed through the teacher as [CLS] token [SEP]; float32, shape [tokens, hidden]."""
+    import torch
+    from transformers import AutoModel
+
+    vocabulary = tokenizer["model"]["vocab"]
+    framed = torch.tensor([[vocabulary["[CLS]"], vocabulary[token], vocabulary["[SEP]"]] for token in tokens])
+    model = AutoModel.from_pretrained(folder, use_safetensors=True).eval()
+    states = []
+    with torch.inference_mode():
+        for inputs in tqdm(framed.split(batch), desc="tokens", unit="batch"):
+            hidden = model(input_ids=inputs).last_hidden_state
+            states.append((CLS_SHARE * hidden[:, 0] + (1 - CLS_SHARE) * hidden[:, 1]).numpy())
+    return np.concatenate(states)
+
+
+def fit_basis(vectors: FloatArray, dimensions: int) -> PCA:
+    """The principal components that the table lives in."""
+    from sklearn.decomposition import PCA
+
+    return PCA(dimensions, svd_solver="covariance_eigh").fit(vectors)
+
+
+def project(basis: PCA, centred: FloatArray) -> FloatArray:
+    """Coordinates of centred vectors, each divided by the root of its deviation: half way to whitening.
+
+    Unscaled, the first few components outweigh the rest; wholly whitened, the last are noise.
+    """
+    return np.asarray(centred @ basis.components_.T / basis.explained_variance_**0.25, np.float32)
+
+
+def rarity(count: int) -> FloatArray:
+    """SIF weights a / (a + p) (Arora et al. 2017), p by Zipf's law from the rank in the vocabulary."""
+    inverse_rank = 1 / np.arange(2, count + 2)
+    return np.asarray(SIF / (SIF + inverse_rank / inverse_rank.sum()), np.float32)
+
+
+def quantize(table: FloatArray) -> tuple[NDArray[np.int8], FloatArray]:
+    """int8 rows and their scales: `rows * scales[:, None]` is the table again, to a rounding."""
+    scales = np.abs(table).max(axis=1) / 127
+    rows = np.rint(table / np.where(scales > 0, scales, 1)[:, None])
+    return rows.astype(np.int8), scales.astype(np.float32)
+
+
+def fidelity(table: FloatArray) -> tuple[float, float]:
+    """Mean and least cosine of the quantized rows against the float32 rows."""
+    rows, scales = quantize(table[len(RESERVED) :])
+    exact, rounded = (static_quality.normalize(r) for r in (table[len(RESERVED) :], rows * scales[:, None]))
+    cosines = (exact * rounded).sum(axis=1)
+    return float(cosines.mean()), float(cosines.min())
+
+
+def static_tokenizer(tokenizer: Mapping[str, Any], tokens: Sequence[str]) -> dict[str, Any]:
+    """The teacher's tokenizer over `tokens` alone: no frame, no padding, no truncation."""
+    position = {token: i for i, token in enumerate(tokens)}
+    added = [{**entry, "id": position[entry["content"]]} for entry in tokenizer["added_tokens"] if entry["content"] in position]
+    changed = {"added_tokens": added, "model": {**tokenizer["model"], "vocab": position}}
+    return {**tokenizer, **changed, "truncation": None, "padding": None, "post_processor": None}
+
+
+def save(folder: Path, table: FloatArray, tokenizer: Mapping[str, Any], teacher: str) -> None:
+    """Writes the model in the layout that sentence-transformers and model2vec share."""
+    from safetensors.numpy import save as to_bytes
+
+    rows, scales = quantize(table)
+    config = {
+        "model_type": "model2vec",
+        "architectures": ["StaticModel"],
+        "tokenizer_name": teacher,
+        "apply_pca": table.shape[1],
+        "sif_coefficient": SIF,
+        "hidden_dim": table.shape[1],
+        "seq_length": 1_000_000,
+        "normalize": True,
+    }
+    modules = [
+        {"idx": i, "name": str(i), "path": path, "type": f"sentence_transformers.models.{kind}"}
+        for i, (path, kind) in enumerate({".": "StaticEmbedding", "1_Normalize": "Normalize"}.items())
+    ]
+    folder.mkdir(parents=True, exist_ok=True)
+    # The library's writer of files leaves them readable by their owner alone.
+    (folder / "model.safetensors").write_bytes(to_bytes({"embeddings": rows, "weights": scales}))
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer, ensure_ascii=False), encoding="utf-8")
+    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    (folder / "modules.json").write_text(json.dumps(modules, indent=2) + "\n", encoding="utf-8")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--teacher", required=True, help="folder, or name on the Hugging Face hub")
+    parser.add_argument("--to", type=Path, required=True, help="folder to write")
+    parser.add_argument("--dimensions", type=int, default=256)
+    parser.add_argument("--data", type=Path, help="folder of texts to fit to and of sets to measure on")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--cache", type=Path, help="folder that keeps the teacher's vectors between runs")
+    options = parser.parse_args(arguments)
+    distill(**vars(options))
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
+    main()

@@ -1,0 +1,87 @@
+"""Texts that a static table is fitted on: a row a source."""
+
+from __future__ import annotations
+
+import ast
+import sysconfig
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from jina_components.fine_tuner.recipes.static_quality import read_jsonl
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where texts come from.
+
+    Attributes:
+        name: For the model card.
+        licence: Of the texts.
+        limit: Most texts taken, drawn at random.
+        read: The texts, given the data folder.
+    """
+
+    name: str
+    licence: str
+    limit: int
+    read: Callable[[Path], Iterable[str]]
+
+
+def _squad_paragraphs(data: Path) -> Iterator[str]:
+    return (row["text"] for row in read_jsonl(data / "retrieval/squad/train_paras.jsonl.gz"))
+
+
+def _squad_questions(data: Path) -> Iterator[str]:
+    return (row["text"] for row in read_jsonl(data / "retrieval/squad/train_questions.jsonl.gz"))
+
+
+def _wordnet(data: Path) -> Iterator[str]:
+    for row in read_jsonl(data / "train/oewn/synsets.jsonl.gz"):
+        yield f"{', '.join(row['members'])}: {'; '.join(row['def'] + row['ex'])}"
+
+
+def _medquad(data: Path) -> Iterator[str]:
+    for row in read_jsonl(data / "train/medquad/qa.jsonl.gz"):
+        yield from (row["q"], row["a"])
+
+
+def _stsb(data: Path) -> Iterator[str]:
+    for row in read_jsonl(data / "sts/stsb_multi/en_train.jsonl.gz"):
+        yield from (row["a"], row["b"])
+
+
+def _python(_: Path) -> Iterator[str]:
+    """Documented functions of the interpreter's own library, and their docstrings."""
+    for path in sorted(Path(sysconfig.get_path("stdlib")).glob("*.py")):
+        source = path.read_text(encoding="utf-8")
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.FunctionDef) and (summary := ast.get_docstring(node)):
+                yield from (summary, ast.get_source_segment(source, node) or "")
+
+
+SOURCES = (
+    Source("SQuAD 1.1 training paragraphs", "CC BY-SA 4.0", 12_000, _squad_paragraphs),
+    Source("SQuAD 1.1 training questions", "CC BY-SA 4.0", 25_000, _squad_questions),
+    Source("Open English WordNet entries", "CC BY 4.0", 50_000, _wordnet),
+    Source("MedQuAD questions and answers", "CC BY 4.0", 16_000, _medquad),
+    Source("STS benchmark training sentences", "CC BY-SA 4.0", 12_000, _stsb),
+    Source("functions of the Python standard library", "PSF-2.0", 8_000, _python),
+)
+
+
+def collect(data: Path, sources: Sequence[Source], seed: int) -> list[str]:
+    """Distinct texts of all sources in random order.
+
+    Raises:
+        ConfigError: a file of a source is missing.
+    """
+    random = np.random.default_rng(seed)
+    texts: dict[str, None] = {}
+    for source in sources:
+        found = sorted({text for text in source.read(data) if text.strip()})
+        texts.update(dict.fromkeys(found[i] for i in random.permutation(len(found))[: source.limit]))
+    ordered = list(texts)
+    return [ordered[i] for i in random.permutation(len(ordered))]

@@ -1,0 +1,82 @@
+"""Static token tables in numpy: a text's vector is the weighted mean of its tokens' vectors.
+
+The model family of Model2Vec (Tulkens & van Dongen, 2024): no forward pass, so the floor is tokenization
+plus one row of the table a token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from jina_components.errors import ModelFilesError
+from jina_components.models.runner import TokenSequence
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from jina_components.types import FloatArray
+
+_TABLE_NAMES = ("embeddings", "embedding.weight")
+
+
+class StaticBackend:
+    """A token table.
+
+    Args:
+        table: Token vectors, shape [vocabulary, dimensions], of any numeric type; kept as stored.
+        weights: float32 weight of each token, shape [vocabulary]; all 1 when the file has none.
+    """
+
+    token_budget = 65_536
+
+    def __init__(self, table: NDArray[np.generic], weights: FloatArray | None = None) -> None:
+        self._table = table
+        self._weights = weights
+
+    @classmethod
+    def load(cls, folder: Path) -> StaticBackend:
+        """Read `model.safetensors` as model2vec and sentence-transformers write it.
+
+        Raises:
+            ModelFilesError: no such file, or no table in it.
+        """
+        from safetensors import SafetensorError
+        from safetensors.numpy import load_file
+
+        path = folder / "model.safetensors"
+        try:
+            tensors = load_file(path)
+        except (OSError, SafetensorError) as error:
+            raise ModelFilesError(f"{path} cannot be read: {error}.") from error
+        table = next((tensors[name] for name in _TABLE_NAMES if name in tensors), None)
+        if table is None or table.ndim != 2:
+            raise ModelFilesError(f"{path} holds no token table named {' or '.join(_TABLE_NAMES)}.")
+        if "mapping" in tensors:  # several tokens share a row
+            table = table[tensors["mapping"]]
+        weights = tensors.get("weights")
+        return cls(table, None if weights is None else weights.astype(np.float32))
+
+    @property
+    def width(self) -> int:
+        """Dimensions of the vectors."""
+        return int(self._table.shape[1])
+
+    def token_vectors(self, ids: NDArray[np.int32]) -> FloatArray:
+        """Weighted vectors of tokens, shape [len(ids), dimensions]."""
+        vectors = self._table[ids].astype(np.float32)
+        return vectors if self._weights is None else vectors * self._weights[ids, None]
+
+    def run(self, batch: Sequence[TokenSequence]) -> FloatArray:
+        """Mean vector of each sequence; zeros for one without tokens."""
+        rows = np.zeros((len(batch), self.width), np.float32)
+        filled = [index for index, sequence in enumerate(batch) if len(sequence)]
+        if filled:
+            lengths = np.array([len(batch[index]) for index in filled])
+            vectors = self.token_vectors(np.concatenate([batch[index].ids for index in filled]))
+            starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
+            rows[filled] = np.add.reduceat(vectors, starts, axis=0) / lengths[:, None]
+        return rows

@@ -1,0 +1,44 @@
+"""Late interaction over a static token table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from jina_components.core.vectors import normalize
+from jina_components.models.runner import TokenSequence
+
+if TYPE_CHECKING:
+    from jina_components.models.backends.static import StaticBackend
+    from jina_components.types import FloatArray
+
+
+class MaxSimScorer:
+    """Scores documents by MaxSim (ColBERT, Khattab & Zaharia 2020) over context-free token vectors.
+
+    Each query token looks for its most similar document token; the cosines are averaged with the
+    weight that the table gives the token (the length of its vector), so that rare words count most.
+    """
+
+    def __init__(self, table: StaticBackend) -> None:
+        self._table = table
+
+    def score(self, query: TokenSequence, documents: Sequence[TokenSequence]) -> FloatArray:
+        """Scores of the documents, shape [len(documents)]; at most 1, and 0 for an empty side."""
+        scores = np.zeros(len(documents), np.float32)
+        filled = [index for index, document in enumerate(documents) if len(document)]
+        if not filled or not len(query):
+            return scores
+        weighted = self._table.token_vectors(query.ids)
+        weights = np.linalg.norm(weighted, axis=1)
+        # A token that occurs many times is compared once.
+        ids, columns = np.unique(
+            np.concatenate([documents[index].ids for index in filled]), return_inverse=True
+        )
+        similarities = normalize(weighted) @ normalize(self._table.token_vectors(ids)).T
+        starts = np.cumsum([0, *(len(documents[index]) for index in filled[:-1])])
+        best = np.maximum.reduceat(similarities[:, columns], starts, axis=1)
+        scores[filled] = weights @ best / max(float(weights.sum()), 1e-9)
+        return scores

@@ -1,0 +1,202 @@
+"""Runs token sequences through a backend: one owner thread a model, merged calls, a token budget a batch.
+
+Models are not safe to call from several threads, and small calls waste a forward pass each. So every
+loaded model has one thread that owns it. Calls hand it jobs; each pass takes the shortest waiting jobs
+together, and a bulk job batch by batch, in turns, so that neither keeps the other waiting.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+import numpy as np
+
+from jina_components.errors import BackendError, JinaComponentsError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from jina_components.types import FloatArray
+
+# An idle owner thread ends, so that a forgotten model can be collected; the next call starts another.
+_IDLE_SECONDS = 2.0
+
+
+class TokenSequence(NamedTuple):
+    """Token ids of one input, and their segment ids when any is not 0."""
+
+    ids: NDArray[np.int32]
+    type_ids: NDArray[np.int32] | None = None
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+class Backend(Protocol):
+    """How a model runs. Called by one thread at a time."""
+
+    token_budget: int
+
+    @property
+    def width(self) -> int:
+        """Columns of the result."""
+        ...
+
+    def run(self, batch: Sequence[TokenSequence]) -> FloatArray:
+        """One row for each sequence, shape [len(batch), width]; raises MemoryError when the batch is too large."""
+        ...
+
+
+@dataclass(eq=False)
+class _Job:
+    sequences: Sequence[TokenSequence]
+    rows: FloatArray
+    on_progress: Callable[[int], object] | None
+    future: Future[FloatArray] = field(default_factory=Future)
+    todo: list[int] = field(default_factory=list)  # shortest first: the longest is taken from the end
+
+    def __post_init__(self) -> None:
+        self.todo = sorted(range(len(self.sequences)), key=lambda i: (len(self.sequences[i]), -i))
+        self.unfinished = len(self.todo)
+
+
+class ModelRunner:
+    """The owner thread of a backend."""
+
+    def __init__(self, backend: Backend, *, token_budget: int | None = None) -> None:
+        self._backend = backend
+        self._budget = token_budget or backend.token_budget
+        self._jobs: list[_Job] = []
+        self._wake = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._bulk_turn = False
+
+    @property
+    def width(self) -> int:
+        """Columns of the result."""
+        return self._backend.width
+
+    def submit(
+        self, sequences: Sequence[TokenSequence], *, on_progress: Callable[[int], object] | None = None
+    ) -> Future[FloatArray]:
+        """Queue sequences; the future gives their rows in the order given, and cancelling it drops what is left.
+
+        Args:
+            sequences: What to run.
+            on_progress: Called from the owner thread with the number of sequences just finished.
+        """
+        job = _Job(sequences, np.zeros((len(sequences), self.width), np.float32), on_progress)
+        if not job.todo:
+            job.future.set_result(job.rows)
+            return job.future
+        with self._wake:
+            self._jobs.append(job)
+            if self._thread is None or not self._thread.is_alive():  # a forked child inherits a dead one
+                self._thread = threading.Thread(target=self._own, name="jina-components-model", daemon=True)
+                self._thread.start()
+            self._wake.notify()
+        return job.future
+
+    def run(
+        self, sequences: Sequence[TokenSequence], *, on_progress: Callable[[int], object] | None = None
+    ) -> FloatArray:
+        """`submit` and wait; Ctrl-C stops the model before its next batch."""
+        future = self.submit(sequences, on_progress=on_progress)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()
+            raise
+
+    async def arun(
+        self, sequences: Sequence[TokenSequence], *, on_progress: Callable[[int], object] | None = None
+    ) -> FloatArray:
+        """`submit` and await; cancelling the task does the same."""
+        return await asyncio.wrap_future(self.submit(sequences, on_progress=on_progress))
+
+    def _own(self) -> None:
+        while True:
+            with self._wake:
+                if not self._jobs:
+                    self._wake.wait(_IDLE_SECONDS)
+                self._jobs = [job for job in self._jobs if not job.future.cancelled()]
+                if not self._jobs:
+                    self._thread = None
+                    return
+                batch = self._next_batch()
+            self._run(batch)
+
+    def _next_batch(self) -> list[tuple[_Job, int]]:
+        """Items for one pass: whole small jobs together, or else as much of the leading job as fits."""
+        waiting = sorted(self._jobs, key=lambda job: len(job.todo))
+        if self._bulk_turn:
+            waiting.insert(0, self._jobs[0])
+        self._bulk_turn = not self._bulk_turn
+        batch: list[tuple[_Job, int]] = []
+        longest = 0
+        for job in waiting:
+            if batch and not self._fits(longest, len(batch), job):
+                continue
+            while job.todo:
+                longest = max(longest, len(job.sequences[job.todo[-1]]))
+                if batch and longest * (len(batch) + 1) > self._budget:
+                    break
+                batch.append((job, job.todo.pop()))
+        return batch
+
+    def _fits(self, longest: int, count: int, job: _Job) -> bool:
+        if not job.todo:
+            return False
+        longest = max(longest, len(job.sequences[job.todo[-1]]))
+        return longest * (count + len(job.todo)) <= self._budget
+
+    def _run(self, batch: list[tuple[_Job, int]]) -> None:
+        jobs = {job for job, _ in batch}
+        try:
+            rows = self._run_halving([job.sequences[index] for job, index in batch])
+            for (job, index), row in zip(batch, rows, strict=True):
+                job.rows[index] = row
+            for job in jobs:
+                self._advance(job, sum(owner is job for owner, _ in batch))
+        except Exception as error:  # noqa: BLE001 (whatever fails here belongs to the callers who wait)
+            self._fail(jobs, error)
+
+    def _advance(self, job: _Job, count: int) -> None:
+        job.unfinished -= count
+        if job.on_progress is not None:
+            job.on_progress(count)
+        if not job.unfinished:
+            self._drop({job})
+            if job.future.set_running_or_notify_cancel():
+                job.future.set_result(job.rows)
+
+    def _run_halving(self, batch: list[TokenSequence]) -> FloatArray:
+        """One pass, or two halves of it when memory runs out."""
+        try:
+            return self._backend.run(batch)
+        except MemoryError as error:
+            if len(batch) == 1:
+                raise BackendError(
+                    f"Out of memory on a single input of {len(batch[0])} tokens: segment it, or use a smaller model."
+                ) from error
+        middle = len(batch) // 2
+        return np.concatenate([self._run_halving(batch[:middle]), self._run_halving(batch[middle:])])
+
+    def _fail(self, jobs: set[_Job], error: Exception) -> None:
+        self._drop(jobs)
+        if not isinstance(error, JinaComponentsError):
+            wrapped = BackendError(f"The model failed: {type(error).__name__}: {error}")
+            wrapped.__cause__ = error
+            error = wrapped
+        for job in jobs:
+            if not job.future.done() and job.future.set_running_or_notify_cancel():
+                job.future.set_exception(error)
+
+    def _drop(self, jobs: set[_Job]) -> None:
+        with self._wake:
+            self._jobs = [job for job in self._jobs if job not in jobs]

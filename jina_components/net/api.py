@@ -1,0 +1,169 @@
+"""Calling a JSON API at an address that the caller configured."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Mapping
+from json import dumps, loads
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from jina_components.errors import ConfigError, HTTPStatusError, InputError, WebError
+from jina_components.net.body import ACCEPT_ENCODING
+from jina_components.net.client import CONNECT_SECONDS, DEFAULT_USER_AGENT
+from jina_components.net.exchange import Fetched, exchange
+from jina_components.net.transport import Connections
+from jina_components.types import shorten
+
+_API_KEY = re.compile(r"[!-~]+")
+
+
+class ApiClient:
+    """Posts JSON to a compute endpoint (embeddings, reranking, chat) and returns its JSON.
+
+    The URL guard does not apply: the caller chose the address, and `http://localhost:8000` is a good choice.
+    Never pass an address that somebody else wrote. Redirects are not followed: the key would go along.
+    Proxies of the environment are not used.
+
+    Args:
+        base_url: Where the API begins, such as `https://api.example.com/v1`.
+        api_key: Sent as a bearer token; shown in no repr and no error.
+        timeout: Seconds for a whole call, retries and waits included.
+        retries: Further attempts on lost connections and on 429, 502, 503 and 504 (see `with_retries`).
+            Such endpoints compute and change nothing, so a repeated POST is safe.
+        max_bytes: Limit of a response.
+
+    Raises:
+        ConfigError: the URL, the key or a limit makes no sense.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        api_key: str | None = None,
+        timeout: float = 60.0,
+        retries: int = 2,
+        max_bytes: int = 200_000_000,
+    ) -> None:
+        if min(timeout, max_bytes) <= 0 or retries < 0:
+            raise ConfigError("timeout and max_bytes must be positive, retries not negative.")
+        if api_key is not None and not _API_KEY.fullmatch(api_key):
+            raise ConfigError("api_key must be printable ASCII without spaces; was a line end copied along?")
+        self.base_url = _checked_base(base_url)
+        self.timeout = timeout
+        self.retries = retries
+        self.max_bytes = max_bytes
+        self._api_key = api_key
+        self._connections = Connections(httpx.AsyncHTTPTransport)
+
+    def __repr__(self) -> str:
+        return f"ApiClient({self.base_url!r}, api_key={'***' if self._api_key else None})"
+
+    async def post(self, path: str, json: Mapping[str, Any]) -> dict[str, Any]:
+        """The JSON object with which `path` under the base URL answers `json`.
+
+        Raises:
+            InputError: `json` holds something that is not JSON, or `path` is malformed.
+            HTTPStatusError: an error status; the message quotes what the server says about it.
+            FetchTimeoutError: not complete within `timeout`.
+            ContentTooLargeError: the response exceeds `max_bytes`.
+            WebError: no connection, or an answer that is no JSON object.
+        """
+        deadline = asyncio.get_running_loop().time() + self.timeout
+        answer = await exchange(
+            await self._connections.transport(),
+            self._request(path, json),
+            deadline=deadline,
+            retries=self.retries,
+            max_bytes=self.max_bytes,
+        )
+        if not 200 <= answer.status_code < 300:
+            raise HTTPStatusError(self._complaint(answer), answer.url, answer.status_code)
+        body = _json(answer.content)
+        if not isinstance(body, dict):
+            raise WebError(f"{answer.url} did not answer with a JSON object; check base_url.", answer.url)
+        return body
+
+    async def aclose(self) -> None:
+        """Close the connections; a later call opens new ones."""
+        await self._connections.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def _request(self, path: str, json: Mapping[str, Any]) -> httpx.Request:
+        try:
+            content = dumps(json, allow_nan=False).encode()
+            url = httpx.URL(f"{self.base_url}/{path.lstrip('/')}")
+        except (TypeError, ValueError, httpx.InvalidURL) as error:
+            raise InputError(f"What goes to {path!r} must be JSON, and that a path: {error}.") from error
+        headers = {
+            "accept": "application/json",
+            "accept-encoding": ACCEPT_ENCODING,
+            "content-type": "application/json",
+            "user-agent": DEFAULT_USER_AGENT,
+        }
+        if self._api_key:
+            headers["authorization"] = f"Bearer {self._api_key}"
+        return httpx.Request(
+            "POST",
+            url,
+            headers=headers,
+            content=content,
+            extensions={"timeout": {"connect": min(CONNECT_SECONDS, self.timeout)}},
+        )
+
+    def _complaint(self, answer: Fetched) -> str:
+        text = _server_text(answer)
+        if self._api_key:
+            text = text.replace(self._api_key, "***")
+        says = f": {shorten(text, 300)}" if text else ""
+        status = answer.status_code
+        return f"{answer.url} answered with status {status}{says} ({_remedy(status)})."
+
+
+def _checked_base(base_url: str) -> str:
+    try:
+        url = httpx.URL(base_url)
+    except (httpx.InvalidURL, TypeError) as error:
+        raise ConfigError(f"base_url is not a valid URL: {error}.") from error
+    if url.scheme not in ("http", "https") or not url.raw_host or url.userinfo or url.query or url.fragment:
+        raise ConfigError("base_url must be http(s)://host[:port][/path]; credentials go into api_key.")
+    return str(url).rstrip("/")
+
+
+def _remedy(status: int) -> str:
+    if status in (401, 403):
+        return "check api_key"
+    if 300 <= status < 400:
+        return "a redirect, which is not followed; set base_url to where the API is"
+    return "try again later" if status == 429 or status >= 500 else "check base_url and the request"
+
+
+def _server_text(answer: Fetched) -> str:
+    """What is wrong: FastAPI's `detail`, OpenAI's `error.message`, Cohere's `message`, or the whole body."""
+    if location := answer.headers.get("location"):
+        return f"to {location}"
+    body = _json(answer.content)
+    if not isinstance(body, dict):
+        return answer.content.decode("utf-8", "replace")
+    error = body.get("error")
+    nested = error.get("message") if isinstance(error, dict) else error
+    text = body.get("detail") or nested or body.get("message") or body
+    return text if isinstance(text, str) else dumps(text, ensure_ascii=False)
+
+
+def _json(content: bytes) -> object:
+    try:
+        return loads(content)
+    except (ValueError, RecursionError):
+        return None

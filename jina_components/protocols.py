@@ -1,0 +1,74 @@
+"""What components need from each other. Anything with these methods fits; nothing must be inherited."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
+
+from jina_components.types import Document, Ranking, Usage
+
+if TYPE_CHECKING:
+    from jina_components.types import FloatArray
+
+
+@runtime_checkable
+class SupportsEmbed(Protocol):
+    """Turns texts into vectors of one space. LangChain's `Embeddings` fit as they are."""
+
+    def embed_query(self, text: str) -> FloatArray:
+        """Vector of a query, shape [dimensions]."""
+        ...
+
+    def embed_documents(self, texts: Sequence[str]) -> FloatArray:
+        """Vectors of documents, shape [len(texts), dimensions]."""
+        ...
+
+
+@runtime_checkable
+class SupportsRerank(Protocol):
+    """Orders documents for a query."""
+
+    def rerank(self, query: str, documents: Sequence[str | Document], *, top_n: int | None = None) -> Ranking:
+        """The `top_n` best documents, best first; `ScoredDocument.index` is the position in `documents`."""
+        ...
+
+
+@runtime_checkable
+class SupportsRetrieve(Protocol):
+    """Finds documents for a query."""
+
+    def retrieve(
+        self,
+        query: str,
+        *,
+        top_k: int = 10,
+        filter: Mapping[str, object] | None = None,  # noqa: A002 (the field's term)
+    ) -> Ranking:
+        """The `top_k` best documents, best first."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ChatMessage:
+    """One turn of a conversation."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChatReply:
+    """What a chat model answered and what it cost."""
+
+    text: str
+    usage: Usage = Usage()
+
+
+@runtime_checkable
+class ChatModel(Protocol):
+    """Answers a conversation."""
+
+    async def achat(self, messages: Sequence[ChatMessage]) -> ChatReply:
+        """The model's next turn."""
+        ...

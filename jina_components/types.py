@@ -1,0 +1,294 @@
+"""What components take and return: frozen dataclasses, equal over code, frameworks and the wire."""
+
+from __future__ import annotations
+
+import hashlib
+import html
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias, overload
+
+from jina_components.errors import InputError, JinaComponentsError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    FloatArray: TypeAlias = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens that a call cost, counted by the model's own tokenizer, special tokens included."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+    @property
+    def total_tokens(self) -> int:
+        """Prompt and completion tokens together."""
+        return self.prompt_tokens + self.completion_tokens
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            self.prompt_tokens + other.prompt_tokens, self.completion_tokens + other.completion_tokens
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A text with an id and metadata.
+
+    Attributes:
+        text: The text.
+        id: Stable id. When empty it is derived from text and metadata, so the same document
+            has the same id in every process.
+        metadata: JSON values by name. Chunks of a source carry `source`, `title`, `start`, `end`
+            (code points in the source's text) and, for paged sources, `page`.
+
+    Raises:
+        InputError: the text is not a string or the metadata is not JSON.
+    """
+
+    text: str
+    id: str = ""
+    metadata: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.text, str) or not isinstance(self.id, str):
+            raise InputError(
+                f"Document text and id must be str, got {type(self.text).__name__} and {type(self.id).__name__}."
+            )
+        try:
+            canonical = json.dumps(dict(self.metadata), sort_keys=True, ensure_ascii=False, allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise InputError(f"Document metadata must hold JSON values with str keys: {error}.") from error
+        object.__setattr__(self, "metadata", dict(self.metadata))
+        if not self.id:
+            digest = hashlib.blake2b(digest_size=12)
+            for part in (self.text, canonical):
+                digest.update(part.encode("utf-8", "surrogatepass"))
+                digest.update(b"\0")
+            object.__setattr__(self, "id", digest.hexdigest())
+
+    def __repr__(self) -> str:
+        return f"Document({shorten(self.text)!r}, id={self.id!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredDocument:
+    """A document with its score for a query.
+
+    Attributes:
+        document: The document.
+        score: Higher is better; the scale is that of the component that made it.
+        index: Position in the list that was ranked, or None when it came from an index.
+    """
+
+    document: Document
+    score: float
+    index: int | None = None
+
+    def __repr__(self) -> str:
+        return f"ScoredDocument({self.score:.4f}, {shorten(self.document.text)!r})"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Ranking(Sequence[ScoredDocument]):
+    """Documents ranked for a query, best first; behaves as a sequence of them."""
+
+    results: tuple[ScoredDocument, ...] = ()
+    usage: Usage = Usage()
+
+    @overload
+    def __getitem__(self, index: int) -> ScoredDocument: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[ScoredDocument, ...]: ...
+    def __getitem__(self, index: int | slice) -> ScoredDocument | tuple[ScoredDocument, ...]:
+        return self.results[index]
+
+    def __len__(self) -> int:
+        return len(self.results)
+
+    def __iter__(self) -> Iterator[ScoredDocument]:
+        return iter(self.results)
+
+    def __repr__(self) -> str:
+        return f"Ranking({list(self.results)!r})"
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><td>{rank}</td><td>{hit.score:.4f}</td>"
+            f"<td>{html.escape(str(hit.document.metadata.get('source', hit.document.id)))}</td>"
+            f"<td style='text-align:left'>{html.escape(shorten(hit.document.text, 200))}</td></tr>"
+            for rank, hit in enumerate(self.results, 1)
+        )
+        return f"<table><tr><th>#</th><th>score</th><th>source</th><th>text</th></tr>{rows}</table>"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Embeddings:
+    """Vectors of a batch.
+
+    Attributes:
+        vectors: float32, shape [number of texts, dimensions], in the order of the input.
+        usage: Tokens embedded.
+    """
+
+    vectors: FloatArray
+    usage: Usage = Usage()
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+    def __repr__(self) -> str:
+        return f"Embeddings(shape={self.vectors.shape}, {self.usage!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A piece of a text: `text[start:end] == chunk.text`, offsets in code points."""
+
+    text: str
+    start: int
+    end: int
+    num_tokens: int
+
+    def __repr__(self) -> str:
+        return f"Chunk([{self.start}:{self.end}], {shorten(self.text)!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class Segmentation:
+    """Chunks of a text in order; without overlap their texts joined are the text.
+
+    Attributes:
+        chunks: The chunks.
+        num_tokens: Tokens of the whole text.
+        tokenizer: Name of the tokenizer that counted.
+    """
+
+    chunks: tuple[Chunk, ...]
+    num_tokens: int
+    tokenizer: str
+
+    def __repr__(self) -> str:
+        return (
+            f"Segmentation({len(self.chunks)} chunks, {self.num_tokens} tokens, tokenizer={self.tokenizer!r})"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A source read into clean Markdown.
+
+    Attributes:
+        url: Where it came from: the final URL, or the path as given.
+        title: The title, or the name of the file.
+        content: The main content as Markdown.
+        description: The source's own summary of itself, or empty.
+        published_time: ISO 8601 date the source claims, or empty.
+        language: BCP 47 tag the source claims, or empty.
+        links: (text, absolute URL) of the main content, in order.
+        images: (alternative text, absolute URL) likewise.
+        metadata: Further facts of the format (author, encoding, number of pages …), JSON values.
+        page_offsets: For paged sources, the offset in `content` at which each page begins; else empty.
+        warnings: What a reader of the content should know: guessed encoding, pages without text …
+    """
+
+    url: str
+    title: str
+    content: str
+    description: str = ""
+    published_time: str = ""
+    language: str = ""
+    links: tuple[tuple[str, str], ...] = ()
+    images: tuple[tuple[str, str], ...] = ()
+    metadata: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    page_offsets: tuple[int, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    def page_at(self, offset: int) -> int | None:
+        """Number (from 1) of the page that holds `offset` of the content; None for unpaged sources."""
+        from bisect import bisect_right
+
+        return max(bisect_right(self.page_offsets, offset), 1) if self.page_offsets else None
+
+    def __repr__(self) -> str:
+        return f"Page({self.url!r}, title={self.title!r}, {len(self.content)} characters)"
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFailure:
+    """A source that could not be read, and why."""
+
+    source: str
+    error: JinaComponentsError
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Many sources read: the pages in order, and the sources that failed."""
+
+    pages: tuple[Page, ...]
+    failures: tuple[SourceFailure, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """A verbatim quote and where it stands.
+
+    Attributes:
+        quote: The exact words.
+        source: URL or path of the source, or the document's id when it has none.
+        start: Offset of the quote in the source's text (`Page.content`, or `Document.text`).
+        end: Its end: `source_text[start:end] == quote`.
+        document_id: Id of the retrieved document that holds it.
+        title: Title of the source, or empty.
+        page: Page number from 1, for paged sources.
+    """
+
+    quote: str
+    source: str
+    start: int
+    end: int
+    document_id: str
+    title: str = ""
+    page: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer and its evidence.
+
+    Attributes:
+        question: The question.
+        text: The answer; `[n]` refers to `citations[n - 1]`.
+        answered: False when the documents do not answer; then `text` says so and nothing is cited.
+        citations: Verified quotes.
+        usage: Tokens spent by all models on the way.
+    """
+
+    question: str
+    text: str
+    answered: bool
+    citations: tuple[Citation, ...] = ()
+    usage: Usage = Usage()
+
+    def __str__(self) -> str:
+        return self.text
+
+    def _repr_html_(self) -> str:
+        items = "".join(
+            f"<li>“{html.escape(c.quote)}” <small>{html.escape(c.title or c.source)}"
+            f"{f', page {c.page}' if c.page else ''}</small></li>"
+            for c in self.citations
+        )
+        return f"<p>{html.escape(self.text)}</p><ol>{items}</ol>"
+
+
+def shorten(text: str, width: int = 60) -> str:
+    """`text` on one line, cut to `width` characters with an ellipsis."""
+    line = " ".join(text[: width * 4].split())
+    return line if len(line) <= width else line[: width - 1] + "…"

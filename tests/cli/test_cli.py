@@ -1,0 +1,226 @@
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+from local_server import http
+from test_chat import completion
+
+from jina_components.cli import main
+
+GUIDE = """\
+# Fieldwork guide
+
+Boots must be dried slowly, away from the fire. Leather cracks above 40 degrees Celsius.
+
+## Water
+
+Boil stream water for three minutes before drinking it.
+"""
+
+
+@pytest.fixture
+def docs(tmp_path):
+    folder = tmp_path / "docs"
+    folder.mkdir()
+    (folder / "guide.md").write_text(GUIDE)
+    (folder / "broken.pdf").write_bytes(b"%PDF-1.7 nothing else")
+    return folder
+
+
+@pytest.fixture
+def run(capsys):
+    def call(*arguments):
+        code = main([str(argument) for argument in arguments])
+        return code, *capsys.readouterr()
+
+    return call
+
+
+def lines(output):
+    return [json.loads(line) for line in output.splitlines()]
+
+
+def test_read_prints_markdown(run, docs):
+    code, out, _ = run("read", docs / "guide.md")
+    assert code == 0
+    assert out.strip() == GUIDE.strip()
+
+
+def test_read_json_and_page_numbers(run, make_pdf):
+    path = make_pdf(["First page text.", "Second page text."])
+    code, out, _ = run("read", path, "--json")
+    page = json.loads(out)
+    assert code == 0
+    assert page["content"][page["page_offsets"][1] :].startswith("Second page text.")
+    assert "<!-- page 2 -->\n\nSecond page text." in run("read", path)[1]
+
+
+def test_segment_gives_exact_offsets(run, docs):
+    code, out, _ = run("segment", docs / "guide.md", "--max-chunk-length", 80)
+    assert code == 0
+    for chunk in lines(out):
+        assert GUIDE[chunk["start"] : chunk["end"]] == chunk["text"]
+
+
+def test_embed_arguments_and_standard_input(run, monkeypatch):
+    code, out, _ = run("embed", "a boat", "a ship", "--dimensions", 8)
+    assert code == 0
+    assert [len(row["embedding"]) for row in lines(out)] == [8, 8]
+    done = subprocess.run(
+        [sys.executable, "-m", "jina_components", "embed"],
+        input="a boat\n\na ship\n", capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert [row["text"] for row in lines(done.stdout)] == ["a boat", "a ship"]
+
+
+def test_index_lists_bad_sources_and_keeps_the_others(run, docs, tmp_path):
+    code, out, err = run("index", docs, "--to", tmp_path / "index")
+    assert code == 3
+    assert "1 sources read" in out
+    assert "broken.pdf" in err
+    code, out, _ = run("search", "boil water", "--index", tmp_path / "index", "--json")
+    assert code == 0
+    assert "three minutes" in lines(out)[0]["text"]
+
+
+def test_indexing_again_replaces_a_source(run, docs, tmp_path):
+    run("index", docs / "guide.md", "--to", tmp_path / "index")
+    (docs / "guide.md").write_text("Only this is left.\n")
+    code, out, _ = run("index", docs / "guide.md", "--to", tmp_path / "index")
+    assert code == 0
+    assert out.rstrip().endswith("1 in all")
+    assert run("search", "boots", "--index", tmp_path / "index", "--mode", "lexical")[0] == 1
+
+
+def test_search_for_people_and_filters(run, docs, tmp_path):
+    run("index", docs / "guide.md", "--to", tmp_path / "index")
+    code, out, _ = run("search", "leather boots", "--index", tmp_path / "index", "--top-k", 1)
+    assert code == 0
+    assert out.startswith("1. ")
+    assert "guide.md" in out
+    assert run("search", "boots", "--index", tmp_path / "index", "--filter", "source=other")[0] == 1
+    assert run("search", "boots", "--index", tmp_path / "index", "--filter", "nonsense")[0] == 2
+
+
+def test_another_embedders_index_is_refused(run, docs, tmp_path, static_folder):
+    run("index", docs / "guide.md", "--to", tmp_path / "index")
+    code, _, err = run("search", "boots", "--index", tmp_path / "index", "--embedder", static_folder)
+    assert code == 2
+    assert "another vector space" in err
+
+
+def test_ask_quotes_verbatim(run, docs):
+    code, out, _ = run("ask", "How long must stream water boil before drinking?", docs / "guide.md", "--json")
+    answer = json.loads(out)
+    assert code == 0
+    assert answer["answered"] is True
+    [citation, *_] = answer["citations"]
+    assert citation["quote"] == "Boil stream water for three minutes before drinking it."
+    assert GUIDE[citation["start"] : citation["end"]] == citation["quote"]
+
+
+def test_ask_for_people_from_an_index(run, docs, tmp_path):
+    run("index", docs / "guide.md", "--to", tmp_path / "index")
+    code, out, _ = run("ask", "At which temperature does leather crack?", "--index", tmp_path / "index")
+    assert code == 0
+    assert out.startswith("Leather cracks above 40 degrees Celsius. [1]")
+    assert "guide.md, characters" in out
+
+
+def test_ask_says_when_nothing_answers(run, docs):
+    code, out, _ = run("ask", "Who composed the opera Carmen?", docs / "guide.md")
+    assert code == 1
+    assert "do not answer" in out
+
+
+def test_ask_over_http_with_a_chat_model(run, server):
+    page = f"<html><title>Guide</title><body><article><p>{'Boil water for three minutes. ' * 8}</p></article></body></html>"
+    server.routes["/guide.html"] = [http(200, page.encode(), content_type="text/html")]
+    server.routes["/v1/chat/completions"] = [completion("Three minutes [1].", prompt_tokens=3, completion_tokens=4)]
+    code, out, _ = run(
+        "ask", "How long should water boil?", server.url("/guide.html"), "--allow-network", "127.0.0.0/8",
+        "--chat-model", "tiny", "--chat-url", server.url("/v1"), "--json",
+    )  # fmt: skip
+    answer = json.loads(out)
+    assert code == 0
+    assert answer["text"] == "Three minutes [1]."
+    assert answer["citations"][0]["source"] == server.url("/guide.html")
+
+
+def test_a_private_address_is_refused(run, server):
+    code, _, err = run("ask", "Anything?", server.url("/guide.html"))
+    assert code == 2
+    assert "loopback" in err
+    assert not server.received
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["read", "absent.md"], "absent.md"),
+        (["ask", "Why?"], "--index"),
+        (["ask", " ", "README.md"], "question"),
+        (["search", "x", "--index", "absent"], "absent"),
+        (["segment", "README.md", "--max-chunk-length", "0"], "max_chunk_length"),
+        (["embed", "x", "--embedder", "static-minilm-v2"], "static-minilm-v1"),
+        (["embed", "x", "--task", "retrieval"], "retrieval.query"),
+    ],
+)
+def test_errors_are_one_clear_line(run, arguments, says):
+    code, out, err = run(*arguments)
+    assert code == 2
+    assert out == ""
+    assert says in err
+    assert "Traceback" not in err
+    assert len(err.strip().splitlines()) <= 2
+
+
+def test_usage_errors_and_help(capsys):
+    for arguments, code in ((["unknown"], 2), ([], 2), (["--help"], 0), (["--version"], 0)):
+        with pytest.raises(SystemExit) as stop:
+            main(arguments)
+        assert stop.value.code == code
+
+
+@pytest.mark.parametrize("command", ["read", "segment", "embed", "index", "search", "ask", "models"])
+def test_every_command_has_help_with_examples(capsys, command):
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    assert f"jina-components {command}" in capsys.readouterr().out.split("examples:")[1]
+
+
+def test_models_lists_the_catalog(run):
+    assert "static-minilm-v1 " in run("models")[1]
+    assert {row["kind"] for row in lines(run("models", "--json")[1])} >= {"embedding", "cross-encoder"}
+
+
+def test_a_closed_pipe_is_no_error():
+    command = f"{sys.executable} -m jina_components segment README.md --max-chunk-length 20 | head -n 1"
+    done = subprocess.run(["bash", "-c", f"set -o pipefail; {command}"], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_interrupting_exits_with_130(tmp_path):
+    import signal
+
+    os.mkfifo(tmp_path / "input")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "jina_components", "segment", "-"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(1)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=10)
+    finally:
+        process.kill()
+    assert process.returncode == 130
+    assert b"Traceback" not in err
+
+
+def test_the_installed_command():
+    assert shutil.which("jina-components") is not None

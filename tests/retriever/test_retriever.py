@@ -1,0 +1,356 @@
+import asyncio
+import errno
+import json
+import subprocess
+import sys
+import textwrap
+import threading
+
+import numpy as np
+import pytest
+
+from jina_components import Document, Retriever
+from jina_components.errors import (
+    BackendError,
+    IndexFilesError,
+    IndexMismatchError,
+    InputError,
+    JinaComponentsError,
+    UnknownNameError,
+)
+from jina_components.testing import FakeEmbedder
+
+DOCUMENTS = [
+    Document("Paris is the capital of France.", "paris", {"lang": "en", "page": 1}),
+    Document("Berlin ist die Hauptstadt von Deutschland.", "berlin", {"lang": "de", "page": 2}),
+    Document("Rain is due in the afternoon.", "rain", {"lang": "en", "page": 3}),
+]
+
+
+@pytest.fixture
+def retriever():
+    retriever = Retriever(FakeEmbedder())
+    retriever.add(DOCUMENTS)
+    return retriever
+
+
+def ids(ranking):
+    return [hit.document.id for hit in ranking]
+
+
+@pytest.mark.parametrize("mode", ["hybrid", "dense", "lexical"])
+def test_the_matching_document_comes_first(retriever, mode):
+    ranking = retriever.retrieve("capital of France", mode=mode)
+    assert ids(ranking)[0] == "paris"
+    assert [hit.score for hit in ranking] == sorted((hit.score for hit in ranking), reverse=True)
+
+
+def test_add_replaces_by_id_and_returns_ids(retriever):
+    assert retriever.add([Document("Snow is due.", "rain"), "A plain text."])[0] == "rain"
+    assert len(retriever) == 4
+    assert retriever.retrieve("snow", mode="lexical")[0].document.text == "Snow is due."
+    assert "afternoon" not in " ".join(d.text for d in retriever.documents())
+
+
+def test_ids_are_stable():
+    assert Retriever(FakeEmbedder()).add(["same"]) == Retriever(FakeEmbedder()).add(["same"])
+    assert Retriever(FakeEmbedder()).add(["same", "same"]) == [Document("same").id] * 2
+
+
+def test_delete_by_id_and_by_filter(retriever):
+    assert retriever.delete(["paris", "unknown", "paris"]) == 1
+    assert "paris" not in retriever
+    assert "paris" not in ids(retriever.retrieve("capital of France"))
+    assert retriever.delete(filter={"lang": "de"}) == 1
+    assert [d.id for d in retriever.documents()] == ["rain"]
+    for arguments in ({}, {"ids": ["rain"], "filter": {}}):
+        with pytest.raises(InputError, match="either ids or filter"):
+            retriever.delete(**arguments)
+
+
+@pytest.mark.parametrize("mode", ["hybrid", "dense", "lexical"])
+def test_filter_restricts_every_mode(retriever, mode):
+    assert set(ids(retriever.retrieve("capital Hauptstadt rain", filter={"lang": "de"}, mode=mode))) == {"berlin"}
+    assert len(retriever.retrieve("capital", filter={"lang": "xx"}, mode=mode)) == 0
+
+
+def test_top_k_beyond_the_candidate_depth():
+    retriever = Retriever(FakeEmbedder())
+    retriever.add([f"word{n} common" for n in range(300)])
+    assert len(retriever.retrieve("common", top_k=250)) == 250
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda r: r.retrieve(""),
+        lambda r: r.retrieve(" \n"),
+        lambda r: r.retrieve(3),
+        lambda r: r.retrieve("x", top_k=0),
+        lambda r: r.add("a bare string"),
+        lambda r: r.add([3]),
+        lambda r: r.delete("paris"),
+    ],
+)
+def test_bad_input_is_refused_and_changes_nothing(retriever, call):
+    with pytest.raises(InputError):
+        call(retriever)
+    assert len(retriever) == 3
+
+
+def test_the_failing_document_is_named():
+    with pytest.raises(InputError, match=r"documents\[1\]") as caught:
+        Retriever(FakeEmbedder()).add(["fine", "  ", "fine"])
+    assert caught.value.index == 1
+
+
+def test_the_failing_document_is_named_across_slices(bundled_embedder):
+    retriever = Retriever(bundled_embedder)
+    texts = [f"text {n}" for n in range(1500)] + ["word " * 9000]
+    with pytest.raises(InputError, match=r"documents\[1500\].*context") as caught:
+        retriever.add(texts)
+    assert caught.value.index == 1500
+    assert len(retriever) == 0
+
+
+def test_an_empty_corpus_is_an_error_that_says_so():
+    with pytest.raises(InputError, match="no documents"):
+        Retriever(FakeEmbedder()).retrieve("anything")
+    assert Retriever(FakeEmbedder()).add([]) == []
+
+
+def test_unknown_mode(retriever):
+    with pytest.raises(UnknownNameError, match="dense"):
+        retriever.retrieve("x", mode="densee")
+
+
+def test_an_embedder_with_bad_vectors_is_refused():
+    class Broken(FakeEmbedder):
+        def embed_documents(self, texts):
+            return [[float("nan")] * 3 for _ in texts]
+
+    with pytest.raises(BackendError, match="finite"):
+        Retriever(Broken()).add(["x"])
+
+
+def test_an_embedder_that_returns_lists_fits():
+    class Lists:
+        def embed_query(self, text):
+            return [1.0, float(len(text))]
+
+        def embed_documents(self, texts):
+            return [self.embed_query(text) for text in texts]
+
+    retriever = Retriever(Lists())
+    retriever.add(["a", "bb"])
+    assert len(retriever.retrieve("cc", mode="dense")) == 2
+
+
+async def test_async_twins_agree(retriever):
+    other = Retriever(FakeEmbedder())
+    assert await other.aadd(DOCUMENTS) == [d.id for d in DOCUMENTS]
+    assert ids(await other.aretrieve("capital")) == ids(retriever.retrieve("capital"))
+
+
+def test_threads_add_and_retrieve_together(retriever):
+    errors = []
+
+    def work(number):
+        try:
+            for step in range(20):
+                retriever.add([Document(f"text {number} {step}", f"{number}/{step}")])
+                retriever.retrieve(f"text {number}")
+                if step % 3 == 0:
+                    retriever.delete([f"{number}/{step}"])
+        except Exception as error:  # noqa: BLE001 (reported below)
+            errors.append(error)
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not errors
+    assert len(retriever) == 3 + 6 * 13
+
+
+# --- on disk -------------------------------------------------------------------------------------------------
+
+
+def test_save_and_open(retriever, tmp_path):
+    retriever.delete(["rain"])
+    retriever.save(tmp_path / "index")
+    opened = Retriever.open(tmp_path / "index", FakeEmbedder())
+    assert list(opened.documents()) == list(retriever.documents())
+    for mode in ("hybrid", "dense", "lexical"):
+        assert opened.retrieve("capital of France", mode=mode) == retriever.retrieve("capital of France", mode=mode)
+    opened.add(["Madrid is the capital of Spain."])
+    opened.save(tmp_path / "index")
+    assert len(Retriever.open(tmp_path / "index", FakeEmbedder())) == 3
+    assert len(list((tmp_path / "index").glob("generation-*"))) == 1
+
+
+def test_an_empty_index_can_be_saved(tmp_path):
+    Retriever(FakeEmbedder()).save(tmp_path / "index")
+    opened = Retriever.open(tmp_path / "index", FakeEmbedder())
+    opened.add(DOCUMENTS)
+    assert len(opened) == 3
+
+
+def test_another_embedder_is_refused(retriever, tmp_path):
+    retriever.save(tmp_path / "index")
+    with pytest.raises(IndexMismatchError, match="32 dimensions.*another vector space"):
+        Retriever.open(tmp_path / "index", FakeEmbedder(dimensions=16))
+
+    class Retrained(FakeEmbedder):
+        """Same name, same width, other vectors."""
+
+        def embed_documents(self, texts):
+            return np.roll(super().embed_documents(texts), 1, axis=1)
+
+    with pytest.raises(IndexMismatchError):
+        Retriever.open(tmp_path / "index", Retrained())
+
+
+def test_a_folder_of_something_else_is_neither_opened_nor_overwritten(retriever, tmp_path):
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(IndexFilesError, match="not empty"):
+        retriever.save(tmp_path)
+    with pytest.raises(IndexFilesError, match="no index"):
+        Retriever.open(tmp_path, FakeEmbedder())
+    assert (tmp_path / "thesis.txt").read_text() == "years of work"
+
+
+def damage_manifest(folder):
+    (folder / "manifest.json").write_text("{")
+
+
+def damage_version(folder):
+    manifest = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps({**manifest, "version": 99}))
+
+
+def damage_size(folder):
+    next(folder.glob("*/vectors.npy")).write_bytes(b"short")
+
+
+def damage_content(folder):
+    path = next(folder.glob("*/documents.jsonl"))
+    path.write_bytes(b"x" * path.stat().st_size)
+
+
+def damage_missing(folder):
+    next(folder.glob("*/postings.npz")).unlink()
+
+
+@pytest.mark.parametrize("damage", [damage_manifest, damage_version, damage_size, damage_content, damage_missing])
+def test_a_damaged_index_is_named(retriever, tmp_path, damage):
+    retriever.save(tmp_path / "index")
+    damage(tmp_path / "index")
+    with pytest.raises(IndexFilesError, match="index"):
+        Retriever.open(tmp_path / "index", FakeEmbedder())
+
+
+def test_a_full_disk_loses_nothing(retriever, tmp_path, monkeypatch):
+    retriever.save(tmp_path / "index")
+    retriever.add(["One more."])
+
+    def full(file, array):
+        file.write_bytes(b"some of it")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(np, "save", full)
+        with pytest.raises(IndexFilesError, match="disk is full.*unchanged"):
+            retriever.save(tmp_path / "index")
+    assert len(Retriever.open(tmp_path / "index", FakeEmbedder())) == 3
+    assert len(list((tmp_path / "index").glob("generation-*"))) == 1
+    retriever.save(tmp_path / "index")
+    assert len(Retriever.open(tmp_path / "index", FakeEmbedder())) == 4
+
+
+def test_a_kill_at_any_moment_of_a_save_loses_nothing(tmp_path):
+    """A child is killed at each sync and rename of a save in turn; after each, the index opens and is whole."""
+    script = textwrap.dedent(
+        """
+        import os, sys
+        from pathlib import Path
+        from jina_components import Retriever
+        from jina_components.testing import FakeEmbedder
+
+        target = sys.argv[1]
+        retriever = Retriever(FakeEmbedder())
+        retriever.add(["first", "second"])
+        retriever.save(target)
+        retriever.add(["third"])
+        steps = [0]
+
+        def dying(function, last):
+            def call(*args, **kwargs):
+                steps[0] += 1
+                if steps[0] == last:
+                    os._exit(9)
+                return function(*args, **kwargs)
+            return call
+
+        for last in range(1, 100):
+            child = os.fork()
+            if child == 0:
+                os.fsync, Path.replace = dying(os.fsync, last), dying(Path.replace, last)
+                retriever.save(target)
+                os._exit(0)
+            _, status = os.waitpid(child, 0)
+            size = len(Retriever.open(target, FakeEmbedder()))
+            print(last, os.waitstatus_to_exitcode(status), size, flush=True)
+            if os.waitstatus_to_exitcode(status) == 0:
+                break
+        """
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", script, str(tmp_path / "index")],
+        capture_output=True, text=True, timeout=120, check=True,
+    )  # fmt: skip
+    lines = [tuple(map(int, line.split())) for line in done.stdout.splitlines()]
+    assert len(lines) > 6
+    assert {code for _, code, _ in lines[:-1]} == {9}
+    assert lines[-1][1:] == (0, 3)
+    sizes = [size for _, _, size in lines]
+    assert set(sizes) == {2, 3}
+    assert sizes == sorted(sizes)
+    assert len(list((tmp_path / "index").glob("generation-*"))) == 1
+
+
+def test_a_reader_beside_a_writer_always_sees_a_whole_index(tmp_path):
+    retriever = Retriever(FakeEmbedder())
+    retriever.add(["zero"])
+    retriever.save(tmp_path / "index")
+    done = threading.Event()
+    failures: list[JinaComponentsError] = []
+
+    def read():
+        while not done.is_set():
+            try:
+                assert len(Retriever.open(tmp_path / "index", FakeEmbedder())) >= 1
+            except JinaComponentsError as error:
+                failures.append(error)
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    for number in range(15):
+        retriever.add([f"text {number}"])
+        retriever.save(tmp_path / "index")
+    done.set()
+    thread.join()
+    assert not failures
+
+
+def test_cancelling_an_add_changes_nothing():
+    async def scenario():
+        retriever = Retriever(FakeEmbedder())
+        task = asyncio.create_task(retriever.aadd([f"text {n}" for n in range(20)]))
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        return retriever
+
+    assert len(asyncio.run(scenario())) in (0, 20)

@@ -1,0 +1,73 @@
+import pickle
+
+import pytest
+
+from jina_components import Document, errors
+from jina_components.errors import InputError, JinaComponentsError
+from jina_components.types import Answer, Citation, Page, Ranking, ScoredDocument, Usage, shorten
+
+
+def test_document_ids_are_derived_from_text_and_metadata():
+    assert Document("a").id == Document("a").id != Document("b").id
+    assert Document("a", metadata={"x": 1}).id != Document("a").id
+    assert Document("a", metadata={"x": 1, "y": 2}).id == Document("a", metadata={"y": 2, "x": 1}).id
+    assert Document("a", "mine").id == "mine"
+    assert len({Document("a"), Document("a")}) == 1
+
+
+def test_the_metadata_is_the_documents_own():
+    metadata = {"a": 1}
+    document = Document("x", metadata=metadata)
+    metadata["a"] = 2
+    assert document.metadata == {"a": 1}
+
+
+@pytest.mark.parametrize("arguments", [(3,), ("x", 3), ("x", "", {"f": object()}), ("x", "", {"n": float("nan")})])
+def test_bad_documents_are_refused(arguments):
+    with pytest.raises(InputError):
+        Document(*arguments)
+
+
+def test_ranking_is_a_sequence():
+    hits = tuple(ScoredDocument(Document(text), 1.0) for text in "abc")
+    ranking = Ranking(hits, Usage(3))
+    assert (len(ranking), list(ranking), ranking[0], ranking[1:]) == (3, list(hits), hits[0], hits[1:])
+    assert pickle.loads(pickle.dumps(ranking)) == ranking
+
+
+def test_html_is_escaped():
+    hostile = "<script>alert(1)</script>"
+    drawn = Ranking((ScoredDocument(Document(hostile, hostile), 1.0),))._repr_html_()
+    answer = Answer("q", hostile, True, (Citation(hostile, hostile, 0, 1, "d", hostile),))._repr_html_()
+    assert "<script>" not in drawn + answer
+
+
+def test_page_numbers():
+    page = Page("u", "t", "aabbb", page_offsets=(0, 2))
+    assert [page.page_at(offset) for offset in range(5)] == [1, 1, 2, 2, 2]
+    assert Page("u", "t", "aa").page_at(1) is None
+
+
+def test_usage_adds_up():
+    assert Usage(1, 2) + Usage(3, 4) == Usage(4, 6)
+    assert Usage(4, 6).total_tokens == 10
+
+
+def test_shorten():
+    assert shorten("a\n b") == "a b"
+    assert shorten("x" * 100, 10) == "x" * 9 + "…"
+
+
+@pytest.mark.parametrize("kind", [e for e in vars(errors).values() if isinstance(e, type)])
+def test_errors_pickle_and_are_named_in_the_tree(kind):
+    error = kind("message")
+    copy = pickle.loads(pickle.dumps(error))
+    assert (type(copy), str(copy), vars(copy)) == (kind, "message", vars(error))
+    assert isinstance(error, JinaComponentsError)
+    assert kind.__name__ in (errors.__doc__ or "")
+
+
+def test_error_details_survive_pickling():
+    error = pickle.loads(pickle.dumps(errors.HTTPStatusError("gone", "http://x", 410)))
+    assert (error.url, error.status_code) == ("http://x", 410)
+    assert pickle.loads(pickle.dumps(InputError("bad", 3))).index == 3
