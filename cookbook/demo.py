@@ -16,7 +16,7 @@ DEMO = REPOSITORY / "demo"
 QUESTIONS = (
     "How high are the tides in the Bay of Fundy?",
     "Which instrument measured the wind on Titan?",
-    "Which error is raised when an index was made with another embedder?",
+    "What holds for every citation?",
     "Which command runs the linters and the type checker?",
     "Who won the 1998 football world cup?",  # nothing here says so
 )
@@ -29,7 +29,8 @@ HTML = """<!doctype html>
 <p>The Huygens probe separated from the Cassini orbiter on 25 December 2004 and landed on Titan, the largest
 moon of Saturn, on 14 January 2005. It is still the most distant landing of any spacecraft.</p>
 <p>During the descent of two hours and 27 minutes the probe swung under a parachute through a hazy atmosphere
-that is mostly nitrogen. The Doppler Wind Experiment measured the wind from the shift of the probe's radio signal.</p>
+that is mostly nitrogen. The Doppler Wind Experiment measured the wind from the shift of the probe's radio
+signal.</p>
 <h2>On the ground</h2>
 <p>The surface had the consistency of wet sand. Its temperature was about minus 179 degrees Celsius, and rounded
 pebbles of water ice lay around the probe.</p></article>
@@ -43,15 +44,15 @@ PDF_PAGES = (
         "At its head, in the Minas Basin, the tides reach a range of 16 metres, the highest in the world.",
     ),
     (
-        "Why they are so high",
+        "Resonance",
         "The bay is so long that a wave takes about 13 hours to run to its head and back.",
-        "That is close to the 12 hours and 25 minutes between two tides, and so the bay resonates with the ocean.",
+        "That is close to the 12 hours and 25 minutes between two tides: the bay resonates with the ocean.",
     ),
 )
 
 
 def make_pdf(pages: tuple[tuple[str, ...], ...]) -> bytes:
-    """A PDF of one heading and some lines a page: the few objects of ISO 32000 that this takes, written out."""
+    """A PDF of a heading and some lines a page: the few objects of ISO 32000 that this takes, written out."""
     kids = " ".join(f"{4 + 2 * n} 0 R" for n in range(len(pages)))
     objects = [
         "<< /Type /Catalog /Pages 2 0 R >>",
@@ -99,9 +100,7 @@ def main() -> int:
             wrong += not exact
             place = f"{Path(citation.source).name}{f', page {citation.page}' if citation.page else ''}"
             print(f"    [{number}] {place}: {'verbatim' if exact else 'NOT FOUND'}")
-    print(
-        f"\n{len(retriever)} chunks of {len(pages)} documents; the documents made for this demo are in {DEMO}."
-    )
+    print(f"\n{len(retriever)} chunks of {len(pages)} documents; those made for this demo are in {DEMO}.")
     return 1 if wrong else 0
 
 

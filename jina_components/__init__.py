@@ -33,7 +33,7 @@ _HOMES = {
     "Segmenter": "segmenter",
 }
 
-__all__ = [*_HOMES]  # noqa: PLE0604
+__all__ = [*_HOMES]
 
 
 def __getattr__(name: str) -> object:

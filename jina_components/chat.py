@@ -62,18 +62,14 @@ class OpenAIChat(Component):
         """
         turns = [{"role": turn.role, "content": turn.content} for turn in as_list(messages, what="messages")]
         try:
-            body = await self._api.post(
-                "chat/completions", {"model": self._model, "messages": turns, **self._options}
-            )
+            body = await self._api.post("chat/completions", {"model": self._model, "messages": turns, **self._options})
         except WebError as error:
             raise ChatError(f"Chat model {self._model!r}: {error}") from error
         try:
             text, usage = body["choices"][0]["message"]["content"], body.get("usage") or {}
             counts = Usage(int(usage.get("prompt_tokens", 0)), int(usage.get("completion_tokens", 0)))
         except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
-            raise ChatError(
-                f"Chat model {self._model!r} sent no chat completion: {str(body)[:200]}"
-            ) from error
+            raise ChatError(f"Chat model {self._model!r} sent no chat completion: {str(body)[:200]}") from error
         if not isinstance(text, str):
             raise ChatError(f"Chat model {self._model!r} sent a reply without text.")
         return ChatReply(text, counts)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jina_components.core.component import Component
 from jina_components.core.inputs import check_query, check_texts
 from jina_components.core.names import resolve_name
-from jina_components.core.vectors import cut, normalize
+from jina_components.core.vectors import check_dimensions, cut, normalize
 from jina_components.errors import ConfigError
 from jina_components.models.catalog import DEFAULT_EMBEDDER
 from jina_components.models.loading import LoadedModel, LoadOptions, load_embedding_model
+from jina_components.models.runner import ModelRunner, TokenSequence
 from jina_components.types import Embeddings, Usage
 
 if TYPE_CHECKING:
@@ -60,7 +62,7 @@ class Embedder(Component):
 
     def __init__(
         self,
-        model: str = DEFAULT_EMBEDDER,
+        model: str | os.PathLike[str] = DEFAULT_EMBEDDER,
         *,
         backend: str = "auto",
         device: str = "auto",
@@ -70,12 +72,12 @@ class Embedder(Component):
         offline: bool = False,
         token_budget: int | None = None,
     ) -> None:
-        if dimensions is not None and dimensions < 1:
-            raise ConfigError(f"dimensions must be positive, got {dimensions}.")
+        if dimensions is not None and (not isinstance(dimensions, int) or dimensions < 1):
+            raise ConfigError(f"dimensions must be a positive integer, got {dimensions!r}.")
         self._options = LoadOptions(
             backend=backend, device=device, revision=revision, offline=offline, token_budget=token_budget
         )
-        self._model_name = str(model)
+        self._model_name = os.fspath(model)
         self._dimensions = dimensions
         self._truncate = truncate
         self._loaded: LoadedModel | None = None
@@ -89,7 +91,7 @@ class Embedder(Component):
     @property
     def dimensions(self) -> int:
         """Width of the vectors; loads the model."""
-        return self._dimensions or self.load().runner.width
+        return check_dimensions(self._dimensions, self.load().runner.width)
 
     @property
     def context(self) -> int | None:
@@ -106,7 +108,7 @@ class Embedder(Component):
         truncate: bool | None = None,
         show_progress: bool = False,
     ) -> Embeddings:
-        """Vectors of texts, with usage.
+        """Vectors of texts, with usage; zeros for a text of which the model knows no token.
 
         Args:
             texts: The texts; an empty list gives an array of shape [0, dimensions].
@@ -119,15 +121,16 @@ class Embedder(Component):
             show_progress: Draw a bar on stderr.
 
         Raises:
-            InputError: a bare string, a blank text, or one over the context; `.index` names it.
+            InputError: a bare string, a blank text, or one over the context (`.index` names it); or more
+                dimensions than the model has.
             UnknownNameError: unknown task or model.
             ModelFilesError, MissingDependencyError: the model cannot be loaded.
             BackendError: the model failed.
         """
-        sequences, tokens = self._tokenize(texts, task, truncate)
-        with _progress(len(sequences), show=show_progress) as bar:
-            rows = self.load().runner.run(sequences, on_progress=bar.update)
-        return Embeddings(self._finish(rows, dimensions, normalized=normalized), Usage(tokens))
+        work = self._prepare(texts, task, dimensions, truncate)
+        with _progress(len(work.sequences), show=show_progress) as bar:
+            rows = work.runner.run(work.sequences, on_progress=bar.update)
+        return work.finish(rows, normalized=normalized)
 
     async def aembed(
         self,
@@ -140,10 +143,10 @@ class Embedder(Component):
         show_progress: bool = False,
     ) -> Embeddings:
         """`embed` without blocking the event loop; cancelling stops the model before its next batch."""
-        sequences, tokens = await asyncio.to_thread(self._tokenize, texts, task, truncate)
-        with _progress(len(sequences), show=show_progress) as bar:
-            rows = await self.load().runner.arun(sequences, on_progress=bar.update)
-        return Embeddings(self._finish(rows, dimensions, normalized=normalized), Usage(tokens))
+        work = await asyncio.to_thread(self._prepare, texts, task, dimensions, truncate)
+        with _progress(len(work.sequences), show=show_progress) as bar:
+            rows = await work.runner.arun(work.sequences, on_progress=bar.update)
+        return work.finish(rows, normalized=normalized)
 
     def embed_query(self, text: str) -> FloatArray:
         """Unit vector of a query, shape [dimensions]; raises what `embed` raises."""
@@ -176,22 +179,30 @@ class Embedder(Component):
     def __repr__(self) -> str:
         return f"Embedder({self._model_name!r})"
 
-    def _tokenize(
-        self, texts: Sequence[str], task: str | None, truncate: bool | None
-    ) -> tuple[list[Any], int]:
+    def _prepare(self, texts: Sequence[str], task: str | None, dimensions: int | None, truncate: bool | None) -> _Work:
+        """All that can be refused is refused here, before the model runs."""
         check_texts(texts, what="texts")
+        names = () if task is None else resolve_name(TASKS, task, what="task")
         loaded = self.load()
-        prompt = loaded.default_prompt
-        if task is not None:
-            names = resolve_name(TASKS, task, what="task")
-            prompt = next((loaded.prompts[name] for name in names if name in loaded.prompts), "")
-        truncate = self._truncate if truncate is None else truncate
-        sequences = loaded.tokenizer.texts(texts, prompt=prompt, truncate=truncate)
-        return sequences, sum(len(sequence) for sequence in sequences)
+        width = check_dimensions(self._dimensions if dimensions is None else dimensions, loaded.runner.width)
+        prompt = next((loaded.prompts[name] or "" for name in names if name in loaded.prompts), "")
+        sequences = loaded.tokenizer.texts(
+            texts,
+            prompt=loaded.default_prompt if task is None else prompt,
+            truncate=self._truncate if truncate is None else truncate,
+        )
+        return _Work(loaded.runner, sequences, width)
 
-    def _finish(self, rows: FloatArray, dimensions: int | None, *, normalized: bool) -> FloatArray:
-        vectors = cut(rows, dimensions or self._dimensions)
-        return normalize(vectors) if normalized else vectors
+
+class _Work(NamedTuple):
+    runner: ModelRunner
+    sequences: Sequence[TokenSequence]
+    width: int
+
+    def finish(self, rows: FloatArray, *, normalized: bool) -> Embeddings:
+        vectors = cut(rows, self.width)
+        tokens = sum(len(sequence) for sequence in self.sequences)
+        return Embeddings(normalize(vectors) if normalized else vectors, Usage(tokens))
 
 
 def _progress(total: int, *, show: bool) -> tqdm[Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 from jina_components.types import Document, Ranking, Usage
@@ -43,7 +43,7 @@ class SupportsRetrieve(Protocol):
         query: str,
         *,
         top_k: int = 10,
-        filter: Mapping[str, object] | None = None,  # noqa: A002 (the field's term)
+        filter: Mapping[str, object] | None = None,
     ) -> Ranking:
         """The `top_k` best documents, best first."""
         ...
@@ -62,7 +62,7 @@ class ChatReply:
     """What a chat model answered and what it cost."""
 
     text: str
-    usage: Usage = Usage()
+    usage: Usage = field(default_factory=Usage)
 
 
 @runtime_checkable

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from jina_components.core.component import Component
 from jina_components.core.inputs import as_documents, check_count, check_query
 from jina_components.core.vectors import top_indices
+from jina_components.errors import InputError
 from jina_components.models.catalog import BY_NAME, DEFAULT_RERANKER
 from jina_components.models.loading import LoadOptions, load_cross_encoder, load_maxsim
 from jina_components.types import Document, Ranking, ScoredDocument, Usage
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from jina_components.types import FloatArray
 
 
@@ -25,7 +29,7 @@ class _Scorer(Protocol):
 
     def score(self, query: str, texts: Sequence[str], *, truncate: bool) -> tuple[FloatArray, int]: ...
 
-    def scale(self, raw: FloatArray) -> FloatArray: ...
+    def scale(self, raw: FloatArray) -> NDArray[np.floating[Any]]: ...
 
 
 class Reranker(Component):
@@ -52,7 +56,7 @@ class Reranker(Component):
 
     def __init__(
         self,
-        model: str = DEFAULT_RERANKER,
+        model: str | os.PathLike[str] = DEFAULT_RERANKER,
         *,
         backend: str = "auto",
         device: str = "auto",
@@ -60,7 +64,7 @@ class Reranker(Component):
         offline: bool = False,
         token_budget: int | None = None,
     ) -> None:
-        self._model_name = str(model)
+        self._model_name = os.fspath(model)
         self._options = LoadOptions(
             backend=backend, device=device, revision=revision, offline=offline, token_budget=token_budget
         )
@@ -89,7 +93,8 @@ class Reranker(Component):
             truncate: Cut pairs to the model's context instead of raising.
 
         Raises:
-            InputError: an empty query, a bare string or blank item, a text over the context; `.index` names it.
+            InputError: an empty query, a bare string, a blank item, or one over the context; `.index`
+                names it.
             UnknownNameError, ModelFilesError, MissingDependencyError: the model cannot be loaded.
             BackendError: the model failed.
         """
@@ -121,11 +126,7 @@ class Reranker(Component):
         with self._loading:
             if self._scorer is None:
                 spec = BY_NAME.get(self._model_name)
-                kind = (
-                    _LateInteraction
-                    if spec is not None and spec.kind == "late-interaction"
-                    else _CrossEncoder
-                )
+                kind = _LateInteraction if spec is not None and spec.kind == "late-interaction" else _CrossEncoder
                 self._scorer = kind(self._model_name, self._options)
             return self._scorer
 
@@ -146,9 +147,10 @@ class _CrossEncoder:
         pairs = self._model.tokenizer.pairs(query, texts, truncate=truncate)
         return self._model.runner.run(pairs)[:, 0], sum(len(pair) for pair in pairs)
 
-    def scale(self, raw: FloatArray) -> FloatArray:
-        # In float64, where the sigmoid of a confident logit does not saturate into ties.
-        return 1 / (1 + np.exp(-raw.astype(np.float64)))  # type: ignore[return-value]
+    def scale(self, raw: FloatArray) -> NDArray[np.floating[Any]]:
+        # The sigmoid, in float64, where that of a confident logit does not saturate so soon into ties.
+        scores: NDArray[np.float64] = np.exp(-np.logaddexp(0, -raw.astype(np.float64)))
+        return scores
 
 
 class _LateInteraction:
@@ -156,10 +158,13 @@ class _LateInteraction:
         self._tokenizer, self._maxsim = load_maxsim(name, options)
 
     def score(self, query: str, texts: Sequence[str], *, truncate: bool) -> tuple[FloatArray, int]:
-        [question] = self._tokenizer.texts([query], truncate=truncate)
+        try:
+            [question] = self._tokenizer.texts([query], truncate=truncate)
+        except InputError as error:
+            raise InputError(f"The query does not fit: {error}") from error
         documents = self._tokenizer.texts(texts, truncate=truncate)
         tokens = len(question) * len(documents) + sum(len(document) for document in documents)
         return self._maxsim.score(question, documents), tokens
 
-    def scale(self, raw: FloatArray) -> FloatArray:
+    def scale(self, raw: FloatArray) -> NDArray[np.floating[Any]]:
         return raw

@@ -31,9 +31,7 @@ class Usage:
         return self.prompt_tokens + self.completion_tokens
 
     def __add__(self, other: Usage) -> Usage:
-        return Usage(
-            self.prompt_tokens + other.prompt_tokens, self.completion_tokens + other.completion_tokens
-        )
+        return Usage(self.prompt_tokens + other.prompt_tokens, self.completion_tokens + other.completion_tokens)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,9 +172,7 @@ class Segmentation:
     tokenizer: str
 
     def __repr__(self) -> str:
-        return (
-            f"Segmentation({len(self.chunks)} chunks, {self.num_tokens} tokens, tokenizer={self.tokenizer!r})"
-        )
+        return f"Segmentation({len(self.chunks)} chunks, {self.num_tokens} tokens, tokenizer={self.tokenizer!r})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,11 @@
 import json
 
 import pytest
+from local_server import http
 
 from jina_components import OpenAIChat
 from jina_components.errors import ChatError, ConfigError, InputError
 from jina_components.protocols import ChatMessage, ChatModel
-from local_server import http
 
 HELLO = [ChatMessage("system", "Be brief."), ChatMessage("user", "Say hello.")]
 
@@ -49,7 +49,10 @@ def test_what_is_no_completion_is_a_chat_error(server, answer):
 
 
 def test_an_unreachable_server_is_a_chat_error():
-    with pytest.raises(ChatError, match="tiny"), OpenAIChat("tiny", base_url="http://127.0.0.1:9", timeout=2) as chat:
+    with (
+        pytest.raises(ChatError, match="tiny"),
+        OpenAIChat("tiny", base_url="http://127.0.0.1:9", timeout=2) as chat,
+    ):
         chat.chat(HELLO)
 
 

@@ -39,13 +39,9 @@ def add_commands(commands: Commands) -> None:
     )  # fmt: skip
     ask.add_argument("question", metavar="QUESTION")
     ask.add_argument("sources", nargs="*", metavar="PATH", help="file, folder or URL to answer from")
-    ask.add_argument(
-        "--index", type=Path, metavar="DIR", help="answer from an index made by `jina-components index`"
-    )
+    ask.add_argument("--index", type=Path, metavar="DIR", help="answer from an index made by `jina-components index`")
     ask.add_argument("--json", action="store_true", help="print the answer with its citations as JSON")
-    ask.add_argument(
-        "--chat-model", metavar="NAME", help="let this chat model write the answer from the same quotes"
-    )
+    ask.add_argument("--chat-model", metavar="NAME", help="let this chat model write the answer from the same quotes")
     ask.add_argument(
         "--chat-url", default=os.environ.get("OPENAI_BASE_URL", "https://api.openai.com/v1"), metavar="URL",
         help="its OpenAI-compatible API (default: $OPENAI_BASE_URL, else OpenAI's); the key is $OPENAI_API_KEY",
@@ -77,11 +73,7 @@ def _retriever(options: argparse.Namespace) -> tuple[Retriever, bool]:
 
     if not options.sources and options.index is None:
         raise ConfigError("ask needs something to answer from: give files, folders or URLs, or --index DIR.")
-    retriever = (
-        open_index(options.index, options.embedder)
-        if options.index
-        else Retriever(Embedder(options.embedder))
-    )
+    retriever = open_index(options.index, options.embedder) if options.index else Retriever(Embedder(options.embedder))
     if not options.sources:
         return retriever, False
     reading, chunks = read_sources(options.sources, options)
@@ -99,8 +91,7 @@ def _chat(options: argparse.Namespace) -> ChatModel | None:
 
 def _render(answer: Answer) -> str:
     notes = [
-        f"[{number}] {_place(citation)}\n    “{citation.quote}”"
-        for number, citation in enumerate(answer.citations, 1)
+        f"[{number}] {_place(citation)}\n    “{citation.quote}”" for number, citation in enumerate(answer.citations, 1)
     ]
     return "\n".join([answer.text, *([""] if notes else []), *notes])
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from jina_components.reader import Reader
     from jina_components.types import Document, Reading
 
-Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 (it has no public name)
 
 
 def add_command(
@@ -24,7 +24,7 @@ def add_command(
     run: Callable[[argparse.Namespace], int],
     *,
     help: str,
-    examples: str,  # noqa: A002
+    examples: str,
 ) -> argparse.ArgumentParser:
     """A command with its examples at the end of `--help`."""
     parser = commands.add_parser(
@@ -50,9 +50,7 @@ def add_reading_options(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="keep fetched pages here and use those younger than --cache-tolerance",
     )
-    parser.add_argument(
-        "--cache-tolerance", type=float, default=3600, metavar="SECONDS", help="(default: %(default)s)"
-    )
+    parser.add_argument("--cache-tolerance", type=float, default=3600, metavar="SECONDS", help="(default: %(default)s)")
 
 
 def make_reader(options: argparse.Namespace) -> Reader:
@@ -78,9 +76,7 @@ def read_sources(sources: Sequence[str], options: argparse.Namespace) -> tuple[R
     segmenter = Segmenter()
     chunks = [chunk for page in reading.pages for chunk in segmenter.segment_page(page)]
     if not chunks:
-        raise InputError(
-            "There is nothing to search: none of the sources could be read, or they hold no text."
-        )
+        raise InputError("There is nothing to search: none of the sources could be read, or they hold no text.")
     return reading, chunks
 
 

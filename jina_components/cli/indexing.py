@@ -32,9 +32,7 @@ def add_commands(commands: Commands) -> None:
         """,
     )  # fmt: skip
     index.add_argument("sources", nargs="+", metavar="PATH", help="file, folder or URL")
-    index.add_argument(
-        "--to", required=True, type=Path, metavar="DIR", help="the index; made if it is not there"
-    )
+    index.add_argument("--to", required=True, type=Path, metavar="DIR", help="the index; made if it is not there")
     add_embedder_option(index)
     add_reading_options(index)
 
@@ -47,9 +45,7 @@ def add_commands(commands: Commands) -> None:
         """,
     )  # fmt: skip
     search.add_argument("query", metavar="QUERY")
-    search.add_argument(
-        "--index", required=True, type=Path, metavar="DIR", help="made by `jina-components index`"
-    )
+    search.add_argument("--index", required=True, type=Path, metavar="DIR", help="made by `jina-components index`")
     search.add_argument("--top-k", type=int, default=10, metavar="N", help="(default: %(default)s)")
     search.add_argument(
         "--mode", choices=["hybrid", "dense", "lexical"], default="hybrid", help="(default: %(default)s)"
@@ -80,9 +76,7 @@ def _index(options: argparse.Namespace) -> int:
     retriever.delete(filter={"source": [page.url for page in reading.pages]})
     retriever.add(chunks, show_progress=shows_progress())
     retriever.save(options.to)
-    print(
-        f"{options.to}: {len(reading.pages)} sources read, {len(chunks)} chunks added, {len(retriever)} in all"
-    )
+    print(f"{options.to}: {len(reading.pages)} sources read, {len(chunks)} chunks added, {len(retriever)} in all")
     return 3 if reading.failures else 0
 
 

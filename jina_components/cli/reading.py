@@ -40,9 +40,7 @@ def add_commands(commands: Commands) -> None:
         """,
     )  # fmt: skip
     segment.add_argument("file", metavar="FILE", help="file, or - for standard input")
-    segment.add_argument(
-        "--max-chunk-length", type=int, default=1000, metavar="N", help="(default: %(default)s)"
-    )
+    segment.add_argument("--max-chunk-length", type=int, default=1000, metavar="N", help="(default: %(default)s)")
     segment.add_argument(
         "--unit", choices=["characters", "tokens"], default="characters", help="(default: %(default)s)"
     )
@@ -61,9 +59,7 @@ def _read(options: argparse.Namespace) -> int:
 def _segment(options: argparse.Namespace) -> int:
     from jina_components.segmenter import Segmenter
 
-    segmenter = Segmenter(
-        max_chunk_length=options.max_chunk_length, length_unit=options.unit, overlap=options.overlap
-    )
+    segmenter = Segmenter(max_chunk_length=options.max_chunk_length, length_unit=options.unit, overlap=options.overlap)
     for chunk in segmenter.segment(read_text(options.file)).chunks:
         print_json(asdict(chunk))
     return 0
@@ -75,6 +71,5 @@ def _with_page_numbers(page: Page) -> str:
         return page.content
     edges = pairwise([*page.page_offsets, len(page.content)])
     return "\n".join(
-        f"<!-- page {number} -->\n\n{page.content[start:end].strip()}\n"
-        for number, (start, end) in enumerate(edges, 1)
+        f"<!-- page {number} -->\n\n{page.content[start:end].strip()}\n" for number, (start, end) in enumerate(edges, 1)
     )

@@ -20,13 +20,9 @@ def add_commands(commands: Commands) -> None:
             cat lines.txt | jina-components embed --task retrieval.passage > vectors.jsonl
         """,
     )  # fmt: skip
-    embed.add_argument(
-        "texts", nargs="*", metavar="TEXT", help="texts; without any, the lines of standard input"
-    )
+    embed.add_argument("texts", nargs="*", metavar="TEXT", help="texts; without any, the lines of standard input")
     add_embedder_option(embed)
-    embed.add_argument(
-        "--task", help="retrieval.query, retrieval.passage, text-matching, classification, separation"
-    )
+    embed.add_argument("--task", help="retrieval.query, retrieval.passage, text-matching, classification, separation")
     embed.add_argument("--dimensions", type=int, metavar="N", help="keep the first N components")
     embed.add_argument("--truncate", action="store_true", help="cut texts to the model's context")
 

@@ -1,0 +1,1 @@
+"""Pure helpers that components share; numpy at most."""

@@ -21,7 +21,7 @@ _owner_pid = 0
 
 def background_loop() -> asyncio.AbstractEventLoop:
     """The loop, started on first use; a forked child starts its own."""
-    global _loop, _owner_pid  # noqa: PLW0603 (one loop a process is the point)
+    global _loop, _owner_pid
     with _lock:
         if _loop is None or _owner_pid != os.getpid():
             _loop, _owner_pid = asyncio.new_event_loop(), os.getpid()

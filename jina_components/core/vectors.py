@@ -24,12 +24,20 @@ def cut(vectors: FloatArray, dimensions: int | None) -> FloatArray:
     Raises:
         InputError: `dimensions` is not within 1 and the width of the rows.
     """
-    width = vectors.shape[-1]
+    return vectors[..., : check_dimensions(dimensions, vectors.shape[-1])]
+
+
+def check_dimensions(dimensions: int | None, width: int) -> int:
+    """`dimensions`, or `width` for None.
+
+    Raises:
+        InputError: `dimensions` is not within 1 and `width`.
+    """
     if dimensions is None:
-        return vectors
-    if not 1 <= dimensions <= width:
-        raise InputError(f"dimensions must be within 1 and {width} for this model, got {dimensions}.")
-    return vectors[..., :dimensions]
+        return width
+    if not isinstance(dimensions, int) or not 1 <= dimensions <= width:
+        raise InputError(f"dimensions must be within 1 and {width} for this model, got {dimensions!r}.")
+    return dimensions
 
 
 def top_indices(scores: FloatArray, k: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from jina_components.deep_search.citations import cite
 from jina_components.deep_search.quotable import quotable_spans
 from jina_components.protocols import SupportsRerank
-from jina_components.types import Citation, Document, Ranking, Usage
+from jina_components.types import Citation, Document, Usage
 
 # Documents whose sentences are compared.
 _DOCUMENTS = 5
+# How much the rank that a document was retrieved at adds to the reranker's score, which alone forgets it.
+_PRIOR = 0.2
 # Sentences nearly as relevant as the best one belong to the answer.
 _CLOSE = 0.92
 
@@ -27,24 +29,26 @@ class Evidence:
 def find_evidence(
     question: str, candidates: Sequence[Document], reranker: SupportsRerank
 ) -> tuple[list[Evidence], Usage]:
-    """Quotes of the candidates, most relevant first, and what scoring them cost.
+    """Quotes of the candidates (best first), most relevant first, and what scoring them cost.
 
-    A sentence is judged together with its document: alone it rarely names what it speaks of.
+    A sentence is judged under its title and together with its document: alone it rarely names what it
+    speaks of.
     """
-    ranked = reranker.rerank(question, [_in_context(document) for document in candidates], top_n=_DOCUMENTS)
-    quotes: dict[str, tuple[Citation, float]] = {}  # by its words, so that overlapping chunks count once
-    for hit in ranked:
-        document = candidates[hit.index or 0]
+    ranked = reranker.rerank(question, [_in_context(document, document.text) for document in candidates])
+    scores = {hit.index or 0: _with_prior(hit.score, hit.index or 0) for hit in ranked}
+    quotes: dict[str, tuple[Citation, str, float]] = {}  # by its words, so that overlapping chunks count once
+    for index in sorted(scores, key=lambda index: -scores[index])[:_DOCUMENTS]:
+        document = candidates[index]
         for span in quotable_spans(document.text):
             citation = cite(document, span)
-            quotes.setdefault(" ".join(citation.quote.split()), (citation, hit.score))
-    if not quotes:
-        return [], ranked.usage
-    scored: Ranking = reranker.rerank(question, list(quotes))
-    found = list(quotes.values())
-    evidence = [
-        Evidence(found[hit.index or 0][0], (hit.score + found[hit.index or 0][1]) / 2) for hit in scored
-    ]
+            found = citation, _in_context(document, citation.quote), scores[index]
+            quotes.setdefault(" ".join(citation.quote.split()), found)
+    listed = list(quotes.values())
+    scored = reranker.rerank(question, [text for _, text, _ in listed])
+    evidence = []
+    for hit in scored:
+        citation, _, document_score = listed[hit.index or 0]
+        evidence.append(Evidence(citation, (hit.score + document_score) / 2))
     evidence.sort(key=lambda item: -item.relevance)
     return evidence, ranked.usage + scored.usage
 
@@ -62,8 +66,11 @@ def compose(citations: Sequence[Citation]) -> str:
     return " ".join(f"{' '.join(citation.quote.split())} [{n}]" for n, citation in enumerate(citations, 1))
 
 
-def _in_context(document: Document) -> Document:
-    """The document under its title and heading, which name what its text leaves out."""
+def _with_prior(score: float, index: int) -> float:
+    return (score + _PRIOR * 3 / (3 + index)) / (1 + _PRIOR)
+
+
+def _in_context(document: Document, text: str) -> str:
+    """A text of the document under its title and heading, which name what the text leaves out."""
     names = [document.metadata.get(key) for key in ("title", "heading")]
-    text = "\n".join([*(name for name in names if isinstance(name, str) and name), document.text])
-    return Document(text, document.id)
+    return "\n".join([*(name for name in names if isinstance(name, str) and name), text])

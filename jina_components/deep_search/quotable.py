@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 from jina_components.core.boundaries import sentences
@@ -13,8 +14,9 @@ _FENCE = re.compile(r" {0,3}(```+|~~~+)")
 _NOT_QUOTABLE = re.compile(r"\s*(#{1,6}(\s|$)|(\||:?-+:?\s*\|)[\s|:-]*$|[-=*_]{3,}\s*$|<!--|$)")
 _ITEM = re.compile(r"\s*([-*+]\s|\d{1,3}[.)]\s|\|)")
 _MARKS = re.compile(r"\s*(?:(?:[-*+>]|\d{1,3}[.)])\s+)*")
-# An introduction ("Install it with:") is quoted together with what it introduces, up to this many characters.
-_MAX_INTRODUCED = 400
+# A code block is quoted up to this many characters, and an introduction ("Install it with:") together with what
+# it introduces likewise.
+_MAX_BLOCK = 400
 
 
 class Span(NamedTuple):
@@ -26,15 +28,15 @@ class Span(NamedTuple):
 
 def quotable_spans(text: str) -> list[Span]:
     """Spans of `text` in order, without headings, rules, list marks and surrounding white space."""
-    blocks = list(_blocks(text))
+    blocks = [block for block in _blocks(text) if not _is_long_code(text, block)]
     spans: list[Span] = []
     for number, block in enumerate(blocks):
         cuts = [block.start, *sentences(text, block.start, block.end), block.end]
-        pieces = [_trim(text, start, end) for start, end in zip(cuts, cuts[1:], strict=False)]
+        pieces = [_trim(text, start, end) for start, end in pairwise(cuts)]
         spans.extend(piece for piece in pieces if piece.end > piece.start)
         if spans and text[spans[-1].end - 1] == ":" and number + 1 < len(blocks):
             following = blocks[number + 1]
-            if following.end - spans[-1].start <= _MAX_INTRODUCED:
+            if following.end - spans[-1].start <= _MAX_BLOCK:
                 spans[-1] = _trim(text, spans[-1].start, following.end)
     return spans
 
@@ -62,6 +64,10 @@ def _blocks(text: str) -> Iterator[Span]:
             start = begin
     if start is not None:
         yield Span(start, len(text))
+
+
+def _is_long_code(text: str, block: Span) -> bool:
+    return block.end - block.start > _MAX_BLOCK and _FENCE.match(text, block.start) is not None
 
 
 def _trim(text: str, start: int, end: int) -> Span:

@@ -1,0 +1,1 @@
+"""FineTuner: so far the recipes of the bundled models."""

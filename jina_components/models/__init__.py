@@ -1,0 +1,1 @@
+"""Models: what is known of them, where their files are, how they load and run."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,7 +45,7 @@ def find_files(name: str, *, revision: str | None = None, offline: bool = False)
     """
     spec = BY_NAME.get(name)
     if spec is None or spec.hub_id:
-        folder = Path(name).expanduser()
+        folder = Path(os.path.expanduser(name))  # noqa: PTH111 (Path.expanduser raises for an unknown user)
         if folder.is_dir():
             return ModelFiles(name, folder, spec)
         if folder.is_file() or name.startswith((".", "/", "~")):
@@ -60,17 +61,16 @@ def find_files(name: str, *, revision: str | None = None, offline: bool = False)
 
 
 def _snapshot(hub_id: str, revision: str | None, *, offline: bool) -> Path:
-    """Download (resumable, verified by the hub client) and return the snapshot folder; never pickled weights."""
+    """The snapshot's folder, downloaded when the cache lacks it (resumed and verified by the hub client)."""
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
 
     try:
         folder = snapshot_download(
             hub_id, revision=revision, allow_patterns=list(_ALLOWED_FILES), local_files_only=offline
         )
-    except (HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, OSError) as error:
+    except Exception as error:  # the hub client's errors and those of its HTTP client share no other base
         raise ModelFilesError(
-            f"Model {hub_id!r} (revision {revision or 'main'}) is neither in the local cache nor to be had from the "
-            f"hub: {type(error).__name__}. Check the name and the network, or pass a local folder."
+            f"Model {hub_id!r} (revision {revision or 'main'}) is neither in the local cache nor to be had "
+            f"from the hub: {type(error).__name__}. Check the name and the network, or pass a local folder."
         ) from error
     return Path(folder)

@@ -13,7 +13,7 @@ from jina_components.errors import ModelFilesError
 
 @dataclass(frozen=True, slots=True)
 class Module:
-    """One step of a sentence-transformers model: its type ("Transformer", "Pooling" …), folder and settings."""
+    """A step of a sentence-transformers model: its type ("Transformer", "Pooling" …), folder and settings."""
 
     type: str
     folder: Path
@@ -41,15 +41,25 @@ class Layout:
     @property
     def is_static(self) -> bool:
         """A token table: no forward pass, so no framework is needed."""
-        return any(module.type == "StaticEmbedding" for module in self.modules) or (
-            self.config.get("model_type") == "model2vec"
-        )
+        return self.is_model2vec or any(module.type == "StaticEmbedding" for module in self.modules)
+
+    @property
+    def is_model2vec(self) -> bool:
+        """A token table as Model2Vec writes it."""
+        return self.config.get("model_type") == "model2vec"
 
     @property
     def is_cross_encoder(self) -> bool:
-        """A sequence-classification checkpoint."""
+        """A sequence-classification checkpoint, and nothing after it."""
         architectures = self.config.get("architectures") or []
-        return any(name.endswith("ForSequenceClassification") for name in architectures)
+        return any(name.endswith("ForSequenceClassification") for name in architectures) and all(
+            module.type == "Transformer" for module in self.modules
+        )
+
+    @property
+    def default_prompt(self) -> str:
+        """The prompt used when none is asked for, or empty."""
+        return self.prompts.get(self.default_prompt_name or "") or ""
 
     @property
     def transformer(self) -> Module:
@@ -66,39 +76,41 @@ def read_layout(folder: Path) -> Layout:
     Raises:
         ModelFilesError: no model there, or a JSON file is broken.
     """
-    modules = tuple(
-        Module(
-            row["type"].rsplit(".", 1)[-1],
-            folder / row.get("path", ""),
-            _module_config(folder / row.get("path", ""), row["type"].rsplit(".", 1)[-1]),
-        )
-        for row in read_json(folder / "modules.json", default=[])
-    )
+    modules = tuple(_read_module(folder, row) for row in read_json(folder / "modules.json", default=[]))
     transformer_folder = next((m.folder for m in modules if m.type == "Transformer"), folder)
     config = read_json(transformer_folder / "config.json", default={})
     if not modules and not config:
         raise ModelFilesError(f"{folder} holds no model: neither modules.json nor config.json is there.")
     settings = read_json(folder / "config_sentence_transformers.json", default={})
-    return Layout(folder, modules, config, settings.get("prompts") or {}, settings.get("default_prompt_name"))
+    prompts, default_name = settings.get("prompts") or {}, settings.get("default_prompt_name")
+    if default_name is not None and default_name not in prompts:
+        raise ModelFilesError(f"{folder} names {default_name!r} as its default prompt, but has only {sorted(prompts)}.")
+    return Layout(folder, modules, config, prompts, default_name)
 
 
-def _module_config(folder: Path, kind: str) -> Mapping[str, Any]:
+def _read_module(folder: Path, row: Mapping[str, Any]) -> Module:
+    try:
+        kind, path = row["type"].rsplit(".", 1)[-1], folder / row.get("path", "")
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ModelFilesError(f"{folder / 'modules.json'} names no type and path in {row!r}.") from error
     name = "sentence_bert_config.json" if kind == "Transformer" else "config.json"
-    config: Mapping[str, Any] = read_json(folder / name, default={})
-    return config
+    return Module(kind, path, read_json(path / name, default={}))
 
 
 def read_json(path: Path, *, default: Any = None) -> Any:  # noqa: ANN401 (JSON has no type)
-    """Content of a JSON file; `default` when there is no such file and one is given.
+    """Content of a JSON file; `default`, if given, stands for a missing file and sets the type.
 
     Raises:
-        ModelFilesError: missing without a default, or not JSON.
+        ModelFilesError: missing without a default, not JSON, or of another type than the default.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         if default is None:
             raise ModelFilesError(f"{path} is missing.") from error
         return default
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ModelFilesError(f"{path} is not valid JSON: {error}.") from error
+    except (OSError, ValueError) as error:
+        raise ModelFilesError(f"{path} is not readable JSON: {error}.") from error
+    if default is not None and not isinstance(content, type(default)):
+        raise ModelFilesError(f"{path} holds a {type(content).__name__}, not a {type(default).__name__}.")
+    return content

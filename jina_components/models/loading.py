@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from jina_components.core.names import resolve_name
 from jina_components.errors import ConfigError, ModelFilesError
@@ -14,12 +14,20 @@ from jina_components.models.layout import Layout, read_json, read_layout
 from jina_components.models.maxsim import MaxSimScorer
 from jina_components.models.runner import Backend, ModelRunner
 from jina_components.models.spec import ModelKind
-from jina_components.models.tokenize import TextTokenizer, load_tokenizer
+from jina_components.models.tokenize import TextTokenizer, load_tokenizer, unknown_token_id
+
+if TYPE_CHECKING:
+    from jina_components.models.backends.static import StaticBackend
 
 logger = logging.getLogger(__name__)
 
 # Position tables of these families begin after the padding token, so two of their rows are never used.
-_OFFSET_POSITIONS = frozenset({"roberta", "xlm-roberta", "camembert", "mpnet"})
+_OFFSET_POSITIONS = frozenset({
+    "camembert", "data2vec-text", "longformer", "mpnet", "roberta", "roberta-prelayernorm", "xlm-roberta",
+    "xlm-roberta-xl", "xmod",
+})  # fmt: skip
+# A tokenizer without a limit of its own is saved with a huge one.
+_NO_LIMIT = 10**9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,18 +73,10 @@ def load_embedding_model(name: str, options: LoadOptions) -> LoadedModel:
     """
     files, layout = _find(name, options, "embedding")
     backend_name = _choose_backend(layout, options.backend)
-    default_prompt = layout.prompts.get(layout.default_prompt_name or "", "")
-    tokenizer = TextTokenizer(
-        load_tokenizer(layout.transformer.folder if not layout.is_static else _static_folder(layout)),
-        context=_context(files, layout),
-        special_tokens=not layout.is_static,
-        lowercase=bool(layout.transformer.config.get("do_lower_case")),
-    )
-    backend = _EMBEDDING_BACKENDS[backend_name](layout, options.device)
+    tokenizer, backend = _EMBEDDING_BACKENDS[backend_name](files, layout, options.device)
     logger.info("loaded %s: backend=%s, context=%s", name, backend_name, tokenizer.context)
-    return LoadedModel(
-        tokenizer, ModelRunner(backend, token_budget=options.token_budget), layout.prompts, default_prompt
-    )
+    runner = ModelRunner(backend, token_budget=options.token_budget)
+    return LoadedModel(tokenizer, runner, layout.prompts, layout.default_prompt)
 
 
 def load_cross_encoder(name: str, options: LoadOptions) -> LoadedModel:
@@ -85,19 +85,16 @@ def load_cross_encoder(name: str, options: LoadOptions) -> LoadedModel:
     Raises:
         UnknownNameError, ModelFilesError, MissingDependencyError, ConfigError: it cannot be loaded; says why.
     """
-    files, layout = _find(name, options, "cross-encoder")
+    _, layout = _find(name, options, "cross-encoder")
     if not layout.is_cross_encoder:
         raise ModelFilesError(
-            f"{name!r} is no cross-encoder: its config.json names {layout.config.get('architectures')}, "
-            "not a …ForSequenceClassification."
+            f"{name!r} is no cross-encoder: it has the architecture {layout.config.get('architectures')} and "
+            f"the steps {[module.type for module in layout.modules]}, not one …ForSequenceClassification."
         )
-    if options.backend == "static":
-        raise ConfigError(
-            f"backend='static' runs token tables only; {name!r} is a transformer: use 'auto' or 'torch'."
-        )
+    _choose_backend(layout, options.backend)
     from jina_components.models.backends.torch import TorchCrossEncoderBackend
 
-    tokenizer = TextTokenizer(load_tokenizer(layout.folder), context=_context(files, layout))
+    tokenizer = _transformer_tokenizer(layout)
     backend = TorchCrossEncoderBackend(layout, device=options.device)
     return LoadedModel(tokenizer, ModelRunner(backend, token_budget=options.token_budget), layout.prompts)
 
@@ -106,14 +103,12 @@ def load_maxsim(name: str, options: LoadOptions) -> tuple[TextTokenizer, MaxSimS
     """Load a token table for late interaction.
 
     Raises:
-        ModelFilesError: the files are missing or broken.
+        ModelFilesError, ConfigError: it cannot be loaded; says why.
     """
-    from jina_components.models.backends.static import StaticBackend
-
     files, layout = _find(name, options, "late-interaction")
-    folder = _static_folder(layout)
-    tokenizer = TextTokenizer(load_tokenizer(folder), context=_context(files, layout), special_tokens=False)
-    return tokenizer, MaxSimScorer(StaticBackend.load(folder))
+    _choose_backend(layout, options.backend)
+    tokenizer, table = _load_static(files, layout, options.device)
+    return tokenizer, MaxSimScorer(table)
 
 
 def _find(name: str, options: LoadOptions, kind: ModelKind) -> tuple[ModelFiles, Layout]:
@@ -130,41 +125,57 @@ def _choose_backend(layout: Layout, asked: str) -> str:
     return fitting
 
 
-def _static_folder(layout: Layout) -> Path:
-    return next(
-        (module.folder for module in layout.modules if module.type == "StaticEmbedding"), layout.folder
+def _load_static(files: ModelFiles, layout: Layout, device: str) -> tuple[TextTokenizer, StaticBackend]:
+    from jina_components.models.backends.static import StaticBackend
+
+    if device not in ("auto", "cpu"):
+        raise ConfigError(f"A token table runs on the CPU, not on {device!r}.")
+    other = [module.type for module in layout.modules if module.type not in ("StaticEmbedding", "Normalize")]
+    if other:
+        raise ModelFilesError(f"{layout.folder}: steps {other} beside a token table are not supported.")
+    folder = next((m.folder for m in layout.modules if m.type == "StaticEmbedding"), layout.folder)
+    parsed = load_tokenizer(folder)
+    tokenizer = TextTokenizer(
+        parsed,
+        context=files.spec.context if files.spec is not None else None,
+        special_tokens=False,
+        skip=unknown_token_id(parsed) if layout.is_model2vec else None,
+    )
+    table = StaticBackend.load(folder)
+    if tokenizer.vocabulary > table.vocabulary:
+        raise ModelFilesError(
+            f"{folder}: the tokenizer has {tokenizer.vocabulary} tokens, the table only {table.vocabulary}."
+        )
+    return tokenizer, table
+
+
+def _load_torch(files: ModelFiles, layout: Layout, device: str) -> tuple[TextTokenizer, Backend]:  # noqa: ARG001 (as _load_static)
+    from jina_components.models.backends.torch import TorchEmbeddingBackend
+
+    return _transformer_tokenizer(layout), TorchEmbeddingBackend(layout, device=device)
+
+
+def _transformer_tokenizer(layout: Layout) -> TextTokenizer:
+    folder, settings = layout.transformer.folder, layout.transformer.config
+    config = read_json(folder / "tokenizer_config.json", default={})
+    return TextTokenizer(
+        load_tokenizer(folder),
+        context=_context(layout, settings.get("max_seq_length") or config.get("model_max_length")),
+        lowercase=bool(settings.get("do_lower_case")),
+        segments="token_type_ids" in config.get("model_input_names", ["token_type_ids"]),
     )
 
 
-def _context(files: ModelFiles, layout: Layout) -> int | None:
-    """Longest input: the model's own setting, within what its position table and tokenizer allow."""
-    if layout.is_static:
-        return files.spec.context if files.spec is not None else None
-    asked = layout.transformer.config.get("max_seq_length")
-    if asked:
-        return int(asked)
-    limits = [
-        read_json(layout.transformer.folder / "tokenizer_config.json", default={}).get("model_max_length")
-    ]
+def _context(layout: Layout, asked: int | None) -> int | None:
+    """Longest input: what the model or its tokenizer asks for, within the model's position table."""
     positions = layout.config.get("max_position_embeddings")
-    if positions:
-        limits.append(positions - 2 if layout.config.get("model_type") in _OFFSET_POSITIONS else positions)
-    known = [int(limit) for limit in limits if limit]
-    return min(known) if known else None
+    if positions and layout.config.get("model_type") in _OFFSET_POSITIONS:
+        positions -= 2
+    limits = [int(limit) for limit in (asked, positions) if limit and 0 < limit < _NO_LIMIT]
+    return min(limits, default=None)
 
 
-def _static(layout: Layout, device: str) -> Backend:
-    if device not in ("auto", "cpu"):
-        raise ConfigError(f"A token table runs on the CPU, not on {device!r}.")
-    from jina_components.models.backends.static import StaticBackend
-
-    return StaticBackend.load(_static_folder(layout))
-
-
-def _torch(layout: Layout, device: str) -> Backend:
-    from jina_components.models.backends.torch import TorchEmbeddingBackend
-
-    return TorchEmbeddingBackend(layout, device=device)
-
-
-_EMBEDDING_BACKENDS: dict[str, Callable[[Layout, str], Backend]] = {"static": _static, "torch": _torch}
+_EMBEDDING_BACKENDS: dict[str, Callable[[ModelFiles, Layout, str], tuple[TextTokenizer, Backend]]] = {
+    "static": _load_static,
+    "torch": _load_torch,
+}

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from jina_components.types import FloatArray
 
 
+# Similarities held at once (16 MB), so that memory does not grow with the number of documents.
+_MAX_CELLS = 1 << 22
+
+
 class MaxSimScorer:
     """Scores documents by MaxSim (ColBERT, Khattab & Zaharia 2020) over context-free token vectors.
 
@@ -27,6 +31,12 @@ class MaxSimScorer:
 
     def score(self, query: TokenSequence, documents: Sequence[TokenSequence]) -> FloatArray:
         """Scores of the documents, shape [len(documents)]; at most 1, and 0 for an empty side."""
+        longest = max((len(document) for document in documents), default=0)
+        step = max(1, _MAX_CELLS // max(1, len(query) * longest))
+        slices = [documents[start : start + step] for start in range(0, len(documents), step)]
+        return np.concatenate([np.zeros(0, np.float32), *(self._score(query, part) for part in slices)])
+
+    def _score(self, query: TokenSequence, documents: Sequence[TokenSequence]) -> FloatArray:
         scores = np.zeros(len(documents), np.float32)
         filled = [index for index, document in enumerate(documents) if len(document)]
         if not filled or not len(query):
@@ -34,9 +44,7 @@ class MaxSimScorer:
         weighted = self._table.token_vectors(query.ids)
         weights = np.linalg.norm(weighted, axis=1)
         # A token that occurs many times is compared once.
-        ids, columns = np.unique(
-            np.concatenate([documents[index].ids for index in filled]), return_inverse=True
-        )
+        ids, columns = np.unique(np.concatenate([documents[index].ids for index in filled]), return_inverse=True)
         similarities = normalize(weighted) @ normalize(self._table.token_vectors(ids)).T
         starts = np.cumsum([0, *(len(documents[index]) for index in filled[:-1])])
         best = np.maximum.reduceat(similarities[:, columns], starts, axis=1)

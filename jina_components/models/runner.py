@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 # An idle owner thread ends, so that a forgotten model can be collected; the next call starts another.
 _IDLE_SECONDS = 2.0
+_NOT_FINITE = "The model returned NaN or infinity: its weights are broken, or overflow on this device."
 
 
 class TokenSequence(NamedTuple):
@@ -48,7 +50,7 @@ class Backend(Protocol):
         ...
 
     def run(self, batch: Sequence[TokenSequence]) -> FloatArray:
-        """One row for each sequence, shape [len(batch), width]; raises MemoryError when the batch is too large."""
+        """One row a sequence, shape [len(batch), width]; raises MemoryError when the batch is too large."""
         ...
 
 
@@ -61,7 +63,8 @@ class _Job:
     todo: list[int] = field(default_factory=list)  # shortest first: the longest is taken from the end
 
     def __post_init__(self) -> None:
-        self.todo = sorted(range(len(self.sequences)), key=lambda i: (len(self.sequences[i]), -i))
+        filled = [index for index, sequence in enumerate(self.sequences) if len(sequence)]
+        self.todo = sorted(filled, key=lambda i: (len(self.sequences[i]), -i))
         self.unfinished = len(self.todo)
 
 
@@ -84,11 +87,15 @@ class ModelRunner:
     def submit(
         self, sequences: Sequence[TokenSequence], *, on_progress: Callable[[int], object] | None = None
     ) -> Future[FloatArray]:
-        """Queue sequences; the future gives their rows in the order given, and cancelling it drops what is left.
+        """Queue sequences; cancelling the future drops what is left of them.
 
         Args:
             sequences: What to run.
             on_progress: Called from the owner thread with the number of sequences just finished.
+
+        Returns:
+            Their rows in the order given, shape [len(sequences), width]; zeros for one without tokens. An
+            error is a BackendError, or what `on_progress` raised.
         """
         job = _Job(sequences, np.zeros((len(sequences), self.width), np.float32), on_progress)
         if not job.todo:
@@ -156,24 +163,37 @@ class ModelRunner:
         return longest * (count + len(job.todo)) <= self._budget
 
     def _run(self, batch: list[tuple[_Job, int]]) -> None:
-        jobs = {job for job, _ in batch}
+        counts = Counter(job for job, _ in batch)
         try:
             rows = self._run_halving([job.sequences[index] for job, index in batch])
             for (job, index), row in zip(batch, rows, strict=True):
                 job.rows[index] = row
-            for job in jobs:
-                self._advance(job, sum(owner is job for owner, _ in batch))
-        except Exception as error:  # noqa: BLE001 (whatever fails here belongs to the callers who wait)
-            self._fail(jobs, error)
+        except BaseException as error:  # noqa: BLE001 (whatever fails here belongs to the callers who wait)
+            for job in counts:
+                self._finish(job, _as_backend_error(error))
+        else:
+            for job, count in counts.items():
+                self._advance(job, count)
 
     def _advance(self, job: _Job, count: int) -> None:
         job.unfinished -= count
-        if job.on_progress is not None:
-            job.on_progress(count)
+        try:
+            if job.on_progress is not None and not job.future.cancelled():
+                job.on_progress(count)
+        except Exception as error:  # noqa: BLE001 (the caller's own callback)
+            self._finish(job, error)
+            return
         if not job.unfinished:
-            self._drop({job})
-            if job.future.set_running_or_notify_cancel():
+            self._finish(job, None if np.isfinite(job.rows).all() else BackendError(_NOT_FINITE))
+
+    def _finish(self, job: _Job, error: BaseException | None) -> None:
+        with self._wake:
+            self._jobs = [other for other in self._jobs if other is not job]
+        if job.future.set_running_or_notify_cancel():
+            if error is None:
                 job.future.set_result(job.rows)
+            else:
+                job.future.set_exception(error)
 
     def _run_halving(self, batch: list[TokenSequence]) -> FloatArray:
         """One pass, or two halves of it when memory runs out."""
@@ -187,16 +207,10 @@ class ModelRunner:
         middle = len(batch) // 2
         return np.concatenate([self._run_halving(batch[:middle]), self._run_halving(batch[middle:])])
 
-    def _fail(self, jobs: set[_Job], error: Exception) -> None:
-        self._drop(jobs)
-        if not isinstance(error, JinaComponentsError):
-            wrapped = BackendError(f"The model failed: {type(error).__name__}: {error}")
-            wrapped.__cause__ = error
-            error = wrapped
-        for job in jobs:
-            if not job.future.done() and job.future.set_running_or_notify_cancel():
-                job.future.set_exception(error)
 
-    def _drop(self, jobs: set[_Job]) -> None:
-        with self._wake:
-            self._jobs = [job for job in self._jobs if job not in jobs]
+def _as_backend_error(error: BaseException) -> JinaComponentsError:
+    if isinstance(error, JinaComponentsError):
+        return error
+    wrapped = BackendError(f"The model failed: {type(error).__name__}: {error}")
+    wrapped.__cause__ = error
+    return wrapped

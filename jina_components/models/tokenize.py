@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -13,9 +14,10 @@ from jina_components.errors import InputError, ModelFilesError
 from jina_components.models.runner import TokenSequence
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from tokenizers import Encoding, Tokenizer
 
-# Texts tokenized at a time: the tokenizer's own result is some twenty times larger than the ids that are kept.
+# Texts tokenized at a time: the tokenizer's own result is some twenty times larger than the ids kept.
 _SLICE = 256
 # A longer text is refused before it is tokenized, which takes some hundred bytes of memory a character.
 MAX_CHARACTERS = 5_000_000
@@ -28,7 +30,9 @@ class TextTokenizer:
         tokenizer: Parsed `tokenizer.json`.
         context: Longest sequence in tokens, special tokens included; None for no limit.
         special_tokens: Add the model's markers ([CLS] …).
-        lowercase: Lower-case texts first, for models whose tokenizer was trained without doing so itself.
+        lowercase: Lower-case inputs first, for models whose tokenizer does not do so itself.
+        segments: Tell the two texts of a pair apart by segment ids.
+        skip: Id of a token to leave out, or None; Model2Vec leaves out the unknown token.
     """
 
     def __init__(
@@ -38,13 +42,23 @@ class TextTokenizer:
         context: int | None,
         special_tokens: bool = True,
         lowercase: bool = False,
+        segments: bool = True,
+        skip: int | None = None,
     ) -> None:
         tokenizer.no_padding()
         tokenizer.no_truncation()
+        if lowercase:
+            _prepend_lowercase(tokenizer)
         self._tokenizer = tokenizer
         self._special_tokens = special_tokens
-        self._lowercase = lowercase
+        self._segments = segments
+        self._skip = skip
         self.context = context
+
+    @property
+    def vocabulary(self) -> int:
+        """Number of token ids."""
+        return self._tokenizer.get_vocab_size()
 
     @cached_property
     def _truncating(self) -> Tokenizer:
@@ -52,63 +66,80 @@ class TextTokenizer:
         from tokenizers import Tokenizer
 
         tokenizer = Tokenizer.from_str(self._tokenizer.to_str())
-        tokenizer.enable_truncation(self.context, strategy="longest_first")
+        if self.context:
+            tokenizer.enable_truncation(self.context, strategy="longest_first")
         return tokenizer
 
     def texts(self, texts: Sequence[str], *, prompt: str = "", truncate: bool = False) -> list[TokenSequence]:
         """Token ids of each text after `prompt`.
 
         Raises:
-            InputError: a text is over the context and `truncate` is False; `.index` names it.
+            InputError: a text is over the context and `truncate` is False, or is no valid Unicode; `.index`
+                names it.
         """
-        self._check_lengths(texts)
-        inputs = [prompt + (text.lower() if self._lowercase else text) for text in texts]
-        return [TokenSequence(_ids(e)) for e in self._encode(inputs, truncate=truncate)]
+        for index, text in enumerate(texts):
+            _check(text, index)
+        inputs = [prompt + text for text in texts]
+        return [TokenSequence(self._ids(e)) for e in self._encode(inputs, truncate=truncate)]
 
     def pairs(self, query: str, documents: Sequence[str], *, truncate: bool = False) -> list[TokenSequence]:
-        """Token and segment ids of (query, document) for each document.
+        """Token ids of (query, document) for each document, and segment ids if the model takes them.
 
         Raises:
             InputError: a pair is over the context and `truncate` is False; `.index` names the document.
         """
-        self._check_lengths([query])
-        self._check_lengths(documents)
+        _check(query, None)
+        for index, document in enumerate(documents):
+            _check(document, index)
         pairs = [(query, document) for document in documents]
         return [
-            TokenSequence(_ids(e), np.asarray(e.type_ids, np.int32))
+            TokenSequence(self._ids(e), np.asarray(e.type_ids, np.int32) if self._segments else None)
             for e in self._encode(pairs, truncate=truncate)
         ]
 
     def _encode(self, inputs: Sequence[str | tuple[str, str]], *, truncate: bool) -> Iterator[Encoding]:
-        tokenizer = self._truncating if truncate and self.context else self._tokenizer
+        tokenizer = self._truncating if truncate else self._tokenizer
         for start in range(0, len(inputs), _SLICE):
             batch = list(inputs[start : start + _SLICE])
-            try:
-                encodings = tokenizer.encode_batch_fast(batch, add_special_tokens=self._special_tokens)
-            except (TypeError, UnicodeError) as error:  # what a lone surrogate ends in
-                raise InputError(
-                    f"A text among {start} to {start + len(batch) - 1} is not valid Unicode."
-                ) from error
+            encodings = tokenizer.encode_batch_fast(batch, add_special_tokens=self._special_tokens)
             for index, encoding in enumerate(encodings, start):
                 if self.context and len(encoding) > self.context:
                     raise InputError(
-                        f"Text {index} has {len(encoding)} tokens, more than the model's context of {self.context}: "
-                        "segment it first, or pass truncate=True to keep its head.",
+                        f"Text {index} has {len(encoding)} tokens, more than the model's context of "
+                        f"{self.context}: segment it first, or pass truncate=True to keep its head.",
                         index,
                     )
                 yield encoding
 
-    def _check_lengths(self, texts: Sequence[str]) -> None:
-        for index, text in enumerate(texts):
-            if len(text) > MAX_CHARACTERS:
-                raise InputError(
-                    f"Text {index} has {len(text):,} characters, more than {MAX_CHARACTERS:,}: segment it first.",
-                    index,
-                )
+    def _ids(self, encoding: Encoding) -> NDArray[np.int32]:
+        ids = np.asarray(encoding.ids, np.int32)
+        return ids if self._skip is None else ids[ids != self._skip]
 
 
-def _ids(encoding: Encoding) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
-    return np.asarray(encoding.ids, dtype=np.int32)
+def _check(text: str, index: int | None) -> None:
+    """Refuse what the tokenizer cannot take; `index` is None for a query."""
+    name = "The query" if index is None else f"Text {index}"
+    if len(text) > MAX_CHARACTERS:
+        raise InputError(f"{name} has {len(text):,} characters, more than {MAX_CHARACTERS:,}: segment it first.", index)
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(f"{name} is not valid Unicode: lone surrogate at {error.start}.", index) from error
+
+
+def _prepend_lowercase(tokenizer: Tokenizer) -> None:
+    from tokenizers import normalizers
+
+    own = [] if tokenizer.normalizer is None else [tokenizer.normalizer]
+    tokenizer.normalizer = normalizers.Sequence([normalizers.Lowercase(), *own])
+
+
+def unknown_token_id(tokenizer: Tokenizer) -> int | None:
+    """Id of the token that stands for what the vocabulary lacks, or None."""
+    model = json.loads(tokenizer.to_str())["model"]
+    token = model.get("unk_token")
+    unknown: int | None = model.get("unk_id") if token is None else tokenizer.token_to_id(token)
+    return unknown
 
 
 def load_tokenizer(folder: Path) -> Tokenizer:

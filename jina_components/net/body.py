@@ -23,9 +23,7 @@ async def read_body(response: httpx.Response, *, max_bytes: int) -> bytes:
     """
     encoding = response.headers.get("content-encoding", "").strip().lower() or "identity"
     if encoding not in ("identity", "gzip", "x-gzip", "deflate"):
-        raise WebError(
-            f"The content encoding {encoding!r} is not supported; only {ACCEPT_ENCODING} was asked for."
-        )
+        raise WebError(f"The content encoding {encoding!r} is not supported; only {ACCEPT_ENCODING} was asked for.")
     declared = response.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > max_bytes:
         raise _too_large(max_bytes)

@@ -34,9 +34,7 @@ class ResponseCache:
         ConfigError: a limit is negative; later: the directory cannot be read or written.
     """
 
-    def __init__(
-        self, directory: str | os.PathLike[str], *, tolerance: float, max_bytes: int = 1_000_000_000
-    ) -> None:
+    def __init__(self, directory: str | os.PathLike[str], *, tolerance: float, max_bytes: int = 1_000_000_000) -> None:
         if tolerance < 0 or max_bytes < 0:
             raise ConfigError(f"tolerance and max_bytes must not be negative: {tolerance}, {max_bytes}.")
         self.directory = Path(directory)

@@ -67,9 +67,7 @@ class Connections:
 
     def __init__(self, open_transport: Callable[[], httpx.AsyncBaseTransport]) -> None:
         self._open = open_transport
-        self._pools: dict[
-            asyncio.AbstractEventLoop, tuple[httpx.AsyncBaseTransport, AsyncGenerator[None, None]]
-        ] = {}
+        self._pools: dict[asyncio.AbstractEventLoop, tuple[httpx.AsyncBaseTransport, AsyncGenerator[None, None]]] = {}
 
     def __reduce__(self) -> tuple[type[Connections], tuple[Callable[[], httpx.AsyncBaseTransport]]]:
         return Connections, (self._open,)

@@ -43,6 +43,7 @@ _RARE = ("iso2022_jp", "iso8859-10", "iso8859-13", "iso8859-14", "iso8859-15", "
          "utf-16-le", "utf-32", "utf-8")  # fmt: skip
 _KNOWN = frozenset(_GUESSED + _RARE)
 
+_USUAL = "cp1252"  # what browsers take for undeclared Western text; little text is often as plausible in others
 _SAMPLE_BYTES = 100_000
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 _LINE_ENDS = "\v\f\x1c\x1d\x1e\x85\u2028\u2029"
@@ -117,11 +118,19 @@ def _detect(data: bytes) -> str:
     try:
         data.decode("utf-8")
     except UnicodeDecodeError:
-        from charset_normalizer import from_bytes
-
-        best = from_bytes(data[:_SAMPLE_BYTES], cp_isolation=list(_GUESSED)).best()
-        return _known(best.encoding) if best else "cp1252"  # what browsers fall back to
+        return _guess(data[:_SAMPLE_BYTES])
     return "utf-8"
+
+
+def _guess(data: bytes) -> str:
+    from charset_normalizer import from_bytes
+
+    matches = from_bytes(data, cp_isolation=list(_GUESSED))
+    best = matches.best()
+    if not best:
+        return _USUAL
+    equals = (m for m in matches if (m.chaos, m.coherence) == (best.chaos, best.coherence))
+    return _USUAL if any(_USUAL in m.could_be_from_charset for m in equals) else _known(best.encoding)
 
 
 def _decoded(data: bytes, encoding: str, *warnings: str) -> Decoded:

@@ -1,14 +1,42 @@
-"""Local files: reading one within limits, and finding those of a directory."""
+"""Local files: what path a source means, reading one within limits, finding those of a directory."""
 
 from __future__ import annotations
 
+import os
+import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from jina_components.errors import ReadError
+from jina_components.errors import InputError, ReadError
 from jina_components.reader.sources import SUFFIXES
-from jina_components.types import SourceFailure
+from jina_components.types import SourceFailure, shorten
+
+_SCHEME = re.compile(r"([a-z][a-z0-9+.-]+)://|(file|data):", re.IGNORECASE)
+_MARKUP = re.compile(r"\s*<[!?a-z]", re.IGNORECASE)
+
+
+def local_path(source: str | os.PathLike[str]) -> str:
+    """The path that `source` gives; a URL in a str is none, so that no URL ever leads to a local file.
+
+    Raises:
+        InputError: another type, an empty string, a URL, or markup.
+    """
+    if not isinstance(source, str | os.PathLike):
+        raise InputError(f"source must be str, a path or bytes, got {type(source).__name__}.")
+    path = os.fsdecode(source)
+    if not path:
+        raise InputError("source is an empty string: pass a path, a URL or bytes.")
+    if not isinstance(source, str):
+        return path
+    if _MARKUP.match(path):
+        raise InputError(f"A str is read as a path or a URL, got {shorten(path)!r}: pass markup as bytes.")
+    scheme = _SCHEME.match(path)
+    if scheme:
+        is_file = path.lower().startswith("file:")
+        remedy = "pass the path of the file instead" if is_file else "fetch it and pass its bytes"
+        raise InputError(f"{shorten(path, 200)!r} is refused: only http and https URLs are read; {remedy}.")
+    return path
 
 
 def read_file(path: str, *, max_bytes: int) -> bytes:
@@ -34,19 +62,31 @@ def read_file(path: str, *, max_bytes: int) -> bytes:
     return data
 
 
-def find_files(directory: str) -> Iterator[str | SourceFailure]:
-    """Paths of the files below `directory` with a readable suffix, in order of their names.
+def expand(sources: Sequence[str | os.PathLike[str]]) -> list[str | os.PathLike[str] | SourceFailure]:
+    """`sources`, with each directory replaced by its files.
 
-    Hidden files and directories are passed over. Symbolic links are followed, but no directory is entered
-    twice. A directory that cannot be listed, or a search that finds no file, gives a failure.
+    These are the files below it that have a readable suffix, in order of their names. Hidden files and
+    directories are passed over. Symbolic links are followed, but no directory is entered twice. A directory
+    that cannot be listed, or holds no such file, gives a failure.
     """
-    found = False
-    for item in _walk(Path(directory), set()):
-        found = True
-        yield item
-    if not found:
-        suffixes = " ".join(SUFFIXES)
-        yield _failure(directory, f"{directory} holds no file with a readable suffix ({suffixes}).")
+    expanded: list[str | os.PathLike[str] | SourceFailure] = []
+    for source in sources:
+        is_url = isinstance(source, str) and "://" in source
+        expanded += [source] if is_url or not _is_directory(source) else _find_files(os.fsdecode(source))
+    return expanded
+
+
+def _is_directory(source: str | os.PathLike[str]) -> bool:
+    try:
+        return Path(source).is_dir()
+    except (OSError, ValueError):  # whatever it is; reading it will tell
+        return False
+
+
+def _find_files(directory: str) -> list[str | SourceFailure]:
+    suffixes = " ".join(SUFFIXES)
+    nothing = _failure(directory, f"{directory} holds no file with a readable suffix ({suffixes}).")
+    return list(_walk(Path(directory), set())) or [nothing]
 
 
 def _walk(directory: Path, entered: set[tuple[int, int]]) -> Iterator[str | SourceFailure]:

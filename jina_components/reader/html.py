@@ -17,9 +17,7 @@ from jina_components.types import Page
 if TYPE_CHECKING:
     from lxml.html import HtmlElement
 
-_CHARSET = re.compile(
-    rb"""<(?:meta[^>]+?charset|\?xml[^>]+?encoding)\s*=\s*["']?\s*([\w.:-]+)""", re.IGNORECASE
-)
+_CHARSET = re.compile(rb"""<(?:meta[^>]+?charset|\?xml[^>]+?encoding)\s*=\s*["']?\s*([\w.:-]+)""", re.IGNORECASE)
 _CHARSET_BYTES = 4096
 
 # Below this share of the visible text, a precise extraction has mostly lost content; above it, it has mostly
@@ -38,13 +36,11 @@ def read_html(source: Source) -> Page:
     claims = claims_of(tree)
     marks = LinkMarks(tree)
     base_url = base_of(tree, source.base_url)
-    marked, content_warnings = _content(tree)
-    content, links, images = marks.take(marked, base_url)
+    marked, content_warnings = _content(tree, source)
+    content, links, images = marks.take(marked.replace("\u00ad", ""), base_url)
     if not content.strip():
-        raise ExtractionError(
-            f"{source.label} is an HTML page without text; scripts may fill it in only in a browser.",
-            source.name,
-        )
+        reason = " ".join(parse_warnings) or "Scripts may fill it in only in a browser."
+        raise ExtractionError(f"{source.label} is an HTML page without text. {reason}", source.name)
     title = claims.title or _first_heading(content) or source.file_name
     facts = {"author": claims.author, "site_name": claims.site, "encoding": decoded.encoding}
     return Page(
@@ -88,16 +84,23 @@ def _parse(text: str, source: Source) -> tuple[HtmlElement, tuple[str, ...]]:
     return tree, ("Elements are nested too deep; what follows the deepest was not read.",) if cut else ()
 
 
-def _content(tree: HtmlElement) -> tuple[str, tuple[str, ...]]:
+def _content(tree: HtmlElement, source: Source) -> tuple[str, tuple[str, ...]]:
     """Markdown of the main content, or else all visible text and a warning."""
     visible = visible_text(tree)
+    if _is_too_deep(tree):
+        return visible, ("Elements are nested too deep to tell the main content; this is all visible text.",)
     _prepare(tree)
-    content = _main_content(tree, precise=True)
+    content = _main_content(tree, source, precise=True)
     if len(content) < _SMALLEST_SHARE * len(visible):
-        content = _main_content(tree, precise=False)
+        content = _main_content(tree, source, precise=False)
     if content:
         return content, ()
     return visible, ("No main content was found; this is all visible text of the page.",)
+
+
+def _is_too_deep(tree: HtmlElement) -> bool:
+    # Beyond 256 elements trafilatura loses content without a word.
+    return bool(tree.xpath("boolean(//*[count(ancestor::*) > 250])"))
 
 
 def _prepare(tree: HtmlElement) -> None:
@@ -121,7 +124,7 @@ def _prepare(tree: HtmlElement) -> None:
             element.text += "”"
 
 
-def _main_content(tree: HtmlElement, *, precise: bool) -> str:
+def _main_content(tree: HtmlElement, source: Source, *, precise: bool) -> str:
     from trafilatura import bare_extraction
     from trafilatura.settings import Extractor
 
@@ -129,8 +132,10 @@ def _main_content(tree: HtmlElement, *, precise: bool) -> str:
     options.min_output_size = 0  # an empty result is ours to judge, and nothing to log
     try:
         document = bare_extraction(tree, options=options)
-    except Exception:  # noqa: BLE001 (odd trees break it in many ways; the caller says that nothing was found)
-        return ""
+    except Exception as error:
+        raise ExtractionError(
+            f"{source.label}: its main content cannot be extracted: {error!r}.", source.name
+        ) from error
     return to_markdown(document.body) if document else ""
 
 

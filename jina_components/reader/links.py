@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 if TYPE_CHECKING:
     from lxml.html import HtmlElement
@@ -53,9 +53,7 @@ class LinkMarks:
         """
         found = [ord(mark) - _FIRST_MARK for mark in _MARK.findall(content)]
         elements = [self._elements[index] for index in found if index < len(self._elements)]
-        links = (
-            (_text(element.text_content()), _join(base_url, element.get("href"))) for element in elements
-        )
+        links = ((_text(element.text_content()), absolute_url(base_url, element.get("href"))) for element in elements)
         images = (
             (_text(element.get("alt", "")), _image_url(element, base_url))
             for element in elements
@@ -76,7 +74,7 @@ def without_marks(text: str) -> str:
 def base_of(tree: HtmlElement, base_url: str) -> str:
     """What the relative links of a page are resolved against: its `<base>`, or `base_url`."""
     href = next((element.get("href") for element in tree.iter("base") if element.get("href")), None)
-    return _join(base_url, href) or base_url
+    return absolute_url(base_url, href) or base_url
 
 
 def _put(element: HtmlElement, mark: str) -> str:
@@ -98,15 +96,16 @@ def _text(text: str) -> str:
 
 
 def _image_url(element: HtmlElement, base_url: str) -> str:
-    return next(filter(None, (_join(base_url, element.get(name)) for name in _IMAGE_SOURCES)), "")
+    return next(filter(None, (absolute_url(base_url, element.get(name)) for name in _IMAGE_SOURCES)), "")
 
 
-def _join(base_url: str, href: str | None) -> str:
+def absolute_url(base_url: str, href: str | None) -> str:
     """The absolute http(s) URL, or empty."""
     if not href or href.startswith("#"):
         return ""
     try:
         url = urljoin(base_url, "".join(href.split()))
+        urlsplit(url)
     except ValueError:  # such as "http://[", which leads nowhere
         return ""
     return url if url.lower().startswith(("http://", "https://")) else ""

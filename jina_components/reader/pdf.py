@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import re
 import threading
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ MAX_CHARACTERS = 50_000_000
 _PDFIUM = threading.Lock()
 
 _DATE = re.compile(r"D:(\d{4})(\d\d)?(\d\d)?(\d\d)?(\d\d)?(\d\d)?(?:(Z)|([+-]\d\d)'?(\d\d)?)?")
+_BOLD = re.compile(rb"bold|black|heavy|demi|bx\d|-bd", re.IGNORECASE)
 _NO_TITLE = re.compile(
     r"untitled.*|microsoft (word|powerpoint) - .*|powerpoint presentation|document\d*|title|slide \d+"
     r"|\S*\.(docx?|dvi|indd|odt|pdf|pptx?|ps|qxd|rtf|tex|xlsx?)",
@@ -52,8 +54,8 @@ def read_pdf(source: Source) -> Page:
     texts = pages_to_markdown([page or [] for page in raw.pages])
     if not any(texts):
         raise ExtractionError(
-            f"{source.label} is a PDF of {len(texts)} pages without text, only images or drawings: run OCR on it "
-            "first (for example ocrmypdf).",
+            f"{source.label} is a PDF that holds only images or drawings, no text: it needs OCR first "
+            "(for example ocrmypdf).",
             source.name,
         )
     content, offsets = _join_pages(texts)
@@ -79,9 +81,7 @@ def _load(source: Source) -> _Raw:
             raise ExtractionError(_explain(source, str(error)), source.name) from error
         with closing(document):
             if len(document) > MAX_PAGES:
-                raise ExtractionError(
-                    f"{source.label} has more than {MAX_PAGES:,} pages: split it.", source.name
-                )
+                raise ExtractionError(f"{source.label} has more than {MAX_PAGES:,} pages: split it.", source.name)
             facts = {name: _fact(document, name) for name in ("Title", "Author", "Subject", "CreationDate")}
             pages: list[list[Line] | None] = []
             characters = 0
@@ -139,9 +139,10 @@ def _placed(page: PdfTextPage, text: str, first: int, last: int, *, ends_word: b
     boxes = [_box(page, index) for index in (first, (first + last) // 2, last)]
     height = sorted(top - bottom for _, _, bottom, top in boxes)[1]
     left, right, bottom = boxes[0][0], boxes[2][1], boxes[0][2]
-    if boxes[0][0] > boxes[2][1]:
+    if left > right:
         left, right = -boxes[0][1], -boxes[2][0]
-    return Line(text, left, right, bottom, height, ends_word)
+    bold = all(_is_bold(page, index) for index in (first, last))
+    return Line(text, left, right, bottom, height, bold, ends_word)
 
 
 def _box(page: PdfTextPage, text_index: int) -> tuple[float, float, float, float]:
@@ -153,8 +154,18 @@ def _box(page: PdfTextPage, text_index: int) -> tuple[float, float, float, float
     return box.left, box.right, box.bottom, box.top
 
 
+def _is_bold(page: PdfTextPage, text_index: int) -> bool:
+    """Whether the name of a character's font says so; the weight is often not filled in."""
+    from pypdfium2 import raw
+
+    name, flags = ctypes.create_string_buffer(128), ctypes.c_int()
+    index = raw.FPDFText_GetCharIndexFromTextIndex(page, text_index)
+    raw.FPDFText_GetFontInfo(page, index, name, len(name), flags)
+    return _BOLD.search(name.value) is not None
+
+
 def _join_pages(texts: list[str]) -> tuple[str, tuple[int, ...]]:
-    """All text, and where each page begins in it; a blank page begins where the next one does."""
+    """All text, and where each page begins in it; a blank page begins where the one before ends."""
     content, offsets = "", []
     for text in texts:
         if content and text:

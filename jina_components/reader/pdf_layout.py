@@ -11,21 +11,25 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from statistics import median
+from itertools import chain, pairwise, zip_longest
+from statistics import median_low
 
 _BULLET = re.compile(r"[•‣◦▪▫●○■□►▶➢➤✓✔·∙\uf0a7\uf0b7\uf0d8\uf076]\s*")
 _CJK = re.compile(r"[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef]")
 _COMPOUND = re.compile(r"[^\W\d_]+-[^\W\d_]+")
 _LAST_WORD = re.compile(r"[^\W\d_]+$")
 _FIRST_WORD = re.compile(r"[^\W\d_]+")
+_LEADERS = re.compile(r"(?:\. ?){4}\s*\w*$")  # of a table of contents
 _TWO_LETTERS = re.compile(r"[^\W\d_]{2}")
 _SENTENCE_END = re.compile(r"[.!?:;。！？][\"'”’)\]»]*$")
+_HYPHENS = ("-", "\u2010")
 _JOINED = re.compile("([^\\W\\d_]+)\u00ad([^\\W\\d_]+)")
 
-_HEADING_RATIO = 1.2
+_LONGEST_WORD = 50
+_HEADING_RATIO = 1.3
+_MOST_BOLD = 0.3  # above this share of the text, bold type stands for nothing
 _LONGEST_HEADING = 150
-_MOST_LEVELS = 4
+_LOWEST_LEVEL = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,7 @@ class Line:
     right: float
     bottom: float
     height: float
+    is_bold: bool = False
     ends_word: bool = True
 
 
@@ -48,18 +53,22 @@ class Line:
 class _Block:
     text: str
     height: float
-    is_item: bool = False
+    is_bold: bool
+    is_item: bool
+    is_heading: bool = False
 
 
 def pages_to_markdown(pages: Sequence[Sequence[Line]]) -> list[str]:
     """Markdown of each page; a page without lines gives an empty string.
 
-    Headings are the short blocks set clearly larger than most of the text; a larger one stands higher.
+    Headings are short blocks that are clearly larger than most of the text, or bold above one that is not.
+    The larger the type, the higher the level.
     """
     compounds = {word.lower() for page in pages for line in page for word in _COMPOUND.findall(line.text)}
     blocks = [list(_blocks(page, compounds)) for page in pages]
-    levels = _heading_levels(blocks)
-    return [_render(page, levels) for page in blocks]
+    _find_headings(blocks)
+    sizes = sorted({_size(block) for page in blocks for block in page if block.is_heading}, reverse=True)
+    return [_render(page, sizes) for page in blocks]
 
 
 def _blocks(lines: Sequence[Line], compounds: set[str]) -> Iterator[_Block]:
@@ -75,7 +84,7 @@ def _blocks(lines: Sequence[Line], compounds: set[str]) -> Iterator[_Block]:
             continue
         if block:
             yield block
-        block = _Block(text[bullet.end() :] if bullet else text, line.height, bullet is not None)
+        block = _Block(text[bullet.end() :] if bullet else text, line.height, line.is_bold, bullet is not None)
     if block:
         yield block
 
@@ -83,10 +92,8 @@ def _blocks(lines: Sequence[Line], compounds: set[str]) -> Iterator[_Block]:
 def _leading(lines: Sequence[Line]) -> float:
     """The usual distance between a line and the next."""
     drops = [upper.bottom - lower.bottom for upper, lower in pairwise(lines)]
-    usual = [
-        drop for drop, line in zip(drops, lines, strict=False) if 0.5 * line.height < drop < 3 * line.height
-    ]
-    return median(usual) if usual else 0.0
+    usual = [drop for drop, line in zip(drops, lines, strict=False) if 0.5 * line.height < drop < 3 * line.height]
+    return median_low(usual) if usual else 0.0
 
 
 def _joiner(lines: Sequence[Line], index: int, leading: float) -> str:
@@ -96,11 +103,17 @@ def _joiner(lines: Sequence[Line], index: int, leading: float) -> str:
     drop = previous.bottom - line.bottom
     if abs(drop) < 0.3 * size and -0.5 * size < line.left - previous.right:
         return "" if line.left - previous.right < 0.2 * size else " "
-    finished = _SENTENCE_END.search(previous.text) is not None
+    finished = _ends_sentence(previous.text)
     if drop < 0:  # the top of the next column
         return "\n\n" if finished or not line.text[:1].islower() else " "
     if drop > 1.4 * max(leading, size) or abs(previous.height - line.height) > 0.15 * size:
         return "\n\n"
+    if previous.is_bold != line.is_bold and _fits(lines, index):
+        return "\n\n"
+    if _is_hyphenated(previous.text):
+        return " "
+    if _LEADERS.search(previous.text[-_LONGEST_WORD:]):
+        return "\n"
     if finished and line.left > previous.left + 0.7 * size:
         return "\n\n"
     if _fits(lines, index):
@@ -112,9 +125,9 @@ def _fits(lines: Sequence[Line], index: int) -> bool:
     """Whether the first word of a line had room on the line before."""
     previous, line = lines[index - 1], lines[index]
     nearby = lines[max(0, index - 20) : index + 20]
-    edge = max(other.right for other in nearby if abs(other.left - previous.left) < 5 * previous.height)
+    column = [other.right for other in nearby if abs(other.left - previous.left) <= 5 * previous.height]
     letter = (line.right - line.left) / len(line.text)
-    return previous.right + letter * (len(line.text.split(maxsplit=1)[0]) + 1) < edge
+    return previous.right + letter * (len(line.text.split(maxsplit=1)[0]) + 1) < max(column, default=0.0)
 
 
 def _within_word(before: str, after: str) -> bool:
@@ -126,12 +139,17 @@ def _join(before: str, after: str, joiner: str, compounds: set[str]) -> str:
         return before + joiner + after
     if before.endswith("\u00ad"):
         return before[:-1] + after
-    last, first = _LAST_WORD.search(before[:-1]), _FIRST_WORD.match(after)
-    if not (before.endswith(("-", "\u2010")) and last):
+    if not _is_hyphenated(before):
         return f"{before} {after}"
-    if not first:
+    last, first = _LAST_WORD.search(before[-_LONGEST_WORD:-1]), _FIRST_WORD.match(after)
+    if not first or not last:
         return before + after
-    return before[: last.start()] + _unhyphenated(last[0], first[0], compounds) + after[first.end() :]
+    word = _unhyphenated(last[0], first[0], compounds)
+    return before[: -1 - len(last[0])] + word + after[first.end() :]
+
+
+def _is_hyphenated(text: str) -> bool:
+    return text[-1:] in _HYPHENS and text[-2:-1].isalpha()
 
 
 def _unhyphenated(start: str, end: str, compounds: set[str]) -> str:
@@ -139,30 +157,42 @@ def _unhyphenated(start: str, end: str, compounds: set[str]) -> str:
     return f"{start}-{end}" if f"{start}-{end}".lower() in compounds or not end[0].islower() else start + end
 
 
-def _heading_levels(pages: Sequence[Sequence[_Block]]) -> dict[int, int]:
-    """Level of each size of type that headings have."""
-    blocks = [block for page in pages for block in page]
-    sizes: Counter[int] = Counter()
-    for block in blocks:
-        sizes[round(block.height)] += len(block.text)
-    body = sizes.most_common(1)[0][0] if sizes else 0
-    large = {round(block.height) for block in blocks if _is_title_like(block)}
-    headings = sorted((size for size in large if size >= _HEADING_RATIO * body), reverse=True)
-    return {size: min(level, _MOST_LEVELS) for level, size in enumerate(headings, 1)}
+def _find_headings(pages: Sequence[Sequence[_Block]]) -> None:
+    letters: Counter[int] = Counter()
+    bold = 0
+    for block in chain.from_iterable(pages):
+        letters[_size(block)] += len(block.text)
+        bold += len(block.text) * block.is_bold
+    bold_is_rare = bold < _MOST_BOLD * letters.total()
+    for page in pages:
+        for block, following in zip_longest(page, page[1:]):
+            large = _size(block) >= _HEADING_RATIO * letters.most_common(1)[0][0]
+            above = following is not None and not following.is_bold and not _ends_sentence(block.text)
+            stands_out = large or (block.is_bold and bold_is_rare and above)
+            block.is_heading = stands_out and not block.is_item and _is_title_like(block.text)
 
 
-def _is_title_like(block: _Block) -> bool:
-    return len(block.text) <= _LONGEST_HEADING and not block.is_item and bool(_TWO_LETTERS.search(block.text))
+def _is_title_like(text: str) -> bool:
+    return len(text) <= _LONGEST_HEADING and _TWO_LETTERS.search(text) is not None
 
 
-def _render(blocks: Sequence[_Block], levels: dict[int, int]) -> str:
+def _ends_sentence(text: str) -> bool:
+    return _SENTENCE_END.search(text[-10:]) is not None
+
+
+def _size(block: _Block) -> int:
+    return round(block.height)
+
+
+def _render(blocks: Sequence[_Block], heading_sizes: Sequence[int]) -> str:
     pieces: list[str] = []
-    for index, block in enumerate(blocks):
-        level = levels.get(round(block.height)) if _is_title_like(block) else None
-        if level:
-            pieces.append(f"\n\n{'#' * level} {' '.join(block.text.split())}")
-        elif block.is_item:
-            pieces.append(("\n" if index and blocks[index - 1].is_item else "\n\n") + f"- {block.text}")
+    follows_item = False
+    for block in blocks:
+        pieces.append("\n" if follows_item and block.is_item else "\n\n")
+        if block.is_heading:
+            level = min(heading_sizes.index(_size(block)) + 1, _LOWEST_LEVEL)
+            pieces.append(f"{'#' * level} {' '.join(block.text.split())}")
         else:
-            pieces.append(f"\n\n{block.text}")
+            pieces.append(f"- {block.text}" if block.is_item else block.text)
+        follows_item = block.is_item
     return "".join(pieces).strip()

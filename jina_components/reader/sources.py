@@ -53,9 +53,7 @@ _MAGIC = (
     (b"OggS", "an Ogg media file"),
 )
 # Beginnings that no text has, although what follows them may be text.
-_NEVER_TEXT = tuple(
-    magic for magic, _ in _MAGIC if not magic.isascii() or not magic.decode("ascii").isprintable()
-)
+_NEVER_TEXT = tuple(magic for magic, _ in _MAGIC if not magic.isascii() or not magic.decode("ascii").isprintable())
 _WIDE_BOMS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)
 _CHARSET = re.compile(r"""charset\s*=\s*["']?([^\s;"']+)""", re.IGNORECASE)
 _SUPPORTED = "HTML, PDF, Markdown and plain text are supported"
@@ -118,8 +116,8 @@ class Source:
 def format_of(source: Source) -> Format:
     """The format that `source` is to be read as.
 
-    The declared type decides, then the first bytes, then the suffix of the name; except that data which
-    begins as a PDF is one whatever is declared.
+    The declared type decides, then the first bytes, then the suffix of the name; but data that begins as a
+    PDF is one, whatever is declared.
 
     Raises:
         ExtractionError: the source is empty, or binary data; the message says what it looks like.
@@ -131,8 +129,10 @@ def format_of(source: Source) -> Format:
     named = SUFFIXES.get(PurePath(source.file_name).suffix.lower())
     if head.lstrip().startswith(b"%PDF-") or (b"%PDF-" in head and named in (None, "pdf")):
         return "pdf"
-    _refuse_binary(source)
     declared = _declared(source.media_type)
+    if declared == "pdf":
+        return declared
+    _refuse_binary(source)
     if declared:
         return declared
     if _HTML_DOCUMENT.match(head):
@@ -150,9 +150,7 @@ def _declared(media_type: str) -> Format | None:
 
 def _refuse_binary(source: Source) -> None:
     sample = source.data[:_SNIFFED_BYTES]
-    looks_like = next(
-        (name for magic, name in _MAGIC if sample.startswith(magic)), "binary data of an unknown kind"
-    )
+    looks_like = next((name for magic, name in _MAGIC if sample.startswith(magic)), "binary data of an unknown kind")
     unprintable = len(sample) - len(sample.translate(None, _UNPRINTABLE))
     wide = sample.startswith(_WIDE_BOMS) or source.charset.lower().startswith(("utf-16", "utf-32"))
     if (unprintable > _MOST_UNPRINTABLE * len(sample) and not wide) or sample.startswith(_NEVER_TEXT):

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from lxml.html import HtmlElement
 
-_INLINE = ("a", "abbr", "acronym", "b", "bdi", "bdo", "big", "cite", "code", "data", "del", "dfn", "em", "font",
-           "i", "img", "ins", "kbd", "label", "mark", "nobr", "q", "ruby", "s", "samp", "small", "span", "strike",
-           "strong", "sub", "sup", "time", "tt", "u", "var", "wbr")  # fmt: skip
+_INLINE = ("a", "abbr", "acronym", "b", "bdi", "bdo", "big", "cite", "code", "data", "del", "dfn", "em",
+           "font", "i", "img", "ins", "kbd", "label", "mark", "nobr", "q", "ruby", "s", "samp", "small",
+           "span", "strike", "strong", "sub", "sup", "time", "tt", "u", "var", "wbr")  # fmt: skip
 _INVISIBLE = frozenset(("applet", "audio", "canvas", "datalist", "dialog", "embed", "head", "iframe", "input",
-                        "math", "noscript", "object", "option", "rp", "rt", "script", "select", "style", "svg",
-                        "template", "textarea", "title", "video"))  # fmt: skip
-_SEPARATORS = dict.fromkeys(_INLINE, "") | dict.fromkeys(("td", "th"), " ")
+                        "math", "noscript", "object", "option", "rp", "rt", "script", "select", "style",
+                        "svg", "template", "textarea", "title", "video"))  # fmt: skip
+_SEPARATORS = dict.fromkeys((*_INLINE, *_INVISIBLE), "") | dict.fromkeys(("td", "th"), " ")
 _SEPARATORS |= dict.fromkeys(("br", "dd", "dt", "li", "tr"), "\n")
 _HIDDEN_STYLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
 _SPACES = re.compile(r"\s+")
@@ -34,8 +34,10 @@ def visible_text(tree: HtmlElement) -> str:
         if event == "start" and _is_hidden(element):
             walker.skip_subtree()
             continue
+        separator = _SEPARATORS.get(element.tag, "\n\n")
         text = element.text if event == "start" else element.tail
-        pieces.append(_SEPARATORS.get(element.tag, "\n\n"))
+        if event == "start" or separator == "\n\n":
+            pieces.append(separator)
         if text:
             pieces.append(_SPACES.sub(" ", text))
     lines = (" ".join(line.split()) for line in "".join(pieces).split("\n"))

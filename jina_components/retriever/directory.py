@@ -50,9 +50,7 @@ def write_index(directory: Path, manifest: Mapping[str, Any], write_files: Calla
         raise
     except OSError as error:
         reason = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else str(error)
-        raise IndexFilesError(
-            f"{directory}: saving failed, {reason}. What was saved before is unchanged."
-        ) from error
+        raise IndexFilesError(f"{directory}: saving failed, {reason}. What was saved before is unchanged.") from error
 
 
 def read_index(directory: Path, read_files: Callable[[Path], T]) -> T:
@@ -70,9 +68,7 @@ def read_index(directory: Path, read_files: Callable[[Path], T]) -> T:
         except (OSError, ValueError, KeyError, TypeError) as error:
             # A writer may have moved on to the next generation while this one was read.
             if read_manifest(directory).get("generation") == manifest.get("generation"):
-                raise IndexFilesError(
-                    f"{directory}: the index is damaged: {error}. Build it again."
-                ) from error
+                raise IndexFilesError(f"{directory}: the index is damaged: {error}. Build it again.") from error
 
 
 def read_manifest(directory: Path) -> dict[str, Any]:
@@ -96,9 +92,7 @@ def read_manifest(directory: Path) -> dict[str, Any]:
     return manifest
 
 
-def _write_generation(
-    directory: Path, manifest: Mapping[str, Any], write_files: Callable[[Path], None]
-) -> None:
+def _write_generation(directory: Path, manifest: Mapping[str, Any], write_files: Callable[[Path], None]) -> None:
     folder = directory / f"{_GENERATION}{uuid.uuid4().hex[:12]}"
     temporary = directory / f"{_MANIFEST}.{folder.name}"
     try:

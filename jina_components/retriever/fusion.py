@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 
-def reciprocal_rank_fusion(
-    rankings: Iterable[tuple[Sequence[int], float]], *, k: int = 60
-) -> list[tuple[int, float]]:
+def reciprocal_rank_fusion(rankings: Iterable[tuple[Sequence[int], float]], *, k: int = 60) -> list[tuple[int, float]]:
     """Fuse rankings by weighted reciprocal ranks (Cormack, Clarke & Büttcher 2009).
 
     Args:

@@ -51,9 +51,7 @@ class DocumentIndex:
         if not documents:
             return
         if self._dense is not None and self._dense.dimensions != vectors.shape[1]:
-            raise InputError(
-                f"The vectors have {vectors.shape[1]} dimensions, the index {self._dense.dimensions}."
-            )
+            raise InputError(f"The vectors have {vectors.shape[1]} dimensions, the index {self._dense.dimensions}.")
         self.remove([self._rows[document.id] for document in documents if document.id in self._rows])
         rows = range(self._next_row, self._next_row + len(documents))
         self._next_row += len(documents)
@@ -79,15 +77,11 @@ class DocumentIndex:
         rows = [row for row, document in self.documents.items() if matches(document.metadata, conditions)]
         return np.array(rows, dtype=np.int64)
 
-    def search_dense(
-        self, vector: FloatArray, k: int, allowed: NDArray[np.int64] | None
-    ) -> list[tuple[int, float]]:
+    def search_dense(self, vector: FloatArray, k: int, allowed: NDArray[np.int64] | None) -> list[tuple[int, float]]:
         """(row, cosine) of the `k` nearest, best first."""
         return self._dense.search(vector, k, allowed) if self._dense is not None else []
 
-    def search_lexical(
-        self, query: str, k: int, allowed: NDArray[np.int64] | None
-    ) -> list[tuple[int, float]]:
+    def search_lexical(self, query: str, k: int, allowed: NDArray[np.int64] | None) -> list[tuple[int, float]]:
         """(row, BM25) of the `k` best that share a term with the query, best first."""
         return self._lexical.search(query, k, allowed)
 

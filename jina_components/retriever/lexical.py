@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from jina_components.types import FloatArray
 
 # Scripts written without spaces: their runs are indexed as overlapping pairs of characters.
-_UNSPACED = r"\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"
+_UNSPACED = (
+    r"\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f"  # Japanese and Chinese
+    r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"  # Thai and Lao, Burmese, Khmer
+)
 _WORDS = re.compile(rf"[{_UNSPACED}]+|[^\W{_UNSPACED}]+")
 _UNSPACED_START = re.compile(rf"[{_UNSPACED}]")
 
@@ -42,9 +45,7 @@ class BM25Index:
     def __init__(self, *, k1: float = 0.9, b: float = 0.4) -> None:
         self._k1, self._b = k1, b
         self._vocabulary: dict[str, int] = {}
-        self._documents: dict[
-            int, tuple[NDArray[np.int32], NDArray[np.int32]]
-        ] = {}  # row -> term ids, counts
+        self._documents: dict[int, tuple[NDArray[np.int32], NDArray[np.int32]]] = {}  # row -> term ids, counts
         self._compiled: _Postings | None = None
 
     def __len__(self) -> int:
@@ -114,9 +115,7 @@ class BM25Index:
         index = cls()
         index._vocabulary = {term: number for number, term in enumerate(vocabulary)}
         terms, counts, lengths = arrays["terms"], arrays["counts"], arrays["lengths"]
-        if not (int(lengths.sum()) == len(terms) == len(counts)) or (
-            len(terms) and terms.max() >= len(vocabulary)
-        ):
+        if not (int(lengths.sum()) == len(terms) == len(counts)) or (len(terms) and terms.max() >= len(vocabulary)):
             raise ValueError("the postings and the vocabulary do not belong together")
         ends = np.cumsum(lengths)
         index._documents = {
@@ -148,9 +147,7 @@ class _Postings:
         idf = np.log1p((len(documents) - frequencies + 0.5) / (frequencies + 0.5))
         order = np.argsort(terms, kind="stable")
         self._positions = positions[order]
-        self._impacts = (idf[terms] * counts * (k1 + 1) / (counts + norms[positions]))[order].astype(
-            np.float32
-        )
+        self._impacts = (idf[terms] * counts * (k1 + 1) / (counts + norms[positions]))[order].astype(np.float32)
         self._starts = np.concatenate([[0], np.cumsum(frequencies)])
 
     def score(self, term_counts: Mapping[int, int]) -> FloatArray:

@@ -64,9 +64,7 @@ class Retriever:
 
     def __init__(self, embedder: SupportsEmbed) -> None:
         if not isinstance(embedder, SupportsEmbed):
-            raise InputError(
-                f"embedder must have embed_query and embed_documents, got {type(embedder).__name__}."
-            )
+            raise InputError(f"embedder must have embed_query and embed_documents, got {type(embedder).__name__}.")
         self._embedder = embedder
         self._index = DocumentIndex()
         self._lock = threading.RLock()
@@ -77,7 +75,7 @@ class Retriever:
     def __contains__(self, document_id: str) -> bool:
         return document_id in self._index
 
-    def documents(self, *, filter: Mapping[str, Any] | None = None) -> list[Document]:  # noqa: A002 (the field's term)
+    def documents(self, *, filter: Mapping[str, Any] | None = None) -> list[Document]:
         """The documents held, or those that match `filter`, in the order they were added."""
         check_filter(filter)
         with self._lock:
@@ -107,7 +105,7 @@ class Retriever:
         """`add` without blocking the event loop."""
         return await asyncio.to_thread(self.add, documents, show_progress=show_progress)
 
-    def delete(self, ids: Sequence[str] | None = None, *, filter: Mapping[str, Any] | None = None) -> int:  # noqa: A002
+    def delete(self, ids: Sequence[str] | None = None, *, filter: Mapping[str, Any] | None = None) -> int:
         """Delete documents by id, or all that match a filter.
 
         Returns:
@@ -132,7 +130,7 @@ class Retriever:
         query: str,
         *,
         top_k: int = 10,
-        filter: Mapping[str, Any] | None = None,  # noqa: A002
+        filter: Mapping[str, Any] | None = None,
         mode: Mode = "hybrid",
     ) -> Ranking:
         """The best documents for a query.
@@ -164,16 +162,14 @@ class Retriever:
             if "lexical" in weights:
                 rankings["lexical"] = self._index.search_lexical(query, depth, allowed)
             hits = rankings[mode] if mode != "hybrid" else _fuse(rankings, weights)
-            return Ranking(
-                tuple(ScoredDocument(self._index.documents[row], score) for row, score in hits[:top_k])
-            )
+            return Ranking(tuple(ScoredDocument(self._index.documents[row], score) for row, score in hits[:top_k]))
 
     async def aretrieve(
         self,
         query: str,
         *,
         top_k: int = 10,
-        filter: Mapping[str, Any] | None = None,  # noqa: A002
+        filter: Mapping[str, Any] | None = None,
         mode: Mode = "hybrid",
     ) -> Ranking:
         """`retrieve` without blocking the event loop."""
@@ -190,9 +186,7 @@ class Retriever:
             snapshot = self._index.snapshot()
         name = str(getattr(self._embedder, "name", type(self._embedder).__name__))
         embedder = {"name": name, "probe": [round(float(value), 6) for value in probe]}
-        write_index(
-            Path(directory), {"documents": len(snapshot.documents), "embedder": embedder}, snapshot.write
-        )
+        write_index(Path(directory), {"documents": len(snapshot.documents), "embedder": embedder}, snapshot.write)
 
     @classmethod
     def open(cls, directory: str | os.PathLike[str], embedder: SupportsEmbed) -> Retriever:
@@ -227,9 +221,7 @@ class Retriever:
                     if error.index is None:
                         raise
                     position = positions[start + error.index]
-                    raise InputError(
-                        f"documents[{position}] cannot be embedded: {error}", position
-                    ) from error
+                    raise InputError(f"documents[{position}] cannot be embedded: {error}", position) from error
                 bar.update(len(texts))
         return np.concatenate(parts) if parts else np.zeros((0, 0), np.float32)
 
@@ -237,9 +229,7 @@ class Retriever:
         """What an embedder returned, as unit float32 rows, checked."""
         rows = np.atleast_2d(np.asarray(vectors, dtype=np.float32))
         if rows.ndim != 2 or len(rows) != count or not np.isfinite(rows).all():
-            raise BackendError(
-                f"{self._embedder!r} returned no {count} finite vectors, but shape {rows.shape}."
-            )
+            raise BackendError(f"{self._embedder!r} returned no {count} finite vectors, but shape {rows.shape}.")
         return normalize(rows)
 
     def _probe(self) -> FloatArray:
@@ -257,9 +247,7 @@ class Retriever:
         )
 
 
-def _fuse(
-    rankings: Mapping[str, Sequence[tuple[int, float]]], weights: Mapping[str, float]
-) -> list[tuple[int, float]]:
+def _fuse(rankings: Mapping[str, Sequence[tuple[int, float]]], weights: Mapping[str, float]) -> list[tuple[int, float]]:
     return reciprocal_rank_fusion(
         (([row for row, _ in hits], weights[name]) for name, hits in rankings.items()), k=_FUSION_K
     )

@@ -7,15 +7,15 @@ from collections.abc import Iterable, Iterator
 from heapq import merge
 from itertools import islice, takewhile
 
+from jina_components.core import boundaries as at
+from jina_components.core.boundaries import Finder
 from jina_components.errors import InputError
-from jina_components.segmenter import boundaries as at
-from jina_components.segmenter.boundaries import Finder
 from jina_components.segmenter.rulers import Ruler
 from jina_components.segmenter.structure import Block, blocks
 
 # What a place is worth, as a share of the chunk: a paragraph wins over a sentence up to 0.25 chunks further.
 # Places of blocks are indexed by level: none, headings 1 to 6, RULE, BLOCK, ITEM, NESTED.
-_BLOCK_WORTH = (0.0, 0.95, 0.93, 0.91, 0.89, 0.87, 0.85, 0.82, 0.75, 0.58, 0.54)
+_BLOCK_WORTH = (0.0, 1.05, 1.0, 0.96, 0.92, 0.89, 0.86, 0.82, 0.75, 0.58, 0.54)
 _MOST_WORTH = max(_BLOCK_WORTH)
 _RUNNING: tuple[tuple[float, Finder], ...] = (
     (0.5, at.sentences),
@@ -24,7 +24,7 @@ _RUNNING: tuple[tuple[float, Finder], ...] = (
     (0.02, at.words),
     (0.0, at.parts),
 )
-_VERBATIM = ((0.6, at.gaps), (0.5, at.lines), *_RUNNING[2:])
+_VERBATIM = ((0.75, at.gaps), (0.5, at.lines), *_RUNNING[2:])
 # White space behind the limit that is looked past, for a block which begins there.
 _LOOK_AHEAD = 64
 # Beginnings tried for an overlap: the first may be too early once its tokens are counted alone.
@@ -34,9 +34,9 @@ _TRIES = 8
 class Cutter:
     """Cuts one text, from its beginning to its end.
 
-    Greedy: among the places within the limit it takes the one with the highest sum of worth and fill. A heading
-    stays with what follows it, and a verbatim block that fits into a chunk is not cut. Each chunk takes time
-    in proportion to its length, whatever the text.
+    Greedy: among the places within the limit it takes the one with the highest sum of worth and fill. A
+    heading stays with what follows it, and a verbatim block that fits into a chunk is not cut. Each chunk
+    takes time in proportion to its length, whatever the text.
 
     Args:
         text: The text.
@@ -52,9 +52,7 @@ class Cutter:
         self._overlap = overlap
         self._upcoming = blocks(text)
         self._next = next(self._upcoming, None)
-        self._near: deque[Block] = (
-            deque()
-        )  # the block that holds the start of the chunk, and those read after it
+        self._near: deque[Block] = deque()  # the block that holds the start of the chunk, and those read after it
 
     def cuts(self, start: int, stop: int) -> Iterator[tuple[int, int]]:
         """Start and end of each chunk of `text[start:stop]`; to be called for ascending stretches.
@@ -152,7 +150,7 @@ class Cutter:
         return list(takewhile(lambda block: block.start <= ahead, self._near)) or [Block(start, 0, start)]
 
     def _overlapping_start(self, start: int, end: int) -> int:
-        """The first good beginning from which no more than the overlap is shared; `end` where there is none."""
+        """The first good beginning that shares no more than the overlap; `end` where there is none."""
         if not self._overlap:
             return end
         low = max(self._ruler.back(end, self._overlap) - 1, start)

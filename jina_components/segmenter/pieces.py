@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 Offsets: TypeAlias = NDArray[np.int32]
 Spans: TypeAlias = tuple[Offsets, Offsets]
 
-# Characters at which BERT's pre-tokenizer always parts words: white space, ASCII punctuation, and the commoner
-# ideographs and other punctuation. It knows more, but a piece may well hold several words.
+# Characters at which BERT's pre-tokenizer always parts words: white space, ASCII punctuation, and the
+# commoner ideographs and other punctuation. It knows more, but a piece may well hold several words.
 _SPACE = r" \t\n\r\u00a0\u3000"
 _ALONE = (
     r"!-/:-@\[-`{-~\u00a1\u00a7\u00ab\u00b6\u00b7\u00bb\u00bf\u060c\u061b\u061f\u0964\u0965"
@@ -28,7 +28,7 @@ _MOST_CHARACTERS = 1 << 22
 
 
 class _Table(NamedTuple):
-    """Tokens of numbered pieces. The arrays are never changed, the numbers only added to: threads may share it."""
+    """Tokens of numbered pieces. Arrays are never changed, numbers only added: threads may share it."""
 
     numbers: dict[str, int]
     lengths: Offsets  # characters of each piece
@@ -89,9 +89,7 @@ class PieceMemory:
         return _Table(
             numbers,
             np.concatenate((table.lengths, lengths)),
-            np.concatenate(
-                (table.firsts, table.firsts[-1] + np.append(firsts[1:], len(starts)).astype(np.int32))
-            ),
+            np.concatenate((table.firsts, table.firsts[-1] + np.append(firsts[1:], len(starts)).astype(np.int32))),
             np.concatenate((table.starts, starts - shift)),
             np.concatenate((table.ends, ends - shift)),
         )

@@ -21,17 +21,18 @@ LengthUnit = Literal["characters", "tokens"]
 class Segmenter(Component):
     """Cuts texts into chunks at the best places within a limit.
 
-    It knows the structure of Markdown and plain text, and the sentences of most scripts. From each beginning
-    it takes the place that is best by its kind (heading, block, list item, sentence, line, clause, word) and by
-    how full it leaves the chunk. A heading stays with what follows; a code block, table or formula that fits
-    into a chunk is not cut. The limit always holds. Linear time.
+    It knows the structure of Markdown and plain text, and the sentences of most scripts. From each
+    beginning it takes the place that is best by its kind (heading, block, list item, sentence, line, clause,
+    word) and by how full it leaves the chunk. A heading stays with what follows; a code block, table or
+    formula that fits into a chunk is not cut. The limit always holds. Linear time.
 
     Thread-safe. Nothing is loaded before the first call or `load()`. Pickles as its settings.
 
     Args:
         max_chunk_length: Longest chunk, in units of `length_unit`.
         length_unit: `characters` (code points) or `tokens`.
-        overlap: The most that a chunk repeats of the one before, in the same unit, from a sentence or word on.
+        overlap: The most that a chunk repeats of the one before, in the same unit; it begins at a block,
+            sentence or word.
         tokenizer: `bundled`, that of the bundled embedder, or the path of a `tokenizer.json`. Special tokens
             are not counted.
 
@@ -56,9 +57,7 @@ class Segmenter(Component):
         if max_chunk_length < 1:
             raise ConfigError(f"max_chunk_length must be positive, got {max_chunk_length}.")
         if not 0 <= overlap < max_chunk_length:
-            raise ConfigError(
-                f"overlap must be 0 or more and below {max_chunk_length}, the chunk; got {overlap}."
-            )
+            raise ConfigError(f"overlap must be 0 or more and below {max_chunk_length}, the chunk; got {overlap}.")
         if length_unit not in get_args(LengthUnit):
             raise ConfigError(f"length_unit must be 'characters' or 'tokens', got {length_unit!r}.")
         resolve_tokenizer(tokenizer)
@@ -70,9 +69,7 @@ class Segmenter(Component):
         self._lock = threading.Lock()
 
     def __repr__(self) -> str:
-        return (
-            f"Segmenter(max_chunk_length={self._limit}, length_unit={self._unit!r}, overlap={self._overlap})"
-        )
+        return f"Segmenter(max_chunk_length={self._limit}, length_unit={self._unit!r}, overlap={self._overlap})"
 
     def load(self) -> Tokenizer:
         """The tokenizer, loaded now if it was not.
@@ -105,8 +102,8 @@ class Segmenter(Component):
         """Chunks of a page as documents, ready to be indexed; chunks of white space are left out.
 
         No chunk spans two pages of a paged source. Metadata: `source` and `title` of the page; `start` and
-        `end` in `page.content`; `page`, its number from 1, for paged sources; `heading`, the Markdown headings
-        that the chunk stands under (`Install > Linux`), those it begins with included, where there are any.
+        `end` in `page.content`; `page`, its number from 1, for paged sources; `heading`, the Markdown
+        headings that the chunk stands under (`Install > Linux`), those it begins with included.
 
         Raises:
             InputError, ModelFilesError: as `segment`.
@@ -147,7 +144,7 @@ def _checked(text: str) -> str:
     return text
 
 
-def _metadata(page: Page, chunk: Chunk, trail: str) -> dict[str, str | int]:
+def _metadata(page: Page, chunk: Chunk, trail: str) -> dict[str, object]:
     number = page.page_at(chunk.start)
     return (
         {"source": page.url, "title": page.title, "start": chunk.start, "end": chunk.end}

@@ -58,7 +58,7 @@ _CLOSERS = {"$$": "$$", "\\[": "\\]", "!--": "-->"} | {
     tag: f"</{tag}>" for tag in ("pre", "script", "style", "textarea", "table")
 }
 _LINK = re.compile(r"!?\[([^\[\]]*+)\]\([^()\s]*+\)")
-_TAG = re.compile(r"<[^<>]*+>")
+_MARKUP = re.compile(r"<[^<>]*+>|\*\*|`")
 _LONGEST_TITLE = 200
 _MOST_LEADS = 16
 
@@ -115,7 +115,7 @@ class _Scanner:
             "fence": self._fence,
             "rule": self._rule,
             "item": self._item,
-            "row": self._table,
+            "row": lambda _: self._table(),
             "math": self._enclosed,
             "html_heading": self._html_heading,
             "html": self._enclosed,
@@ -141,7 +141,7 @@ class _Scanner:
 
     def _heading(self, level: int, title_start: int, title_end: int, end: int | None = None) -> Block:
         title = self._text[title_start : min(title_end, title_start + _LONGEST_TITLE)]
-        title = _LINK.sub(r"\1", _TAG.sub("", title)).strip().strip("#*_` \t")
+        title = _LINK.sub(r"\1", _MARKUP.sub("", title)).strip().strip("#*_ \t")
         self._in_list = False
         end = end or title_end
         return self._take(Block(self._position, level, end, headings=((level, title),)), end)
@@ -179,7 +179,7 @@ class _Scanner:
             end = following.end()
         return self._verbatim(end)
 
-    def _table(self, line: re.Match[str] | None = None) -> Block:
+    def _table(self) -> Block:
         end = self._line_end()
         delimiter = _DELIMITER.match(self._text, end)
         end = delimiter.end() if delimiter else end

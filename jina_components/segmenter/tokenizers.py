@@ -43,10 +43,10 @@ def resolve_tokenizer(name: str | os.PathLike[str]) -> Path:
 class Tokenizer:
     """The tokens of a `tokenizer.json`, special tokens neither added nor recognised.
 
-    A long text is tokenized in windows of some 262,144 characters, which keeps memory flat. They meet at white
-    space, or at punctuation for BERT's WordPiece, to which that makes no difference; other models may see a
-    token more or less there, as all do when nothing else parts a run of such a length. Lone surrogates
-    count as U+FFFD. Thread-safe.
+    A long text is tokenized in windows of some 262,144 characters, which keeps memory flat. They meet at
+    white space or, for BERT's WordPiece, at punctuation too, which makes no difference to it; other models
+    may see a token more or less there, as all may where nothing parts a run of that length. Lone
+    surrogates count as U+FFFD. Thread-safe.
 
     Attributes:
         name: The name or path, as given.

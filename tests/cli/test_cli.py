@@ -1,8 +1,8 @@
 import json
 import os
-import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from local_server import http
@@ -137,7 +137,8 @@ def test_ask_says_when_nothing_answers(run, docs):
 
 
 def test_ask_over_http_with_a_chat_model(run, server):
-    page = f"<html><title>Guide</title><body><article><p>{'Boil water for three minutes. ' * 8}</p></article></body></html>"
+    text = "Boil water for three minutes. " * 8
+    page = f"<html><title>Guide</title><body><article><p>{text}</p></article></body></html>"
     server.routes["/guide.html"] = [http(200, page.encode(), content_type="text/html")]
     server.routes["/v1/chat/completions"] = [completion("Three minutes [1].", prompt_tokens=3, completion_tokens=4)]
     code, out, _ = run(
@@ -223,4 +224,7 @@ def test_interrupting_exits_with_130(tmp_path):
 
 
 def test_the_installed_command():
-    assert shutil.which("jina-components") is not None
+    done = subprocess.run(
+        [Path(sys.executable).parent / "jina-components", "--version"], capture_output=True, text=True
+    )
+    assert done.stdout.startswith("jina-components 0.")

@@ -64,7 +64,12 @@ def test_a_document_without_a_source_is_cited_by_its_id(agent):
 
 
 @pytest.mark.parametrize(
-    "question", ["Who won the football world cup?", "How do I renew my passport?", "What does quantum entanglement mean?"]
+    "question",
+    [
+        "Who won the football world cup?",
+        "How do I renew my passport?",
+        "What does quantum entanglement mean?",
+    ],
 )
 def test_what_the_documents_do_not_say_is_not_answered(agent, question):
     answer = agent.run(question)

@@ -45,7 +45,7 @@ def test_sentences_rows_items_and_code_without_marks_and_headings():
         "First, get it.",
         "Then run it\n  with care.",
         "One.",
-        "2. Two.",
+        "Two.",
         "| Name | Size |",
         "| A    | 1 kB |",
         "Quoted words.",
@@ -67,6 +67,10 @@ def test_spans_are_ordered_disjoint_and_trimmed(text):
         assert last <= start < end <= len(text)
         assert text[start:end] == text[start:end].strip()
         last = end
+
+
+def test_a_long_code_block_is_no_quote():
+    assert quotes("Before.\n\n```py\n" + "x = 1\n" * 100 + "```\n\nAfter.") == ["Before.", "After."]
 
 
 def test_a_long_introduced_block_stays_apart():

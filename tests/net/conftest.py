@@ -1,22 +1,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
 
 import pytest
-from net_server import LocalServer, ServerThread, loopback_fetcher
-
-
-@pytest.fixture
-def start_server() -> Iterator[Callable[..., LocalServer]]:
-    thread = ServerThread()
-    yield lambda context=None: thread.start(LocalServer(), context)
-    thread.stop()
-
-
-@pytest.fixture
-def server(start_server: Callable[..., LocalServer]) -> LocalServer:
-    return start_server()
+from local_server import loopback_fetcher
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@ import json
 import pickle
 
 import pytest
-from net_server import http
+from local_server import http
 
 from jina_components.errors import (
     ConfigError,
@@ -87,9 +87,7 @@ async def test_the_key_is_never_shown(server, client):
     answers(server, http(401, body=b'{"error": {"message": "wrong key: %s"}}' % KEY.encode()))
     with pytest.raises(HTTPStatusError, match="check api_key") as caught:
         await client.post("embeddings", {})
-    assert KEY not in repr(caught.value) + str(caught.value) + repr(client) + str(
-        vars(client)["_connections"]
-    )
+    assert KEY not in repr(caught.value) + str(caught.value) + repr(client) + str(vars(client)["_connections"])
     for odd in (KEY + "\n", f" {KEY}", "schlüssel-" + KEY, ""):
         with pytest.raises(ConfigError) as caught:
             ApiClient(server.url("/"), api_key=odd)

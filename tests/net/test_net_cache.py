@@ -6,7 +6,7 @@ import time
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from net_server import http, loopback_fetcher
+from local_server import http, loopback_fetcher
 
 from jina_components.errors import BlockedURLError, ConfigError
 from jina_components.net import Fetched, Fetcher, ResponseCache, URLGuard
@@ -65,9 +65,7 @@ def test_a_damaged_entry_is_a_miss_and_goes(cache, place, damage):
     assert files(cache) == []
 
 
-@pytest.mark.parametrize(
-    "junk", [b"", b"{}\n", b"[]\n", b"null\n", b'{"digest": 1}\n', b"\xff\n", b"9" * 9999]
-)
+@pytest.mark.parametrize("junk", [b"", b"{}\n", b"[]\n", b"null\n", b'{"digest": 1}\n', b"\xff\n", b"9" * 9999])
 def test_junk_is_a_miss(cache, junk):
     cache.put(URL, {}, PAGE)
     files(cache)[0].write_bytes(junk)

@@ -7,7 +7,7 @@ import zlib
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from net_server import http, loopback_fetcher
+from local_server import http, loopback_fetcher
 
 from jina_components.errors import (
     BlockedURLError,
@@ -83,9 +83,7 @@ async def test_every_hop_is_checked(server, fetcher, target):
 async def test_a_redirect_to_another_port_is_refused_where_ports_are_limited(start_server):
     server, other = start_server(), start_server()
     server.routes["/"] = [http(302, location=other.url("/"))]
-    async with Fetcher(
-        guard=URLGuard(allow_networks=("127.0.0.0/8",), allow_ports=(server.port,))
-    ) as fetcher:
+    async with Fetcher(guard=URLGuard(allow_networks=("127.0.0.0/8",), allow_ports=(server.port,))) as fetcher:
         with pytest.raises(BlockedURLError, match=f"port {other.port}"):
             await fetcher.fetch(server.url("/"))
     assert other.connections == 0
@@ -295,9 +293,7 @@ async def test_headers_are_validated_without_showing_values(server, fetcher):
     assert server.connections == 0
 
 
-@pytest.mark.parametrize(
-    "settings", [{"timeout": 0}, {"max_bytes": 0}, {"retries": -1}, {"max_redirects": -1}]
-)
+@pytest.mark.parametrize("settings", [{"timeout": 0}, {"max_bytes": 0}, {"retries": -1}, {"max_redirects": -1}])
 def test_settings_are_validated(settings):
     with pytest.raises(ConfigError):
         Fetcher(**settings)

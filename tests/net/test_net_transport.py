@@ -6,7 +6,7 @@ import ssl
 import httpcore
 import pytest
 import trustme
-from net_server import LOOPBACK, http, loopback_fetcher
+from local_server import LOOPBACK, http, loopback_fetcher
 
 from jina_components.core.background import run_sync
 from jina_components.errors import BlockedURLError, FetchTimeoutError, WebError

@@ -1,11 +1,11 @@
 """Recipe: distil a transformer embedder into a static table of token vectors.
 
-    python -m jina_components.fine_tuner.recipes.distill_static --teacher FOLDER_OR_HUB_NAME --to FOLDER [--data PATH]
+    python -m jina_components.fine_tuner.recipes.distill_static --teacher FOLDER_OR_HUB_NAME --to FOLDER
 
-The method is Model2Vec's (Tulkens & van Dongen 2024, https://github.com/MinishLab/model2vec): every token of
-the vocabulary goes through the teacher alone, the states are reduced by PCA and weighted by how rare the token
-is; the vector of a text is the mean of its tokens' rows. With `--data` the table is then fitted to the teacher's
-vectors of real texts, and measured.
+The method is Model2Vec's (Tulkens & van Dongen 2024, https://github.com/MinishLab/model2vec): every token
+of the vocabulary goes through the teacher alone, the states are reduced by PCA and weighted by how rare the
+token is; the vector of a text is the mean of its tokens' rows. With `--data PATH` the table is then fitted
+to the teacher's vectors of real texts, and measured.
 """
 
 from __future__ import annotations
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 
     from jina_components.types import FloatArray
 
-log = logging.getLogger(__name__)
-
 RESERVED = ("[PAD]", "[UNK]")  # rows 0 and 1, all zero
 UNUSED = re.compile(r"\[unused\d+\]")
 # Of a token's vector, the share of the state of [CLS]; the rest is the token's own. Better than either alone.
@@ -54,13 +52,12 @@ def distill(
     """Distils `teacher` into the folder `to`, model card included.
 
     Args:
-        teacher: A BERT-like embedder with WordPiece tokens and mean pooling: its folder, or its name on the hub.
-        to: Folder to write. This library, sentence-transformers and model2vec load it.
-        dimensions: Of the vectors, at most those of the teacher.
-        data: Folder of public texts (`static_texts.SOURCES`) to fit to and of sets to measure on. Without it
-            the table is that of plain distillation, and unmeasured.
+        teacher: A BERT-like embedder with WordPiece tokens and mean pooling: a folder, or a name on the hub.
+        to: Folder to write. sentence-transformers and model2vec load it too.
+        dimensions: Of the vectors, at most the teacher's.
+        data: Folder of `sources` and of the sets to measure on; without it, plain distillation.
         seed: Of the texts drawn and of their order.
-        cache: Folder for the teacher's vectors of texts, which a later run reuses; by default a temporary one.
+        cache: Folder of the teacher's vectors of texts, which a later run reuses; else a temporary one.
         sources: The texts to fit to.
 
     Raises:
@@ -70,32 +67,37 @@ def distill(
     folder = teacher_folder(teacher)
     tokenizer = read_tokenizer(folder)
     tokens = kept_tokens(tokenizer)
-    states = token_states(folder, tokenizer, tokens[len(RESERVED) :])
-    if not 1 <= dimensions <= min(states.shape):
-        raise ConfigError(f"dimensions must be within 1 and {min(states.shape)} for this teacher, got {dimensions}.")
-    texts = collect(data, sources, seed) if data else []
-    cache = cache or Path(tempfile.gettempdir()) / "jina-components-distill"
-    sentences = static_fit.sentence_vectors(folder, texts, cache) if data else None
-    basis = fit_basis(states if sentences is None else sentences, dimensions)
-    table = np.zeros((len(tokens), dimensions), np.float32)
-    table[len(RESERVED) :] = project(basis, states - states.mean(axis=0)) * rarity(len(states))[:, None]
     trimmed = static_tokenizer(tokenizer, tokens)
-    if sentences is not None:
-        targets = project(basis, sentences - sentences.mean(axis=0))
-        bags = static_fit.token_bags(json.dumps(trimmed), texts, first=len(RESERVED))
-        table = static_fit.fit(table, bags, targets, seed=seed)
-    save(to, table, trimmed, Path(teacher).name)
-    facts = static_card.Facts(
-        teacher=Path(teacher).name,
-        shape=(len(tokens), dimensions),
-        size=sum(file.stat().st_size for file in to.iterdir() if file.name != "README.md"),
-        fidelity=fidelity(table),
-        texts=len(texts),
-        sources=sources if data else (),
-        quality=static_quality.evaluate(static_quality.static_encoder(to), data) if data else {},
-    )
-    log.info("measured: %s", facts)
-    (to / "README.md").write_text(static_card.write(to.name, facts), encoding="utf-8")
+    states = token_states(folder, tokenizer, tokens[len(RESERVED) :])
+    texts = [] if data is None else collect(data, sources, seed)
+    if texts:
+        table = fitted_table(folder, trimmed, states, texts, dimensions=dimensions, seed=seed, cache=cache)
+    else:
+        table = token_table(states, fit_basis(states, dimensions))
+    origin = static_card.Teacher(Path(teacher).name, licence(folder))
+    save(to, table, trimmed, origin.name)
+    quality = {} if data is None else static_quality.evaluate(static_quality.static_encoder(to), data)
+    used = sources if texts else ()
+    facts = static_card.Facts(origin, table.shape, fidelity(table), len(texts), used, quality)
+    static_card.write(to, facts)
+
+
+def fitted_table(
+    folder: Path,
+    tokenizer: Mapping[str, Any],
+    states: FloatArray,
+    texts: Sequence[str],
+    *,
+    dimensions: int,
+    seed: int,
+    cache: Path | None,
+) -> FloatArray:
+    """The plain table in the space of the teacher's vectors of `texts`, then fitted to them."""
+    cache = cache or Path(tempfile.gettempdir()) / "jina-components-distill"
+    sentences = static_fit.sentence_vectors(folder, texts, cache)
+    basis = fit_basis(sentences, dimensions)
+    bags = static_fit.token_bags(json.dumps(tokenizer), texts, first=len(RESERVED))
+    return static_fit.fit(token_table(states, basis), bags, project(basis, sentences), seed=seed)
 
 
 def teacher_folder(teacher: str) -> Path:
@@ -110,16 +112,30 @@ def teacher_folder(teacher: str) -> Path:
         from huggingface_hub import snapshot_download
 
         try:
-            folder = Path(snapshot_download(teacher, allow_patterns=["*.json", "model.safetensors"]))
+            folder = Path(snapshot_download(teacher, allow_patterns=["*.json", "*.md", "model.safetensors"]))
         except (OSError, ValueError) as error:
-            raise ModelFilesError(f"Teacher {teacher!r} is no folder and cannot be fetched from the hub: {error}") from error
+            message = f"Teacher {teacher!r} is no folder and cannot be fetched from the hub: {error}"
+            raise ModelFilesError(message) from error
     for name in ("config.json", "tokenizer.json", "model.safetensors"):
         if not (folder / name).is_file():
             raise ModelFilesError(f"Teacher {folder} has no {name}.")
     pooling = folder / "1_Pooling" / "config.json"
-    if pooling.is_file() and not json.loads(pooling.read_text(encoding="utf-8")).get("pooling_mode_mean_tokens"):
+    if pooling.is_file() and not read_json(pooling).get("pooling_mode_mean_tokens"):
         raise ConfigError(f"Teacher {folder} does not pool by mean; a mean of token rows cannot follow it.")
     return folder
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object."""
+    value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return value
+
+
+def licence(folder: Path) -> str:
+    """The licence in the metadata of the teacher's card, or "unknown"."""
+    card = folder / "README.md"
+    found = re.search(r"^license: *(\S+)", card.read_text(encoding="utf-8"), re.M) if card.is_file() else None
+    return found[1] if found else "unknown"
 
 
 def read_tokenizer(folder: Path) -> dict[str, Any]:
@@ -128,10 +144,10 @@ def read_tokenizer(folder: Path) -> dict[str, Any]:
     Raises:
         ConfigError: it is not a WordPiece tokenizer.
     """
-    tokenizer: dict[str, Any] = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
-    kind = tokenizer["model"].get("type", "WordPiece" if "continuing_subword_prefix" in tokenizer["model"] else "unknown")
-    if kind != "WordPiece":
-        raise ConfigError(f"Teacher {folder} has a {kind} tokenizer; this recipe knows WordPiece.")
+    tokenizer = read_json(folder / "tokenizer.json")
+    # Old files leave the type out; the prefix is WordPiece's alone.
+    if "continuing_subword_prefix" not in tokenizer["model"] or "merges" in tokenizer["model"]:
+        raise ConfigError(f"Teacher {folder} has no WordPiece tokenizer, the one kind this recipe knows.")
     return tokenizer
 
 
@@ -143,8 +159,8 @@ def kept_tokens(tokenizer: Mapping[str, Any]) -> list[str]:
     return [*RESERVED, *sorted(words, key=vocabulary.__getitem__)]
 
 
-def token_states(folder: Path, tokenizer: Mapping[str, Any], tokens: Sequence[str], batch: int = 256) -> FloatArray:
-    """States of each token passed through the teacher as [CLS] token [SEP]; float32, shape [tokens, hidden]."""
+def token_states(folder: Path, tokenizer: Mapping[str, Any], tokens: Sequence[str]) -> FloatArray:
+    """States of each token through the teacher as [CLS] token [SEP]; float32, shape [tokens, hidden]."""
     import torch
     from transformers import AutoModel
 
@@ -153,25 +169,38 @@ def token_states(folder: Path, tokenizer: Mapping[str, Any], tokens: Sequence[st
     model = AutoModel.from_pretrained(folder, use_safetensors=True).eval()
     states = []
     with torch.inference_mode():
-        for inputs in tqdm(framed.split(batch), desc="tokens", unit="batch"):
+        for inputs in tqdm(framed.split(256), desc="tokens", unit="batch"):
             hidden = model(input_ids=inputs).last_hidden_state
             states.append((CLS_SHARE * hidden[:, 0] + (1 - CLS_SHARE) * hidden[:, 1]).numpy())
     return np.concatenate(states)
 
 
 def fit_basis(vectors: FloatArray, dimensions: int) -> PCA:
-    """The principal components that the table lives in."""
+    """The principal components that the table lives in.
+
+    Raises:
+        ConfigError: there are fewer than `dimensions`.
+    """
     from sklearn.decomposition import PCA
 
+    if not 1 <= dimensions <= min(vectors.shape):
+        raise ConfigError(f"dimensions must be within 1 and {min(vectors.shape)} here, got {dimensions}.")
     return PCA(dimensions, svd_solver="covariance_eigh").fit(vectors)
 
 
-def project(basis: PCA, centred: FloatArray) -> FloatArray:
-    """Coordinates of centred vectors, each divided by the root of its deviation: half way to whitening.
+def project(basis: PCA, vectors: FloatArray) -> FloatArray:
+    """Coordinates from the vectors' own mean, each over the root of its deviation: half way to whitening.
 
     Unscaled, the first few components outweigh the rest; wholly whitened, the last are noise.
     """
+    centred = vectors - vectors.mean(axis=0)
     return np.asarray(centred @ basis.components_.T / basis.explained_variance_**0.25, np.float32)
+
+
+def token_table(states: FloatArray, basis: PCA) -> FloatArray:
+    """Plain distillation: projected states times their rarity, under the reserved rows."""
+    rows = project(basis, states) * rarity(len(states))[:, None]
+    return np.concatenate([np.zeros((len(RESERVED), rows.shape[1]), np.float32), rows])
 
 
 def rarity(count: int) -> FloatArray:
@@ -198,7 +227,8 @@ def fidelity(table: FloatArray) -> tuple[float, float]:
 def static_tokenizer(tokenizer: Mapping[str, Any], tokens: Sequence[str]) -> dict[str, Any]:
     """The teacher's tokenizer over `tokens` alone: no frame, no padding, no truncation."""
     position = {token: i for i, token in enumerate(tokens)}
-    added = [{**entry, "id": position[entry["content"]]} for entry in tokenizer["added_tokens"] if entry["content"] in position]
+    kept = (entry for entry in tokenizer["added_tokens"] if entry["content"] in position)
+    added = [{**entry, "id": position[entry["content"]]} for entry in kept]
     changed = {"added_tokens": added, "model": {**tokenizer["model"], "vocab": position}}
     return {**tokenizer, **changed, "truncation": None, "padding": None, "post_processor": None}
 
@@ -232,7 +262,8 @@ def save(folder: Path, table: FloatArray, tokenizer: Mapping[str, Any], teacher:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    as_written = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=as_written)
     parser.add_argument("--teacher", required=True, help="folder, or name on the Hugging Face hub")
     parser.add_argument("--to", type=Path, required=True, help="folder to write")
     parser.add_argument("--dimensions", type=int, default=256)

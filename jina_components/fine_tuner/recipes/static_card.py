@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from jina_components.fine_tuner.recipes.static_texts import Source
 
@@ -18,34 +19,45 @@ MEASURES = {
 
 
 @dataclass(frozen=True, slots=True)
+class Teacher:
+    """Name of the distilled model, and its licence, which is that of the table too."""
+
+    name: str
+    licence: str
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """What a card states.
 
     Attributes:
-        teacher: Name of the teacher.
+        teacher: What was distilled.
         shape: Tokens and dimensions.
-        size: Bytes of the folder without the card.
         fidelity: Mean and least cosine of int8 rows against float32 rows.
         texts: Texts the table was fitted to.
         sources: Where they come from.
         quality: Result by set, see `MEASURES`; empty when not measured.
     """
 
-    teacher: str
+    teacher: Teacher
     shape: tuple[int, int]
-    size: int
     fidelity: tuple[float, float]
     texts: int
     sources: Sequence[Source]
     quality: Mapping[str, float]
 
 
-def write(name: str, facts: Facts) -> str:
-    """The card in Markdown, with the metadata that the Hugging Face hub reads."""
+def write(folder: Path, facts: Facts) -> None:
+    """Writes the card in Markdown, with the metadata that the Hugging Face hub reads."""
+    sections = (_head(folder.name, facts), _making(facts), _format(folder, facts), _quality(facts.quality))
+    parts = (*sections, _limits(facts))
+    (folder / "README.md").write_text("\n".join(parts), encoding="utf-8")
+
+
+def _head(name: str, facts: Facts) -> str:
     tokens, dimensions = facts.shape
-    mean, least = facts.fidelity
     return f"""---
-license: apache-2.0
+license: {facts.teacher.licence}
 language: en
 library_name: sentence-transformers
 tags: [static-embeddings, model2vec, sentence-similarity]
@@ -53,55 +65,65 @@ tags: [static-embeddings, model2vec, sentence-similarity]
 
 # {name}
 
-A static text embedder: {tokens:,} WordPiece tokens × {dimensions} dimensions. The vector of a text is the mean of
-its tokens' rows, normalised to length 1; compare by cosine. It needs no transformer and no GPU.
-
-## How it was made
-
-Distilled from `{facts.teacher}` (Apache-2.0) by
-`python -m jina_components.fine_tuner.recipes.distill_static`, with Model2Vec's method (Tulkens & van Dongen
-2024): each token alone through the teacher, PCA, SIF weights (Arora et al. 2017) by Zipf's law.
-{_fitting(facts)}
-
-## Format
-
-`model.safetensors` holds `embeddings` (int8) and `weights` (float32, one a row): a row is their product.
-Against the float32 table the rows have cosine {mean:.5f} on average, {least:.5f} at least. {facts.size / 1e6:.1f} MB in all.
-sentence-transformers and model2vec load the folder as it is (releases that know `weights`; checked with 6.2 and 0.10).
-
-## Quality
-
-{_quality(facts.quality)}
-
-## Limits
-
-English, lower-cased. Word order, negation and the sense of a word in its context are lost. Long texts blur into
-their topic: embed passages, not documents. It inherits the biases of its teacher. Best mixed with a lexical ranking.
-
-## Licence
-
-Apache-2.0, that of the teacher.
+A static text embedder: {tokens:,} WordPiece tokens × {dimensions} dimensions. The vector of a text is the
+mean of its tokens' rows, normalised to length 1; compare by cosine. It needs no transformer and no GPU.
 """
 
 
-def _fitting(facts: Facts) -> str:
+def _making(facts: Facts) -> str:
+    made = f"""## How it was made
+
+Distilled from `{facts.teacher.name}` (licence: {facts.teacher.licence}) by
+`python -m jina_components.fine_tuner.recipes.distill_static`, with Model2Vec's method (Tulkens & van Dongen
+2024): each token alone through the teacher, PCA, SIF weights (Arora et al. 2017) by Zipf's law.
+"""
     if not facts.sources:
-        return "No text was used."
-    rows = "\n".join(f"| {source.name} | up to {source.limit:,} | {source.licence} |" for source in facts.sources)
-    return f"""The table was then fitted, by Adam on 1 - cosine, to the teacher's vectors of the first 72 tokens of
-{facts.texts:,} texts, reduced by the same PCA. No labels were used, and no text is in the table.
+        return f"{made}No text was used.\n"
+    rows = "\n".join(f"| {row.name} | up to {row.limit:,} | {row.licence} |" for row in facts.sources)
+    return f"""{made}The PCA is that of the teacher's vectors of {facts.texts:,} texts (the first 72 tokens).
+The table was then fitted to these vectors, by Adam on 1 - cosine. No labels were used; no text is in it.
 
 | texts | drawn | licence |
 |---|---:|---|
-{rows}"""
+{rows}
+"""
+
+
+def _format(folder: Path, facts: Facts) -> str:
+    size = sum(file.stat().st_size for file in folder.iterdir() if file.name != "README.md")
+    mean, least = facts.fidelity
+    return f"""## Format
+
+`model.safetensors` holds `embeddings` (int8) and `weights` (float32, one a row): a row is their product.
+Against the float32 table the rows have cosine {mean:.5f} on average, {least:.5f} at least.
+The folder takes {size / 1e6:.1f} MB. sentence-transformers and model2vec load it as it is, in releases
+that know `weights` (checked: 6.2 and 0.10).
+"""
 
 
 def _quality(quality: Mapping[str, float]) -> str:
     if not quality:
-        return "Not measured: the recipe measures when it is given `--data`."
+        return "## Quality\n\nNot measured: the recipe measures when it is given `--data`.\n"
     rows = "\n".join(f"| {MEASURES[name]} | {value:.3f} |" for name, value in quality.items())
-    return f"""By exact search, without a lexical part. Texts of SQuAD's paragraphs and questions were among those fitted to.
+    return f"""## Quality
+
+By exact search, without a lexical part. Of these sets, texts of SQuAD alone were fitted to, without labels.
+The recipe's settings were chosen on the same sets: expect a little less elsewhere.
 
 | set | result |
 |---|---:|
-{rows}"""
+{rows}
+"""
+
+
+def _limits(facts: Facts) -> str:
+    return f"""## Limits
+
+English, lower-cased. Word order, negation and the sense of a word in its context are lost. Long texts blur
+into their topic: embed passages, not documents. It inherits the biases of its teacher. Names and rare words
+are better found by a lexical ranking: mix the two.
+
+## Licence
+
+{facts.teacher.licence}, that of the teacher.
+"""

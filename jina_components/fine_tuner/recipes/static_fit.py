@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from tqdm.auto import tqdm
@@ -14,6 +14,7 @@ from jina_components.fine_tuner.recipes.static_quality import normalize
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
+    from transformers import PreTrainedModel
 
     from jina_components.types import FloatArray
 
@@ -38,12 +39,13 @@ def sentence_vectors(folder: Path, texts: Sequence[str], cache: Path) -> FloatAr
     tokenizer.no_padding()
     tokenizer.enable_truncation(MAX_TOKENS)
     with (folder / "model.safetensors").open("rb") as weights:
-        teacher = hashlib.file_digest(weights, "sha256").hexdigest()
+        teacher = hashlib.file_digest(weights, "sha256")
     shards = []
     for start in tqdm(range(0, len(texts), SHARD), desc="teacher", unit="shard"):
         shard = texts[start : start + SHARD]
-        digest = hashlib.sha256("\0".join([teacher, *shard]).encode("utf-8", "surrogatepass")).hexdigest()[:24]
-        path = cache / f"{digest}.npy"
+        digest = teacher.copy()
+        digest.update("\0".join(shard).encode("utf-8", "surrogatepass"))
+        path = cache / f"{digest.hexdigest()[:24]}.npy"
         if not path.is_file():
             unfinished = path.with_suffix(".part.npy")
             np.save(unfinished, _encode(model, tokenizer, shard))
@@ -52,7 +54,7 @@ def sentence_vectors(folder: Path, texts: Sequence[str], cache: Path) -> FloatAr
     return normalize(np.concatenate(shards))
 
 
-def _encode(model: Any, tokenizer: Tokenizer, texts: Sequence[str]) -> FloatArray:
+def _encode(model: PreTrainedModel, tokenizer: Tokenizer, texts: Sequence[str]) -> FloatArray:
     """Mean-pooled states, longest texts first, as many a batch as `PADDED_TOKENS` allow."""
     import torch
 
@@ -73,7 +75,7 @@ def _encode(model: Any, tokenizer: Tokenizer, texts: Sequence[str]) -> FloatArra
 
 
 def token_bags(tokenizer: str, texts: Sequence[str], *, first: int) -> list[list[int]]:
-    """Token ids, by a `tokenizer.json`, of the part of each text that the teacher saw; ids below `first` are left out."""
+    """Token ids, by a `tokenizer.json`, of the part of a text that the teacher saw, from `first` up."""
     from tokenizers import Tokenizer
 
     encodings = Tokenizer.from_str(tokenizer).encode_batch(list(texts), add_special_tokens=False)
@@ -93,16 +95,8 @@ def fit(
     """The table moved so that the mean of a text's rows points where the teacher's vector does.
 
     Adam (Kingma & Ba 2015) on 1 - cosine, its rate falling linearly to 0. Few, small steps are meant: rows of
-    tokens that the texts hardly hold stay what distillation made them.
-
-    Args:
-        table: float32, shape [tokens, dimensions].
-        bags: Token ids of each text; an empty one is skipped.
-        targets: The teacher's vectors in the table's space, shape [texts, dimensions].
-        seed: Of the order of texts.
-        epochs: Passes over the texts.
-        rate: Step at the start, in units of the table's mean absolute value.
-        batch: Texts a step.
+    tokens that the texts hardly hold stay what distillation made them. `table` is [tokens, dimensions],
+    `targets` [texts, dimensions], `rate` in units of the table's mean absolute value; empty bags are passed.
     """
     import torch
     from torch.nn.functional import cosine_similarity, embedding_bag
@@ -111,7 +105,8 @@ def fit(
     rows = torch.from_numpy(table / np.abs(table).mean()).requires_grad_()
     goal = torch.from_numpy(targets)
     filled = np.array([i for i, bag in enumerate(bags) if bag])
-    plan = [p for _ in range(epochs) for p in np.array_split(random.permutation(filled), -(-len(filled) // batch))]
+    steps = -(-len(filled) // batch)
+    plan = [part for _ in range(epochs) for part in np.array_split(random.permutation(filled), steps)]
     optimizer = torch.optim.Adam([rows], lr=rate)
     schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, len(plan))
     for picked in tqdm(plan, desc="fit", unit="step"):

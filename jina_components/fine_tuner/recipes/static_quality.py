@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,9 +25,12 @@ if TYPE_CHECKING:
 
     Encode: TypeAlias = Callable[[Sequence[str]], FloatArray]
 
+log = logging.getLogger(__name__)
+
 Positions: TypeAlias = NDArray[np.int64]
 
 RETRIEVAL = ("scifact", "squad", "cosqa", "cranfield", "npl")
+SPLITS = {"scifact": "_train", "cosqa": "_dev"}  # in the names of the files of queries and judgements
 SIMILARITY = "stsb"
 DEPTH = 100
 
@@ -42,9 +46,13 @@ class RetrievalSet:
 
 def evaluate(encode: Encode, data: Path) -> dict[str, float]:
     """Result by set: MRR@10 on cosqa, Spearman on stsb, else nDCG@10."""
-    tasks = {name: load_set(data, name) for name in RETRIEVAL}
-    results = {name: score(name, rank(encode, task), task) for name, task in tasks.items()}
-    return {**results, SIMILARITY: similarity(encode, data)}
+    results = {}
+    for name in RETRIEVAL:
+        task = load_set(data, name)
+        results[name] = score(name, rank(encode, task), task)
+    results[SIMILARITY] = similarity(encode, data)
+    log.info("measured: %s", results)
+    return results
 
 
 def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
@@ -65,7 +73,7 @@ def load_set(data: Path, name: str) -> RetrievalSet:
     """A retrieval set by name; queries without a relevant document are left out."""
     if name == "squad":
         return _squad(data / "retrieval" / name)
-    return _judged(data / "retrieval" / name, "_dev" if name == "cosqa" else "_train" if name == "scifact" else "")
+    return _judged(data / "retrieval" / name, SPLITS.get(name, ""))
 
 
 def _judged(folder: Path, split: str) -> RetrievalSet:
@@ -78,7 +86,7 @@ def _judged(folder: Path, split: str) -> RetrievalSet:
             grades[row["query-id"]][position[row["corpus-id"]]] = float(row["score"])
     queries = [query for query in read_jsonl(folder / f"queries{split}.jsonl") if query["_id"] in grades]
     corpus = [f"{document.get('title', '')} {document['text']}".strip() for document in documents]
-    return RetrievalSet(corpus, [query["text"] for query in queries], [grades[query["_id"]] for query in queries])
+    return RetrievalSet(corpus, [q["text"] for q in queries], [grades[q["_id"]] for q in queries])
 
 
 def _squad(folder: Path, sample: int = 2000) -> RetrievalSet:
@@ -93,7 +101,7 @@ def _squad(folder: Path, sample: int = 2000) -> RetrievalSet:
 
 
 def static_encoder(folder: Path) -> Encode:
-    """Encoder of a folder with `tokenizer.json` and `model.safetensors` (`embeddings`, optional `weights`)."""
+    """Encoder of a folder: `tokenizer.json` and `model.safetensors` (`embeddings`, optional `weights`)."""
     from safetensors.numpy import load_file
     from tokenizers import Tokenizer
 

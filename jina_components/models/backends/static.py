@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -42,23 +42,26 @@ class StaticBackend:
         """Read `model.safetensors` as model2vec and sentence-transformers write it.
 
         Raises:
-            ModelFilesError: no such file, or no table in it.
+            ModelFilesError: no such file, no table in it, or a mapping or weights that do not fit the table.
         """
-        from safetensors import SafetensorError
-        from safetensors.numpy import load_file
-
         path = folder / "model.safetensors"
-        try:
-            tensors = load_file(path)
-        except (OSError, SafetensorError) as error:
-            raise ModelFilesError(f"{path} cannot be read: {error}.") from error
+        tensors = _read_tensors(path)
         table = next((tensors[name] for name in _TABLE_NAMES if name in tensors), None)
         if table is None or table.ndim != 2:
             raise ModelFilesError(f"{path} holds no token table named {' or '.join(_TABLE_NAMES)}.")
-        if "mapping" in tensors:  # several tokens share a row
-            table = table[tensors["mapping"]]
-        weights = tensors.get("weights")
+        mapping, weights = tensors.get("mapping"), tensors.get("weights")
+        if mapping is not None:  # several tokens share a row
+            if mapping.size and not 0 <= mapping.min() <= mapping.max() < len(table):
+                raise ModelFilesError(f"{path}: the mapping points outside the table of {len(table)} rows.")
+            table = table[mapping]
+        if weights is not None and weights.shape != (len(table),):
+            raise ModelFilesError(f"{path} holds {weights.shape} weights for {len(table)} tokens.")
         return cls(table, None if weights is None else weights.astype(np.float32))
+
+    @property
+    def vocabulary(self) -> int:
+        """Number of tokens the table has a vector for."""
+        return len(self._table)
 
     @property
     def width(self) -> int:
@@ -80,3 +83,13 @@ class StaticBackend:
             starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
             rows[filled] = np.add.reduceat(vectors, starts, axis=0) / lengths[:, None]
         return rows
+
+
+def _read_tensors(path: Path) -> dict[str, NDArray[Any]]:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError, TypeError, AttributeError) as error:  # the last two: a type numpy lacks
+        raise ModelFilesError(f"{path} cannot be read: {error}.") from error

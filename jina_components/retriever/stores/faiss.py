@@ -37,9 +37,7 @@ class FaissStore:
         """Forget rows; unknown ones are ignored."""
         self._index.remove_ids(np.asarray(rows, np.int64))
 
-    def search(
-        self, vector: FloatArray, k: int, allowed: NDArray[np.int64] | None = None
-    ) -> list[tuple[int, float]]:
+    def search(self, vector: FloatArray, k: int, allowed: NDArray[np.int64] | None = None) -> list[tuple[int, float]]:
         """The `k` most similar (row, cosine), best first, among the `allowed` rows (None for all)."""
         parameters = None if allowed is None else faiss.SearchParameters(sel=faiss.IDSelectorBatch(allowed))
         # One query has no work for several threads, and waiting for them at a busy core costs fifty times more.

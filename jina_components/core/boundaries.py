@@ -14,14 +14,17 @@ from typing import TypeAlias
 
 Finder: TypeAlias = Callable[[str, int, int], Iterator[int]]
 
-_CLOSERS = r"""["'”’»›)\]}*_~`」』】》〉）］｝]*+(?:\[\d{1,3}\])*+"""
+_NOTE = r"(?:\[\d{1,3}\])*+"
 _SENTENCE = re.compile(
-    rf"(?<![.!?…])(?P<stop>[.!?…]++){_CLOSERS}\s++"
+    # What closes a quote in one language opens it in another: “ in German, « in Danish.
+    r"""(?<![.!?…])(?P<stop>[.!?…]++)["'”’“‘»«›‹)\]}*_~`]*+(?:[ \u00a0\u202f]»(?=\s))?+"""
+    rf"{_NOTE}\s++"
     # Stops that have no other meaning, most of them without a space behind.
-    rf"|[。！？｡‼⁇⁈⁉։؟۔।॥၊။።፧፨។៕᠃᠉꓿꘎]++{_CLOSERS}\s*+"
+    r"""|[。！？｡‼⁇⁈⁉։؟۔।॥။።፧፨។៕᠃᠉꓿꘎]++(?P<closers>["'”’»›)\]}*_~`」』】》〉）］｝]*+"""
+    rf"{_NOTE})\s*+"
 )
 _GAP = re.compile(r"\n[ \t\r]*+\n")
-_CLAUSE = re.compile(r"""[,;:—–)\]”»]["'*_`]*+\s++|[、，；：،؛・]\s*+""")
+_CLAUSE = re.compile(r"""[,;:—–)\]”»]["'*_`]*+\s++|[、，；：،؛၊・]\s*+""")
 _HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _WORD = re.compile(
     r"\s++"
@@ -41,7 +44,7 @@ _ABBREVIATIONS = frozenset(
     abb bd bzw evtl geb ggf hrsg inkl sog str tel usw vgl zzgl allg bspw etwa
     av env etc hab mgr num pág págs sra srta ud uds vd dra exmo sig sigg dott ing avv bijv blz mevr dhr
     г гг ул им руб коп см рис табл стр тыс млн млрд проф акад др
-    """.split()
+    """.split()  # noqa: SIM905 (so many are easier to read and sort as text)
 )
 _DOTTED = re.compile(r"[^\W\d_]|(?:[^\W\d_]{1,2}\.)+[^\W\d_]{1,3}")
 _LONGEST_ABBREVIATION = 24
@@ -50,7 +53,7 @@ _LONGEST_ABBREVIATION = 24
 def sentences(text: str, low: int, high: int) -> Iterator[int]:
     """Beginnings of sentences. In doubt there is none: a false one costs more than a missed one."""
     for match in _SENTENCE.finditer(text, low, high):
-        if match["stop"] is None or _ends_sentence(text, match):
+        if _ends_sentence(text, match):
             yield match.end()
 
 
@@ -110,7 +113,10 @@ def joins(text: str, low: int, position: int) -> bool:
 
 
 def _ends_sentence(text: str, match: re.Match[str]) -> bool:
-    if text[match.end() : match.end() + 1].islower():
+    following = text[match.end() : match.end() + 1]
+    if match["stop"] is None:  # not in 「はい。」と言った
+        return not (match["closers"] and following.isalnum() and match.end() == match.end("closers"))
+    if following.islower():
         return False
     if match["stop"] != ".":
         return True

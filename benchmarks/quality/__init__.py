@@ -1,0 +1,1 @@
+"""Quality on real data with the field's metrics."""

@@ -1,0 +1,70 @@
+"""Answers of the offline agent: how often the quotes hold the answer, and how often it rightly gives none.
+
+    python -m benchmarks.quality.answers --data DATA [--questions 400]
+
+Questions of SQuAD (train) over all its paragraphs. Each is asked twice: with everything indexed, and with
+the article it belongs to left out, so that the best of 18,896 paragraphs of other articles do not answer it.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tqdm.auto import tqdm
+
+from benchmarks.quality.datasets import load_retrieval_set
+from jina_components import DeepSearchAgent, Embedder, Reranker, Retriever
+from jina_components.types import Ranking
+
+
+class WithoutArticle:
+    """A retriever that hides one article."""
+
+    def __init__(self, retriever: Retriever) -> None:
+        self.retriever = retriever
+        self.hidden = ""
+
+    def retrieve(self, query: str, *, top_k: int = 10, filter: Mapping[str, Any] | None = None) -> Ranking:
+        """The best documents of other articles."""
+        hits = self.retriever.retrieve(query, top_k=200, filter=filter)
+        return Ranking(tuple(hit for hit in hits if hit.document.metadata["title"] != self.hidden)[:top_k])
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="folder with retrieval/squad/")
+    parser.add_argument("--questions", type=int, default=400)
+    parser.add_argument("--seed", type=int, default=2)
+    parser.add_argument("--min-relevance", type=float, nargs="+", default=[0.7])
+    options = parser.parse_args()
+    task = load_retrieval_set(options.data, "squad", queries=options.questions, seed=options.seed)
+    titles = {document.id: document.metadata["title"] for document in task.documents}
+    retriever = Retriever(Embedder())
+    retriever.add(task.documents)
+    hiding, reranker = WithoutArticle(retriever), Reranker()
+    for threshold in options.min_relevance:
+        agent = DeepSearchAgent(retriever, reranker=reranker, min_relevance=threshold)
+        blind = DeepSearchAgent(hiding, reranker=reranker, min_relevance=threshold)
+        answered = correct = first = refused = 0
+        for query in tqdm(task.queries, desc=f"min_relevance {threshold}"):
+            answer = agent.run(query.text)
+            answered += answer.answered
+            quotes = [citation.quote.lower() for citation in answer.citations]
+            holds = [any(text.lower() in quote for text in query.answers) for quote in quotes]
+            correct += any(holds)
+            first += holds[:1] == [True]
+            hiding.hidden = titles[next(iter(query.relevant))]
+            refused += not blind.run(query.text).answered
+        n = len(task.queries)
+        print(
+            f"min_relevance {threshold}: {answered / n:.3f} answered, {correct / n:.3f} hold the answer "
+            f"({first / n:.3f} in the first quote); {refused / n:.3f} rightly refused without the article"
+        )
+
+
+if __name__ == "__main__":
+    main()

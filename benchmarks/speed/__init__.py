@@ -1,0 +1,1 @@
+"""How fast the components are, against their peers."""

@@ -1,0 +1,166 @@
+"""Reader: files, bytes and URLs into clean Markdown pages."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import threading
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from jina_components.core.background import run_sync
+from jina_components.core.component import Component
+from jina_components.core.inputs import as_list
+from jina_components.errors import ConfigError, InputError, JinaComponentsError
+from jina_components.reader.files import expand, local_path, read_file
+from jina_components.reader.html import read_html
+from jina_components.reader.pdf import read_pdf
+from jina_components.reader.sources import Format, Source, format_of
+from jina_components.reader.text import read_text
+from jina_components.types import Page, Reading, SourceFailure
+
+if TYPE_CHECKING:
+    from jina_components.net import Fetcher
+
+_READERS: dict[Format, Callable[[Source], Page]] = {"html": read_html, "pdf": read_pdf, "text": read_text}
+_URL = re.compile(r"https?://", re.IGNORECASE)
+
+
+class Reader(Component):
+    """Reads HTML, PDF, Markdown and plain text, wherever they are, into clean Markdown pages.
+
+    The declared content type decides what a source is, then its first bytes, then its suffix. Words are
+    never changed, so that a quotation from the content stands in the source.
+
+    Thread-safe. Pickles as its settings.
+
+    Args:
+        fetcher: Fetches URLs; by default one that reaches public addresses only.
+        max_file_bytes: Largest file, and largest response of the default fetcher.
+        concurrency: Sources that `read_all` reads at the same time.
+
+    Raises:
+        ConfigError: a limit is not positive.
+
+    Example:
+        >>> page = Reader().read(b"<title>Rain</title><p>It rains <b>today</b>.</p>")
+        >>> page.title, page.content
+        ('Rain', 'It rains today.')
+    """
+
+    def __init__(
+        self, *, fetcher: Fetcher | None = None, max_file_bytes: int = 100_000_000, concurrency: int = 8
+    ) -> None:
+        if min(max_file_bytes, concurrency) < 1:
+            raise ConfigError(
+                f"max_file_bytes and concurrency must be positive, got {max_file_bytes} and {concurrency}."
+            )
+        self._fetcher = fetcher
+        self._own_fetcher: Fetcher | None = None
+        self._max_file_bytes = max_file_bytes
+        self._concurrency = concurrency
+        self._lock = threading.Lock()
+
+    def read(self, source: str | os.PathLike[str] | bytes, *, base_url: str = "", content_type: str = "") -> Page:
+        """The page that a source holds.
+
+        Args:
+            source: A URL, if a str that begins with http:// or https://; else the path of a file; or the
+                content itself as bytes.
+            base_url: What relative links are resolved against; by default the URL the content came from.
+            content_type: What the content is, in the form of the HTTP header (`text/html; charset=utf-8`);
+                by default what the server declares.
+
+        Raises:
+            InputError: the source is of another type, or a URL of another scheme.
+            ReadError: the file is missing, no regular file, not permitted or too large.
+            WebError: the URL is refused or cannot be fetched.
+            ExtractionError: no readable document is in it: it is empty, broken, encrypted or binary.
+        """
+        return run_sync(self.aread(source, base_url=base_url, content_type=content_type))
+
+    async def aread(
+        self, source: str | os.PathLike[str] | bytes, *, base_url: str = "", content_type: str = ""
+    ) -> Page:
+        """Like `read`, for event loops, which it does not block."""
+        if isinstance(source, bytes):
+            loaded = Source(base_url, source, base_url, content_type)
+        elif isinstance(source, str) and _URL.match(source):
+            fetched = await self._web().fetch(source)
+            declared = content_type or fetched.headers.get("content-type", "")
+            loaded = Source(fetched.url, fetched.content, base_url or fetched.url, declared)
+        else:
+            path = local_path(source)
+            data = await asyncio.to_thread(read_file, path, max_bytes=self._max_file_bytes)
+            loaded = Source(path, data, base_url, content_type)
+        return await asyncio.to_thread(_extract, loaded)
+
+    def read_all(self, sources: Sequence[str | os.PathLike[str]], *, show_progress: bool = False) -> Reading:
+        """The pages of many sources, in order; sources that fail do not keep the others from being read.
+
+        Args:
+            sources: URLs, paths of files, and directories, whose files with a readable suffix (.html .htm
+                .xhtml .pdf .md .markdown .txt .rst .text) are read at any depth, in order of their names,
+                without hidden ones.
+            show_progress: Whether to show a progress bar.
+
+        Returns:
+            The pages, and for each source that failed the error that `read` would raise.
+
+        Raises:
+            InputError: not a list, or an item that is neither str nor a path; `.index` names it.
+        """
+        return run_sync(self.aread_all(sources, show_progress=show_progress))
+
+    async def aread_all(self, sources: Sequence[str | os.PathLike[str]], *, show_progress: bool = False) -> Reading:
+        """Like `read_all`, for event loops, which it does not block."""
+        from tqdm.auto import tqdm
+
+        for index, source in enumerate(as_list(sources, what="sources")):
+            if not isinstance(source, str | os.PathLike):
+                raise InputError(f"sources[{index}] must be str or a path, got {type(source).__name__}.", index)
+        found = await asyncio.to_thread(expand, sources)
+        results: list[Page | SourceFailure | None] = [None] * len(found)
+        waiting = iter(enumerate(found))
+        with tqdm(total=len(found), desc="Reading", unit="source", disable=not show_progress) as bar:
+
+            async def work() -> None:
+                for index, source in waiting:
+                    results[index] = await self._attempt(source)
+                    bar.update()
+
+            async with asyncio.TaskGroup() as group:
+                for _ in range(min(self._concurrency, len(found))):
+                    group.create_task(work())
+        return Reading(
+            tuple(result for result in results if isinstance(result, Page)),
+            tuple(result for result in results if isinstance(result, SourceFailure)),
+        )
+
+    def close(self) -> None:
+        """Close the connections of the default fetcher; the next call opens new ones."""
+        if self._own_fetcher is not None:
+            run_sync(self._own_fetcher.aclose())
+
+    async def _attempt(self, source: str | os.PathLike[str] | SourceFailure) -> Page | SourceFailure:
+        if isinstance(source, SourceFailure):
+            return source
+        try:
+            return await self.aread(source)
+        except JinaComponentsError as error:
+            return SourceFailure(os.fsdecode(source), error)
+
+    def _web(self) -> Fetcher:
+        if self._fetcher is not None:
+            return self._fetcher
+        from jina_components.net import Fetcher
+
+        with self._lock:
+            if self._own_fetcher is None:
+                self._own_fetcher = Fetcher(max_bytes=self._max_file_bytes)
+            return self._own_fetcher
+
+
+def _extract(source: Source) -> Page:
+    return _READERS[format_of(source)](source)

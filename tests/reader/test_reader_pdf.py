@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from reader_samples import pdf
+
+from jina_components.errors import ExtractionError
+from jina_components.reader import pdf as module
+from jina_components.reader.pdf import read_pdf
+from jina_components.reader.sources import Source
+from jina_components.types import Page
+
+PAGES = (
+    ["The first page says that the lighthouse was", "built in 1871 and rebuilt in 1902."],
+    ["The second page says that the keep-", "er lived alone."],
+    ["The third page is the last."],
+)
+
+
+def read(data: bytes, name: str = "dir/book.pdf") -> Page:
+    return read_pdf(Source(name, data))
+
+
+def test_pages_of_a_book() -> None:
+    page = read(pdf(PAGES, title="The Lighthouse", author="Ada Marsh"))
+    assert page.content == (
+        "The first page says that the lighthouse was built in 1871 and rebuilt in 1902.\n\n"
+        "The second page says that the keeper lived alone.\n\nThe third page is the last."
+    )
+    assert [page.content[offset:].split(" page")[0] for offset in page.page_offsets] == [
+        "The first",
+        "The second",
+        "The third",
+    ]
+    assert (page.url, page.title) == ("dir/book.pdf", "The Lighthouse")
+    assert page.metadata == {"num_pages": 3, "author": "Ada Marsh"}
+    assert page.published_time == "2000-01-01T00:00:00+00:00"
+    assert page.warnings == ()
+
+
+def test_a_page_number_is_found_for_every_offset() -> None:
+    page = read(pdf([None, PAGES[0], None, PAGES[2], None]))
+    assert len(page.page_offsets) == 5
+    assert page.page_at(0) == 2
+    assert page.page_at(page.content.index("The third")) == 4
+    assert page.page_at(len(page.content) - 1) == 4
+    assert page.content == page.content.strip()
+    assert page.warnings == ("Pages without text (blank, or images that need OCR): 1, 3, 5.",)
+
+
+def test_many_blank_pages_are_named_briefly() -> None:
+    (warning,) = read(pdf([None] * 30 + [PAGES[0]])).warnings
+    assert warning.endswith("19, 20 and 10 more.")
+
+
+@pytest.mark.parametrize(
+    ("title", "expected"),
+    [
+        ("", "The third page is the last."),
+        ("untitled", "The third page is the last."),
+        ("Microsoft Word - draft.doc", "The third page is the last."),
+        ("draft_v2.indd", "The third page is the last."),
+        ("---", "The third page is the last."),
+        ("  Rain \x00 and\n fog ", "Rain and fog"),
+    ],
+)
+def test_title_is_that_of_the_metadata_when_it_is_one(title: str, expected: str) -> None:
+    assert read(pdf([PAGES[2]], title=title)).title == expected
+
+
+def test_title_from_the_largest_line() -> None:
+    small, large = pdf([PAGES[0] * 5]), pdf([["Rain and Fog"]], size=30)
+    assert read(small).title.startswith("The first page")
+    assert read(large).title == "Rain and Fog"
+
+
+def test_an_encrypted_document_says_so() -> None:
+    with pytest.raises(ExtractionError, match="encrypted PDF: remove its password") as caught:
+        read(pdf(PAGES, password="secret"))
+    assert caught.value.source == "dir/book.pdf"
+
+
+def test_a_scan_says_that_it_needs_ocr() -> None:
+    with pytest.raises(ExtractionError, match="only images or drawings, no text: it needs OCR"):
+        read(pdf([None, None]))
+
+
+@pytest.mark.parametrize("data", [b"%PDF-1.7", b"%PDF-1.4\n1 0 obj\n<<>>\nendobj\ntrailer<<>>", pdf(PAGES)[:300]])
+def test_a_broken_document_says_so(data: bytes) -> None:
+    with pytest.raises(ExtractionError, match="broken PDF"):
+        read(data)
+
+
+def test_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_PAGES", 2)
+    with pytest.raises(ExtractionError, match="more than 2 pages"):
+        read(pdf(PAGES))
+    monkeypatch.setattr(module, "MAX_PAGES", 3)
+    monkeypatch.setattr(module, "MAX_CHARACTERS", 100)
+    with pytest.raises(ExtractionError, match="more than 100 characters"):
+        read(pdf(PAGES))
+
+
+def test_threads_may_read_at_the_same_time() -> None:
+    books = [pdf([[f"book {number}, page {page}"] for page in range(20)]) for number in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        contents = list(pool.map(lambda data: read(data).content, books))
+    assert [content.count(f"book {number},") for number, content in enumerate(contents)] == [20] * 8
+
+
+def test_letters_beyond_the_basic_plane_do_not_shift_the_layout() -> None:
+    page = read(emoji_pdf())
+    assert page.content == "😀😀😀😀 smiles and goes on until the edge of the column, then the next line follows it."
+
+
+def emoji_pdf() -> bytes:
+    """A PDF whose letter A is the emoji U+1F600."""
+
+    def stream(data: bytes) -> bytes:
+        return b"<</Length %d>>stream\n%b\nendstream" % (len(data), data)
+
+    objects = [
+        b"<</Type/Catalog/Pages 2 0 R>>",
+        b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
+        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 500 300]/Contents 4 0 R/Resources<</Font<</F 5 0 R>>>>>>",
+        stream(
+            b"BT /F 12 Tf 20 200 Td (AAAA smiles and goes on until the edge of the column,) Tj"
+            b" 0 -14 Td (then the next line follows it.) Tj ET"
+        ),
+        b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica/ToUnicode 6 0 R>>",
+        stream(
+            b"/CIDInit /ProcSet findresource begin 12 dict begin begincmap /CMapName /X def /CMapType 2 def"
+            b" 1 begincodespacerange <00><FF> endcodespacerange 1 beginbfchar <41> <D83DDE00> endbfchar"
+            b" endcmap end end"
+        ),
+    ]
+    out = b"%PDF-1.4\n"
+    offsets = []
+    for number, body in enumerate(objects, 1):
+        offsets.append(len(out))
+        out += b"%d 0 obj\n%b\nendobj\n" % (number, body)
+    table = b"".join(b"%010d 00000 n \n" % offset for offset in offsets)
+    return out + b"xref\n0 7\n0000000000 65535 f \n%btrailer<</Size 7/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF" % (
+        table,
+        len(out),
+    )

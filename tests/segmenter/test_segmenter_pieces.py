@@ -1,0 +1,65 @@
+"""The memory of tokens of pieces that stand alone."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from jina_components.segmenter import pieces
+from jina_components.segmenter.pieces import PARTING, PieceMemory, Spans
+from jina_components.segmenter.tokenizers import BUNDLED, Tokenizer
+
+
+class Counting:
+    """The bundled tokenizer's slow way; keeps what it was asked for."""
+
+    def __init__(self) -> None:
+        self._tokenizer = Tokenizer(BUNDLED)
+        self.texts: list[str] = []
+
+    def __call__(self, text: str) -> Spans:
+        self.texts.append(text)
+        return self._tokenizer._encode(text)
+
+
+def test_characters_that_pieces_are_parted_at_part_words_for_the_tokenizer() -> None:
+    encode = Counting()
+    tokens = lambda text: len(encode(text)[0])  # noqa: E731
+    beyond = "\u3000\u3001\u3008\u3011\u3400\u4dbf\u4e00\u9fff\uff01\uff08\uff0c\uff1a\uff1f"
+    for character in filter(PARTING.match, [*map(chr, range(0x3000)), *beyond]):
+        for before, after in (("a", "b"), ("é", "\u0301z"), ("中", "ひ"), ("1", "2")):
+            whole = tokens(before + character + after)
+            assert whole == tokens(before) + tokens(character + after)
+            assert whole == tokens(before + character) + tokens(after)
+
+
+def test_what_was_seen_is_not_tokenized_again() -> None:
+    encode = Counting()
+    memory = PieceMemory(encode)
+    first = memory.spans("some words, some more words")
+    assert len(encode.texts) == 1
+    again = memory.spans("some more words")
+    assert len(encode.texts) == 1
+    assert again[0].tolist() == [0, 5, 10]
+    assert first[0].tolist() == [0, 5, 10, 12, 17, 22]
+
+
+def test_a_full_memory_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pieces, "_MOST_CHARACTERS", 20)
+    encode = Counting()
+    memory = PieceMemory(encode)
+    for text in ("one two three four five six seven", "eight nine", "one two"):
+        assert memory.spans(text)[0].tolist() == encode(text)[0].tolist()
+    assert sum(map(len, memory._table.numbers)) < 20
+
+
+def test_a_text_without_tokens() -> None:
+    assert [part.tolist() for part in PieceMemory(Counting()).spans("  \n")] == [[], []]
+    assert [part.tolist() for part in PieceMemory(Counting()).spans("")] == [[], []]
+
+
+def test_threads_may_learn_at_once() -> None:
+    memory, reference = PieceMemory(Counting()), Counting()
+    many = [" ".join(f"word{i * j}" for j in range(100)) for i in range(50)]
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(memory.spans, many))
+    assert [starts.tolist() for starts, _ in found] == [reference(text)[0].tolist() for text in many]
