@@ -47,7 +47,7 @@ class DeepSearchAgent(Component):
         reranker: SupportsRerank,
         chat: ChatModel | None = None,
         top_k: int = 30,
-        min_relevance: float = 0.7,
+        min_relevance: float = 0.72,
         max_citations: int = 3,
     ) -> None:
         if min(top_k, max_citations) < 1:

@@ -28,16 +28,16 @@ class Span(NamedTuple):
 
 def quotable_spans(text: str) -> list[Span]:
     """Spans of `text` in order, without headings, rules, list marks and surrounding white space."""
-    blocks = [block for block in _blocks(text) if not _is_long_code(text, block)]
     spans: list[Span] = []
-    for number, block in enumerate(blocks):
-        cuts = [block.start, *sentences(text, block.start, block.end), block.end]
-        pieces = [_trim(text, start, end) for start, end in pairwise(cuts)]
-        spans.extend(piece for piece in pieces if piece.end > piece.start)
-        if spans and text[spans[-1].end - 1] == ":" and number + 1 < len(blocks):
-            following = blocks[number + 1]
-            if following.end - spans[-1].start <= _MAX_BLOCK:
-                spans[-1] = _trim(text, spans[-1].start, following.end)
+    introduction = False
+    for block in _blocks(text):
+        if introduction and block.end - spans[-1].start <= _MAX_BLOCK:
+            spans[-1] = _trim(text, spans[-1].start, block.end)
+        elif not _is_long_code(text, block):
+            edges = pairwise([block.start, *sentences(text, block.start, block.end), block.end])
+            pieces = (_trim(text, start, end) for start, end in edges)
+            spans.extend(piece for piece in pieces if piece.end > piece.start)
+        introduction = bool(spans) and text[spans[-1].end - 1] == ":"
     return spans
 
 

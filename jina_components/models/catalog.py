@@ -22,7 +22,7 @@ MODELS: tuple[ModelSpec, ...] = (
         folder="static-minilm-v1",
         context=8192,
         license="Apache-2.0",
-        score="weighted mean of each query token's best cosine, about 0 to 1; untrained",
+        score="BM25's saturation of each query token's best cosine, weighted mean, 0 to 1; untrained",
     ),
     ModelSpec(
         name="all-MiniLM-L6-v2",

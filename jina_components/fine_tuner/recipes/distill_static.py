@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from jina_components.errors import ConfigError, ModelFilesError
-from jina_components.fine_tuner.recipes import static_card, static_fit, static_quality
+from jina_components.fine_tuner.recipes import static_fit, static_quality
+from jina_components.fine_tuner.recipes.static_card import Facts, Teacher, write_card
 from jina_components.fine_tuner.recipes.static_texts import SOURCES, Source, collect
 
 if TYPE_CHECKING:
@@ -74,12 +75,11 @@ def distill(
         table = fitted_table(folder, trimmed, states, texts, dimensions=dimensions, seed=seed, cache=cache)
     else:
         table = token_table(states, fit_basis(states, dimensions))
-    origin = static_card.Teacher(Path(teacher).name, licence(folder))
+    origin = Teacher(Path(teacher).name, licence(folder))
     save(to, table, trimmed, origin.name)
     quality = {} if data is None else static_quality.evaluate(static_quality.static_encoder(to), data)
-    used = sources if texts else ()
-    facts = static_card.Facts(origin, table.shape, fidelity(table), len(texts), used, quality)
-    static_card.write(to, facts)
+    facts = Facts(origin, table.shape, fidelity(table), len(texts), sources if texts else (), quality)
+    write_card(to, facts)
 
 
 def fitted_table(

@@ -47,7 +47,7 @@ class Facts:
     quality: Mapping[str, float]
 
 
-def write(folder: Path, facts: Facts) -> None:
+def write_card(folder: Path, facts: Facts) -> None:
     """Writes the card in Markdown, with the metadata that the Hugging Face hub reads."""
     sections = (_head(folder.name, facts), _making(facts), _format(folder, facts), _quality(facts.quality))
     parts = (*sections, _limits(facts))
@@ -97,7 +97,7 @@ def _format(folder: Path, facts: Facts) -> str:
 `model.safetensors` holds `embeddings` (int8) and `weights` (float32, one a row): a row is their product.
 Against the float32 table the rows have cosine {mean:.5f} on average, {least:.5f} at least.
 The folder takes {size / 1e6:.1f} MB. sentence-transformers and model2vec load it as it is, in releases
-that know `weights` (checked: 6.2 and 0.10).
+that know `weights` (6.2 and 0.10 do; sentence-transformers 5.1 refuses int8).
 """
 
 

@@ -54,7 +54,7 @@ def _stsb(data: Path) -> Iterator[str]:
 
 
 def _python(_: Path) -> Iterator[str]:
-    """Documented functions of the interpreter's own library, and their docstrings."""
+    """Documented functions of the interpreter's own library, and their docstrings; they differ by release."""
     for path in sorted(Path(sysconfig.get_path("stdlib")).glob("*.py")):
         source = path.read_text(encoding="utf-8")
         for node in ast.walk(ast.parse(source)):

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from jina_components.core.background import background_loop, run_sync
+
+
+async def double(number):
+    await asyncio.sleep(0)
+    return 2 * number
+
+
+def test_results_and_errors_come_back():
+    assert run_sync(double(4)) == 8
+
+    async def fail():
+        raise LookupError("gone")
+
+    with pytest.raises(LookupError, match="gone"):
+        run_sync(fail())
+
+
+async def test_it_works_inside_a_running_loop():
+    assert run_sync(double(5)) == 10
+    assert asyncio.get_running_loop() is not background_loop()
+
+
+def test_all_calls_share_one_loop():
+    async def current():
+        return asyncio.get_running_loop()
+
+    with ThreadPoolExecutor(8) as pool:
+        loops = set(pool.map(lambda _: run_sync(current()), range(32)))
+    assert loops == {background_loop()}
+
+
+def test_calls_from_threads_overlap():
+    barrier = asyncio.Barrier(4)
+
+    async def meet():
+        async with asyncio.timeout(10):
+            await barrier.wait()
+        return True
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(lambda _: run_sync(meet()), range(4)))
+
+
+def test_waiting_inside_the_loop_is_refused():
+    async def nested():
+        return run_sync(double(1))
+
+    with pytest.raises(RuntimeError, match="await its async twin"):
+        run_sync(nested())
+
+
+def test_an_interrupt_cancels():
+    cancelled = threading.Event()
+
+    async def endless():
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            cancelled.set()
+            raise
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        with pytest.raises(KeyboardInterrupt):
+            run_sync(endless())
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert cancelled.wait(10)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_child_has_a_loop_of_its_own():
+    run_sync(double(1))
+    time.sleep(0.01)
+    child = os.fork()
+    if child == 0:
+        signal.alarm(10)
+        os._exit(0 if run_sync(double(2)) == 4 else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert run_sync(double(3)) == 6
