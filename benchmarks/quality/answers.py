@@ -38,8 +38,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder with retrieval/squad/")
     parser.add_argument("--questions", type=int, default=400)
-    parser.add_argument("--seed", type=int, default=2)
-    parser.add_argument("--min-relevance", type=float, nargs="+", default=[0.7])
+    parser.add_argument("--seed", type=int, default=11)
+    parser.add_argument("--min-relevance", type=float, nargs="+", default=[0.72])
     options = parser.parse_args()
     task = load_retrieval_set(options.data, "squad", queries=options.questions, seed=options.seed)
     titles = {document.id: document.metadata["title"] for document in task.documents}

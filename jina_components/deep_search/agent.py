@@ -31,7 +31,7 @@ class DeepSearchAgent(Component):
         top_k: Candidates to retrieve.
         min_relevance: Below this (mean score of a sentence and its document) nothing counts as an answer.
             The default is set for the bundled reranker: on SQuAD, with 18,896 paragraphs to be misled
-            by, it keeps 5 of 6 answerable questions (benchmarks/quality/answers.py).
+            by, it answers 5 of 6 questions and declines 4 of 5 whose article is left out (benchmarks/quality/answers.py).
         max_citations: Quotes in an extractive answer.
 
     Example:

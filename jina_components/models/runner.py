@@ -8,6 +8,7 @@ together, and a bulk job batch by batch, in turns, so that neither keeps the oth
 from __future__ import annotations
 
 import asyncio
+import atexit
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -106,6 +107,7 @@ class ModelRunner:
             if self._thread is None or not self._thread.is_alive():  # a forked child inherits a dead one
                 self._thread = threading.Thread(target=self._own, name="jina-components-model", daemon=True)
                 self._thread.start()
+                atexit.register(self._stop)
             self._wake.notify()
         return job.future
 
@@ -134,9 +136,20 @@ class ModelRunner:
                 self._jobs = [job for job in self._jobs if not job.future.cancelled()]
                 if not self._jobs:
                     self._thread = None
+                    atexit.unregister(self._stop)
                     return
                 batch = self._next_batch()
             self._run(batch)
+
+    def _stop(self) -> None:
+        """Drop what waits and let the pass under way end: torch aborts a process that exits amid one."""
+        with self._wake:
+            thread = self._thread
+            for job in self._jobs:
+                job.future.cancel()
+            self._wake.notify()
+        if thread is not None:
+            thread.join()
 
     def _next_batch(self) -> list[tuple[_Job, int]]:
         """Items for one pass: whole small jobs together, or else as much of the leading job as fits."""
