@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -74,3 +75,22 @@ def static_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "config.json").write_text('{"model_type": "model2vec"}')
     save_file({"embeddings": np.eye(4, dtype=np.float32)}, folder / "model.safetensors")
     return folder
+
+
+@pytest.fixture
+def holds_in_forked_child() -> Callable[[Callable[[], bool]], bool]:
+    """Whether a check holds in a child made by fork; one that hangs does not."""
+    if not hasattr(os, "fork"):
+        pytest.skip("needs fork")
+
+    def run(check: Callable[[], bool]) -> bool:
+        child = os.fork()
+        if child == 0:
+            signal.alarm(10)
+            try:
+                os._exit(0 if check() else 1)
+            finally:  # never back into pytest
+                os._exit(2)
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+    return run

@@ -349,3 +349,18 @@ def test_a_transformer_without_torch_names_the_extra(tiny_folder):
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True, env=environment)
     wanted = "MissingDependencyError This model needs torch: pip install 'jina-components[torch]'."
     assert done.stdout.strip() == wanted
+
+
+@pytest.mark.parametrize("wait", ["", "time.sleep(0.1)"], ids=["busy", "idle"])
+def test_a_process_ends_cleanly_amid_work(tiny_folder, wait):
+    """Torch aborts a process whose model thread is torn out of a forward pass."""
+    count = 2 if wait else 20_000
+    script = (
+        "import sys, time; from jina_components import Embedder\n"
+        "loaded = Embedder(sys.argv[1], token_budget=1).load()\n"
+        f"loaded.runner.submit(loaded.tokenizer.texts(['the quick fox'] * {count})); {wait}"
+    )
+    command = [sys.executable, "-c", script, str(tiny_folder)]
+    environment = {"PYTHONPATH": ":".join(sys.path)}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=environment)
+    assert done.returncode == 0, done.stderr

@@ -85,7 +85,7 @@ def test_nothing_in_common_is_still_ranked():
         ((QUERY, ["fine", " "]), r"documents\[1\] is empty", 1),
         ((QUERY, ["fine", 3]), r"documents\[1\] must be str or Document", 1),
         ((QUERY, ["fine", "bad \ud800"]), "Text 1 is not valid Unicode", 1),
-        ((QUERY, ["fine", "word " * 9000]), "Text 1 has 90.. tokens", 1),
+        ((QUERY, ["fine", "word " * 9000]), r"Text 1 has \d+ tokens", 1),
     ],
     ids=["empty", "none", "bare", "blank", "number", "surrogate", "long"],
 )

@@ -9,14 +9,15 @@ the article it belongs to left out, so that the best of 18,896 paragraphs of oth
 from __future__ import annotations
 
 import argparse
+import random
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from tqdm.auto import tqdm
 
-from benchmarks.quality.datasets import load_retrieval_set
-from jina_components import DeepSearchAgent, Embedder, Reranker, Retriever
+from jina_components import DeepSearchAgent, Document, Embedder, Reranker, Retriever
+from jina_components.fine_tuner.recipes.static_quality import read_jsonl
 from jina_components.types import Ranking
 
 
@@ -41,25 +42,29 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=11)
     parser.add_argument("--min-relevance", type=float, nargs="+", default=[0.72])
     options = parser.parse_args()
-    task = load_retrieval_set(options.data, "squad", queries=options.questions, seed=options.seed)
-    titles = {document.id: document.metadata["title"] for document in task.documents}
+    folder = options.data / "retrieval" / "squad"
+    rows = read_jsonl(folder / "train_paras.jsonl.gz")
+    documents = [Document(row["text"], row["_id"], {"title": row["title"].replace("_", " ")}) for row in rows]
+    titles = {document.id: document.metadata["title"] for document in documents}
+    every_question = list(read_jsonl(folder / "train_questions.jsonl.gz"))
+    questions = random.Random(options.seed).sample(every_question, options.questions)
     retriever = Retriever(Embedder())
-    retriever.add(task.documents)
+    retriever.add(documents)
     hiding, reranker = WithoutArticle(retriever), Reranker()
     for threshold in options.min_relevance:
         agent = DeepSearchAgent(retriever, reranker=reranker, min_relevance=threshold)
         blind = DeepSearchAgent(hiding, reranker=reranker, min_relevance=threshold)
         answered = correct = first = refused = 0
-        for query in tqdm(task.queries, desc=f"min_relevance {threshold}"):
-            answer = agent.run(query.text)
+        for question in tqdm(questions, desc=f"min_relevance {threshold}"):
+            answer = agent.run(question["text"])
             answered += answer.answered
             quotes = [citation.quote.lower() for citation in answer.citations]
-            holds = [any(text.lower() in quote for text in query.answers) for quote in quotes]
+            holds = [any(text.lower() in quote for text in question["answers"]) for quote in quotes]
             correct += any(holds)
             first += holds[:1] == [True]
-            hiding.hidden = titles[next(iter(query.relevant))]
-            refused += not blind.run(query.text).answered
-        n = len(task.queries)
+            hiding.hidden = titles[question["para"]]
+            refused += not blind.run(question["text"]).answered
+        n = len(questions)
         print(
             f"min_relevance {threshold}: {answered / n:.3f} answered, {correct / n:.3f} hold the answer "
             f"({first / n:.3f} in the first quote); {refused / n:.3f} rightly refused without the article"

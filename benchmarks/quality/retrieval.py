@@ -18,57 +18,55 @@ from typing import Any
 import bm25s
 import numpy as np
 
-from benchmarks.quality.datasets import RETRIEVAL_SETS, RetrievalSet, load_retrieval_set
-from benchmarks.quality.metrics import mrr_at_10, ndcg_at_10
-from jina_components import Embedder, Reranker, Retriever
+from jina_components import Document, Embedder, Reranker, Retriever
+from jina_components.fine_tuner.recipes.static_quality import RETRIEVAL, RetrievalSet, load_set, score
 from jina_components.models.catalog import DEFAULT_EMBEDDER, DEFAULT_RERANKER
+from jina_components.types import Ranking
 
-Search = Callable[[str], list[str]]
+Search = Callable[[str], list[int]]  # positions in the corpus, best first
 
 
-def measure(
-    task: RetrievalSet, embedder: Embedder, reranker: Reranker, *, metric: Callable[..., float]
-) -> dict[str, Any]:
-    """Quality by system, seconds to index, and queries a second of hybrid retrieval."""
+def measure(name: str, task: RetrievalSet, embedder: Embedder, reranker: Reranker) -> dict[str, Any]:
+    """Quality by system, seconds to index, and queries a second by system."""
+    documents = [Document(text, str(position)) for position, text in enumerate(task.corpus) if text.strip()]
     retriever = Retriever(embedder)
     started = time.perf_counter()
-    retriever.add(task.documents)
+    retriever.add(documents)
     retriever.retrieve("compile the postings")
     seconds = time.perf_counter() - started
 
-    def reranked(query: str) -> list[str]:
+    def reranked(query: str) -> list[int]:
         candidates = [hit.document for hit in retriever.retrieve(query, top_k=30)]
-        return [hit.document.id for hit in reranker.rerank(query, candidates, top_n=10)]
+        return _positions(reranker.rerank(query, candidates, top_n=10))
 
     systems: dict[str, Search] = {
         "bm25s": _peer(task),
-        "lexical": lambda query: [hit.document.id for hit in retriever.retrieve(query, mode="lexical")],
-        "dense": lambda query: [hit.document.id for hit in retriever.retrieve(query, mode="dense")],
-        "hybrid": lambda query: [hit.document.id for hit in retriever.retrieve(query)],
+        "lexical": lambda query: _positions(retriever.retrieve(query, mode="lexical")),
+        "dense": lambda query: _positions(retriever.retrieve(query, mode="dense")),
+        "hybrid": lambda query: _positions(retriever.retrieve(query)),
         "reranked": reranked,
     }
-    result: dict[str, Any] = {
-        "documents": len(task.documents),
-        "queries": len(task.queries),
-        "index_s": round(seconds, 1),
-    }
-    for name, search in systems.items():
+    result: dict[str, Any] = {"documents": len(documents), "queries": len(task.queries), "index_s": round(seconds, 1)}
+    for system, search in systems.items():
         started = time.perf_counter()
-        values = [metric(search(query.text), query.relevant) for query in task.queries]
-        result[name] = round(float(np.mean(values)), 4)
-        result[f"{name}_qps"] = round(len(task.queries) / (time.perf_counter() - started))
+        # -1 stands for nothing found: it is relevant to no query.
+        rows = [(search(query) + [-1] * 10)[:10] for query in task.queries]
+        result[f"{system}_qps"] = round(len(rows) / (time.perf_counter() - started))
+        result[system] = round(score(name, np.array(rows), task), 4)
     return result
+
+
+def _positions(ranking: Ranking) -> list[int]:
+    return [int(hit.document.id) for hit in ranking]
 
 
 def _peer(task: RetrievalSet) -> Search:
     index = bm25s.BM25(k1=0.9, b=0.4)
-    texts = [document.text for document in task.documents]
-    index.index(bm25s.tokenize(texts, stopwords="en", show_progress=False), show_progress=False)
+    index.index(bm25s.tokenize(task.corpus, stopwords="en", show_progress=False), show_progress=False)
 
-    def search(query: str) -> list[str]:
+    def search(query: str) -> list[int]:
         terms = bm25s.tokenize(query, stopwords="en", show_progress=False, return_ids=False)
-        [rows] = index.retrieve(terms, k=10, show_progress=False).documents
-        return [task.documents[row].id for row in rows]
+        return [int(row) for row in index.retrieve(terms, k=10, show_progress=False).documents[0]]
 
     return search
 
@@ -77,7 +75,7 @@ def main() -> None:
     """Measure the sets asked for and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder with retrieval/")
-    parser.add_argument("--sets", nargs="+", default=list(RETRIEVAL_SETS), choices=RETRIEVAL_SETS)
+    parser.add_argument("--sets", nargs="+", default=list(RETRIEVAL), choices=RETRIEVAL)
     parser.add_argument("--embedder", default=DEFAULT_EMBEDDER)
     parser.add_argument("--reranker", default=DEFAULT_RERANKER)
     parser.add_argument("--to", type=Path, help="write the results here as JSON")
@@ -98,8 +96,7 @@ def main() -> None:
     )
     print(f"{'set':<12}" + "".join(f"{column:>11}" for column in columns))
     for name in options.sets:
-        metric = mrr_at_10 if name == "cosqa" else ndcg_at_10
-        results[name] = measure(load_retrieval_set(options.data, name), embedder, reranker, metric=metric)
+        results[name] = measure(name, load_set(options.data, name), embedder, reranker)
         print(f"{name:<12}" + "".join(f"{results[name][column]:>11}" for column in columns), flush=True)
     if options.to:
         options.to.write_text(json.dumps(results, indent=1), encoding="utf-8")

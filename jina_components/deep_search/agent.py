@@ -30,8 +30,8 @@ class DeepSearchAgent(Component):
         chat: Writes the answer; None for the extractive reasoner.
         top_k: Candidates to retrieve.
         min_relevance: Below this (mean score of a sentence and its document) nothing counts as an answer.
-            The default is set for the bundled reranker: on SQuAD, with 18,896 paragraphs to be misled
-            by, it answers 5 of 6 questions and declines 4 of 5 whose article is left out (benchmarks/quality/answers.py).
+            The default is set for the bundled reranker: on SQuAD, with 18,896 paragraphs to be misled by, it
+            answers 5 of 6 questions and declines 4 of 5 whose article is left out (benchmarks/quality/answers.py).
         max_citations: Quotes in an extractive answer.
 
     Example:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from jina_components.core.names import resolve_name
 from jina_components.errors import ConfigError, ModelFilesError
+from jina_components.models.catalog import BY_NAME
 from jina_components.models.files import ModelFiles, find_files
 from jina_components.models.layout import Layout, read_json, read_layout
 from jina_components.models.maxsim import MaxSimScorer
@@ -112,9 +113,10 @@ def load_maxsim(name: str, options: LoadOptions) -> tuple[TextTokenizer, MaxSimS
 
 
 def _find(name: str, options: LoadOptions, kind: ModelKind) -> tuple[ModelFiles, Layout]:
+    spec = BY_NAME.get(name)
+    if spec is not None and spec.kind != kind:
+        raise ConfigError(f"Model {name!r} is of kind {spec.kind!r}, where {kind!r} is needed.")
     files = find_files(name, revision=options.revision, offline=options.offline)
-    if files.spec is not None and files.spec.kind != kind:
-        raise ConfigError(f"Model {name!r} is of kind {files.spec.kind!r}, where {kind!r} is needed.")
     return files, read_layout(files.folder)
 
 

@@ -1,10 +1,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -84,14 +82,8 @@ def test_an_interrupt_cancels():
     assert cancelled.wait(10)
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-def test_a_forked_child_has_a_loop_of_its_own():
+def test_a_forked_child_has_a_loop_of_its_own(holds_in_forked_child):
     run_sync(double(1))
-    time.sleep(0.01)
-    child = os.fork()
-    if child == 0:
-        signal.alarm(10)
-        os._exit(0 if run_sync(double(2)) == 4 else 1)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert holds_in_forked_child(lambda: run_sync(double(2)) == 4)
     assert run_sync(double(3)) == 6

@@ -107,11 +107,12 @@ def test_a_hub_that_cannot_be_reached(tmp_path):
     assert "ModelFilesError: Model 'owner/name' (revision main) is neither in the local cache" in done.stderr
 
 
-class Hub(BaseHTTPRequestHandler):
-    """The few answers of the hub that a download needs (its API as of huggingface_hub 0.30 to 2)."""
+COMMIT = "d" * 40
+REMOTE = {"config.json": b"{}", "model.safetensors": b"weights", "pytorch_model.bin": b"pickle", "run.py": b""}
 
-    commit = "d" * 40
-    files = {"config.json": b"{}", "model.safetensors": b"weights", "pytorch_model.bin": b"pickle", "run.py": b""}
+
+class Hub(BaseHTTPRequestHandler):
+    """The few answers of the hub that a download needs."""
 
     def do_HEAD(self):
         self.do_GET()
@@ -119,24 +120,24 @@ class Hub(BaseHTTPRequestHandler):
     def do_GET(self):
         path = self.path.split("?")[0]
         if path.startswith("/api/models/owner/name/revision/"):
-            names = [{"rfilename": name} for name in self.files]
-            self.answer(json.dumps({"id": "owner/name", "sha": self.commit, "siblings": names}).encode())
+            names = [{"rfilename": name} for name in REMOTE]
+            self.answer(json.dumps({"id": "owner/name", "sha": COMMIT, "siblings": names}).encode())
         elif path.startswith("/api/models/owner/name/tree/"):
-            self.answer(json.dumps([self.entry(name) for name in self.files]).encode())
-        elif path.startswith("/owner/name/resolve/") and path.rsplit("/", 1)[-1] in self.files:
-            self.answer(self.files[path.rsplit("/", 1)[-1]])
+            self.answer(json.dumps([self.entry(name) for name in REMOTE]).encode())
+        elif path.startswith("/owner/name/resolve/") and path.rsplit("/", 1)[-1] in REMOTE:
+            self.answer(REMOTE[path.rsplit("/", 1)[-1]])
         else:
             self.send_error(404)
 
     def entry(self, name):
-        content = self.files[name]
+        content = REMOTE[name]
         return {"type": "file", "path": name, "size": len(content), "oid": hashlib.sha1(content).hexdigest()}
 
     def answer(self, content):
         self.send_response(200)
         self.send_header("Content-Length", str(len(content)))
         self.send_header("ETag", f'"{hashlib.sha1(content).hexdigest()}"')
-        self.send_header("X-Repo-Commit", self.commit)
+        self.send_header("X-Repo-Commit", COMMIT)
         self.end_headers()
         if self.command == "GET":
             self.wfile.write(content)
@@ -161,7 +162,7 @@ def test_a_download_leaves_pickles_and_code_behind(tmp_path, hub):
     assert done.returncode == 0, done.stderr
     folder = next(tmp_path.glob("hub/*/snapshots/*"))
     assert done.stdout.strip() == str(folder)
-    assert folder.name == Hub.commit
+    assert folder.name == COMMIT
     assert sorted(path.name for path in folder.iterdir()) == ["config.json", "model.safetensors"]
 
 

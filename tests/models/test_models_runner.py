@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
 import signal
 import threading
 import weakref
@@ -165,7 +164,7 @@ def test_cancelling_stops_before_the_next_batch():
 async def test_cancelling_a_task_stops_before_the_next_batch():
     backend = SteppedBackend(token_budget=10)
     runner = ModelRunner(backend)
-    task = asyncio.create_task(runner.arun([sequence(10) for _ in range(50)]))
+    task = asyncio.ensure_future(runner.arun([sequence(10) for _ in range(50)]))
     await asyncio.to_thread(backend.wait_for_pass)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -335,17 +334,11 @@ def test_an_idle_thread_ends_and_the_next_call_starts_another(monkeypatch):
     assert forgotten() is None
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-def test_a_forked_child_has_a_thread_of_its_own():
+def test_a_forked_child_has_a_thread_of_its_own(holds_in_forked_child):
     runner = ModelRunner(RecordingBackend())
     runner.run([sequence(3)])
-    child = os.fork()
-    if child == 0:
-        signal.alarm(WAIT)
-        same = np.array_equal(runner.run([sequence(4)]), expected([sequence(4)]))
-        os._exit(0 if same else 1)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert holds_in_forked_child(lambda: np.array_equal(runner.run([sequence(4)]), expected([sequence(4)])))
     np.testing.assert_array_equal(runner.run([sequence(5)]), expected([sequence(5)]))
 
 

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from jina_components.errors import ConfigError, ModelFilesError
+from jina_components.core.vectors import normalize
 from jina_components.fine_tuner.recipes import static_fit, static_quality
 from jina_components.fine_tuner.recipes.static_card import Facts, Teacher, write_card
 from jina_components.fine_tuner.recipes.static_texts import SOURCES, Source, collect
@@ -219,7 +220,7 @@ def quantize(table: FloatArray) -> tuple[NDArray[np.int8], FloatArray]:
 def fidelity(table: FloatArray) -> tuple[float, float]:
     """Mean and least cosine of the quantized rows against the float32 rows."""
     rows, scales = quantize(table[len(RESERVED) :])
-    exact, rounded = (static_quality.normalize(r) for r in (table[len(RESERVED) :], rows * scales[:, None]))
+    exact, rounded = (normalize(r) for r in (table[len(RESERVED) :], rows * scales[:, None]))
     cosines = (exact * rounded).sum(axis=1)
     return float(cosines.mean()), float(cosines.min())
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from tqdm.auto import tqdm
 
-from jina_components.fine_tuner.recipes.static_quality import normalize
+from jina_components.core.vectors import normalize
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from jina_components.core.vectors import normalize
 from jina_components.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -118,12 +119,6 @@ def static_encoder(folder: Path) -> Encode:
         return normalize(np.asarray(vectors, np.float32).reshape(len(texts), -1))
 
     return encode
-
-
-def normalize(vectors: FloatArray) -> FloatArray:
-    """Rows at length 1; a zero row stays zero."""
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.asarray(vectors / np.maximum(lengths, 1e-12), np.float32)
 
 
 def rank(encode: Encode, task: RetrievalSet) -> Positions:
