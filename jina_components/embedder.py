@@ -56,7 +56,7 @@ class Embedder(Component):
     Example:
         >>> embedder = Embedder()
         >>> vectors = embedder.embed_documents(["The sea is calm.", "Stocks fell."])
-        >>> (vectors @ embedder.embed_query("quiet ocean")).argmax()
+        >>> int((vectors @ embedder.embed_query("quiet ocean")).argmax())
         0
     """
 

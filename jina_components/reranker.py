@@ -145,7 +145,12 @@ class _CrossEncoder:
 
     def score(self, query: str, texts: Sequence[str], *, truncate: bool) -> tuple[FloatArray, int]:
         pairs = self._model.tokenizer.pairs(query, texts, truncate=truncate)
-        return self._model.runner.run(pairs)[:, 0], sum(len(pair) for pair in pairs)
+        # Equal pairs run once: in two rows of a batch their scores could differ by a rounding, and not tie.
+        distinct = {pair.ids.tobytes(): pair for pair in pairs}
+        rows = self._model.runner.run(list(distinct.values()))[:, 0]
+        scores = dict(zip(distinct, rows, strict=True))
+        raw = np.array([scores[pair.ids.tobytes()] for pair in pairs], np.float32)
+        return raw, sum(len(pair) for pair in pairs)
 
     def scale(self, raw: FloatArray) -> NDArray[np.floating[Any]]:
         # The sigmoid, in float64, where that of a confident logit does not saturate so soon into ties.

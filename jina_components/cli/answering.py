@@ -19,6 +19,7 @@ from jina_components.cli.common import (
 from jina_components.cli.indexing import open_index
 from jina_components.cli.vectors import add_embedder_option
 from jina_components.errors import ConfigError
+from jina_components.models.catalog import DEFAULT_RERANKER
 from jina_components.types import Answer, Citation
 
 if TYPE_CHECKING:
@@ -47,6 +48,12 @@ def add_commands(commands: Commands) -> None:
         help="its OpenAI-compatible API (default: $OPENAI_BASE_URL, else OpenAI's); the key is $OPENAI_API_KEY",
     )  # fmt: skip
     add_embedder_option(ask)
+    ask.add_argument(
+        "--reranker",
+        default=DEFAULT_RERANKER,
+        metavar="MODEL",
+        help="catalog name, folder or hub id (default: %(default)s)",
+    )
     add_reading_options(ask)
 
 
@@ -55,7 +62,7 @@ def _ask(options: argparse.Namespace) -> int:
     from jina_components.reranker import Reranker
 
     retriever, failures = _retriever(options)
-    agent = DeepSearchAgent(retriever, reranker=Reranker(), chat=_chat(options))
+    agent = DeepSearchAgent(retriever, reranker=Reranker(options.reranker), chat=_chat(options))
     answer = agent.run(options.question)
     if options.json:
         print_json(asdict(answer))

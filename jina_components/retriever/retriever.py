@@ -7,7 +7,7 @@ import os
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import numpy as np
 
@@ -201,6 +201,9 @@ class Retriever:
         retriever._check_embedder(path, read_manifest(path)["embedder"])
         retriever._index = DocumentIndex.from_snapshot(read_index(path, Snapshot.read))
         return retriever
+
+    def __reduce__(self) -> NoReturn:
+        raise InputError("A retriever holds documents and does not pickle: save() it, and open() the directory there.")
 
     def __repr__(self) -> str:
         return f"Retriever({self._embedder!r}, {len(self)} documents)"

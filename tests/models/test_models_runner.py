@@ -164,7 +164,7 @@ def test_cancelling_stops_before_the_next_batch():
 async def test_cancelling_a_task_stops_before_the_next_batch():
     backend = SteppedBackend(token_budget=10)
     runner = ModelRunner(backend)
-    task = asyncio.ensure_future(runner.arun([sequence(10) for _ in range(50)]))
+    task = asyncio.create_task(runner.arun([sequence(10)] * 50))
     await asyncio.to_thread(backend.wait_for_pass)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -1,6 +1,7 @@
 import asyncio
 import errno
 import json
+import pickle
 import subprocess
 import sys
 import textwrap
@@ -172,6 +173,11 @@ def test_threads_add_and_retrieve_together(retriever):
         thread.join()
     assert not errors
     assert len(retriever) == 3 + 6 * 13
+
+
+def test_pickling_says_what_to_do_instead(retriever):
+    with pytest.raises(InputError, match="save"):
+        pickle.dumps(retriever)
 
 
 # --- on disk -------------------------------------------------------------------------------------------------

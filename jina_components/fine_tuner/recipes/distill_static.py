@@ -23,8 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
-from jina_components.errors import ConfigError, ModelFilesError
 from jina_components.core.vectors import normalize
+from jina_components.errors import ConfigError, ModelFilesError
 from jina_components.fine_tuner.recipes import static_fit, static_quality
 from jina_components.fine_tuner.recipes.static_card import Facts, Teacher, write_card
 from jina_components.fine_tuner.recipes.static_texts import SOURCES, Source, collect

@@ -147,7 +147,7 @@ class TorchEmbeddingBackend:
         self._steps = [_build_step(module, self._transformer.device) for module in later]
         try:
             self.width = int(self.run([TokenSequence(np.zeros(1, np.int32))]).shape[1])
-        except (RuntimeError, ValueError, TypeError, AttributeError) as error:
+        except (RuntimeError, ValueError, TypeError, AttributeError, LookupError) as error:
             raise ModelFilesError(f"{layout.folder}: its steps do not run: {error}") from error
 
     def run(self, batch: Sequence[TokenSequence]) -> FloatArray:

@@ -22,6 +22,7 @@ from tiny_checkpoints import (
 
 from jina_components import Embedder
 from jina_components.errors import InputError, ModelFilesError
+from jina_components.models.backends.torch import _memory_errors
 
 WIDTH = 32
 
@@ -351,3 +352,10 @@ def test_a_folder_that_is_not_what_it_says_is_refused(model_folder, damage, mess
     with pytest.raises(ModelFilesError, match=f"(?s){message}") as caught:
         Embedder(model_folder).embed_query("fox")
     assert str(model_folder) in str(caught.value)
+
+
+def test_running_out_of_memory_is_told_apart_from_other_errors():
+    with pytest.raises(MemoryError), _memory_errors():
+        torch.empty(2**58)
+    with pytest.raises(RuntimeError, match="shapes cannot be multiplied"), _memory_errors():
+        torch.zeros(2, 3) @ torch.zeros(2, 3)
