@@ -12,6 +12,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Callable, Mapping
@@ -28,6 +29,7 @@ FORMAT = "jina_components.retriever"
 VERSION = 1
 _MANIFEST = "manifest.json"
 _GENERATION = "generation-"
+_GENERATION_NAME = re.compile(rf"{_GENERATION}[0-9a-f]{{12}}")
 
 
 def write_index(directory: Path, manifest: Mapping[str, Any], write_files: Callable[[Path], None]) -> None:
@@ -61,13 +63,13 @@ def read_index(directory: Path, read_files: Callable[[Path], T]) -> T:
     """
     while True:
         manifest = read_manifest(directory)
-        folder = directory / str(manifest.get("generation"))
+        folder = directory / manifest["generation"]
         try:
             _check_files(folder, manifest)
             return read_files(folder)
         except (OSError, ValueError, KeyError, TypeError) as error:
             # A writer may have moved on to the next generation while this one was read.
-            if read_manifest(directory).get("generation") == manifest.get("generation"):
+            if read_manifest(directory)["generation"] == manifest["generation"]:
                 raise IndexFilesError(f"{directory}: the index is damaged: {error}. Build it again.") from error
 
 
@@ -89,6 +91,9 @@ def read_manifest(directory: Path) -> dict[str, Any]:
         raise IndexFilesError(
             f"{directory} has format version {manifest.get('version')}, this release reads {VERSION}: build it again."
         )
+    # The name becomes a path: one that leads elsewhere is none that was written here.
+    if not _GENERATION_NAME.fullmatch(str(manifest.get("generation"))) or not isinstance(manifest.get("files"), dict):
+        raise IndexFilesError(f"{directory / _MANIFEST} is damaged: it names no generation. Build the index again.")
     return manifest
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from jina_components.core.inputs import as_documents, as_list, check_count, check_query
 from jina_components.core.names import resolve_name
 from jina_components.core.vectors import normalize
-from jina_components.errors import BackendError, IndexMismatchError, InputError
+from jina_components.errors import BackendError, IndexFilesError, IndexMismatchError, InputError
 from jina_components.protocols import SupportsEmbed
 from jina_components.retriever.directory import read_index, read_manifest, write_index
 from jina_components.retriever.filters import check_filter, matches
@@ -198,7 +198,7 @@ class Retriever:
         """
         retriever = cls(embedder)
         path = Path(directory)
-        retriever._check_embedder(path, read_manifest(path)["embedder"])
+        retriever._check_embedder(path, read_manifest(path).get("embedder"))
         retriever._index = DocumentIndex.from_snapshot(read_index(path, Snapshot.read))
         return retriever
 
@@ -238,13 +238,17 @@ class Retriever:
     def _probe(self) -> FloatArray:
         return self._unit(self._embedder.embed_documents([_PROBE]))[0]
 
-    def _check_embedder(self, directory: Path, made_with: Mapping[str, Any]) -> None:
+    def _check_embedder(self, directory: Path, made_with: Any) -> None:  # noqa: ANN401 (read from a file)
         """Compare vectors rather than names: a renamed folder is the same model, a retrained one is not."""
-        stored, own = np.asarray(made_with["probe"], np.float32), self._probe()
+        try:
+            name, stored = made_with["name"], np.asarray(made_with["probe"], np.float32)
+        except (KeyError, TypeError, ValueError) as error:
+            raise IndexFilesError(f"{directory}: the manifest names no embedder. Build the index again.") from error
+        own = self._probe()
         if stored.shape == own.shape and float(stored @ own) >= _PROBE_COSINE:
             return
         raise IndexMismatchError(
-            f"{directory} was made with the embedder {made_with.get('name')!r} ({len(stored)} dimensions); "
+            f"{directory} was made with the embedder {name!r} ({len(stored)} dimensions); "
             f"{self._embedder!r} ({len(own)} dimensions) has another vector space. "
             "Open it with the embedder it was made with, or build the index again."
         )

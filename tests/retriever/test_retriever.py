@@ -236,6 +236,17 @@ def damage_version(folder):
     (folder / "manifest.json").write_text(json.dumps({**manifest, "version": 99}))
 
 
+def damage_generation(folder):
+    manifest = json.loads((folder / "manifest.json").read_text())
+    elsewhere = f"../{folder.name}/{manifest['generation']}"
+    (folder / "manifest.json").write_text(json.dumps({**manifest, "generation": elsewhere}))
+
+
+def damage_embedder(folder):
+    manifest = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps({**manifest, "embedder": {"probe": "x"}}))
+
+
 def damage_size(folder):
     next(folder.glob("*/vectors.npy")).write_bytes(b"short")
 
@@ -249,7 +260,18 @@ def damage_missing(folder):
     next(folder.glob("*/postings.npz")).unlink()
 
 
-@pytest.mark.parametrize("damage", [damage_manifest, damage_version, damage_size, damage_content, damage_missing])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        damage_manifest,
+        damage_version,
+        damage_generation,
+        damage_embedder,
+        damage_size,
+        damage_content,
+        damage_missing,
+    ],
+)
 def test_a_damaged_index_is_named(retriever, tmp_path, damage):
     retriever.save(tmp_path / "index")
     damage(tmp_path / "index")
