@@ -13,7 +13,7 @@ CORPUS = ["the cat sat on the mat", "the dog chased the cat", "birds sing", "the
 def reference(query: str, corpus: list[str], k1: float = 0.9, b: float = 0.4) -> list[float]:
     """BM25 as the paper writes it, document by document."""
     split = [list(words(text)) for text in corpus]
-    average = sum(map(len, split)) / len(split)
+    average = sum(map(len, split)) / len(split) or 1
     scores = []
     for terms in split:
         score = 0.0
