@@ -72,7 +72,9 @@ def _index(options: argparse.Namespace) -> int:
 
     exists = (options.to / "manifest.json").exists()
     retriever = open_index(options.to, options.embedder) if exists else Retriever(Embedder(options.embedder))
-    reading, chunks = read_sources(options.sources, options)
+    # An index is asked from other directories too, and what is read again must be found under the same name.
+    sources = [source if "://" in source else str(Path(source).absolute()) for source in options.sources]
+    reading, chunks = read_sources(sources, options)
     retriever.delete(filter={"source": [page.url for page in reading.pages]})
     retriever.add(chunks, show_progress=shows_progress())
     retriever.save(options.to)

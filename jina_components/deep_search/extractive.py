@@ -16,6 +16,7 @@ _DOCUMENTS = 5
 _PRIOR = 0.2
 # Sentences nearly as relevant as the best one belong to the answer.
 _CLOSE = 0.96
+_QUESTION_MARKS = ("?", "？", "؟")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,8 @@ def find_evidence(
         document = candidates[index]
         for span in quotable_spans(document.text):
             citation = cite(document, span)
+            if citation.quote.endswith(_QUESTION_MARKS):  # a question, however like the one asked, answers none
+                continue
             found = citation, _in_context(document, citation.quote), scores[index]
             quotes.setdefault(" ".join(citation.quote.split()), found)
     listed = list(quotes.values())

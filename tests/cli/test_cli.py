@@ -95,6 +95,15 @@ def test_indexing_again_replaces_a_source(run, docs, tmp_path):
     assert run("search", "boots", "--index", tmp_path / "index", "--mode", "lexical")[0] == 1
 
 
+def test_an_index_names_sources_for_every_directory(run, docs, tmp_path, monkeypatch):
+    monkeypatch.chdir(docs)
+    run("index", "guide.md", "--to", tmp_path / "index")
+    monkeypatch.chdir(tmp_path)
+    assert run("index", docs / "guide.md", "--to", "index")[1].rstrip().endswith("1 in all")
+    [hit, *_] = lines(run("search", "boots", "--index", "index", "--json")[1])
+    assert hit["metadata"]["source"] == str(docs / "guide.md")
+
+
 def test_search_for_people_and_filters(run, docs, tmp_path):
     run("index", docs / "guide.md", "--to", tmp_path / "index")
     code, out, _ = run("search", "leather boots", "--index", tmp_path / "index", "--top-k", 1)

@@ -57,6 +57,13 @@ def test_the_answering_sentence_is_quoted_with_its_place(agent):
     assert answer.usage.prompt_tokens > 0
 
 
+def test_a_question_is_no_answer(bundled_embedder):
+    retriever = Retriever(bundled_embedder)
+    retriever.add(["When did Huygens land on Titan? It came down on Titan in January 2005."])
+    answer = DeepSearchAgent(retriever, reranker=Reranker(), min_relevance=0.1).run("When did Huygens land on Titan?")
+    assert [citation.quote for citation in answer.citations] == ["It came down on Titan in January 2005."]
+
+
 def test_a_document_without_a_source_is_cited_by_its_id(agent):
     [citation, *_] = agent.run("What is bread baked from?").citations
     assert citation.source == citation.document_id == "bread"
