@@ -68,6 +68,7 @@ class Retriever:
         self._embedder = embedder
         self._index = DocumentIndex()
         self._lock = threading.RLock()
+        self._generations: dict[Path, str] = {}  # what each directory held when it was last opened or saved
 
     def __len__(self) -> int:
         return len(self._index)
@@ -106,7 +107,7 @@ class Retriever:
         return await asyncio.to_thread(self.add, documents, show_progress=show_progress)
 
     def delete(self, ids: Sequence[str] | None = None, *, filter: Mapping[str, Any] | None = None) -> int:
-        """Delete documents by id, or all that match a filter.
+        """Delete documents by id, or all that match a filter (an empty one matches every document).
 
         Returns:
             How many were there; unknown ids are no error.
@@ -179,14 +180,18 @@ class Retriever:
         """Write the index; the one that was in `directory` is replaced in one step, or not at all.
 
         Raises:
-            IndexFilesError: not an index directory, locked by another process, or the disk failed or is full.
+            IndexFilesError: not an index directory, another process is saving or has saved since this one
+                was opened, or the disk failed or is full.
         """
         probe = self._probe()
         with self._lock:
             snapshot = self._index.snapshot()
         name = str(getattr(self._embedder, "name", type(self._embedder).__name__))
         embedder = {"name": name, "probe": [round(float(value), 6) for value in probe]}
-        write_index(Path(directory), {"documents": len(snapshot.documents), "embedder": embedder}, snapshot.write)
+        path = Path(directory)
+        manifest = {"documents": len(snapshot.documents), "embedder": embedder}
+        expected = self._generations.get(path.resolve())
+        self._generations[path.resolve()] = write_index(path, manifest, snapshot.write, expected=expected)
 
     @classmethod
     def open(cls, directory: str | os.PathLike[str], embedder: SupportsEmbed) -> Retriever:
@@ -199,7 +204,10 @@ class Retriever:
         retriever = cls(embedder)
         path = Path(directory)
         retriever._check_embedder(path, read_manifest(path).get("embedder"))
-        retriever._index = DocumentIndex.from_snapshot(read_index(path, Snapshot.read))
+        generation, retriever._index = read_index(
+            path, lambda folder: DocumentIndex.from_snapshot(Snapshot.read(folder))
+        )
+        retriever._generations[path.resolve()] = generation
         return retriever
 
     def __reduce__(self) -> NoReturn:
@@ -239,13 +247,13 @@ class Retriever:
         return self._unit(self._embedder.embed_documents([_PROBE]))[0]
 
     def _check_embedder(self, directory: Path, made_with: Any) -> None:  # noqa: ANN401 (read from a file)
-        """Compare vectors rather than names: a renamed folder is the same model, a retrained one is not."""
+        """Compare vectors rather than names: a renamed folder is the same model, another one of its name is not."""
         try:
             name, stored = made_with["name"], np.asarray(made_with["probe"], np.float32)
         except (KeyError, TypeError, ValueError) as error:
             raise IndexFilesError(f"{directory}: the manifest names no embedder. Build the index again.") from error
         own = self._probe()
-        if stored.shape == own.shape and float(stored @ own) >= _PROBE_COSINE:
+        if stored.shape == own.shape and (np.allclose(stored, own, atol=1e-4) or float(stored @ own) >= _PROBE_COSINE):
             return
         raise IndexMismatchError(
             f"{directory} was made with the embedder {name!r} ({len(stored)} dimensions); "

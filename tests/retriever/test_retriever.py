@@ -1,6 +1,7 @@
 import asyncio
 import errno
 import json
+import os
 import pickle
 import subprocess
 import sys
@@ -256,8 +257,15 @@ def damage_content(folder):
     path.write_bytes(b"x" * path.stat().st_size)
 
 
+def damage_bit(folder):
+    path = next(folder.glob("*/vectors.npy"))
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+
+
 def damage_missing(folder):
-    next(folder.glob("*/postings.npz")).unlink()
+    next(folder.glob("*/postings_terms.npy")).unlink()
 
 
 @pytest.mark.parametrize(
@@ -269,6 +277,7 @@ def damage_missing(folder):
         damage_embedder,
         damage_size,
         damage_content,
+        damage_bit,
         damage_missing,
     ],
 )
@@ -279,22 +288,70 @@ def test_a_damaged_index_is_named(retriever, tmp_path, damage):
         Retriever.open(tmp_path / "index", FakeEmbedder())
 
 
-def test_a_full_disk_loses_nothing(retriever, tmp_path, monkeypatch):
+def test_a_full_disk_loses_nothing(retriever, tmp_path):
+    """A real failing write: files of this process may not grow beyond a few hundred bytes for a while."""
+    import resource
+
     retriever.save(tmp_path / "index")
     retriever.add(["One more."])
-
-    def full(file, array):
-        file.write_bytes(b"some of it")
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(np, "save", full)
-        with pytest.raises(IndexFilesError, match="disk is full.*unchanged"):
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (300, before[1]))
+    try:
+        with pytest.raises(IndexFilesError, match="disk is full.*whole"):
             retriever.save(tmp_path / "index")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert len(Retriever.open(tmp_path / "index", FakeEmbedder())) == 3
     assert len(list((tmp_path / "index").glob("generation-*"))) == 1
     retriever.save(tmp_path / "index")
     assert len(Retriever.open(tmp_path / "index", FakeEmbedder())) == 4
+
+
+@pytest.mark.parametrize("failure", [OSError(errno.EIO, "I/O error"), KeyboardInterrupt()])
+def test_a_failure_at_any_sync_leaves_a_whole_index(retriever, tmp_path, monkeypatch, failure):
+    retriever.save(tmp_path / "index")
+    retriever.add(["One more."])
+    real, passed = os.fsync, []
+    for last in range(30):
+        passed.clear()
+
+        def fsync(descriptor, last=last):
+            passed.append(descriptor)
+            if len(passed) > last:
+                raise failure
+            real(descriptor)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fsync", fsync)
+            try:
+                retriever.save(tmp_path / "index")
+            except (IndexFilesError, KeyboardInterrupt):
+                retriever = Retriever.open(tmp_path / "index", FakeEmbedder())
+                retriever.add(["One more."])
+            else:
+                break
+    assert last > 5
+    assert len(Retriever.open(tmp_path / "index", FakeEmbedder())) == 4
+
+
+def test_a_save_by_another_process_is_not_lost(retriever, tmp_path):
+    retriever.save(tmp_path / "index")
+    first, second = (Retriever.open(tmp_path / "index", FakeEmbedder()) for _ in range(2))
+    first.add(["From the first."])
+    first.save(tmp_path / "index")
+    first.save(tmp_path / "index")
+    second.add(["From the second."])
+    with pytest.raises(IndexFilesError, match="has saved since"):
+        second.save(tmp_path / "index")
+    second.save(tmp_path / "other")
+    assert len(Retriever.open(tmp_path / "index", FakeEmbedder())) == 4
+
+
+def test_a_users_folder_of_a_like_name_is_left_alone(retriever, tmp_path):
+    (tmp_path / "generation-photos").mkdir()
+    with pytest.raises(IndexFilesError, match="not empty"):
+        retriever.save(tmp_path)
+    assert (tmp_path / "generation-photos").is_dir()
 
 
 def test_a_kill_at_any_moment_of_a_save_loses_nothing(tmp_path):
@@ -310,7 +367,6 @@ def test_a_kill_at_any_moment_of_a_save_loses_nothing(tmp_path):
         retriever = Retriever(FakeEmbedder())
         retriever.add(["first", "second"])
         retriever.save(target)
-        retriever.add(["third"])
         steps = [0]
 
         def dying(function, last):
@@ -324,6 +380,8 @@ def test_a_kill_at_any_moment_of_a_save_loses_nothing(tmp_path):
         for last in range(1, 100):
             child = os.fork()
             if child == 0:
+                retriever = Retriever.open(target, FakeEmbedder())
+                retriever.add(["third"])
                 os.fsync, Path.replace = dying(os.fsync, last), dying(Path.replace, last)
                 retriever.save(target)
                 os._exit(0)
