@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from jina_components.chat import OpenAIChat as OpenAIChat
     from jina_components.deep_search import DeepSearchAgent as DeepSearchAgent
     from jina_components.embedder import Embedder as Embedder
+    from jina_components.protocols import ChatMessage as ChatMessage
     from jina_components.reader import Reader as Reader
     from jina_components.reranker import Reranker as Reranker
     from jina_components.retriever import Retriever as Retriever
@@ -23,6 +24,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Answer": "types",
+    "ChatMessage": "protocols",
     "DeepSearchAgent": "deep_search",
     "Document": "types",
     "Embedder": "embedder",

@@ -32,6 +32,9 @@ class JinaComponentsError(Exception):
         # All arguments go to `args`, which is what pickle restores an exception from.
         super().__init__(message, *details)
         self.message = message
+        if isinstance(self, OSError):  # which takes two arguments for an error number and its text
+            vars(OSError)["errno"].__set__(self, None)
+            vars(OSError)["strerror"].__set__(self, None)
 
     def __str__(self) -> str:
         return self.message

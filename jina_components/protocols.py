@@ -29,8 +29,13 @@ class SupportsEmbed(Protocol):
 class SupportsRerank(Protocol):
     """Orders documents for a query."""
 
-    def rerank(self, query: str, documents: Sequence[str | Document], *, top_n: int | None = None) -> Ranking:
-        """The `top_n` best documents, best first; `ScoredDocument.index` is the position in `documents`."""
+    def rerank(
+        self, query: str, documents: Sequence[str | Document], *, top_n: int | None = None, truncate: bool = False
+    ) -> Ranking:
+        """The `top_n` best documents, best first; `ScoredDocument.index` is the position in `documents`.
+
+        `truncate` judges documents longer than the model's context by their head, instead of raising.
+        """
         ...
 
 

@@ -99,7 +99,8 @@ class Reranker(Component):
             BackendError: the model failed.
         """
         check_query(query)
-        check_count(top_n, what="top_n")
+        if top_n is not None:
+            check_count(top_n, what="top_n")
         candidates = as_documents(documents, what="documents")
         if not candidates:
             return Ranking()

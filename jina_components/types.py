@@ -61,8 +61,11 @@ class Document:
         try:
             canonical = json.dumps(dict(self.metadata), sort_keys=True, ensure_ascii=False, allow_nan=False)
         except (TypeError, ValueError) as error:
-            raise InputError(f"Document metadata must hold JSON values with str keys: {error}.") from error
-        object.__setattr__(self, "metadata", dict(self.metadata))
+            raise InputError(f"Document metadata must hold JSON values by name: {error}.") from error
+        if not all(isinstance(name, str) for name in self.metadata):
+            raise InputError(f"Document metadata must have str names, got {list(self.metadata)}.")
+        # A copy that shares nothing with the caller's.
+        object.__setattr__(self, "metadata", json.loads(canonical))
         if not self.id:
             digest = hashlib.blake2b(digest_size=12)
             for part in (self.text, canonical):
@@ -263,7 +266,7 @@ class Answer:
         text: The answer; `[n]` refers to `citations[n - 1]`.
         answered: False when the documents do not answer; then `text` says so and nothing is cited.
         citations: Verified quotes.
-        usage: Tokens spent by all models on the way.
+        usage: Tokens spent by the reranker and the chat model.
     """
 
     question: str

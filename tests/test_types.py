@@ -16,13 +16,15 @@ def test_document_ids_are_derived_from_text_and_metadata():
 
 
 def test_the_metadata_is_the_documents_own():
-    metadata = {"a": 1}
+    metadata = {"a": [1]}
     document = Document("x", metadata=metadata)
-    metadata["a"] = 2
-    assert document.metadata == {"a": 1}
+    metadata["a"].append(2)
+    assert document.metadata == {"a": [1]}
 
 
-@pytest.mark.parametrize("arguments", [(3,), ("x", 3), ("x", "", {"f": object()}), ("x", "", {"n": float("nan")})])
+@pytest.mark.parametrize(
+    "arguments", [(3,), ("x", 3), ("x", "", {"f": object()}), ("x", "", {1: "x"}), ("x", "", {"n": float("nan")})]
+)
 def test_bad_documents_are_refused(arguments):
     with pytest.raises(InputError):
         Document(*arguments)
@@ -65,6 +67,11 @@ def test_errors_pickle_and_are_named_in_the_tree(kind):
     assert (type(copy), str(copy), vars(copy)) == (kind, "message", vars(error))
     assert isinstance(error, JinaComponentsError)
     assert kind.__name__ in (errors.__doc__ or "")
+
+
+def test_an_error_of_ours_has_no_error_number():
+    error = errors.ReadError("gone", "a.txt")
+    assert (error.errno, error.strerror, str(error), error.source) == (None, None, "gone", "a.txt")
 
 
 def test_error_details_survive_pickling():

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jina_components.cli.common import (
+    NOTHING_TO_READ,
     Commands,
     add_command,
     add_reading_options,
@@ -16,15 +17,18 @@ from jina_components.cli.common import (
     read_sources,
     shows_progress,
 )
-from jina_components.cli.indexing import open_index
-from jina_components.cli.vectors import add_embedder_option
-from jina_components.errors import ConfigError
+from jina_components.cli.vectors import add_embedder_option, make_embedder
+from jina_components.errors import ConfigError, InputError
 from jina_components.models.catalog import DEFAULT_RERANKER
 from jina_components.types import Answer, Citation
 
 if TYPE_CHECKING:
     from jina_components.protocols import ChatModel
     from jina_components.retriever import Retriever
+
+
+# Rerankers score on scales of their own: what counts as relevant is set for each kind.
+_BUNDLED_BAR, _CROSS_ENCODER_BAR = 0.72, 0.5
 
 
 def add_commands(commands: Commands) -> None:
@@ -54,6 +58,10 @@ def add_commands(commands: Commands) -> None:
         metavar="MODEL",
         help="catalog name, folder or hub id (default: %(default)s)",
     )
+    ask.add_argument(
+        "--min-relevance", type=float, metavar="SCORE",
+        help=f"give no answer below (default: {_BUNDLED_BAR} with the bundled reranker, else {_CROSS_ENCODER_BAR})",
+    )  # fmt: skip
     add_reading_options(ask)
 
 
@@ -62,7 +70,10 @@ def _ask(options: argparse.Namespace) -> int:
     from jina_components.reranker import Reranker
 
     retriever, failures = _retriever(options)
-    agent = DeepSearchAgent(retriever, reranker=Reranker(options.reranker), chat=_chat(options))
+    bar = options.min_relevance
+    if bar is None:
+        bar = _BUNDLED_BAR if options.reranker == DEFAULT_RERANKER else _CROSS_ENCODER_BAR
+    agent = DeepSearchAgent(retriever, reranker=Reranker(options.reranker), chat=_chat(options), min_relevance=bar)
     answer = agent.run(options.question)
     if options.json:
         print_json(asdict(answer))
@@ -75,15 +86,17 @@ def _ask(options: argparse.Namespace) -> int:
 
 def _retriever(options: argparse.Namespace) -> tuple[Retriever, bool]:
     """What to answer from, and whether a source of it could not be read."""
-    from jina_components.embedder import Embedder
     from jina_components.retriever import Retriever
 
     if not options.sources and options.index is None:
         raise ConfigError("ask needs something to answer from: give files, folders or URLs, or --index DIR.")
-    retriever = open_index(options.index, options.embedder) if options.index else Retriever(Embedder(options.embedder))
+    embedder = make_embedder(options)
+    retriever = Retriever.open(options.index, embedder) if options.index else Retriever(embedder)
     if not options.sources:
         return retriever, False
-    reading, chunks = read_sources(options.sources, options)
+    reading, chunks = read_sources(options.sources, options, context=embedder.context)
+    if not chunks:
+        raise InputError(NOTHING_TO_READ)
     retriever.add(chunks, show_progress=shows_progress())
     return retriever, bool(reading.failures)
 

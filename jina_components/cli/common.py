@@ -6,14 +6,19 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from jina_components.errors import ConfigError, InputError
+from jina_components.errors import ConfigError
 
 if TYPE_CHECKING:
     from jina_components.reader import Reader
     from jina_components.types import Document, Reading
+
+NOTHING_TO_READ = "There is nothing to search: none of the sources could be read, or they hold no text."
+# Characters of a default chunk, which has no more tokens than that.
+_CHUNK = 1000
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 (it has no public name)
 
@@ -62,27 +67,25 @@ def make_reader(options: argparse.Namespace) -> Reader:
     return Reader(fetcher=Fetcher(guard=URLGuard(allow_networks=tuple(options.allow_network)), cache=cache))
 
 
-def read_sources(sources: Sequence[str], options: argparse.Namespace) -> tuple[Reading, list[Document]]:
-    """Pages of the sources and their chunks; failures are listed on standard error.
-
-    Raises:
-        InputError: not one source could be read.
-    """
+def read_sources(
+    sources: Sequence[str], options: argparse.Namespace, *, context: int | None
+) -> tuple[Reading, list[Document]]:
+    """Pages of the sources and their chunks, fit for a context of so many tokens; failures go to standard error."""
     from jina_components.segmenter import Segmenter
 
+    segmenter = Segmenter()
+    if context is not None and context < _CHUNK:
+        segmenter = Segmenter(length_unit="tokens", max_chunk_length=max(context * 3 // 4, 1))
     reading = make_reader(options).read_all(sources, show_progress=shows_progress())
     for failure in reading.failures:
         print(f"jina-components: not read: {failure.source}: {failure.error}", file=sys.stderr)
-    segmenter = Segmenter()
     chunks = [chunk for page in reading.pages for chunk in segmenter.segment_page(page)]
-    if not chunks:
-        raise InputError("There is nothing to search: none of the sources could be read, or they hold no text.")
     return reading, chunks
 
 
 def shows_progress() -> bool:
     """Bars only where a person sees them."""
-    return sys.stderr.isatty()
+    return sys.stderr is not None and sys.stderr.isatty()
 
 
 def print_json(value: Any) -> None:  # noqa: ANN401 (JSON has no type)
@@ -96,15 +99,15 @@ def read_text(path: str) -> str:
     Raises:
         InputError: no text is there.
     """
-    if path == "-":
-        return sys.stdin.read()
     from jina_components.reader import Reader
 
+    if path == "-":
+        return Reader().read(sys.stdin.buffer.read(), content_type="text/plain").content
     return Reader().read(path).content
 
 
 def parse_filter(conditions: Sequence[str]) -> dict[str, Any] | None:
-    """Metadata conditions written NAME=VALUE; a value that is JSON (3, true) is read as such.
+    """Metadata conditions written NAME=VALUE; a value that is JSON too (3, true) matches as either.
 
     Raises:
         ConfigError: one is not of this form.
@@ -114,8 +117,8 @@ def parse_filter(conditions: Sequence[str]) -> dict[str, Any] | None:
         name, equals, value = condition.partition("=")
         if not name or not equals:
             raise ConfigError(f"--filter takes NAME=VALUE, got {condition!r}.")
-        try:
-            parsed.setdefault(name, []).append(json.loads(value))
-        except json.JSONDecodeError:
-            parsed.setdefault(name, []).append(value)
+        accepted = parsed.setdefault(name, [])
+        accepted.append(value)
+        with suppress(json.JSONDecodeError):
+            accepted.append(json.loads(value))
     return parsed or None

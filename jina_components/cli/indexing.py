@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jina_components.cli.common import (
+    NOTHING_TO_READ,
     Commands,
     add_command,
     add_reading_options,
@@ -15,7 +16,8 @@ from jina_components.cli.common import (
     read_sources,
     shows_progress,
 )
-from jina_components.cli.vectors import add_embedder_option
+from jina_components.cli.vectors import add_embedder_option, make_embedder
+from jina_components.errors import InputError
 from jina_components.types import Document, shorten
 
 if TYPE_CHECKING:
@@ -58,32 +60,49 @@ def add_commands(commands: Commands) -> None:
     add_embedder_option(search)
 
 
-def open_index(directory: Path, embedder_name: str) -> Retriever:
-    """The retriever of an index directory."""
-    from jina_components.embedder import Embedder
-    from jina_components.retriever import Retriever
-
-    return Retriever.open(directory, Embedder(embedder_name))
-
-
 def _index(options: argparse.Namespace) -> int:
-    from jina_components.embedder import Embedder
-    from jina_components.retriever import Retriever
-
-    exists = (options.to / "manifest.json").exists()
-    retriever = open_index(options.to, options.embedder) if exists else Retriever(Embedder(options.embedder))
+    retriever, context = _open_or_make(options)
     # An index is asked from other directories too, and what is read again must be found under the same name.
-    sources = [source if "://" in source else str(Path(source).absolute()) for source in options.sources]
-    reading, chunks = read_sources(sources, options)
-    retriever.delete(filter={"source": [page.url for page in reading.pages]})
+    sources = [source if "://" in source else str(Path(source).resolve()) for source in options.sources]
+    reading, chunks = read_sources(sources, options, context=context)
+    read = {page.url for page in reading.pages}
+    gone = _sources(retriever) - read
+    gone = {source for source in gone if any(_is_within(source, named) for named in sources)}
+    if not chunks and not gone:
+        raise InputError(NOTHING_TO_READ)
+    retriever.delete(filter={"source": [*read, *gone]})
     retriever.add(chunks, show_progress=shows_progress())
     retriever.save(options.to)
-    print(f"{options.to}: {len(reading.pages)} sources read, {len(chunks)} chunks added, {len(retriever)} in all")
+    removed = f", {len(gone)} removed" if gone else ""
+    print(f"{options.to}: {len(read)} sources read{removed}, {len(chunks)} chunks added, {len(retriever)} in all")
     return 3 if reading.failures else 0
 
 
+def _open_or_make(options: argparse.Namespace) -> tuple[Retriever, int | None]:
+    """The index and its embedder's context. A new index is saved at once: so the directory is claimed and known fit."""
+    from jina_components.retriever import Retriever
+
+    embedder = make_embedder(options)
+    if (options.to / "manifest.json").exists():
+        return Retriever.open(options.to, embedder), embedder.context
+    retriever = Retriever(embedder)
+    retriever.save(options.to)
+    return retriever, embedder.context
+
+
+def _sources(retriever: Retriever) -> set[str]:
+    return {str(document.metadata.get("source")) for document in retriever.documents()}
+
+
+def _is_within(source: str, named: str) -> bool:
+    """Whether a source is a local one that was named, or is in a folder that was."""
+    return "://" not in source and Path(source).is_relative_to(named)
+
+
 def _search(options: argparse.Namespace) -> int:
-    retriever = open_index(options.index, options.embedder)
+    from jina_components.retriever import Retriever
+
+    retriever = Retriever.open(options.index, make_embedder(options))
     hits = retriever.retrieve(
         options.query, top_k=options.top_k, filter=parse_filter(options.filter), mode=options.mode
     )

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import sys
+from typing import TYPE_CHECKING
 
-from jina_components.cli.common import Commands, add_command, print_json, shows_progress
+from jina_components.cli.common import Commands, add_command, print_json, read_text, shows_progress
 from jina_components.models.catalog import DEFAULT_EMBEDDER, MODELS
 from jina_components.models.files import bundled_path
+
+if TYPE_CHECKING:
+    from jina_components.embedder import Embedder
 
 
 def add_commands(commands: Commands) -> None:
@@ -47,10 +50,17 @@ def add_embedder_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def make_embedder(options: argparse.Namespace) -> Embedder:
+    """The embedder asked for; chunks are cut to fit it, and what a foreign tokenizer still finds too long is cut."""
+    from jina_components.embedder import Embedder
+
+    return Embedder(options.embedder, truncate=True)
+
+
 def _embed(options: argparse.Namespace) -> int:
     from jina_components.embedder import Embedder
 
-    texts = options.texts or [line for line in sys.stdin.read().splitlines() if line.strip()]
+    texts = options.texts or [line for line in read_text("-").splitlines() if line.strip()]
     embedder = Embedder(options.embedder, dimensions=options.dimensions, truncate=options.truncate)
     vectors = embedder.embed(texts, task=options.task, show_progress=shows_progress()).vectors
     for text, vector in zip(texts, vectors, strict=True):

@@ -63,13 +63,13 @@ def check_query(query: str, *, what: str = "query") -> str:
     return query
 
 
-def check_count(value: int | None, *, what: str) -> None:
-    """Refuse a limit that is not a positive integer; None means no limit.
+def check_count(value: int, *, what: str) -> None:
+    """Refuse a limit that is not a positive integer.
 
     Raises:
         InputError: it is something else.
     """
-    if value is not None and (not isinstance(value, int) or value < 1):
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise InputError(f"{what} must be a positive integer, got {value!r}.")
 
 

@@ -9,9 +9,9 @@ from jina_components.core.component import Component
 from jina_components.core.inputs import check_query
 from jina_components.deep_search.extractive import choose, compose, find_evidence
 from jina_components.deep_search.written import write_answer
-from jina_components.errors import ConfigError
+from jina_components.errors import ConfigError, InputError
 from jina_components.protocols import ChatModel, SupportsRerank, SupportsRetrieve
-from jina_components.types import Answer
+from jina_components.types import Answer, shorten
 
 _NO_ANSWER = "The documents do not answer this question."
 # Quotes that a chat model gets to choose from.
@@ -30,8 +30,9 @@ class DeepSearchAgent(Component):
         chat: Writes the answer; None for the extractive reasoner.
         top_k: Candidates to retrieve.
         min_relevance: Below this (mean score of a sentence and its document) nothing counts as an answer.
-            The default is set for the bundled reranker: on SQuAD, with 18,896 paragraphs to be misled by, it
-            answers 5 of 6 questions and declines 4 of 5 whose article is left out (benchmarks/quality/answers.py).
+            The default is set for the bundled reranker; 0.5 suits cross-encoders. On SQuAD, with 18,896
+            paragraphs to be misled by, it answers 5 of 6 questions and declines 4 of 5 whose article is left
+            out (benchmarks/quality/answers.py).
         max_citations: Quotes in an extractive answer.
 
     Example:
@@ -50,6 +51,8 @@ class DeepSearchAgent(Component):
         min_relevance: float = 0.72,
         max_citations: int = 3,
     ) -> None:
+        if not isinstance(retriever, SupportsRetrieve) or not isinstance(reranker, SupportsRerank):
+            raise ConfigError(f"DeepSearchAgent takes a retriever and a reranker, got {retriever!r} and {reranker!r}.")
         if min(top_k, max_citations) < 1:
             raise ConfigError("top_k and max_citations must be positive.")
         self._retriever = retriever
@@ -67,6 +70,8 @@ class DeepSearchAgent(Component):
             ChatError: the chat model failed or would not cite.
         """
         check_query(question, what="question")
+        if not any(character.isalnum() for character in question):
+            raise InputError(f"The question holds no words: {shorten(question)!r}.")
         ranking = await asyncio.to_thread(self._retriever.retrieve, question, top_k=self._top_k)
         candidates = [hit.document for hit in ranking]
         evidence, usage = await asyncio.to_thread(find_evidence, question, candidates, self._reranker)

@@ -1,4 +1,4 @@
-"""Quotes with their place in the source, verified."""
+"""Quotes with their place in the source."""
 
 from __future__ import annotations
 
@@ -9,18 +9,16 @@ from jina_components.types import Citation, Document
 def cite(document: Document, span: Span) -> Citation:
     """The citation of a stretch of a document's text.
 
-    A chunk of a source (metadata `source`, `start`, `end`) is cited by the source and the offsets in its
-    text; any other document by its id and the offsets in its own text.
+    A chunk (metadata `source`, `start`, `end`) is cited by its source and the offsets in the source's text;
+    a document with a `source` and no `start` is that source's text; any other is cited by its id.
     """
     metadata = document.metadata
-    offset = 0
-    source = document.id
+    source, offset = document.id, 0
     if isinstance(metadata.get("source"), str):
-        source = metadata["source"]
         start, end = metadata.get("start", 0), metadata.get("end")
-        # A chunk whose text was changed after it was cut cannot be placed in its source.
+        # A chunk whose text was changed after it was cut has no place in its source.
         if isinstance(start, int) and (end is None or end - start == len(document.text)):
-            offset = start
+            source, offset = metadata["source"], start
     page, title = metadata.get("page"), metadata.get("title")
     return Citation(
         quote=document.text[span.start : span.end],

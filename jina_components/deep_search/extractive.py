@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ _DOCUMENTS = 5
 _PRIOR = 0.2
 # Sentences nearly as relevant as the best one belong to the answer.
 _CLOSE = 0.96
+_NOTE_MARKS = re.compile(r"\[\d{1,4}\]")
 _QUESTION_MARKS = ("?", "？", "؟")
 
 
@@ -33,9 +35,9 @@ def find_evidence(
     """Quotes of the candidates (best first), most relevant first, and what scoring them cost.
 
     A sentence is judged under its title and together with its document: alone it rarely names what it
-    speaks of.
+    speaks of. What is longer than the reranker's context is judged by its head.
     """
-    ranked = reranker.rerank(question, [_in_context(document, document.text) for document in candidates])
+    ranked = reranker.rerank(question, [_in_context(document, document.text) for document in candidates], truncate=True)
     scores = {hit.index or 0: _with_prior(hit.score, hit.index or 0) for hit in ranked}
     quotes: dict[str, tuple[Citation, str, float]] = {}  # by its words, so that overlapping chunks count once
     for index in sorted(scores, key=lambda index: -scores[index])[:_DOCUMENTS]:
@@ -47,7 +49,7 @@ def find_evidence(
             found = citation, _in_context(document, citation.quote), scores[index]
             quotes.setdefault(" ".join(citation.quote.split()), found)
     listed = list(quotes.values())
-    scored = reranker.rerank(question, [text for _, text, _ in listed])
+    scored = reranker.rerank(question, [text for _, text, _ in listed], truncate=True)
     evidence = []
     for hit in scored:
         citation, _, document_score = listed[hit.index or 0]
@@ -65,8 +67,13 @@ def choose(evidence: Sequence[Evidence], *, min_relevance: float, max_citations:
 
 
 def compose(citations: Sequence[Citation]) -> str:
-    """The quotes as one text, each followed by its number."""
-    return " ".join(f"{' '.join(citation.quote.split())} [{n}]" for n, citation in enumerate(citations, 1))
+    """The quotes as one text, each followed by its number; numbers in brackets of their own are left out."""
+    return " ".join(f"{_readable(citation.quote)} [{number}]" for number, citation in enumerate(citations, 1))
+
+
+def _readable(quote: str) -> str:
+    text = _NOTE_MARKS.sub("", quote)
+    return f"{text}\n" if "```" in text or "~~~" in text else " ".join(text.split())  # code keeps its lines
 
 
 def _with_prior(score: float, index: int) -> float:

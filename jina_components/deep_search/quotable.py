@@ -13,6 +13,7 @@ _LINE = re.compile(r"[^\n]*\n?")
 _FENCE = re.compile(r" {0,3}(```+|~~~+)")
 _NOT_QUOTABLE = re.compile(r"\s*(#{1,6}(\s|$)|(\||:?-+:?\s*\|)[\s|:-]*$|[-=*_]{3,}\s*$|<!--|$)")
 _ITEM = re.compile(r"\s*([-*+]\s|\d{1,3}[.)]\s|\|)")
+_LINK = re.compile(r"\[[^\[\]]*\]\([^()\s]*\)")
 _MARKS = re.compile(r"\s*(?:(?:[-*+>]|\d{1,3}[.)])\s+)*")
 # A code block is quoted up to this many characters, and an introduction ("Install it with:") together with what
 # it introduces likewise.
@@ -36,7 +37,7 @@ def quotable_spans(text: str) -> list[Span]:
         elif not _is_long_code(text, block):
             edges = pairwise([block.start, *sentences(text, block.start, block.end), block.end])
             pieces = (_trim(text, start, end) for start, end in edges)
-            spans.extend(piece for piece in pieces if piece.end > piece.start)
+            spans.extend(piece for piece in pieces if piece.end > piece.start and not _is_link(text, piece))
         introduction = bool(spans) and text[spans[-1].end - 1] == ":"
     return spans
 
@@ -51,7 +52,7 @@ def _blocks(text: str) -> Iterator[Span]:
             break
         if fence:
             if line.strip().startswith(fence):
-                yield Span(start or begin, end)
+                yield Span(begin if start is None else start, end)
                 start, fence = None, ""
             continue
         opening = _FENCE.match(line)
@@ -68,6 +69,11 @@ def _blocks(text: str) -> Iterator[Span]:
 
 def _is_long_code(text: str, block: Span) -> bool:
     return block.end - block.start > _MAX_BLOCK and _FENCE.match(text, block.start) is not None
+
+
+def _is_link(text: str, span: Span) -> bool:
+    """Whether a piece is but a link: an entry of a table of contents says where, not what."""
+    return _LINK.fullmatch(text, span.start, span.end) is not None
 
 
 def _trim(text: str, start: int, end: int) -> Span:

@@ -11,7 +11,8 @@ from jina_components.types import Citation, Usage
 
 _NO_ANSWER = "NO ANSWER"
 _ATTEMPTS = 3
-_MARKERS = re.compile(r"\[(\d+(?:\s*,\s*\d+)*)\]")
+_MARKERS = re.compile(r"\[(\d{1,4}(?:\s*,\s*\d{1,4})*)\]")
+_LIKE_MARKERS = re.compile(r"\[[^\[\]]*\d[^\[\]]*\]")
 _INSTRUCTIONS = f"""\
 Answer the question from the numbered quotes alone. After every statement put the number of the quote that \
 supports it in square brackets, like [1] or [2][3]. Use no knowledge of your own and no other brackets. \
@@ -37,17 +38,20 @@ async def write_answer(question: str, quotes: Sequence[Citation], chat: ChatMode
         reply = await chat.achat(messages)
         usage += reply.usage
         text = reply.text.strip()
-        if text.strip(" .*").upper() == _NO_ANSWER:
+        if text.lstrip(" *").upper().startswith(_NO_ANSWER):
             return "", [], usage
         cited = [int(number) for group in _MARKERS.findall(text) for number in group.split(",")]
-        complaint = _complaint(cited, len(quotes))
+        complaint = _complaint(text, cited, len(quotes))
         if not complaint:
             return *_renumber(text, cited, quotes), usage
         messages += [ChatMessage("assistant", text), ChatMessage("user", complaint)]
     raise ChatError(f"The chat model did not cite its answer properly in {_ATTEMPTS} attempts: {complaint}")
 
 
-def _complaint(cited: Sequence[int], available: int) -> str:
+def _complaint(text: str, cited: Sequence[int], available: int) -> str:
+    odd = _LIKE_MARKERS.search(_MARKERS.sub("", text))
+    if odd:
+        return f"{odd.group()} is no citation. Write numbers alone, like [1] or [2][3], and no other brackets."
     if not cited:
         return f"Your answer cites no quote. Cite every statement like [1], or reply {_NO_ANSWER}."
     unknown = sorted({number for number in cited if not 1 <= number <= available})

@@ -207,6 +207,72 @@ def test_models_lists_the_catalog(run):
     assert {row["kind"] for row in lines(run("models", "--json")[1])} >= {"embedding", "cross-encoder"}
 
 
+def test_files_that_are_gone_leave_the_index(run, docs, tmp_path):
+    (docs / "broken.pdf").unlink()
+    (docs / "old.md").write_text("Old rules about tents.")
+    (docs / "emptied.md").write_text("Rules about stoves.")
+    run("index", docs, "--to", tmp_path / "index")
+    (docs / "old.md").unlink()
+    (docs / "emptied.md").write_text("")
+    code, out, err = run("index", docs, "--to", tmp_path / "index")
+    assert code == 3
+    assert "2 removed" in out
+    assert "emptied.md" in err
+    for gone in ("tents", "stoves"):
+        assert run("search", gone, "--index", tmp_path / "index", "--mode", "lexical")[0] == 1
+    assert run("search", "boots", "--index", tmp_path / "index", "--mode", "lexical")[0] == 0
+
+
+def test_other_ways_to_write_a_path_name_the_same_source(run, docs, tmp_path):
+    run("index", docs / "guide.md", "--to", tmp_path / "index")
+    assert run("index", docs / ".." / "docs" / "guide.md", "--to", tmp_path / "index")[1].rstrip().endswith("1 in all")
+
+
+def test_an_unusable_target_is_refused_before_anything_is_read(run, docs):
+    code, _, err = run("index", docs, "--to", docs)
+    assert code == 2
+    assert "not empty" in err
+    assert "not read" not in err
+
+
+def test_a_full_output_is_an_error():
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "jina_components", "models"], stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+
+
+def test_a_filter_on_digits_that_are_text(run, docs, tmp_path):
+    (docs / "2024.txt").write_text("The harvest was late.")
+    run("index", docs / "2024.txt", "--to", tmp_path / "index")
+    assert run("search", "harvest", "--index", tmp_path / "index", "--filter", "title=2024.txt")[0] == 0
+    (docs / "year.md").write_text("# 2024\n\nThe harvest was late.")
+    run("index", docs / "year.md", "--to", tmp_path / "index")
+    assert run("search", "harvest", "--index", tmp_path / "index", "--filter", "title=2024")[0] == 0
+
+
+def test_an_embedder_of_a_short_context_gets_short_chunks(run, docs, tmp_path, minilm_folder):
+    (docs / "long.txt").write_text("日本語の文章です。" * 200)
+    code, out, err = run(
+        "index", docs / "long.txt", docs / "guide.md", "--to", tmp_path / "i", "--embedder", minilm_folder
+    )
+    assert code == 0, err
+    code, out, _ = run("search", "boil water", "--index", tmp_path / "i", "--embedder", minilm_folder, "--json")
+    assert "three minutes" in lines(out)[0]["text"]
+
+
+def test_garbage_on_standard_input_is_an_error_and_other_encodings_are_shown():
+    command = [sys.executable, "-m", "jina_components", "segment", "-"]
+    done = subprocess.run(command, input=bytes(range(256)) * 4, capture_output=True)
+    assert done.returncode == 2
+    assert b"Traceback" not in done.stderr
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(command, input="naïve".encode(), capture_output=True, env=environment)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
 def test_a_closed_pipe_is_no_error():
     command = f"{sys.executable} -m jina_components segment README.md --max-chunk-length 20 | head -n 1"
     done = subprocess.run(["bash", "-c", f"set -o pipefail; {command}"], capture_output=True, text=True)

@@ -59,6 +59,14 @@ def test_waiting_inside_the_loop_is_refused():
         run_sync(nested())
 
 
+def test_the_name_of_the_calling_thread_is_no_matter():
+    results = []
+    thread = threading.Thread(target=lambda: results.append(run_sync(double(2))), name="jina-components-io")
+    thread.start()
+    thread.join(10)
+    assert results == [4]
+
+
 def test_an_interrupt_cancels():
     cancelled = threading.Event()
 

@@ -57,6 +57,14 @@ def test_the_answering_sentence_is_quoted_with_its_place(agent):
     assert answer.usage.prompt_tokens > 0
 
 
+def test_numbers_of_notes_are_not_taken_for_citations(bundled_embedder):
+    retriever = Retriever(bundled_embedder)
+    retriever.add(["Huygens came down on Titan in January 2005.[2][17]"])
+    answer = DeepSearchAgent(retriever, reranker=Reranker()).run("When did Huygens come down on Titan?")
+    assert answer.text == "Huygens came down on Titan in January 2005. [1]"
+    assert answer.citations[0].quote.endswith("[2][17]")
+
+
 def test_a_question_is_no_answer(bundled_embedder):
     retriever = Retriever(bundled_embedder)
     retriever.add(["When did Huygens land on Titan? It came down on Titan in January 2005."])
@@ -85,7 +93,7 @@ def test_what_the_documents_do_not_say_is_not_answered(agent, question):
     assert "do not answer" in answer.text
 
 
-@pytest.mark.parametrize("question", ["", "  ", None, 7])
+@pytest.mark.parametrize("question", ["", "  ", "???", None, 7])
 def test_a_question_is_needed(agent, question):
     with pytest.raises(InputError, match="question"):
         agent.run(question)
@@ -128,7 +136,15 @@ def test_every_citation_of_every_chunk_is_verbatim(text, length):
 def test_a_chunk_whose_text_was_changed_is_cited_in_its_own_text():
     changed = Document("Changed text.", metadata={"source": "s", "start": 100, "end": 900})
     [span] = quotable_spans(changed.text)
-    assert changed.text[cite(changed, span).start : cite(changed, span).end] == "Changed text."
+    citation = cite(changed, span)
+    assert citation.source == changed.id
+    assert changed.text[citation.start : citation.end] == citation.quote == "Changed text."
+
+
+def test_a_document_with_a_source_alone_is_the_sources_text():
+    whole = Document("Whole text.", metadata={"source": "a.txt"})
+    citation = cite(whole, quotable_spans(whole.text)[0])
+    assert (citation.source, citation.start, citation.end) == ("a.txt", 0, 11)
 
 
 # --- with a chat model ----------------------------------------------------------------------------------------
@@ -168,7 +184,17 @@ def test_a_model_that_never_cites_is_an_error(retriever):
         agent.run("When did Huygens land on Titan?")
 
 
-@pytest.mark.parametrize("reply", ["NO ANSWER", "no answer.", " **NO ANSWER** "])
+@pytest.mark.parametrize("marker", ["[1-3]", "[see 1]", f"[{'9' * 5000}]"])
+def test_odd_markers_are_sent_back(retriever, marker):
+    chat = Script(f"In 2005 {marker}.", "In 2005 [1].")
+    answer = DeepSearchAgent(retriever, reranker=Reranker(), chat=chat).run("When did Huygens land on Titan?")
+    assert answer.text == "In 2005 [1]."
+    assert "is no citation" in chat.asked[1][-1].content
+
+
+@pytest.mark.parametrize(
+    "reply", ["NO ANSWER", "no answer.", " **NO ANSWER** ", "No answer: the quotes do not say. [1]"]
+)
 def test_the_model_may_find_no_answer(retriever, reply):
     answer = DeepSearchAgent(retriever, reranker=Reranker(), chat=Script(reply)).run("Why is the sky blue?")
     assert not answer.answered

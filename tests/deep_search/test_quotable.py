@@ -69,6 +69,14 @@ def test_spans_are_ordered_disjoint_and_trimmed(text):
         last = end
 
 
+def test_an_entry_of_a_table_of_contents_is_no_quote():
+    assert quotes("- [Install](#install)\n- [Use it](#use) with care.") == ["[Use it](#use) with care."]
+
+
+def test_code_at_the_very_beginning():
+    assert quotes("```\nmake demo\n```\n\nAfter.") == ["```\nmake demo\n```", "After."]
+
+
 def test_a_long_code_block_is_no_quote():
     assert quotes("Before.\n\n```py\n" + "x = 1\n" * 100 + "```\n\nAfter.") == ["Before.", "After."]
 

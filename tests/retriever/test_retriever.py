@@ -89,6 +89,8 @@ def test_top_k_beyond_the_candidate_depth():
         lambda r: r.retrieve(" \n"),
         lambda r: r.retrieve(3),
         lambda r: r.retrieve("x", top_k=0),
+        lambda r: r.retrieve("x", top_k=None),
+        lambda r: r.retrieve("x", top_k=True),
         lambda r: r.add("a bare string"),
         lambda r: r.add([3]),
         lambda r: r.delete("paris"),
