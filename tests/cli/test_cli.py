@@ -244,6 +244,17 @@ def test_a_full_output_is_an_error():
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
+def test_fifty_megabytes_are_indexed_and_found(run, tmp_path):
+    line = "The harbour master counts the boats at dawn and writes the number into the book.\n"
+    text = line * (50_000_000 // len(line) // 2)
+    (tmp_path / "big.txt").write_text(f"{text}The lighthouse keeper is called Ambrose.\n{text}")
+    code, out, err = run("index", tmp_path / "big.txt", "--to", tmp_path / "index")
+    assert code == 0, err
+    code, out, _ = run("search", "lighthouse keeper", "--index", tmp_path / "index", "--top-k", 1, "--json")
+    assert "Ambrose" in lines(out)[0]["text"]
+
+
 def test_a_filter_on_digits_that_are_text(run, docs, tmp_path):
     (docs / "2024.txt").write_text("The harvest was late.")
     run("index", docs / "2024.txt", "--to", tmp_path / "index")
