@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from jina_components.core.background import run_sync
 from jina_components.core.component import Component
 from jina_components.core.inputs import as_list
-from jina_components.errors import ChatError, ConfigError, WebError
+from jina_components.errors import ChatError, ConfigError, InputError, WebError
 from jina_components.net import ApiClient
 from jina_components.protocols import ChatMessage, ChatReply
 from jina_components.types import Usage
@@ -57,10 +57,10 @@ class OpenAIChat(Component):
         """The model's reply to a conversation.
 
         Raises:
-            InputError: `messages` is no list.
+            InputError: `messages` is no list, is empty, or holds what is no ChatMessage; `.index` names it.
             ChatError: the server cannot be reached, refuses, or answers out of form.
         """
-        turns = [{"role": turn.role, "content": turn.content} for turn in as_list(messages, what="messages")]
+        turns = _turns(messages)
         try:
             body = await self._api.post("chat/completions", {"model": self._model, "messages": turns, **self._options})
         except WebError as error:
@@ -84,3 +84,14 @@ class OpenAIChat(Component):
 
     def __repr__(self) -> str:
         return f"OpenAIChat({self._model!r}, base_url={self._api.base_url!r})"
+
+
+def _turns(messages: Sequence[ChatMessage]) -> list[dict[str, str]]:
+    """The conversation as the wire has it."""
+    if not as_list(messages, what="messages"):
+        raise InputError("messages is empty: say something.")
+    for index, message in enumerate(messages):
+        if not isinstance(message, ChatMessage):
+            got = type(message).__name__
+            raise InputError(f'messages[{index}] must be ChatMessage, got {got}: ChatMessage("user", "...").', index)
+    return [{"role": message.role, "content": message.content} for message in messages]

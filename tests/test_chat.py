@@ -63,3 +63,16 @@ def test_bad_settings_and_input():
         OpenAIChat("m", base_url="ftp://localhost")
     with pytest.raises(InputError, match="messages"), OpenAIChat("m", base_url="http://localhost") as chat:
         chat.chat("hello")
+
+
+@pytest.mark.parametrize("stranger", ["hi", {"role": "user", "content": "hi"}, None])
+def test_what_is_no_message_is_named(stranger):
+    chat = OpenAIChat("m", base_url="http://localhost")
+    with pytest.raises(InputError, match=r"messages\[1\] must be ChatMessage") as caught:
+        chat.chat([*HELLO[:1], stranger])
+    assert caught.value.index == 1
+
+
+def test_an_empty_conversation_is_refused():
+    with pytest.raises(InputError, match="messages is empty"):
+        OpenAIChat("m", base_url="http://localhost").chat([])

@@ -36,7 +36,7 @@ def run_sync(coroutine: Coroutine[Any, Any, T]) -> T:
         RuntimeError: called from the background loop itself, where waiting would never end.
     """
     loop = background_loop()
-    if threading.current_thread().name == "jina-components-io":
+    if _is_running(loop):
         coroutine.close()
         raise RuntimeError("A sync method was called inside the I/O loop; await its async twin instead.")
     future = asyncio.run_coroutine_threadsafe(coroutine, loop)
@@ -45,3 +45,11 @@ def run_sync(coroutine: Coroutine[Any, Any, T]) -> T:
     except BaseException:
         future.cancel()
         raise
+
+
+def _is_running(loop: asyncio.AbstractEventLoop) -> bool:
+    """Whether the caller runs inside `loop`."""
+    try:
+        return asyncio.get_running_loop() is loop
+    except RuntimeError:  # in no loop at all
+        return False

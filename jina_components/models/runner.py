@@ -2,7 +2,8 @@
 
 Models are not safe to call from several threads, and small calls waste a forward pass each. So every
 loaded model has one thread that owns it. Calls hand it jobs; each pass takes the shortest waiting jobs
-together, and a bulk job batch by batch, in turns, so that neither keeps the other waiting.
+together, and a bulk job batch by batch, in turns, so that neither keeps the other waiting. When a shared
+pass fails, each job's part runs again alone, so that an error reaches only the caller whose input it is.
 """
 
 from __future__ import annotations
@@ -182,11 +183,19 @@ class ModelRunner:
             for (job, index), row in zip(batch, rows, strict=True):
                 job.rows[index] = row
         except BaseException as error:  # noqa: BLE001 (whatever fails here belongs to the callers who wait)
-            for job in counts:
-                self._finish(job, _as_backend_error(error))
+            self._isolate(batch, list(counts), error)
         else:
             for job, count in counts.items():
                 self._advance(job, count)
+
+    def _isolate(self, batch: list[tuple[_Job, int]], jobs: list[_Job], error: BaseException) -> None:
+        """Give the error of a pass to its job; of several, run each alone to learn whose it is."""
+        if len(jobs) == 1:
+            self._finish(jobs[0], _as_backend_error(error))
+            return
+        for job in jobs:
+            if not job.future.cancelled():
+                self._run([item for item in batch if item[0] is job])
 
     def _advance(self, job: _Job, count: int) -> None:
         job.unfinished -= count

@@ -20,10 +20,11 @@ _ABANDONED_SECONDS = 3600
 
 
 class ResponseCache:
-    """Responses to GET requests, kept as files of a JSON line and the raw body.
+    """Responses to GET requests, kept as files of a digest, a JSON line and the raw body.
 
-    Entries are written to a temporary file and renamed, and carry a digest: a process killed at any point, or
-    a damaged disk, costs an entry and never gives a wrong one. Several processes may share a directory.
+    Entries are written to a temporary file and renamed, and the digest covers all the rest: a process killed
+    at any point, or a damaged disk, costs an entry and never gives a wrong one. Several processes may share
+    a directory.
 
     Args:
         directory: Where the entries lie; made when first written to.
@@ -137,27 +138,22 @@ def _encode(fetched: Fetched) -> bytes:
         "status_code": fetched.status_code,
         "headers": dict(fetched.headers),
         "stored_at": time.time(),
-        "digest": "",
     }
-    header["digest"] = _digest(header, fetched.content)
-    return json.dumps(header).encode() + b"\n" + fetched.content
+    body = json.dumps(header).encode() + b"\n" + fetched.content
+    return _digest(body) + b"\n" + body
 
 
 def _decode(data: bytes) -> tuple[float, Fetched] | None:
     """Time stored and response, or None when the entry is damaged."""
-    line, _, content = data.partition(b"\n")
-    try:
-        header = json.loads(line)
-        if header["digest"] != _digest(header, content):
-            return None
-        return float(header["stored_at"]), Fetched(
-            header["url"], header["status_code"], header["headers"], content, from_cache=True
-        )
-    except (ValueError, KeyError, TypeError):
+    digest, _, body = data.partition(b"\n")
+    if digest != _digest(body):
         return None
+    line, _, content = body.partition(b"\n")
+    header = json.loads(line)
+    return header["stored_at"], Fetched(
+        header["url"], header["status_code"], header["headers"], content, from_cache=True
+    )
 
 
-def _digest(header: Mapping[str, object], content: bytes) -> str:
-    digest = hashlib.blake2b(json.dumps({**header, "digest": ""}, sort_keys=True).encode(), digest_size=20)
-    digest.update(content)
-    return digest.hexdigest()
+def _digest(body: bytes) -> bytes:
+    return hashlib.blake2b(body, digest_size=20).hexdigest().encode()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import logging
 import ssl
 from collections.abc import Mapping
 from types import TracebackType
@@ -17,6 +18,8 @@ from jina_components.net.cache import ResponseCache
 from jina_components.net.exchange import Fetched, exchange
 from jina_components.net.guard import URLGuard
 from jina_components.net.transport import Connections, GuardedTransport
+
+logger = logging.getLogger(__name__)
 
 DEFAULT_USER_AGENT = "Mozilla/5.0 (compatible; jina-components)"
 CONNECT_SECONDS = 10.0
@@ -40,7 +43,7 @@ class Fetcher:
         max_redirects: Redirects to follow.
         retries: Further attempts for each hop (see `with_retries`).
         user_agent: The `User-Agent` header.
-        cache: Where responses are kept, or None.
+        cache: Where responses are kept, or None; a response that cannot be kept is logged, and returned all the same.
         ssl_context: TLS settings, for servers of a private certificate authority; None for the usual ones.
 
     Raises:
@@ -95,7 +98,10 @@ class Fetcher:
         if hit is not None and len(hit.content) <= self.max_bytes:
             return hit
         fetched = await self._follow(url, sent)
-        await asyncio.to_thread(self.cache.put, url, vary, fetched)
+        try:
+            await asyncio.to_thread(self.cache.put, url, vary, fetched)
+        except ConfigError as error:  # a full disk is no reason to lose what was fetched
+            logger.warning("%s is not cached: %s", url, error)
         return fetched
 
     async def aclose(self) -> None:

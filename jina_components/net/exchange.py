@@ -6,7 +6,6 @@ import asyncio
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from email.message import Message
 
 import httpx
 
@@ -34,18 +33,6 @@ class Fetched:
     headers: Mapping[str, str] = field(hash=False)
     content: bytes
     from_cache: bool = False
-
-    @property
-    def content_type(self) -> str:
-        """Media type in lower case without parameters (`text/html`), or empty."""
-        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
-
-    @property
-    def charset(self) -> str:
-        """Character set that the server declared, in lower case, or empty."""
-        message = Message()
-        message["content-type"] = self.headers.get("content-type", "")
-        return message.get_content_charset("")
 
     def __repr__(self) -> str:
         origin = ", from cache" if self.from_cache else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import random
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -34,12 +34,11 @@ async def with_retries(
     *,
     retries: int,
     deadline: float,
-    statuses: Collection[int] = TRANSIENT_STATUSES,
 ) -> R:
     """The reply of the first attempt that gets through, else of the last one.
 
     Only for requests that may be repeated: a GET, or a POST that computes and changes nothing. Tried again
-    are lost or refused connections and replies whose status is in `statuses`. Waits are drawn from
+    are lost or refused connections and replies with one of `TRANSIENT_STATUSES`. Waits are drawn from
     [0, min(8 s, 0.5 s · 2^n)] (full jitter, as in "Exponential Backoff And Jitter" of the AWS Architecture
     Blog) or are what `Retry-After` asks for; one that would pass the deadline ends the retries at once.
 
@@ -47,7 +46,6 @@ async def with_retries(
         attempt: Sends the request once.
         retries: Attempts after the first.
         deadline: Time of the running loop's clock, in seconds, after which no attempt may start.
-        statuses: Statuses to try again on; add 500 for servers known to recover from it.
 
     Raises:
         httpx.TransportError: of the last attempt.
@@ -64,7 +62,7 @@ async def with_retries(
         else:
             asked = retry_after(reply.headers, now=datetime.now(UTC))
             wait = wait if asked is None else asked
-            if reply.status_code not in statuses or number >= retries or _passes(deadline, wait):
+            if reply.status_code not in TRANSIENT_STATUSES or number >= retries or _passes(deadline, wait):
                 return reply
         await asyncio.sleep(wait)
         number += 1

@@ -247,6 +247,30 @@ def test_an_error_reaches_the_callers_of_its_batch_alone(error):
     np.testing.assert_array_equal(runner.run([sequence(2)]), expected([sequence(2)]))
 
 
+@pytest.mark.parametrize("error", [ValueError("bad input"), MemoryError("too much"), SystemExit(3)])
+def test_an_error_in_a_shared_pass_reaches_the_guilty_caller_alone(error):
+    backend = FailingBackend(error)
+    runner = ModelRunner(backend, token_budget=100)
+    first = runner.submit([sequence(1)])
+    backend.wait_for_pass()
+    counts = []
+    innocent = [runner.submit([sequence(n), sequence(2)], on_progress=counts.append) for n in (6, 8)]
+    guilty = runner.submit([sequence(7), sequence(3)])
+    gone = runner.submit([sequence(5)])
+    backend.step()
+    gone.cancel()
+    backend.go()
+    assert len(first.result(WAIT)) == 1
+    for future, n in zip(innocent, (6, 8), strict=True):
+        np.testing.assert_array_equal(future.result(WAIT), expected([sequence(n), sequence(2)]))
+    with pytest.raises(BackendError) as caught:
+        guilty.result(WAIT)
+    assert caught.value.__cause__ is error
+    assert counts == [2, 2]
+    assert len(backend.batches[1]) == 7
+    assert [5] not in backend.batches or isinstance(error, MemoryError)  # halving knows no jobs
+
+
 def test_an_error_of_ours_stays_what_it_is():
     backend = FailingBackend(InputError("no such token"))
     backend.go()
