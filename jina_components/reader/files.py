@@ -67,7 +67,7 @@ def expand(sources: Sequence[str | os.PathLike[str]]) -> list[str | os.PathLike[
 
     These are the files below it that have a readable suffix, in order of their names. Hidden files and
     directories are passed over. Symbolic links are followed, but no directory is entered twice. A directory
-    that cannot be listed, or holds no such file, gives a failure.
+    that cannot be listed, or holds no such file, gives a failure; so does an entry that cannot be looked at.
     """
     expanded: list[str | os.PathLike[str] | SourceFailure] = []
     for source in sources:
@@ -102,7 +102,12 @@ def _walk(directory: Path, entered: set[tuple[int, int]]) -> Iterator[str | Sour
     for entry in entries:
         if entry.name.startswith("."):
             continue
-        if entry.is_dir():
+        try:
+            is_directory = entry.is_dir()
+        except OSError as error:  # a directory that may be listed but not searched
+            yield _failure(str(entry), _explain(str(entry), error))
+            continue
+        if is_directory:
             yield from _walk(entry, entered)
         elif entry.suffix.lower() in SUFFIXES:
             yield str(entry)

@@ -20,6 +20,17 @@ if TYPE_CHECKING:
 _CHARSET = re.compile(rb"""<(?:meta[^>]+?charset|\?xml[^>]+?encoding)\s*=\s*["']?\s*([\w.:-]+)""", re.IGNORECASE)
 _CHARSET_BYTES = 4096
 
+# libxml2 compares each attribute of an element with all before it: many thousands take minutes.
+MAX_ATTRIBUTES = 1000
+_ATTRIBUTE = r"""[^\s/>][^\s/>=]*+(?:\s*+=\s*+(?:"[^"]*+"|'[^']*+'|[^\s>]*+))?+"""
+_ATTRIBUTES = re.compile(_ATTRIBUTE)
+# Comments, scripts and styles are passed over whole: what looks like a tag in them is none.
+_TAG = re.compile(
+    rf"<!--(?>-?>|.*?(?:-->|\Z))|<(?:script|style)\b[^>]*+(?<!/)>(?>.*?(?:</(?:script|style)|\Z))"
+    rf"|<(?P<tag>[a-z][^\s/>]*+(?:[\s/]++|{_ATTRIBUTE})*+)",
+    re.IGNORECASE | re.DOTALL,
+)
+
 # Below this share of the visible text, a precise extraction has mostly lost content; above it, it has mostly
 # dropped boilerplate.
 _SMALLEST_SHARE = 0.05
@@ -29,7 +40,7 @@ def read_html(source: Source) -> Page:
     """The page that `source` holds.
 
     Raises:
-        ExtractionError: no HTML, or no text in it.
+        ExtractionError: no HTML, no text in it, or an element of more than `MAX_ATTRIBUTES` attributes.
     """
     decoded = decode(source.data, declared=(source.charset, _declared_charset(source.data)))
     tree, parse_warnings = _parse(decoded.text, source)
@@ -67,6 +78,7 @@ def _declared_charset(data: bytes) -> str:
 def _parse(text: str, source: Source) -> tuple[HtmlElement, tuple[str, ...]]:
     from lxml import etree, html
 
+    _refuse_many_attributes(text, source)
     # `huge_tree` lifts the limit of nesting from 256 to 2048 elements; real pages get past the former.
     parser = html.HTMLParser(
         encoding="utf-8",
@@ -82,6 +94,15 @@ def _parse(text: str, source: Source) -> tuple[HtmlElement, tuple[str, ...]]:
         raise ExtractionError(f"{source.label} holds no HTML element: {error}.", source.name) from error
     cut = any(entry.type_name == "ERR_RESOURCE_LIMIT" for entry in parser.error_log)
     return tree, ("Elements are nested too deep; what follows the deepest was not read.",) if cut else ()
+
+
+def _refuse_many_attributes(text: str, source: Source) -> None:
+    for tag in _TAG.finditer(text):
+        # Each takes two characters at least; the name of the element counts as one.
+        if len(tag["tag"] or "") > 2 * MAX_ATTRIBUTES and len(_ATTRIBUTES.findall(tag["tag"])) > MAX_ATTRIBUTES + 1:
+            raise ExtractionError(
+                f"{source.label} has an element of more than {MAX_ATTRIBUTES:,} attributes: remove it.", source.name
+            )
 
 
 def _content(tree: HtmlElement, source: Source) -> tuple[str, tuple[str, ...]]:

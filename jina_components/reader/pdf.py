@@ -17,10 +17,12 @@ from jina_components.reader.sources import Source
 from jina_components.types import Page, shorten
 
 if TYPE_CHECKING:
-    from pypdfium2 import PdfDocument, PdfTextPage
+    from pypdfium2 import PdfDocument, PdfPage, PdfTextPage
 
 MAX_PAGES = 20_000
-MAX_CHARACTERS = 50_000_000
+MAX_CHARACTERS = 20_000_000
+MAX_PAGE_CHARACTERS = 1_000_000
+MAX_PAGE_TEXTS = 200_000  # text objects; PDFium takes kilobytes for each
 
 # PDFium is not thread-safe: only one thread may be inside it, for whatever document.
 _PDFIUM = threading.Lock()
@@ -45,7 +47,8 @@ class _Raw:
 def read_pdf(source: Source) -> Page:
     """The document that `source` holds, its pages separated by a blank line.
 
-    At most `MAX_PAGES` pages and `MAX_CHARACTERS` characters are read.
+    At most `MAX_PAGES` pages and `MAX_CHARACTERS` characters are read, of one page at most
+    `MAX_PAGE_CHARACTERS` in `MAX_PAGE_TEXTS` pieces.
 
     Raises:
         ExtractionError: the document is broken, encrypted, too large, or has no text.
@@ -86,7 +89,7 @@ def _load(source: Source) -> _Raw:
             pages: list[list[Line] | None] = []
             characters = 0
             for index in range(len(document)):
-                page = _page_lines(document, index)
+                page = _page_lines(document, index, source)
                 characters += sum(len(line.text) for line in page or ())
                 if characters > MAX_CHARACTERS:
                     raise ExtractionError(
@@ -110,14 +113,35 @@ def _fact(document: PdfDocument, name: str) -> str:
         return ""
 
 
-def _page_lines(document: PdfDocument, index: int) -> list[Line] | None:
+def _page_lines(document: PdfDocument, index: int, source: Source) -> list[Line] | None:
     import pypdfium2
 
+    # A few kilobytes can hold millions of letters: they are counted before anything is made of them.
+    too_much = ExtractionError(
+        f"{source.label}: page {index + 1} has more than {MAX_PAGE_CHARACTERS:,} characters of text, "
+        f"or more than {MAX_PAGE_TEXTS:,} pieces of it: remove the page.",
+        source.name,
+    )
     try:
-        with closing(document[index]) as page, closing(page.get_textpage()) as text_page:
-            return list(_lines(text_page))
+        with closing(document[index]) as page:
+            if _has_too_many_texts(page):
+                raise too_much
+            with closing(page.get_textpage()) as text_page:
+                if text_page.count_chars() > MAX_PAGE_CHARACTERS:
+                    raise too_much
+                return list(_lines(text_page))
     except pypdfium2.PdfiumError:
         return None
+
+
+def _has_too_many_texts(page: PdfPage) -> bool:
+    from pypdfium2 import raw
+
+    count = raw.FPDFPage_CountObjects(page)
+    if count <= MAX_PAGE_TEXTS:
+        return False
+    types = (raw.FPDFPageObj_GetType(raw.FPDFPage_GetObject(page, index)) for index in range(count))
+    return sum(kind == raw.FPDF_PAGEOBJ_TEXT for kind in types) > MAX_PAGE_TEXTS
 
 
 def _lines(page: PdfTextPage) -> Iterator[Line]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from jina_components.core.background import run_sync
 from jina_components.core.component import Component
 from jina_components.core.inputs import as_list
-from jina_components.errors import ConfigError, InputError, JinaComponentsError
+from jina_components.errors import ConfigError, ExtractionError, InputError, JinaComponentsError
 from jina_components.reader.files import expand, local_path, read_file
 from jina_components.reader.html import read_html
 from jina_components.reader.pdf import read_pdf
@@ -76,7 +76,8 @@ class Reader(Component):
             InputError: the source is of another type, or a URL of another scheme.
             ReadError: the file is missing, no regular file, not permitted or too large.
             WebError: the URL is refused or cannot be fetched.
-            ExtractionError: no readable document is in it: it is empty, broken, encrypted or binary.
+            ExtractionError: no readable document is in it: it is empty, broken, encrypted or binary, or its
+                extraction fails.
         """
         return run_sync(self.aread(source, base_url=base_url, content_type=content_type))
 
@@ -150,6 +151,8 @@ class Reader(Component):
             return await self.aread(source)
         except JinaComponentsError as error:
             return SourceFailure(os.fsdecode(source), error)
+        except Exception as error:  # noqa: BLE001 (returned: no memory, or a fetcher of the caller)
+            return SourceFailure(os.fsdecode(source), _unexpected(os.fsdecode(source), error))
 
     def _web(self) -> Fetcher:
         if self._fetcher is not None:
@@ -163,4 +166,15 @@ class Reader(Component):
 
 
 def _extract(source: Source) -> Page:
-    return _READERS[format_of(source)](source)
+    try:
+        return _READERS[format_of(source)](source)
+    except JinaComponentsError:
+        raise
+    except Exception as error:
+        raise _unexpected(source.name, error) from error
+
+
+def _unexpected(name: str, error: Exception) -> ExtractionError:
+    mapped = ExtractionError(f"{name or 'The given data'} cannot be read: {type(error).__name__}: {error}", name)
+    mapped.__cause__ = error
+    return mapped

@@ -96,10 +96,10 @@ class Source:
 
     @property
     def file_name(self) -> str:
-        """Last part of the path or URL, or empty."""
-        if "://" in self.name:
-            return unquote(PurePosixPath(urlsplit(self.name).path).name)
-        return PurePath(self.name).name
+        """Last part of the path or URL, or empty; what is not Unicode in it is replaced by U+FFFD."""
+        is_url = "://" in self.name
+        name = unquote(PurePosixPath(urlsplit(self.name).path).name) if is_url else PurePath(self.name).name
+        return name.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
     @property
     def media_type(self) -> str:

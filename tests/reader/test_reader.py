@@ -22,7 +22,7 @@ from jina_components.errors import (
     JinaComponentsError,
     ReadError,
 )
-from jina_components.net import Fetcher
+from jina_components.net import Fetched, Fetcher
 from jina_components.reader import Reader
 from jina_components.types import Page
 
@@ -253,3 +253,38 @@ def test_any_bytes_give_a_page_or_an_error_of_ours(data: bytes, content_type: st
     assert "\0" not in page.content
     page.content.encode()
     assert all(url.lower().startswith(("http://", "https://")) for _, url in page.links + page.images)
+
+
+class BrokenFetcher(Fetcher):
+    async def fetch(self, url: str, **_: object) -> Fetched:
+        raise LookupError(f"no route for {url}")
+
+
+def test_an_unexpected_error_of_one_source_keeps_no_other_from_being_read(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise MemoryError("too large")
+
+    monkeypatch.setattr("pypdfium2.PdfDocument", fail)
+    (tmp_path / "x.pdf").write_bytes(pdf([["hello"]]))
+    (tmp_path / "x.md").write_bytes(b"hello")
+    reader = Reader(fetcher=BrokenFetcher())
+    reading = reader.read_all([f"{tmp_path}/x.pdf", "http://h.example/", f"{tmp_path}/x.md"])
+    assert [page.content for page in reading.pages] == ["hello"]
+    assert [type(failure.error) for failure in reading.failures] == [ExtractionError, ExtractionError]
+    assert [type(failure.error.__cause__) for failure in reading.failures] == [MemoryError, LookupError]
+    assert "x.pdf cannot be read: MemoryError: too large" in str(reading.failures[0].error)
+    with pytest.raises(ExtractionError, match="MemoryError"):
+        reader.read(f"{tmp_path}/x.pdf")
+
+
+def test_a_file_name_that_is_not_utf8_gives_a_title_that_is_unicode(reader: Reader, tmp_path: Path) -> None:
+    path = os.fsencode(tmp_path) + b"/caf\xe9.txt"
+    try:
+        Path(os.fsdecode(path)).write_bytes(b"hello\n")
+    except OSError:
+        pytest.skip("this file system takes only Unicode names")
+    (page,) = reader.read_all([tmp_path]).pages
+    assert page.title == "caf\ufffd.txt"
+    assert reader.read(page.url).content == page.content

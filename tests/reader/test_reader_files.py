@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -93,3 +95,30 @@ def test_a_directory_without_readable_files_is_a_failure(tmp_path: Path) -> None
     assert isinstance(failure, SourceFailure)
     assert isinstance(failure.error, ReadError)
     assert "no file with a readable suffix" in str(failure.error)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs a child without privileges")
+def test_a_directory_that_may_be_listed_but_not_searched_keeps_no_other_from_being_read(tmp_path: Path) -> None:
+    for name in ("closed", "open"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "x.md").write_bytes(b"x")
+    (tmp_path / "closed").chmod(0o444)
+    code = (
+        "import os, sys; from jina_components.reader.files import expand\n"
+        "os.chdir(sys.argv[1])\n"
+        "if os.geteuid() == 0: os.seteuid(65534)\n"
+        "failure, path = expand(['.'])\n"
+        "print(failure.source, failure.error, path, sep='|')"
+    )
+    opened = [tmp_path, *list(tmp_path.parents)[:2]] if os.geteuid() == 0 else []
+    modes = [path.stat().st_mode for path in opened]
+    for path in opened:
+        path.chmod(0o755)
+    try:
+        done = subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True, check=True)
+    finally:
+        (tmp_path / "closed").chmod(0o755)
+        for path, mode in zip(opened, modes, strict=True):
+            path.chmod(mode)
+    assert done.stdout.startswith("closed/x.md|closed/x.md may not be read")
+    assert done.stdout.endswith("|open/x.md\n")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import time
 
 import pytest
@@ -146,3 +147,27 @@ def test_a_bomb_of_nested_elements_gives_text_or_an_error(tag: str, depth: int) 
 def test_a_bomb_with_all_text_inside_is_an_error_that_names_the_cause() -> None:
     with pytest.raises(ExtractionError, match="nested too deep"):
         read("<div>" * 100_000 + "text")
+
+
+@pytest.mark.parametrize("attribute", [" a{}=1", " a{}", " a{}='>'", ' a{}=">"', "/a{}"])
+def test_a_tag_of_very_many_attributes_is_refused_at_once(attribute: str) -> None:
+    begin = time.perf_counter()
+    attributes = "".join(map(attribute.format, range(80_000)))
+    with pytest.raises(ExtractionError, match="more than 1,000 attributes"):
+        read(f"<!-- <p --><p>Before.</p><p{attributes}>inside</p>")
+    assert time.perf_counter() - begin < 5
+
+
+def test_long_attributes_and_scripts_are_not_many_attributes() -> None:
+    image = f"<img src='data:image/png;base64,{'ab/ =' * 50_000}'><img src=data:image/png;base64,{'ab/=' * 50_000}>"
+    script = f"<script>for (i=0; i<n; i++) {{ {'a b = c; ' * 5000} }}</script>"
+    page = read(article(image, script, f"<p>{ARTICLE}</p>", f"<p>{ARTICLE}</p>"))
+    assert ARTICLE in page.content
+
+
+@pytest.mark.parametrize("piece", ["<a ", "<a b='", '<a b="', "<!--", "<script>", "<a b=\"'", "<"])
+def test_looking_for_many_attributes_takes_linear_time(piece: str) -> None:
+    begin = time.perf_counter()
+    with contextlib.suppress(ExtractionError):
+        read(piece * 100_000)
+    assert time.perf_counter() - begin < 5

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -114,13 +116,35 @@ def test_letters_beyond_the_basic_plane_do_not_shift_the_layout() -> None:
     assert page.content == "😀😀😀😀 smiles and goes on until the edge of the column, then the next line follows it."
 
 
+@pytest.mark.parametrize(("text", "count"), [(b"(a word) Tj ", 1_000_000), (b"(%b) Tj " % (b"words " * 5000), 40)])
+def test_a_small_file_of_very_much_text_is_refused_at_once(text: bytes, count: int) -> None:
+    data = page_of(b"BT /F 9 Tf 20 200 Td " + text * count + b"ET")
+    assert len(data) < 50_000
+    begin = time.perf_counter()
+    with pytest.raises(ExtractionError, match="page 1 has more than"):
+        read(data)
+    assert time.perf_counter() - begin < 5
+
+
+def page_of(content: bytes) -> bytes:
+    """A PDF of one page that draws `content`, compressed."""
+    packed = zlib.compress(content)
+    return join(
+        b"<</Type/Catalog/Pages 2 0 R>>",
+        b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
+        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 500 300]/Contents 4 0 R/Resources<</Font<</F 5 0 R>>>>>>",
+        b"<</Length %d/Filter/FlateDecode>>stream\n%b\nendstream" % (len(packed), packed),
+        b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>",
+    )
+
+
 def emoji_pdf() -> bytes:
     """A PDF whose letter A is the emoji U+1F600."""
 
     def stream(data: bytes) -> bytes:
         return b"<</Length %d>>stream\n%b\nendstream" % (len(data), data)
 
-    objects = [
+    return join(
         b"<</Type/Catalog/Pages 2 0 R>>",
         b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
         b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 500 300]/Contents 4 0 R/Resources<</Font<</F 5 0 R>>>>>>",
@@ -134,14 +158,20 @@ def emoji_pdf() -> bytes:
             b" 1 begincodespacerange <00><FF> endcodespacerange 1 beginbfchar <41> <D83DDE00> endbfchar"
             b" endcmap end end"
         ),
-    ]
+    )
+
+
+def join(*objects: bytes) -> bytes:
+    """A PDF of `objects`, the first of which is its catalog."""
     out = b"%PDF-1.4\n"
     offsets = []
     for number, body in enumerate(objects, 1):
         offsets.append(len(out))
         out += b"%d 0 obj\n%b\nendobj\n" % (number, body)
     table = b"".join(b"%010d 00000 n \n" % offset for offset in offsets)
-    return out + b"xref\n0 7\n0000000000 65535 f \n%btrailer<</Size 7/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF" % (
+    return out + b"xref\n0 %d\n0000000000 65535 f \n%btrailer<</Size %d/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF" % (
+        len(objects) + 1,
         table,
+        len(objects) + 1,
         len(out),
     )
