@@ -136,7 +136,7 @@ def _load_static(files: ModelFiles, layout: Layout, device: str) -> tuple[TextTo
     if other:
         raise ModelFilesError(f"{layout.folder}: steps {other} beside a token table are not supported.")
     folder = next((m.folder for m in layout.modules if m.type == "StaticEmbedding"), layout.folder)
-    parsed = load_tokenizer(folder)
+    parsed = load_tokenizer(folder / "tokenizer.json")
     tokenizer = TextTokenizer(
         parsed,
         context=files.spec.context if files.spec is not None else None,
@@ -161,7 +161,7 @@ def _transformer_tokenizer(layout: Layout) -> TextTokenizer:
     folder, settings = layout.transformer.folder, layout.transformer.config
     config = read_json(folder / "tokenizer_config.json", default={})
     return TextTokenizer(
-        load_tokenizer(folder),
+        load_tokenizer(folder / "tokenizer.json"),
         context=_context(layout, settings.get("max_seq_length") or config.get("model_max_length")),
         lowercase=bool(settings.get("do_lower_case")),
         segments="token_type_ids" in config.get("model_input_names", ["token_type_ids"]),

@@ -142,21 +142,20 @@ def unknown_token_id(tokenizer: Tokenizer) -> int | None:
     return unknown
 
 
-def load_tokenizer(folder: Path) -> Tokenizer:
-    """The `tokenizer.json` of a folder.
+def load_tokenizer(path: Path) -> Tokenizer:
+    """The tokenizer of a `tokenizer.json`.
 
     Raises:
         ModelFilesError: missing or broken.
     """
     from tokenizers import Tokenizer
 
-    path = folder / "tokenizer.json"
     if not path.is_file():
         raise ModelFilesError(
-            f"{path} is missing. Save the fast tokenizer there: "
+            f"{path} is missing. A model folder gets it from "
             "transformers.AutoTokenizer.from_pretrained(folder).save_pretrained(folder)."
         )
     try:
         return Tokenizer.from_file(str(path))
     except Exception as error:  # tokenizers raises bare Exception for a file it cannot parse
-        raise ModelFilesError(f"{path} is not a tokenizer: {error}.") from error
+        raise ModelFilesError(f"{path} is not a tokenizer.json: {error}.") from error

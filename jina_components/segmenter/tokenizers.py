@@ -14,12 +14,13 @@ from tokenizers.normalizers import BertNormalizer
 from tokenizers.pre_tokenizers import BertPreTokenizer
 
 from jina_components.core.names import resolve_name
-from jina_components.errors import ModelFilesError
+from jina_components.models.catalog import BY_NAME, DEFAULT_EMBEDDER
 from jina_components.models.files import bundled_path
+from jina_components.models.tokenize import load_tokenizer
 from jina_components.segmenter.pieces import PARTING, PieceMemory, Spans
 
 BUNDLED = "bundled"
-_FILES = {BUNDLED: bundled_path("static-minilm-v1") / "tokenizer.json"}
+_FILES = {BUNDLED: bundled_path(BY_NAME[DEFAULT_EMBEDDER].folder) / "tokenizer.json"}
 
 _WINDOW = 1 << 18
 # Before a lone space: most byte-pair vocabularies begin words with theirs.
@@ -57,7 +58,10 @@ class Tokenizer:
 
     def __init__(self, name: str | os.PathLike[str]) -> None:
         self.name = os.fspath(name)
-        self._raw = _load(resolve_tokenizer(name))
+        self._raw = load_tokenizer(resolve_tokenizer(name))
+        self._raw.no_truncation()
+        self._raw.no_padding()
+        self._raw.encode_special_tokens = True
         self._memory = PieceMemory(self._encode) if _is_bert(self._raw) else None
 
     def count(self, text: str) -> int:
@@ -94,19 +98,6 @@ class Tokenizer:
         encoding = self._raw.encode(_SURROGATE.sub("\ufffd", text), add_special_tokens=False)
         offsets = np.array(encoding.offsets, np.int32).reshape(-1, 2)
         return offsets[:, 0], offsets[:, 1]
-
-
-def _load(path: Path) -> RawTokenizer:
-    if not path.is_file():
-        raise ModelFilesError(f"There is no tokenizer at {path}: pass the path of a tokenizer.json.")
-    try:
-        tokenizer = RawTokenizer.from_file(str(path))
-    except Exception as error:  # the Rust library raises nothing narrower
-        raise ModelFilesError(f"{path} is not a tokenizer.json: {error}.") from error
-    tokenizer.no_truncation()
-    tokenizer.no_padding()
-    tokenizer.encode_special_tokens = True
-    return tokenizer
 
 
 def _is_bert(raw: RawTokenizer) -> bool:

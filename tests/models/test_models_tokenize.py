@@ -132,9 +132,9 @@ def test_sequences_are_compact(bert):
 
 def test_files(tmp_path):
     with pytest.raises(ModelFilesError, match="is missing"):
-        load_tokenizer(tmp_path)
+        load_tokenizer(tmp_path / "tokenizer.json")
     (tmp_path / "tokenizer.json").write_text("{}")
     with pytest.raises(ModelFilesError, match="is not a tokenizer"):
-        load_tokenizer(tmp_path)
+        load_tokenizer(tmp_path / "tokenizer.json")
     wordpiece().save(str(tmp_path / "tokenizer.json"))
-    assert load_tokenizer(tmp_path).get_vocab_size() == wordpiece().get_vocab_size()
+    assert load_tokenizer(tmp_path / "tokenizer.json").get_vocab_size() == wordpiece().get_vocab_size()
