@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,8 +18,8 @@ from jina_components.cli.common import (
     shows_progress,
 )
 from jina_components.cli.vectors import add_embedder_option, make_embedder
-from jina_components.errors import InputError
-from jina_components.types import Document, shorten
+from jina_components.errors import InputError, ReadError
+from jina_components.types import Document, Reading, shorten
 
 if TYPE_CHECKING:
     from jina_components.retriever import Retriever
@@ -66,8 +67,7 @@ def _index(options: argparse.Namespace) -> int:
     sources = [source if "://" in source else str(Path(source).resolve()) for source in options.sources]
     reading, chunks = read_sources(sources, options, context=context)
     read = {page.url for page in reading.pages}
-    gone = _sources(retriever) - read
-    gone = {source for source in gone if any(_is_within(source, named) for named in sources)}
+    gone = _gone(_sources(retriever) - read, sources, reading)
     if not chunks and not gone:
         raise InputError(NOTHING_TO_READ)
     retriever.delete(filter={"source": [*read, *gone]})
@@ -81,9 +81,10 @@ def _index(options: argparse.Namespace) -> int:
 def _open_or_make(options: argparse.Namespace) -> tuple[Retriever, int | None]:
     """The index and its embedder's context. A new index is saved at once: so the directory is claimed and known fit."""
     from jina_components.retriever import Retriever
+    from jina_components.retriever.directory import current_generation
 
     embedder = make_embedder(options)
-    if (options.to / "manifest.json").exists():
+    if current_generation(options.to) is not None:
         return Retriever.open(options.to, embedder), embedder.context
     retriever = Retriever(embedder)
     retriever.save(options.to)
@@ -92,6 +93,23 @@ def _open_or_make(options: argparse.Namespace) -> tuple[Retriever, int | None]:
 
 def _sources(retriever: Retriever) -> set[str]:
     return {str(document.metadata.get("source")) for document in retriever.documents()}
+
+
+def _gone(held: set[str], named: Sequence[str], reading: Reading) -> set[str]:
+    """Sources of the index that were named, or are in a folder that was, and are no documents any more.
+
+    One that could not be looked at this time (no permission, too large) keeps its place.
+    """
+    unread = [
+        failure.source
+        for failure in reading.failures
+        if isinstance(failure.error, ReadError) and not isinstance(failure.error.__cause__, FileNotFoundError)
+    ]
+    return {
+        source
+        for source in held
+        if any(_is_within(source, place) for place in named) and not any(_is_within(source, place) for place in unread)
+    }
 
 
 def _is_within(source: str, named: str) -> bool:
@@ -118,11 +136,11 @@ def _search(options: argparse.Namespace) -> int:
                 }
             )
         else:
-            print(f"{rank}. {place(document)}  (score {hit.score:.4f})\n   {shorten(document.text, 200)}")
+            print(f"{rank}. {_place(document)}  (score {hit.score:.4f})\n   {shorten(document.text, 200)}")
     return 0 if hits else 1
 
 
-def place(document: Document) -> str:
+def _place(document: Document) -> str:
     """Where a chunk stands, for people."""
     page = f", page {document.metadata['page']}" if "page" in document.metadata else ""
     return f"{document.metadata.get('source', document.id)}{page}"

@@ -6,8 +6,7 @@ import asyncio
 import re
 from collections.abc import Mapping
 from json import dumps, loads
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import httpx
 
@@ -15,13 +14,13 @@ from jina_components.errors import ConfigError, HTTPStatusError, InputError, Web
 from jina_components.net.body import ACCEPT_ENCODING
 from jina_components.net.client import CONNECT_SECONDS, DEFAULT_USER_AGENT
 from jina_components.net.exchange import Fetched, exchange
-from jina_components.net.transport import Connections
+from jina_components.net.transport import Connected, Connections
 from jina_components.types import shorten
 
 _API_KEY = re.compile(r"[!-~]+")
 
 
-class ApiClient:
+class ApiClient(Connected):
     """Posts JSON to a compute endpoint (embeddings, reranking, chat) and returns its JSON.
 
     The URL guard does not apply: the caller chose the address, and `http://localhost:8000` is a good choice.
@@ -87,18 +86,6 @@ class ApiClient:
         if not isinstance(body, dict):
             raise WebError(f"{answer.url} did not answer with a JSON object; check base_url.", answer.url)
         return body
-
-    async def aclose(self) -> None:
-        """Close the connections; a later call opens new ones."""
-        await self._connections.aclose()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        await self.aclose()
 
     def _request(self, path: str, json: Mapping[str, Any]) -> httpx.Request:
         try:

@@ -7,8 +7,6 @@ import functools
 import logging
 import ssl
 from collections.abc import Mapping
-from types import TracebackType
-from typing import Self
 
 import httpx
 
@@ -17,7 +15,7 @@ from jina_components.net.body import ACCEPT_ENCODING
 from jina_components.net.cache import ResponseCache
 from jina_components.net.exchange import Fetched, exchange
 from jina_components.net.guard import URLGuard
-from jina_components.net.transport import Connections, GuardedTransport
+from jina_components.net.transport import Connected, Connections, GuardedTransport
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +28,7 @@ _IMPERSONAL = frozenset({"accept", "accept-language", "user-agent"})
 _OWN = frozenset({"accept-encoding", "connection", "content-length", "host", "transfer-encoding"})
 
 
-class Fetcher:
+class Fetcher(Connected):
     """Fetches URLs that may come from anybody: a web page, a search result, a user of a service.
 
     Every hop passes the guard, no cookies are kept, no proxies are used, and connections are reused on
@@ -103,18 +101,6 @@ class Fetcher:
         except ConfigError as error:  # a full disk is no reason to lose what was fetched
             logger.warning("%s is not cached: %s", url, error)
         return fetched
-
-    async def aclose(self) -> None:
-        """Close the connections; a later fetch opens new ones."""
-        await self._connections.aclose()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        await self.aclose()
 
     async def _follow(self, url: str, headers: Mapping[str, str]) -> Fetched:
         deadline = asyncio.get_running_loop().time() + self.timeout

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import AsyncGenerator, Callable, Iterable
+from types import TracebackType
+from typing import Self
 
 import httpcore
 import httpx
@@ -91,6 +93,24 @@ class Connections:
         self._pools.clear()
         if lifetime is not None:
             await lifetime.aclose()
+
+
+class Connected:
+    """A client with connections: closes them at the end of an `async with` block."""
+
+    _connections: Connections
+
+    async def aclose(self) -> None:
+        """Close the connections; a later call opens new ones."""
+        await self._connections.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
 
 
 async def _lifetime(transport: httpx.AsyncBaseTransport) -> AsyncGenerator[None, None]:

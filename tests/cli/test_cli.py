@@ -223,6 +223,18 @@ def test_files_that_are_gone_leave_the_index(run, docs, tmp_path):
     assert run("search", "boots", "--index", tmp_path / "index", "--mode", "lexical")[0] == 0
 
 
+def test_a_source_that_cannot_be_read_this_time_keeps_its_place(run, docs, tmp_path):
+    run("index", docs / "guide.md", "--to", tmp_path / "index")
+    (docs / "guide.md").unlink()
+    os.mkfifo(docs / "guide.md")
+    code, _, err = run("index", docs / "guide.md", "--to", tmp_path / "index")
+    assert code == 2
+    assert "pipe" in err
+    (docs / "other.md").write_text("Of ropes.")
+    assert run("index", docs / "guide.md", docs / "other.md", "--to", tmp_path / "index")[0] == 3
+    assert run("search", "boots", "--index", tmp_path / "index", "--mode", "lexical")[0] == 0
+
+
 def test_other_ways_to_write_a_path_name_the_same_source(run, docs, tmp_path):
     run("index", docs / "guide.md", "--to", tmp_path / "index")
     assert run("index", docs / ".." / "docs" / "guide.md", "--to", tmp_path / "index")[1].rstrip().endswith("1 in all")

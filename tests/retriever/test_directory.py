@@ -10,23 +10,11 @@ import threading
 
 import numpy as np
 import pytest
+from retriever_samples import DOCUMENTS
 
-from jina_components import Document, Retriever
+from jina_components import Retriever
 from jina_components.errors import IndexFilesError, IndexMismatchError, JinaComponentsError
 from jina_components.testing import FakeEmbedder
-
-DOCUMENTS = [
-    Document("Paris is the capital of France.", "paris", {"lang": "en", "page": 1}),
-    Document("Berlin ist die Hauptstadt von Deutschland.", "berlin", {"lang": "de", "page": 2}),
-    Document("Rain is due in the afternoon.", "rain", {"lang": "en", "page": 3}),
-]
-
-
-@pytest.fixture
-def retriever():
-    retriever = Retriever(FakeEmbedder())
-    retriever.add(DOCUMENTS)
-    return retriever
 
 
 def test_save_and_open(retriever, tmp_path):

@@ -3,6 +3,7 @@ import pickle
 import threading
 
 import pytest
+from retriever_samples import DOCUMENTS
 
 from jina_components import Document, Retriever
 from jina_components.errors import (
@@ -11,19 +12,6 @@ from jina_components.errors import (
     UnknownNameError,
 )
 from jina_components.testing import FakeEmbedder
-
-DOCUMENTS = [
-    Document("Paris is the capital of France.", "paris", {"lang": "en", "page": 1}),
-    Document("Berlin ist die Hauptstadt von Deutschland.", "berlin", {"lang": "de", "page": 2}),
-    Document("Rain is due in the afternoon.", "rain", {"lang": "en", "page": 3}),
-]
-
-
-@pytest.fixture
-def retriever():
-    retriever = Retriever(FakeEmbedder())
-    retriever.add(DOCUMENTS)
-    return retriever
 
 
 def ids(ranking):
