@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from jina_components.chat import OpenAIChat as OpenAIChat
     from jina_components.deep_search import DeepSearchAgent as DeepSearchAgent
     from jina_components.embedder import Embedder as Embedder
+    from jina_components.embedding_cache import EmbeddingCache as EmbeddingCache
+    from jina_components.models.endpoint import Endpoint as Endpoint
     from jina_components.protocols import ChatMessage as ChatMessage
     from jina_components.reader import Reader as Reader
     from jina_components.reranker import Reranker as Reranker
@@ -28,6 +30,8 @@ _HOMES = {
     "DeepSearchAgent": "deep_search",
     "Document": "types",
     "Embedder": "embedder",
+    "EmbeddingCache": "embedding_cache",
+    "Endpoint": "models.endpoint",
     "OpenAIChat": "chat",
     "Reader": "reader",
     "Reranker": "reranker",

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import threading
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections import deque
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from jina_components.core.component import Component
-from jina_components.core.inputs import check_query, check_texts
-from jina_components.core.names import resolve_name
+from jina_components.core.flow import Flow, adrive, drive
+from jina_components.core.inputs import as_list, check_query, check_texts
 from jina_components.core.vectors import check_dimensions, cut, normalize
+from jina_components.embedding_cache import CacheKey, EmbeddingCache
 from jina_components.errors import ConfigError
 from jina_components.models.catalog import DEFAULT_EMBEDDER
-from jina_components.models.loading import LoadedModel, LoadOptions, load_embedding_model
-from jina_components.models.runner import ModelRunner, TokenSequence
+from jina_components.models.embedding import TASKS as TASKS
+from jina_components.models.embedding import EmbeddingModel, Pending
+from jina_components.models.endpoint import Endpoint
+from jina_components.models.loading import LoadOptions, load_embedding_model
 from jina_components.types import Embeddings, Usage
 
 if TYPE_CHECKING:
@@ -23,14 +29,8 @@ if TYPE_CHECKING:
 
     from jina_components.types import FloatArray
 
-# Names under which models keep the prompt of a task, in order of preference.
-TASKS: dict[str, tuple[str, ...]] = {
-    "retrieval.query": ("retrieval.query", "query"),
-    "retrieval.passage": ("retrieval.passage", "document", "passage", "corpus"),
-    "text-matching": ("text-matching", "sts"),
-    "classification": ("classification",),
-    "separation": ("separation", "clustering"),
-}
+# Texts tokenized at a time: the next are tokenized while the model runs these, and no more are held than _AHEAD lots.
+_WINDOW, _AHEAD = 1024, 2
 
 
 class Embedder(Component):
@@ -41,8 +41,14 @@ class Embedder(Component):
 
     Args:
         model: Catalog name, folder (sentence-transformers layout or token table) or hub id.
-        backend: `auto`, `static` or `torch` (needs `jina-components[torch]`).
-        device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`.
+        backend: `auto`, `static`, `torch` (needs `jina-components[torch]`), `onnx` (needs `jina-components[onnx]`) or
+            `http`. `auto` takes `http` when there is an endpoint, `static` for a token table, else `torch`.
+        device: `auto` (CUDA, then MPS, then the CPU), `cpu`, `cuda`, `cuda:1`, `mps`.
+        precision: `auto`, `float32`, `bfloat16`, `float16` or `int8`. `auto` takes float16 on a GPU, bfloat16 on a CPU
+            with instructions for it (AVX512-BF16, AMX), else float32. The README says what each costs in fidelity.
+        endpoint: A server that runs the model.
+        cache: Keeps vectors on disk, so that a text is embedded once, and a bulk job that was interrupted goes on
+            where it stopped. A folder, or an `EmbeddingCache`.
         dimensions: Keep this many leading components of each vector (Matryoshka); None keeps all.
         truncate: Cut texts to the model's context instead of raising.
         revision: Commit, tag or branch on the hub, to override the pinned one.
@@ -66,6 +72,9 @@ class Embedder(Component):
         *,
         backend: str = "auto",
         device: str = "auto",
+        precision: str = "auto",
+        endpoint: Endpoint | None = None,
+        cache: str | os.PathLike[str] | EmbeddingCache | None = None,
         dimensions: int | None = None,
         truncate: bool = False,
         revision: str | None = None,
@@ -75,12 +84,19 @@ class Embedder(Component):
         if dimensions is not None and (not isinstance(dimensions, int) or dimensions < 1):
             raise ConfigError(f"dimensions must be a positive integer, got {dimensions!r}.")
         self._options = LoadOptions(
-            backend=backend, device=device, revision=revision, offline=offline, token_budget=token_budget
+            backend=backend,
+            device=device,
+            precision=precision,
+            endpoint=endpoint,
+            revision=revision,
+            offline=offline,
+            token_budget=token_budget,
         )
         self._model_name = os.fspath(model)
         self._dimensions = dimensions
         self._truncate = truncate
-        self._loaded: LoadedModel | None = None
+        self._cache = cache if cache is None or isinstance(cache, EmbeddingCache) else EmbeddingCache(cache)
+        self._loaded: EmbeddingModel | None = None
         self._loading = threading.Lock()
 
     @property
@@ -91,12 +107,12 @@ class Embedder(Component):
     @property
     def dimensions(self) -> int:
         """Width of the vectors; loads the model."""
-        return check_dimensions(self._dimensions, self.load().runner.width)
+        return check_dimensions(self._dimensions, self.load().width)
 
     @property
     def context(self) -> int | None:
-        """Longest text in tokens, or None without a limit; loads the model."""
-        return self.load().tokenizer.context
+        """Longest text in tokens, or None without a limit that is known here; loads the model."""
+        return self.load().context
 
     def embed(
         self,
@@ -127,10 +143,8 @@ class Embedder(Component):
             ModelFilesError, MissingDependencyError: the model cannot be loaded.
             BackendError: the model failed.
         """
-        work = self._prepare(texts, task, dimensions, truncate)
-        with _progress(len(work.sequences), show=show_progress) as bar:
-            rows = work.runner.run(work.sequences, on_progress=bar.update)
-        return work.finish(rows, normalized=normalized)
+        with _progress(len(as_list(texts, what="texts")), show=show_progress) as bar:
+            return drive(self._flow(texts, task, dimensions, truncate, normalized=normalized, advance=bar.update))
 
     async def aembed(
         self,
@@ -143,10 +157,9 @@ class Embedder(Component):
         show_progress: bool = False,
     ) -> Embeddings:
         """`embed` without blocking the event loop; cancelling stops the model before its next batch."""
-        work = await asyncio.to_thread(self._prepare, texts, task, dimensions, truncate)
-        with _progress(len(work.sequences), show=show_progress) as bar:
-            rows = await work.runner.arun(work.sequences, on_progress=bar.update)
-        return work.finish(rows, normalized=normalized)
+        with _progress(len(as_list(texts, what="texts")), show=show_progress) as bar:
+            flow = self._flow(texts, task, dimensions, truncate, normalized=normalized, advance=bar.update)
+            return await adrive(flow)
 
     def embed_query(self, text: str) -> FloatArray:
         """Unit vector of a query, shape [dimensions]; raises what `embed` raises."""
@@ -164,7 +177,7 @@ class Embedder(Component):
         """`embed_documents` without blocking the event loop."""
         return (await self.aembed(texts, task="retrieval.passage", show_progress=show_progress)).vectors
 
-    def load(self) -> LoadedModel:
+    def load(self) -> EmbeddingModel:
         """Load the model now rather than at the first call."""
         with self._loading:
             if self._loaded is None:
@@ -172,37 +185,92 @@ class Embedder(Component):
             return self._loaded
 
     def close(self) -> None:
-        """Give the model's memory back; the next call loads it again."""
+        """Give memory, connections and the cache's file back; the next call opens them again."""
         with self._loading:
-            self._loaded = None
+            loaded, self._loaded = self._loaded, None
+        if loaded is not None:
+            loaded.close()
+        if self._cache is not None:
+            self._cache.close()
 
     def __repr__(self) -> str:
         return f"Embedder({self._model_name!r})"
 
-    def _prepare(self, texts: Sequence[str], task: str | None, dimensions: int | None, truncate: bool | None) -> _Work:
-        """All that can be refused is refused here, before the model runs."""
+    def _flow(
+        self,
+        texts: Sequence[str],
+        task: str | None,
+        dimensions: int | None,
+        truncate: bool | None,
+        *,
+        normalized: bool,
+        advance: Callable[[int], object],
+    ) -> Flow[Embeddings]:
         check_texts(texts, what="texts")
-        names = () if task is None else resolve_name(TASKS, task, what="task")
-        loaded = self.load()
-        width = check_dimensions(self._dimensions if dimensions is None else dimensions, loaded.runner.width)
-        prompt = next((loaded.prompts[name] or "" for name in names if name in loaded.prompts), "")
-        sequences = loaded.tokenizer.texts(
-            texts,
-            prompt=loaded.default_prompt if task is None else prompt,
-            truncate=self._truncate if truncate is None else truncate,
-        )
-        return _Work(loaded.runner, sequences, width)
-
-
-class _Work(NamedTuple):
-    runner: ModelRunner
-    sequences: Sequence[TokenSequence]
-    width: int
-
-    def finish(self, rows: FloatArray, *, normalized: bool) -> Embeddings:
-        vectors = cut(rows, self.width)
-        tokens = sum(len(sequence) for sequence in self.sequences)
+        model: EmbeddingModel = yield self.load
+        prompt, full = model.prompt(task), (yield lambda: model.width)
+        width = check_dimensions(self._dimensions if dimensions is None else dimensions, full)
+        truncate = self._truncate if truncate is None else truncate
+        rows = np.zeros((len(texts), full), np.float32)
+        missing: Sequence[int] = range(len(texts))
+        store = None
+        if self._cache is not None:
+            key = CacheKey(*model.identity, task or "", full, normalized=False, prompt=prompt, truncate=truncate)
+            missing = _fill(rows, (yield partial(self._cache.get_many, key, texts)))
+            advance(len(texts) - len(missing))
+            store = partial(self._cache.put_many, key)
+        submit = partial(model.submit, task=task, truncate=truncate, on_progress=advance)
+        windows = _windows(texts, missing, by_length=model.by_length)
+        tokens = yield from _run(texts, windows, rows, submit, store)
+        vectors = cut(rows, width)
         return Embeddings(normalize(vectors) if normalized else vectors, Usage(tokens))
+
+
+def _run(
+    texts: Sequence[str],
+    windows: Sequence[Sequence[int]],
+    rows: FloatArray,
+    submit: Callable[[Sequence[str], Sequence[int]], Pending],
+    store: Callable[[Sequence[str], FloatArray], None] | None,
+) -> Flow[int]:
+    """Embed the texts of the windows into their rows, and count the tokens."""
+    tokens = 0
+    running: deque[tuple[Sequence[int], Pending]] = deque()
+    waiting = deque(windows)
+    try:
+        while waiting or running:
+            if waiting and len(running) < _AHEAD:
+                window = waiting.popleft()
+                running.append((window, (yield partial(submit, [texts[index] for index in window], window))))
+                continue
+            window, pending = running[0]
+            rows[window], ran = pending.finish((yield pending.future))
+            running.popleft()
+            tokens += ran
+            if store is not None:
+                yield partial(store, [texts[index] for index in window], rows[window])
+    finally:
+        for _, pending in running:
+            pending.future.cancel()
+    return tokens
+
+
+def _fill(rows: FloatArray, found: Sequence[FloatArray | None]) -> list[int]:
+    """Put the vectors that were found into their rows; the indices of the others."""
+    missing = []
+    for index, vector in enumerate(found):
+        if vector is None:
+            missing.append(index)
+        else:
+            rows[index] = vector
+    return missing
+
+
+def _windows(texts: Sequence[str], indices: Sequence[int], *, by_length: bool) -> list[Sequence[int]]:
+    """Indices in lots, the longest texts first, so that the lengths of a pass are near each other."""
+    if by_length and len(indices) > _WINDOW:
+        indices = sorted(indices, key=lambda index: -len(texts[index]))
+    return [indices[start : start + _WINDOW] for start in range(0, len(indices), _WINDOW)]
 
 
 def _progress(total: int, *, show: bool) -> tqdm[Any]:

@@ -2,52 +2,68 @@
 
 from __future__ import annotations
 
-import asyncio
+import logging
 import os
 import threading
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from jina_components.core.component import Component
-from jina_components.core.inputs import as_documents, check_count, check_query
-from jina_components.core.vectors import top_indices
-from jina_components.errors import InputError
-from jina_components.models.catalog import BY_NAME, DEFAULT_RERANKER
-from jina_components.models.loading import LoadOptions, load_cross_encoder, load_maxsim
-from jina_components.types import Document, Ranking, ScoredDocument, Usage
+from jina_components.core.flow import Flow, adrive, drive
+from jina_components.core.inputs import as_list, check_count, check_query
+from jina_components.errors import ConfigError, InputError
+from jina_components.models.catalog import DEFAULT_RERANKER
+from jina_components.models.endpoint import Endpoint
+from jina_components.models.loading import LoadOptions, load_scorer
+from jina_components.models.scoring import Limits, Scorer
+from jina_components.models.tokenize import check_text
+from jina_components.types import Document, DocumentFailure, Ranking, ScoredDocument, Usage
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from jina_components.types import FloatArray
-
-
-class _Scorer(Protocol):
-    """Raw scores of documents (any monotone scale) and the tokens they cost."""
-
-    def score(self, query: str, texts: Sequence[str], *, truncate: bool) -> tuple[FloatArray, int]: ...
-
-    def scale(self, raw: FloatArray) -> NDArray[np.floating[Any]]: ...
+logger = logging.getLogger(__name__)
 
 
 class Reranker(Component):
     """Scores each document against the query and sorts.
 
     The offline default is exact late interaction over the bundled token vectors: untrained, so it orders
-    by soft word overlap, and a stand-in until a trained cross-encoder is passed. Scores of cross-encoders
-    are the sigmoid of the logit, 0 to 1.
+    by soft word overlap, and a stand-in until a trained cross-encoder is passed.
+
+    A cross-encoder's score is the sigmoid of its logit, 0 to 1. Documents are ordered by the float32 logit. The
+    sigmoid is taken in float64, where it keeps any two logits from -700 to 23 apart, except those nearer to 0 than
+    1e-8.
+
+    A document that does not fit the model's context beside the query is cut into overlapping chunks (80
+    tokens, or a quarter of a chunk if that is less), and scores what its best chunk does (MaxP, Dai & Callan
+    2019). The context of the offline default is 8192 tokens for query and document each.
+
+    A document that cannot be scored is left out, listed in `Ranking.failures` and logged.
 
     Thread-safe; nothing is loaded before the first call or `load()`. Pickles as its settings.
 
     Args:
         model: Catalog name, folder of a sequence-classification checkpoint with one label, or hub id.
-        backend: `auto`, `static` or `torch` (needs `jina-components[torch]`).
-        device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`.
+        backend: `auto`, `static`, `torch` (needs `jina-components[torch]`), `onnx` (needs `jina-components[onnx]`) or
+            `http`. `auto` takes `http` when there is an endpoint, `static` for a token table, else `torch`.
+        device: `auto` (CUDA, then MPS, then the CPU), `cpu`, `cuda`, `cuda:1`, `mps`.
+        precision: `auto`, `float32`, `bfloat16`, `float16` or `int8`; logits are float32 whatever it is. `auto` takes
+            float16 on a GPU, bfloat16 on a CPU with instructions for it, else float32.
+        endpoint: A server that runs the model; its scores come as they are.
         revision: Commit, tag or branch on the hub, to override the pinned one.
         offline: Never ask the hub.
         token_budget: Tokens a forward pass may hold; None for the backend's own.
+        max_query_length: Cut the query to this many tokens of the model, special ones not counted. None
+            for all of it, which must leave an eighth of a cross-encoder's context to the documents.
+        max_document_length: Cut each document to this many tokens; None for all of it.
+        strict: Raise for a document that cannot be scored.
+
+    Raises:
+        ConfigError, UnknownNameError: a wrong setting.
 
     Example:
         >>> Reranker().rerank("capital of France", ["Bread is baked.", "Paris is France's capital."])[0].index
@@ -60,15 +76,31 @@ class Reranker(Component):
         *,
         backend: str = "auto",
         device: str = "auto",
+        precision: str = "auto",
+        endpoint: Endpoint | None = None,
         revision: str | None = None,
         offline: bool = False,
         token_budget: int | None = None,
+        max_query_length: int | None = None,
+        max_document_length: int | None = None,
+        strict: bool = False,
     ) -> None:
         self._model_name = os.fspath(model)
         self._options = LoadOptions(
-            backend=backend, device=device, revision=revision, offline=offline, token_budget=token_budget
+            backend=backend,
+            device=device,
+            precision=precision,
+            endpoint=endpoint,
+            revision=revision,
+            offline=offline,
+            token_budget=token_budget,
         )
-        self._scorer: _Scorer | None = None
+        self._limits = Limits(
+            _check_length(max_query_length, "max_query_length"),
+            _check_length(max_document_length, "max_document_length"),
+        )
+        self._strict = strict
+        self._scorer: Scorer | None = None
         self._loading = threading.Lock()
 
     @property
@@ -90,26 +122,21 @@ class Reranker(Component):
             query: What is asked.
             documents: Candidates; an empty list gives an empty ranking.
             top_n: Return this many; None for all.
-            truncate: Cut pairs to the model's context instead of raising.
+            truncate: Score a document over the context by its head rather than its best chunk, and cut a query
+                that leaves the documents too little of it instead of raising.
+
+        Returns:
+            The ranking; `index` is the position in `documents`. Documents without text, with invalid Unicode, of
+            over 5,000,000 characters or of a wrong type are in `failures`. `usage` counts the tokens that ran:
+            query and document or chunk, equal ones once.
 
         Raises:
-            InputError: an empty query, a bare string, a blank item, or one over the context; `.index`
-                names it.
+            InputError: an empty query, or one that does not fit; a bare string; a bad document if `strict`,
+                `.index` names it.
             UnknownNameError, ModelFilesError, MissingDependencyError: the model cannot be loaded.
             BackendError: the model failed.
         """
-        check_query(query)
-        if top_n is not None:
-            check_count(top_n, what="top_n")
-        candidates = as_documents(documents, what="documents")
-        if not candidates:
-            return Ranking()
-        scorer = self.load()
-        raw, tokens = scorer.score(query, [document.text for document in candidates], truncate=truncate)
-        scores = scorer.scale(raw)
-        best = top_indices(raw, min(top_n or len(raw), len(raw)))
-        results = tuple(ScoredDocument(candidates[i], float(scores[i]), int(i)) for i in best)
-        return Ranking(results, Usage(tokens))
+        return drive(self._flow(query, documents, top_n, truncate=truncate))
 
     async def arerank(
         self,
@@ -119,58 +146,95 @@ class Reranker(Component):
         top_n: int | None = None,
         truncate: bool = False,
     ) -> Ranking:
-        """`rerank` without blocking the event loop."""
-        return await asyncio.to_thread(self.rerank, query, documents, top_n=top_n, truncate=truncate)
+        """`rerank` without blocking the event loop; cancelling stops the model before its next pass."""
+        return await adrive(self._flow(query, documents, top_n, truncate=truncate))
 
-    def load(self) -> _Scorer:
+    def _flow(
+        self, query: str, documents: Sequence[str | Document], top_n: int | None, *, truncate: bool
+    ) -> Flow[Ranking]:
+        check_text(check_query(query), "The query")
+        if top_n is not None:
+            check_count(top_n, what="top_n")
+        candidates, failures = self._candidates(documents)
+        if not candidates:
+            return Ranking(failures=_report(failures))
+        scorer = yield self.load
+        texts = [document.text for document in candidates.values()]
+        pending = yield partial(scorer.submit, query, texts, truncate=truncate)
+        try:
+            raw, tokens = pending.finish((yield pending.future))
+        finally:
+            pending.future.cancel()
+        for index in [index for index, score in zip(candidates, raw, strict=True) if np.isnan(score)]:
+            self._refuse(InputError(f"documents[{index}] has no text the model's tokenizer keeps.", index), failures)
+        scores = _best_first([*candidates], raw, scorer)
+        results = [ScoredDocument(candidates[index], score, index) for index, score in scores[:top_n]]
+        return Ranking(tuple(results), Usage(tokens), _report(failures))
+
+    def load(self) -> Scorer:
         """Load the model now rather than at the first call."""
         with self._loading:
             if self._scorer is None:
-                spec = BY_NAME.get(self._model_name)
-                kind = _LateInteraction if spec is not None and spec.kind == "late-interaction" else _CrossEncoder
-                self._scorer = kind(self._model_name, self._options)
+                self._scorer = load_scorer(self._model_name, self._options, self._limits)
             return self._scorer
 
     def close(self) -> None:
-        """Give the model's memory back; the next call loads it again."""
+        """Give memory and connections back; the next call opens them again."""
         with self._loading:
-            self._scorer = None
+            scorer, self._scorer = self._scorer, None
+        if scorer is not None:
+            scorer.close()
 
     def __repr__(self) -> str:
         return f"Reranker({self._model_name!r})"
 
+    def _candidates(self, documents: Sequence[str | Document]) -> tuple[dict[int, Document], dict[int, InputError]]:
+        """Good documents, and what is wrong with the others, by index."""
+        good: dict[int, Document] = {}
+        failures: dict[int, InputError] = {}
+        for index, item in enumerate(as_list(documents, what="documents")):
+            try:
+                good[index] = _as_document(item, index)
+            except InputError as error:
+                self._refuse(error, failures)
+        return good, failures
 
-class _CrossEncoder:
-    def __init__(self, name: str, options: LoadOptions) -> None:
-        self._model = load_cross_encoder(name, options)
-
-    def score(self, query: str, texts: Sequence[str], *, truncate: bool) -> tuple[FloatArray, int]:
-        pairs = self._model.tokenizer.pairs(query, texts, truncate=truncate)
-        # Equal pairs run once: in two rows of a batch their scores could differ by a rounding, and not tie.
-        distinct = {pair.ids.tobytes(): pair for pair in pairs}
-        rows = self._model.runner.run(list(distinct.values()))[:, 0]
-        scores = dict(zip(distinct, rows, strict=True))
-        raw = np.array([scores[pair.ids.tobytes()] for pair in pairs], np.float32)
-        return raw, sum(len(pair) for pair in pairs)
-
-    def scale(self, raw: FloatArray) -> NDArray[np.floating[Any]]:
-        # The sigmoid, in float64, where that of a confident logit does not saturate so soon into ties.
-        scores: NDArray[np.float64] = np.exp(-np.logaddexp(0, -raw.astype(np.float64)))
-        return scores
+    def _refuse(self, error: InputError, failures: dict[int, InputError]) -> None:
+        if self._strict or error.index is None:
+            raise error
+        failures[error.index] = error
 
 
-class _LateInteraction:
-    def __init__(self, name: str, options: LoadOptions) -> None:
-        self._tokenizer, self._maxsim = load_maxsim(name, options)
+def _best_first(indices: Sequence[int], raw: NDArray[Any], scorer: Scorer) -> list[tuple[int, float]]:
+    """(index, score) by raw score; equal ones keep their order, NaN is left out."""
+    kept = np.flatnonzero(~np.isnan(raw))
+    order = kept[np.argsort(-raw[kept], kind="stable")]
+    scores = scorer.scale(raw[order]).tolist()
+    return [(indices[row], score) for row, score in zip(order, scores, strict=True)]
 
-    def score(self, query: str, texts: Sequence[str], *, truncate: bool) -> tuple[FloatArray, int]:
-        try:
-            [question] = self._tokenizer.texts([query], truncate=truncate)
-        except InputError as error:
-            raise InputError(f"The query does not fit: {error}") from error
-        documents = self._tokenizer.texts(texts, truncate=truncate)
-        tokens = len(question) * len(documents) + sum(len(document) for document in documents)
-        return self._maxsim.score(question, documents), tokens
 
-    def scale(self, raw: FloatArray) -> NDArray[np.floating[Any]]:
-        return raw
+def _as_document(item: object, index: int) -> Document:
+    name = f"documents[{index}]"
+    if not isinstance(item, str | Document):
+        raise InputError(f"{name} must be str or Document, got {type(item).__name__}.", index)
+    document = item if isinstance(item, Document) else Document(item)
+    if not document.text.strip():
+        raise InputError(f"{name} is empty: leave it out.", index)
+    check_text(document.text, name, index)
+    return document
+
+
+def _report(failures: dict[int, InputError]) -> tuple[DocumentFailure, ...]:
+    """The failures by index; logged, since a caller may look at the results alone."""
+    if not failures:
+        return ()
+    ordered = tuple(DocumentFailure(index, failures[index]) for index in sorted(failures))
+    more = f" (and {len(ordered) - 1} more)" if len(ordered) > 1 else ""
+    logger.warning("not ranked: %s%s", ordered[0].error, more)
+    return ordered
+
+
+def _check_length(length: int | None, what: str) -> int | None:
+    if length is not None and (not isinstance(length, int) or isinstance(length, bool) or length < 1):
+        raise ConfigError(f"{what} must be a positive integer or None, got {length!r}.")
+    return length

@@ -95,12 +95,32 @@ class ScoredDocument:
         return f"ScoredDocument({self.score:.4f}, {shorten(self.document.text)!r})"
 
 
+@dataclass(frozen=True, slots=True)
+class DocumentFailure:
+    """A document that could not be ranked, and why.
+
+    Attributes:
+        index: Position in the list that was ranked.
+        error: What is wrong with it.
+    """
+
+    index: int
+    error: JinaComponentsError
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Ranking(Sequence[ScoredDocument]):
-    """Documents ranked for a query, best first; behaves as a sequence of them."""
+    """Documents ranked for a query, best first; behaves as a sequence of them.
+
+    Attributes:
+        results: The documents.
+        usage: Tokens that ranking them cost.
+        failures: Documents that are not among the results because they could not be ranked, by index.
+    """
 
     results: tuple[ScoredDocument, ...] = ()
     usage: Usage = Usage()
+    failures: tuple[DocumentFailure, ...] = ()
 
     @overload
     def __getitem__(self, index: int) -> ScoredDocument: ...
@@ -116,7 +136,8 @@ class Ranking(Sequence[ScoredDocument]):
         return iter(self.results)
 
     def __repr__(self) -> str:
-        return f"Ranking({list(self.results)!r})"
+        failures = f", failures={list(self.failures)!r}" if self.failures else ""
+        return f"Ranking({list(self.results)!r}{failures})"
 
     def _repr_html_(self) -> str:
         rows = "".join(
@@ -125,7 +146,9 @@ class Ranking(Sequence[ScoredDocument]):
             f"<td style='text-align:left'>{html.escape(shorten(hit.document.text, 200))}</td></tr>"
             for rank, hit in enumerate(self.results, 1)
         )
-        return f"<table><tr><th>#</th><th>score</th><th>source</th><th>text</th></tr>{rows}</table>"
+        failures = "".join(f"<li>{f.index}: {html.escape(str(f.error))}</li>" for f in self.failures)
+        table = f"<table><tr><th>#</th><th>score</th><th>source</th><th>text</th></tr>{rows}</table>"
+        return table + (f"<p>Not ranked:</p><ul>{failures}</ul>" if failures else "")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

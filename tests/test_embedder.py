@@ -47,7 +47,7 @@ VARIED = [
 @pytest.mark.slow
 def test_real_weights_give_the_vectors_of_sentence_transformers(minilm_folder):
     model = SentenceTransformer(str(minilm_folder), device="cpu")
-    embedder = Embedder(minilm_folder)
+    embedder = Embedder(minilm_folder, precision="float32")
     texts = VARIED + [f"{text} number {n}" for n in range(3) for text in TEXTS]
     wanted = model.encode(texts, normalize_embeddings=True)
     result = embedder.embed(texts, truncate=True)

@@ -1,15 +1,21 @@
 from __future__ import annotations
 
+import logging
 import os
 import pickle
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 from tiny_checkpoints import save_checkpoint
 
 from jina_components import Document, Reranker
 from jina_components.errors import ConfigError, InputError, ModelFilesError, UnknownNameError
+from jina_components.models import tokenize
 from jina_components.models.catalog import DEFAULT_RERANKER
+from jina_components.models.scoring import sigmoid
 from jina_components.types import Ranking
 
 QUERY = "What is the capital of France?"
@@ -28,8 +34,13 @@ def tiny_folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module", params=["default", "cross-encoder"])
-def reranker(request):
-    return Reranker() if request.param == "default" else Reranker(request.getfixturevalue("tiny_folder"))
+def model(request):
+    return DEFAULT_RERANKER if request.param == "default" else request.getfixturevalue("tiny_folder")
+
+
+@pytest.fixture(scope="module")
+def reranker(model):
+    return Reranker(model)
 
 
 def test_the_document_that_answers_comes_first():
@@ -77,24 +88,87 @@ def test_nothing_in_common_is_still_ranked():
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message", "index"),
+    ("arguments", "message"),
     [
-        (("", TEXTS), "query is empty", None),
-        ((None, TEXTS), "query must be str", None),
-        ((QUERY, "bare"), "documents must be a list", None),
-        ((QUERY, ["fine", " "]), r"documents\[1\] is empty", 1),
-        ((QUERY, ["fine", 3]), r"documents\[1\] must be str or Document", 1),
-        ((QUERY, ["fine", "bad \ud800"]), "Text 1 is not valid Unicode", 1),
-        ((QUERY, ["fine", "word " * 9000]), r"Text 1 has \d+ tokens", 1),
+        (("", TEXTS), "query is empty"),
+        ((None, TEXTS), "query must be str"),
+        ((QUERY, "bare"), "documents must be a list"),
+        (("bad \ud800", TEXTS), "The query is not valid Unicode"),
+        (("bad \ud800", []), "The query is not valid Unicode"),
+        ((QUERY, iter(TEXTS)), "documents must be a list"),
     ],
-    ids=["empty", "none", "bare", "blank", "number", "surrogate", "long"],
+    ids=["empty", "none", "bare", "surrogate", "without documents", "iterator"],
 )
-async def test_bad_input_is_named(reranker, arguments, message, index):
+async def test_a_bad_call_is_refused(reranker, arguments, message):
     with pytest.raises(InputError, match=message) as caught:
         reranker.rerank(*arguments)
-    assert caught.value.index == index
+    assert caught.value.index is None
     with pytest.raises(InputError, match=message):
         await reranker.arerank(*arguments)
+
+
+BAD = {
+    "blank": (" ", r"documents\[1\] is empty"),
+    "number": (3, r"documents\[1\] must be str or Document, got int"),
+    "surrogate": ("bad \ud800", r"documents\[1\] is not valid Unicode: lone surrogate at 4"),
+    "document": (Document("bad \ud800"), r"documents\[1\] is not valid Unicode"),
+    "huge": ("x" * 5_000_001, r"documents\[1\] has 5,000,001 characters"),
+}
+
+
+@pytest.mark.parametrize(("item", "message"), BAD.values(), ids=BAD)
+async def test_a_bad_document_is_reported_and_the_rest_ranked(reranker, model, item, message, caplog):
+    documents = [TEXTS[0], item, *TEXTS[1:]]
+    with caplog.at_level(logging.WARNING):
+        ranking = reranker.rerank(QUERY, documents)
+    [failure] = ranking.failures
+    assert failure.index == failure.error.index == 1
+    with pytest.raises(InputError, match=message):
+        raise failure.error
+    [record] = caplog.records
+    assert (record.levelname, record.name) == ("WARNING", "jina_components.reranker")
+    assert str(failure.error) in record.message
+    good = reranker.rerank(QUERY, TEXTS)
+    assert good.failures == ()
+    assert [(hit.score, hit.index) for hit in ranking] == [(hit.score, hit.index + (hit.index >= 1)) for hit in good]
+    assert all(hit.document.text == documents[hit.index] for hit in ranking)
+    assert ranking.usage == good.usage
+    assert (await reranker.arerank(QUERY, documents)).results == ranking.results
+    with pytest.raises(InputError, match=message) as caught:
+        Reranker(model, strict=True).rerank(QUERY, documents)
+    assert caught.value.index == 1
+
+
+def test_nothing_but_bad_documents(reranker, caplog):
+    ranking = reranker.rerank(QUERY, ["", 3, "fine"], top_n=1)
+    assert [failure.index for failure in ranking.failures] == [0, 1]
+    assert [hit.index for hit in ranking] == [2]
+    ranking = reranker.rerank(QUERY, ["", 3])
+    assert [failure.index for failure in ranking.failures] == [0, 1]
+    assert (ranking.results, ranking.usage.total_tokens) == ((), 0)
+    assert [record.message for record in caplog.records] == [
+        "not ranked: documents[0] is empty: leave it out. (and 1 more)"
+    ] * 2
+
+
+def test_a_document_without_tokens(tiny_folder):
+    ranking = Reranker(tiny_folder).rerank(QUERY, ["\u200b", "fine", ""])
+    assert [hit.index for hit in ranking] == [1]
+    assert [failure.index for failure in ranking.failures] == [0, 2]
+    assert "documents[0] has no text the model's tokenizer keeps" in str(ranking.failures[0].error)
+    assert Reranker(tiny_folder).rerank(QUERY, ["\u200b"]).results == ()
+    with pytest.raises(InputError, match="no text") as caught:
+        Reranker(tiny_folder, strict=True).rerank(QUERY, ["fine", "\u200b"])
+    assert caught.value.index == 1
+    with pytest.raises(InputError, match="The query has no tokens"):
+        Reranker(tiny_folder).rerank("\u200b", ["fine"])
+
+
+def test_a_query_of_too_many_characters(reranker, monkeypatch):
+    monkeypatch.setattr(tokenize, "MAX_CHARACTERS", 100)
+    with pytest.raises(InputError, match="The query has 101 characters") as caught:
+        reranker.rerank("x" * 101, TEXTS)
+    assert caught.value.index is None
 
 
 @pytest.mark.parametrize("top_n", [0, -1, 2.0])
@@ -103,23 +177,67 @@ def test_bad_limits(reranker, top_n):
         reranker.rerank(QUERY, TEXTS, top_n=top_n)
 
 
-def test_a_query_over_the_context_is_no_fault_of_a_document():
-    with pytest.raises(InputError, match="query does not fit: .* 9000 tokens") as caught:
-        Reranker().rerank("word " * 9000, TEXTS)
+def test_a_query_over_the_context_is_no_fault_of_a_document(reranker, model):
+    long = "word " * 9000
+    with pytest.raises(InputError, match="query has .*tokens.*context of .*truncate=True") as caught:
+        reranker.rerank(long, TEXTS)
     assert caught.value.index is None
-    with pytest.raises(InputError, match="The query is not valid Unicode|query does not fit") as caught:
-        Reranker().rerank("bad \ud800", TEXTS)
-    assert caught.value.index is None
+    assert len(reranker.rerank(long, TEXTS, truncate=True)) == 4
+    assert len(Reranker(model, max_query_length=3).rerank(long, TEXTS)) == 4
 
 
-def test_truncation(reranker):
-    ranking = reranker.rerank(QUERY, ["word " * 9000, TEXTS[1]], truncate=True)
-    assert len(ranking) == 2
+def test_a_long_document_scores_as_its_best_chunk(reranker):
+    """The second half answers: its head alone does not show it."""
+    long = "bread oven " * 5000 + TEXTS[1]
+    assert {hit.index for hit in reranker.rerank(QUERY, [long, TEXTS[0]])} == {0, 1}
+    best, head = (reranker.rerank(QUERY, [long], truncate=cut) for cut in (False, True))
+    assert best[0].score > head[0].score
+    assert best.usage.total_tokens > head.usage.total_tokens
+    assert head[0].score == reranker.rerank(QUERY, ["bread oven " * 5000], truncate=True)[0].score
+
+
+def words(count):
+    return " ".join("abcdefghijklmnopqrstuvwxyz"[number % 26] for number in range(count))
+
+
+def test_limits_cut_to_the_token(reranker, model):
+    limited = Reranker(model, max_query_length=2, max_document_length=5)
+    got = limited.rerank(words(9), [words(5), words(8), words(4)])
+    wanted = reranker.rerank(words(2), [words(5), words(5), words(4)])
+    assert [(hit.score, hit.index) for hit in got] == [(hit.score, hit.index) for hit in wanted]
+    assert got.usage == wanted.usage
+
+
+def test_usage_counts_what_ran(tiny_folder):
+    """[CLS] a [SEP] b [SEP] is 5 tokens; equal pairs run once, bad ones not at all."""
+    assert Reranker(tiny_folder).rerank("a", ["b", "c d", "b", " "]).usage.total_tokens == 5 + 6
+
+
+FLOATS = st.floats(-20, 20, width=32)
+
+
+@given(FLOATS, FLOATS)
+@settings(max_examples=500)
+def test_scores_are_strictly_monotone_in_the_logit(one, other):
+    low, high = sorted((one, other))
+    assume(low < high)
+    lower, higher = sigmoid(np.array([low, high], np.float32))
+    assert 0 < lower <= higher < 1
+    assert lower < higher or max(abs(low), abs(high)) < 1e-8
+
+
+@given(st.floats(-700, 23, width=32))
+@settings(max_examples=500)
+def test_neighbouring_logits_have_different_scores(logit):
+    assume(abs(logit) >= 1e-8)
+    pair = np.array([logit, np.nextafter(np.float32(logit), np.float32(np.inf))], np.float32)
+    lower, higher = sigmoid(pair)
+    assert lower < higher
 
 
 async def test_the_async_twin_agrees(reranker):
-    for settings in ({}, {"top_n": 2}, {"truncate": True}):
-        assert await reranker.arerank(QUERY, TEXTS, **settings) == reranker.rerank(QUERY, TEXTS, **settings)
+    for options in ({}, {"top_n": 2}, {"truncate": True}):
+        assert await reranker.arerank(QUERY, TEXTS, **options) == reranker.rerank(QUERY, TEXTS, **options)
 
 
 def test_a_score_does_not_depend_on_its_neighbours(reranker):
@@ -160,6 +278,10 @@ def test_wrong_settings_are_errors_and_never_another_model():
         Reranker(backend="tensorflow")
     with pytest.raises(ConfigError, match="token_budget"):
         Reranker(token_budget=-1)
+    with pytest.raises(ConfigError, match="max_query_length must be a positive integer or None, got 0"):
+        Reranker(max_query_length=0)
+    with pytest.raises(ConfigError, match="max_document_length must be"):
+        Reranker(max_document_length=2.5)
     with pytest.raises(ConfigError, match="backend='torch' cannot run"):
         Reranker(backend="torch").load()
     with pytest.raises(ConfigError, match="runs on the CPU"):
@@ -167,6 +289,6 @@ def test_wrong_settings_are_errors_and_never_another_model():
     with pytest.raises(ConfigError, match="is of kind 'embedding', where 'cross-encoder' is needed"):
         Reranker("all-MiniLM-L6-v2", offline=True).load()
     with pytest.raises(UnknownNameError, match="Did you mean 'ms-marco-MiniLM-L6-v2'"):
-        Reranker("ms-marco-MiniLM-L12-v2").load()
+        Reranker("ms-marco-MiniLM-L6-v3").load()
     with pytest.raises(ModelFilesError, match="not a folder"):
         Reranker("/no/such/folder").load()

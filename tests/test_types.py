@@ -4,7 +4,7 @@ import pytest
 
 from jina_components import Document, errors
 from jina_components.errors import InputError, JinaComponentsError
-from jina_components.types import Answer, Citation, Page, Ranking, ScoredDocument, Usage, shorten
+from jina_components.types import Answer, Citation, DocumentFailure, Page, Ranking, ScoredDocument, Usage, shorten
 
 
 def test_document_ids_are_derived_from_text_and_metadata():
@@ -35,6 +35,17 @@ def test_ranking_is_a_sequence():
     ranking = Ranking(hits, Usage(3))
     assert (len(ranking), list(ranking), ranking[0], ranking[1:]) == (3, list(hits), hits[0], hits[1:])
     assert pickle.loads(pickle.dumps(ranking)) == ranking
+
+
+def test_a_ranking_shows_what_it_leaves_out():
+    hits = (ScoredDocument(Document("a"), 1.0, 1),)
+    assert "failures" not in repr(Ranking(hits))
+    assert "Not ranked" not in Ranking(hits)._repr_html_()
+    ranking = Ranking(hits, failures=(DocumentFailure(0, InputError("documents[0] is <empty>.", 0)),))
+    assert "failures=[DocumentFailure(index=0, error=InputError('documents[0] is <empty>.', 0))]" in repr(ranking)
+    assert "Not ranked:</p><ul><li>0: documents[0] is &lt;empty&gt;.</li>" in ranking._repr_html_()
+    copy = pickle.loads(pickle.dumps(ranking))
+    assert (copy.results, str(copy.failures[0].error)) == (hits, "documents[0] is <empty>.")
 
 
 def test_html_is_escaped():

@@ -16,6 +16,8 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules import Transformer
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 
+from jina_components.models.runner import TokenSequence
+
 TEXTS = [
     "The quick brown fox jumps over the lazy dog.",
     "hello",
@@ -26,6 +28,7 @@ TEXTS = [
 ]
 _SIZE = {"num_hidden_layers": 2, "num_attention_heads": 2, "hidden_size": 32, "intermediate_size": 64}
 _WIDE = {"initializer_range": 0.3}  # so that texts differ clearly
+_ROBERTA = {**_SIZE, **_WIDE, "max_position_embeddings": 66, "pad_token_id": 1, "type_vocab_size": 1}
 VOCABULARY = 300
 
 
@@ -65,12 +68,22 @@ _FAMILIES: dict[str, tuple[str, dict[str, Any], Any]] = {
         {**_WIDE, "dim": 32, "hidden_dim": 64, "n_layers": 2, "n_heads": 2, "max_position_embeddings": 64},
         wordpiece,
     ),
-    "xlm-roberta": (
-        "XLMRoberta",
-        {**_SIZE, **_WIDE, "max_position_embeddings": 66, "pad_token_id": 1, "type_vocab_size": 1},
-        byte_bpe,
-    ),
+    "roberta": ("Roberta", _ROBERTA, byte_bpe),
+    "xlm-roberta": ("XLMRoberta", _ROBERTA, byte_bpe),
+    "camembert": ("Camembert", _ROBERTA, byte_bpe),
     "mpnet": ("MPNet", {**_SIZE, **_WIDE, "max_position_embeddings": 66, "pad_token_id": 1}, byte_bpe),
+    "electra": ("Electra", {**_SIZE, **_WIDE, "embedding_size": 16, "max_position_embeddings": 64}, wordpiece),
+    "deberta-v2": (
+        "DebertaV2",
+        {
+            **_SIZE, **_WIDE, "max_position_embeddings": 64, "type_vocab_size": 0, "relative_attention": True,
+            "position_buckets": 16, "pos_att_type": ["p2c", "c2p"], "norm_rel_ebd": "layer_norm", "share_att_key": True,
+            "position_biased_input": False,
+        },
+        wordpiece,
+    ),
+    "nomic-bert": ("NomicBert", {**_SIZE, **_WIDE, "max_position_embeddings": 64}, wordpiece),
+    "gte": ("Gte", {**_SIZE, **_WIDE, "max_position_embeddings": 64, "pad_token_id": 0}, wordpiece),
     "modernbert": (
         "ModernBert",
         {
@@ -95,6 +108,8 @@ _FAMILIES: dict[str, tuple[str, dict[str, Any], Any]] = {
     ),
 }  # fmt: skip
 FAMILIES = tuple(_FAMILIES)
+NATIVE = ("bert", "roberta", "xlm-roberta", "camembert", "mpnet", "distilbert")
+PADDED = tuple(family for family in FAMILIES if family not in NATIVE)
 
 
 def save_checkpoint(folder: Path, family: str = "bert", *, head: str = "Model", **settings: Any) -> Path:
@@ -107,6 +122,32 @@ def save_checkpoint(folder: Path, family: str = "bert", *, head: str = "Model", 
     model.save_pretrained(folder)
     save_tokenizer(folder, tokenizer(), model_max_length=48)
     return folder
+
+
+def random_sequences(lengths: Sequence[int], *, types: int = 1, seed: int = 0) -> list[TokenSequence]:
+    """Sequences of random tokens, none of them special; of `types` token types in blocks."""
+    random = np.random.default_rng(seed)
+
+    def make(length: int) -> TokenSequence:
+        blocks = np.sort(random.integers(types, size=length)).astype(np.int32)
+        return TokenSequence(
+            random.integers(5, VOCABULARY, size=length).astype(np.int32), blocks if types > 1 else None
+        )
+
+    return [make(length) for length in lengths]
+
+
+def run_transformers(folder: Path, sequences: Sequence[TokenSequence], auto: Any = transformers.AutoModel) -> list[Any]:
+    """What transformers gives for each sequence alone, in float32: token vectors, or logits for a classifier."""
+    model = auto.from_pretrained(folder, dtype=torch.float32).eval()
+    outputs = []
+    for sequence in sequences:
+        inputs = {"input_ids": torch.from_numpy(sequence.ids.astype(np.int64))[None]}
+        if sequence.type_ids is not None:
+            inputs["token_type_ids"] = torch.from_numpy(sequence.type_ids.astype(np.int64))[None]
+        with torch.inference_mode():
+            outputs.append(model(**inputs)[0][0].numpy())
+    return outputs
 
 
 def save_tokenizer(folder: Path, tokenizer: Tokenizer, **settings: Any) -> None:

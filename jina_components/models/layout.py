@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 from jina_components.errors import ModelFilesError
+
+_PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +28,8 @@ class Layout:
 
     Attributes:
         folder: The model folder.
-        modules: Steps in order; empty for a plain checkpoint.
+        modules: Steps in order; empty for a plain checkpoint (only config.json), for which the caller decides what
+            follows the transformer.
         config: The checkpoint's own `config.json`.
         prompts: Text put before an input, by prompt name.
         default_prompt_name: The prompt used when none is asked for.
@@ -76,7 +79,7 @@ def read_layout(folder: Path) -> Layout:
     Raises:
         ModelFilesError: no model there, or a JSON file is broken.
     """
-    modules = tuple(_read_module(folder, row) for row in read_json(folder / "modules.json", default=[]))
+    modules = tuple(_read_module(folder, row) for row in _module_rows(folder))
     transformer_folder = next((m.folder for m in modules if m.type == "Transformer"), folder)
     config = read_json(transformer_folder / "config.json", default={})
     if not modules and not config:
@@ -88,13 +91,73 @@ def read_layout(folder: Path) -> Layout:
     return Layout(folder, modules, config, prompts, default_name)
 
 
-def _read_module(folder: Path, row: Mapping[str, Any]) -> Module:
-    try:
-        kind, path = row["type"].rsplit(".", 1)[-1], folder / row.get("path", "")
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ModelFilesError(f"{folder / 'modules.json'} names no type and path in {row!r}.") from error
-    name = "sentence_bert_config.json" if kind == "Transformer" else "config.json"
-    return Module(kind, path, read_json(path / name, default={}))
+def module_paths(folder: Path) -> list[str]:
+    """The folders that modules.json names, relative to the model's; empty when there is no such file.
+
+    Raises:
+        ModelFilesError: the file is broken, or a path leads out of the model's folder.
+    """
+    return [row["path"] for row in _module_rows(folder)]
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The safetensors of a transformer, Dense or table folder: one file, or the shards that its index names.
+
+    Raises:
+        ModelFilesError: none there (pickled weights are never loaded), or a shard is missing; says which.
+    """
+    if (folder / "model.safetensors").is_file():
+        return [folder / "model.safetensors"]
+    index = folder / "model.safetensors.index.json"
+    shards = read_json(index, default={}).get("weight_map")
+    if not shards:
+        raise no_safetensors(str(folder), (path.name for path in folder.glob("*")))
+    if not isinstance(shards, dict) or not all(_is_file_name(name) for name in shards.values()):
+        raise ModelFilesError(f"{index}: weight_map must give a file name of the same folder for each tensor.")
+    files = [folder / name for name in sorted(set(shards.values()))]
+    if missing := [file.name for file in files if not file.is_file()]:
+        raise ModelFilesError(f"{folder} is incomplete: {index.name} names {', '.join(missing)}, not there.")
+    return files
+
+
+def no_safetensors(where: str, names: Iterable[str]) -> ModelFilesError:
+    """The error for a model whose files `names` are without weights that can be loaded."""
+    pickles = sorted(name for name in names if name.endswith(_PICKLES))
+    if not pickles:
+        return ModelFilesError(f"{where} holds no weights: neither model.safetensors nor an index of its parts.")
+    return ModelFilesError(
+        f"{where} holds only pickled weights ({', '.join(pickles)}), which are never loaded: opening them can run "
+        "code. Convert them where you trust them, with transformers' AutoModel.from_pretrained(…).save_pretrained"
+        "(folder, safe_serialization=True) or the hub's space safetensors/convert, then pass that folder or revision."
+    )
+
+
+def _is_file_name(name: object) -> bool:
+    return isinstance(name, str) and name != "" and PureWindowsPath(name).name == name
+
+
+def _module_rows(folder: Path) -> list[dict[str, str]]:
+    """Type and path of each row of modules.json."""
+    rows = read_json(folder / "modules.json", default=[])
+    return [_checked_row(folder / "modules.json", row) for row in rows]
+
+
+def _checked_row(file: Path, row: object) -> dict[str, str]:
+    kind, path = (row.get("type"), row.get("path", "")) if isinstance(row, dict) else (None, None)
+    if not isinstance(kind, str) or not isinstance(path, str):
+        raise ModelFilesError(f"{file} names no type and path in {row!r}.")
+    strict = PureWindowsPath(path)  # which knows the separators and drives of every system
+    if strict.drive or strict.root or ".." in strict.parts:
+        raise ModelFilesError(f"{file} names the path {path!r}, which leads out of the model's folder.")
+    return {"type": kind, "path": path}
+
+
+def _read_module(folder: Path, row: Mapping[str, str]) -> Module:
+    kind, path = row["type"].rsplit(".", 1)[-1], folder / row["path"]
+    settings = path / "config.json"
+    if kind == "Transformer":  # named for the architecture once (sentence_roberta_config.json …), for BERT today
+        settings = min(path.glob("sentence_*_config.json"), default=path / "sentence_bert_config.json")
+    return Module(kind, path, read_json(settings, default={}))
 
 
 def read_json(path: Path, *, default: Any = None) -> Any:  # noqa: ANN401 (JSON has no type)

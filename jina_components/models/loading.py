@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from jina_components.core.names import resolve_name
 from jina_components.errors import ConfigError, ModelFilesError
+from jina_components.models.calibration import TEXTS
 from jina_components.models.catalog import BY_NAME
+from jina_components.models.embedding import EmbeddingModel, LocalModel, RemoteModel
+from jina_components.models.endpoint import Endpoint
 from jina_components.models.files import ModelFiles, find_files
-from jina_components.models.layout import Layout, read_json, read_layout
+from jina_components.models.layout import Layout, Module, read_json, read_layout
 from jina_components.models.maxsim import MaxSimScorer
 from jina_components.models.runner import Backend, ModelRunner
+from jina_components.models.scoring import CrossEncoder, LateInteraction, Limits, RemoteScorer, Scorer
 from jina_components.models.spec import ModelKind
 from jina_components.models.tokenize import TextTokenizer, load_tokenizer, unknown_token_id
 
@@ -27,6 +31,7 @@ _OFFSET_POSITIONS = frozenset({
     "camembert", "data2vec-text", "longformer", "mpnet", "roberta", "roberta-prelayernorm", "xlm-roberta",
     "xlm-roberta-xl", "xmod",
 })  # fmt: skip
+PRECISIONS = {name: name for name in ("auto", "float32", "bfloat16", "float16", "int8")}
 # A tokenizer without a limit of its own is saved with a huge one.
 _NO_LIMIT = 10**9
 
@@ -36,56 +41,78 @@ class LoadOptions:
     """How to load a model; the same for every component that has one.
 
     Attributes:
-        backend: `auto`, `static` or `torch`. `auto` takes `static` for a token table, else `torch`.
+        backend: `auto`, `static`, `torch`, `onnx` or `http`. `auto` takes `http` when there is an endpoint, `static`
+            for a token table, else `torch`.
         device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`. `auto` takes CUDA, then MPS, then the CPU.
+        endpoint: The server that runs the model.
         revision: Commit, tag or branch on the hub, to override the pinned one.
         offline: Never ask the hub; what is not in its cache is an error.
+        precision: `auto`, `float32`, `bfloat16`, `float16` or `int8`. `auto` takes float16 on a GPU, bfloat16 on a
+            CPU with instructions for it (AVX512-BF16, AMX), else float32.
         token_budget: Tokens (padding included) a forward pass may hold; None for the backend's own.
     """
 
     backend: str = "auto"
     device: str = "auto"
+    precision: str = "auto"
+    endpoint: Endpoint | None = None
     revision: str | None = None
     offline: bool = False
     token_budget: int | None = None
 
     def __post_init__(self) -> None:
-        if self.backend != "auto":
+        if self.backend not in ("auto", "http"):
             resolve_name(_EMBEDDING_BACKENDS, self.backend, what="backend")
+        if (self.backend == "http") != (self.endpoint is not None) and self.backend != "auto":
+            raise ConfigError("backend='http' and endpoint=Endpoint(…) belong together.")
+        resolve_name(PRECISIONS, self.precision, what="precision")
         if self.token_budget is not None and self.token_budget < 1:
             raise ConfigError(f"token_budget must be positive, got {self.token_budget}.")
 
 
-@dataclass(frozen=True, slots=True)
-class LoadedModel:
-    """A model ready to run: its tokenizer, its owner thread, and the prompts it was trained with."""
-
-    tokenizer: TextTokenizer
-    runner: ModelRunner
-    prompts: Mapping[str, str]
-    default_prompt: str = ""
-
-
-def load_embedding_model(name: str, options: LoadOptions) -> LoadedModel:
-    """Load a sentence-transformers folder or a token table.
+def load_embedding_model(name: str, options: LoadOptions) -> EmbeddingModel:
+    """Load a sentence-transformers folder or a token table, or speak to an endpoint.
 
     Raises:
         UnknownNameError, ModelFilesError, MissingDependencyError, ConfigError: it cannot be loaded; says why.
     """
+    if options.endpoint is not None:
+        from jina_components.models.backends.http import HTTPEmbeddingModel
+
+        return RemoteModel(HTTPEmbeddingModel(name, options.endpoint))
     files, layout = _find(name, options, "embedding")
-    backend_name = _choose_backend(layout, options.backend)
-    tokenizer, backend = _EMBEDDING_BACKENDS[backend_name](files, layout, options.device)
-    logger.info("loaded %s: backend=%s, context=%s", name, backend_name, tokenizer.context)
-    runner = ModelRunner(backend, token_budget=options.token_budget)
-    return LoadedModel(tokenizer, runner, layout.prompts, layout.default_prompt)
+    layout = _with_pooling(layout)
+    tokenizer, backend = _EMBEDDING_BACKENDS[_choose_backend(layout, options.backend)](files, layout, options)
+    return LocalModel(
+        tokenizer=tokenizer,
+        runner=ModelRunner(backend, token_budget=options.token_budget),
+        prompts={**layout.prompts, **(files.spec.prompts if files.spec is not None else {})},
+        default_prompt=layout.default_prompt,
+        files=files,
+        precision=backend.precision,
+    )
 
 
-def load_cross_encoder(name: str, options: LoadOptions) -> LoadedModel:
-    """Load a sequence-classification folder with one label.
+def load_scorer(name: str, options: LoadOptions, limits: Limits) -> Scorer:
+    """Load a sequence-classification folder with one label, or a token table, or speak to an endpoint.
 
     Raises:
         UnknownNameError, ModelFilesError, MissingDependencyError, ConfigError: it cannot be loaded; says why.
     """
+    if options.endpoint is not None:
+        from jina_components.models.backends.http import HTTPReranker
+
+        if limits != Limits():
+            raise ConfigError(
+                "An endpoint counts tokens by itself: leave max_query_length and max_document_length out."
+            )
+        return RemoteScorer(HTTPReranker(name, options.endpoint))
+    spec = BY_NAME.get(name)
+    if spec is not None and spec.kind == "late-interaction":
+        files, layout = _find(name, options, "late-interaction")
+        _choose_backend(layout, options.backend)
+        tokenizer, table = _load_static(files, layout, options)
+        return LateInteraction(tokenizer, MaxSimScorer(table), limits)
     _, layout = _find(name, options, "cross-encoder")
     if not layout.is_cross_encoder:
         raise ModelFilesError(
@@ -93,23 +120,33 @@ def load_cross_encoder(name: str, options: LoadOptions) -> LoadedModel:
             f"the steps {[module.type for module in layout.modules]}, not one …ForSequenceClassification."
         )
     _choose_backend(layout, options.backend)
+    tokenizer = _transformer_tokenizer(layout)
+    backend = _load_cross_encoder(tokenizer, layout, options)
+    return CrossEncoder(tokenizer, ModelRunner(backend, token_budget=options.token_budget), limits)
+
+
+def _load_cross_encoder(tokenizer: TextTokenizer, layout: Layout, options: LoadOptions) -> Backend:
     from jina_components.models.backends.torch import TorchCrossEncoderBackend
 
-    tokenizer = _transformer_tokenizer(layout)
-    backend = TorchCrossEncoderBackend(layout, device=options.device)
-    return LoadedModel(tokenizer, ModelRunner(backend, token_budget=options.token_budget), layout.prompts)
+    query, *documents = TEXTS
+    pairs = tokenizer.pairs(query, documents, truncate=True)
+    return TorchCrossEncoderBackend(
+        layout,
+        device=options.device,
+        precision=options.precision,
+        calibration=[chunk for chunks in pairs for chunk in chunks],
+    )
 
 
-def load_maxsim(name: str, options: LoadOptions) -> tuple[TextTokenizer, MaxSimScorer]:
-    """Load a token table for late interaction.
-
-    Raises:
-        ModelFilesError, ConfigError: it cannot be loaded; says why.
-    """
-    files, layout = _find(name, options, "late-interaction")
-    _choose_backend(layout, options.backend)
-    tokenizer, table = _load_static(files, layout, options.device)
-    return tokenizer, MaxSimScorer(table)
+def _with_pooling(layout: Layout) -> Layout:
+    """A plain checkpoint with the pooling that sentence-transformers gives one: mean, or the last token's."""
+    if layout.modules or layout.is_static:
+        return layout
+    architecture = str((layout.config.get("architectures") or [""])[0])
+    mode = "lasttoken" if architecture.endswith("ForCausalLM") else "mean"
+    logger.warning("%s names no pooling: taking %r, as sentence-transformers does", layout.folder, mode)
+    steps = (layout.transformer, Module("Pooling", layout.folder, {"pooling_mode": mode}))
+    return replace(layout, modules=steps)
 
 
 def _find(name: str, options: LoadOptions, kind: ModelKind) -> tuple[ModelFiles, Layout]:
@@ -127,11 +164,13 @@ def _choose_backend(layout: Layout, asked: str) -> str:
     return fitting
 
 
-def _load_static(files: ModelFiles, layout: Layout, device: str) -> tuple[TextTokenizer, StaticBackend]:
+def _load_static(files: ModelFiles, layout: Layout, options: LoadOptions) -> tuple[TextTokenizer, StaticBackend]:
     from jina_components.models.backends.static import StaticBackend
 
-    if device not in ("auto", "cpu"):
-        raise ConfigError(f"A token table runs on the CPU, not on {device!r}.")
+    if options.device not in ("auto", "cpu"):
+        raise ConfigError(f"A token table runs on the CPU, not on {options.device!r}.")
+    if options.precision not in ("auto", "float32"):
+        raise ConfigError(f"A token table runs in float32, not in {options.precision!r}.")
     other = [module.type for module in layout.modules if module.type not in ("StaticEmbedding", "Normalize")]
     if other:
         raise ModelFilesError(f"{layout.folder}: steps {other} beside a token table are not supported.")
@@ -151,10 +190,17 @@ def _load_static(files: ModelFiles, layout: Layout, device: str) -> tuple[TextTo
     return tokenizer, table
 
 
-def _load_torch(files: ModelFiles, layout: Layout, device: str) -> tuple[TextTokenizer, Backend]:  # noqa: ARG001 (as _load_static)
+def _load_torch(files: ModelFiles, layout: Layout, options: LoadOptions) -> tuple[TextTokenizer, Backend]:  # noqa: ARG001 (as _load_static)
     from jina_components.models.backends.torch import TorchEmbeddingBackend
 
-    return _transformer_tokenizer(layout), TorchEmbeddingBackend(layout, device=device)
+    tokenizer = _transformer_tokenizer(layout)
+    backend = TorchEmbeddingBackend(
+        layout,
+        device=options.device,
+        precision=options.precision,
+        calibration=tokenizer.texts(TEXTS, truncate=True),
+    )
+    return tokenizer, backend
 
 
 def _transformer_tokenizer(layout: Layout) -> TextTokenizer:
@@ -177,7 +223,7 @@ def _context(layout: Layout, asked: int | None) -> int | None:
     return min(limits, default=None)
 
 
-_EMBEDDING_BACKENDS: dict[str, Callable[[ModelFiles, Layout, str], tuple[TextTokenizer, Backend]]] = {
+_EMBEDDING_BACKENDS: dict[str, Callable[[ModelFiles, Layout, LoadOptions], tuple[TextTokenizer, Backend]]] = {
     "static": _load_static,
     "torch": _load_torch,
 }

@@ -42,9 +42,17 @@ class TokenSequence(NamedTuple):
 
 
 class Backend(Protocol):
-    """How a model runs. Called by one thread at a time."""
+    """How a model runs. Called by one thread at a time.
+
+    Attributes:
+        token_budget: Tokens that a pass should hold at most.
+        padded: Whether every sequence of a pass costs as much as its longest.
+        precision: Numeric type it computes in.
+    """
 
     token_budget: int
+    padded: bool
+    precision: str
 
     @property
     def width(self) -> int:
@@ -63,11 +71,23 @@ class _Job:
     on_progress: Callable[[int], object] | None
     future: Future[FloatArray] = field(default_factory=Future)
     todo: list[int] = field(default_factory=list)  # shortest first: the longest is taken from the end
+    tokens: int = 0  # of what is to do
 
     def __post_init__(self) -> None:
         filled = [index for index, sequence in enumerate(self.sequences) if len(sequence)]
         self.todo = sorted(filled, key=lambda i: (len(self.sequences[i]), -i))
         self.unfinished = len(self.todo)
+        self.tokens = sum(len(self.sequences[index]) for index in self.todo)
+
+    @property
+    def longest(self) -> int:
+        """Tokens of the sequence that is next."""
+        return len(self.sequences[self.todo[-1]])
+
+    def take(self) -> int:
+        """Index of the next sequence, which is the caller's to run."""
+        self.tokens -= self.longest
+        return self.todo.pop()
 
 
 class ModelRunner:
@@ -75,6 +95,7 @@ class ModelRunner:
 
     def __init__(self, backend: Backend, *, token_budget: int | None = None) -> None:
         self._backend = backend
+        self._padded = backend.padded
         self._budget = token_budget or backend.token_budget
         self._jobs: list[_Job] = []
         self._wake = threading.Condition()
@@ -159,22 +180,23 @@ class ModelRunner:
             waiting.insert(0, self._jobs[0])
         self._bulk_turn = not self._bulk_turn
         batch: list[tuple[_Job, int]] = []
-        longest = 0
+        longest = tokens = 0
         for job in waiting:
-            if batch and not self._fits(longest, len(batch), job):
+            if batch and not (
+                job.todo and self._fits(max(longest, job.longest), tokens + job.tokens, len(batch) + len(job.todo))
+            ):
                 continue
             while job.todo:
-                longest = max(longest, len(job.sequences[job.todo[-1]]))
-                if batch and longest * (len(batch) + 1) > self._budget:
+                length = job.longest
+                longest = max(longest, length)
+                if batch and not self._fits(longest, tokens + length, len(batch) + 1):
                     break
-                batch.append((job, job.todo.pop()))
+                tokens += length
+                batch.append((job, job.take()))
         return batch
 
-    def _fits(self, longest: int, count: int, job: _Job) -> bool:
-        if not job.todo:
-            return False
-        longest = max(longest, len(job.sequences[job.todo[-1]]))
-        return longest * (count + len(job.todo)) <= self._budget
+    def _fits(self, longest: int, tokens: int, count: int) -> bool:
+        return (longest * count if self._padded else tokens) <= self._budget
 
     def _run(self, batch: list[tuple[_Job, int]]) -> None:
         counts = Counter(job for job, _ in batch)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 ModelKind = Literal["embedding", "cross-encoder", "late-interaction"]
@@ -21,6 +22,9 @@ class ModelSpec:
         folder: Name of the bundled folder that holds the files, or empty.
         aliases: Other names users know it by.
         dimensions: Width of its vectors; 0 for kinds that score.
+        matryoshka: Widths it was trained to be cut to, largest first, its own among them; empty when it was not.
+        prompts: Text put before the input, by task (those of `Embedder`), for a model whose folder does not carry
+            it; a task that is not named takes the folder's prompt, or none.
         context: Longest input in tokens.
         languages: BCP 47 tags.
         license: SPDX id of the weights.
@@ -34,6 +38,8 @@ class ModelSpec:
     folder: str = ""
     aliases: tuple[str, ...] = ()
     dimensions: int = 0
+    matryoshka: tuple[int, ...] = ()
+    prompts: Mapping[str, str] = field(default_factory=dict)
     context: int
     languages: tuple[str, ...] = ("en",)
     license: str

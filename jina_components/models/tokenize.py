@@ -1,9 +1,15 @@
-"""Texts and pairs into token ids, with the model's limit enforced."""
+"""Texts and pairs into token ids, with the model's limit enforced.
+
+A document too long to be scored in one pass is cut into overlapping chunks, and the best one's score is its own:
+MaxP of Dai & Callan 2019 (https://arxiv.org/abs/1905.09217), for whom the rest of a relevant document may be
+about anything.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +27,11 @@ if TYPE_CHECKING:
 _SLICE = 256
 # A longer text is refused before it is tokenized, which takes some hundred bytes of memory a character.
 MAX_CHARACTERS = 5_000_000
+# Tokens that neighbouring chunks of a document share, as in jina-reranker-v2, and the part of a chunk they may be.
+_OVERLAP, _MOST_OVERLAP = 80, 1 / 4
+# Part of the context that a query leaves to the documents at least: a chunk must hold a sentence to be judged, and
+# the passes that a long document takes grow as the chunks shrink.
+_DOCUMENT_SHARE = 1 / 8
 
 
 class TextTokenizer:
@@ -70,55 +81,181 @@ class TextTokenizer:
             tokenizer.enable_truncation(self.context, strategy="longest_first")
         return tokenizer
 
-    def texts(self, texts: Sequence[str], *, prompt: str = "", truncate: bool = False) -> list[TokenSequence]:
+    def texts(
+        self,
+        texts: Sequence[str],
+        *,
+        indices: Sequence[int] | None = None,
+        prompt: str = "",
+        truncate: bool = False,
+    ) -> list[TokenSequence]:
         """Token ids of each text after `prompt`.
+
+        Args:
+            texts: The texts.
+            indices: Their positions in the caller's list, for errors; 0 onwards if None.
+            prompt: Put before each.
+            truncate: Keep the head of a text over the context.
 
         Raises:
             InputError: a text is over the context and `truncate` is False, or is no valid Unicode; `.index`
                 names it.
         """
-        for index, text in enumerate(texts):
-            _check(text, index)
-        inputs = [prompt + text for text in texts]
-        return [TokenSequence(self._ids(e)) for e in self._encode(inputs, truncate=truncate)]
+        indices = range(len(texts)) if indices is None else indices
+        for index, text in zip(indices, texts, strict=True):
+            check_text(text, f"Text {index}", index)
+        tokenizer = self._truncating if truncate else self._tokenizer
+        sequences = []
+        encodings = self._encode([prompt + text for text in texts], tokenizer, special_tokens=self._special_tokens)
+        for index, encoding in zip(indices, encodings, strict=True):
+            if self.context and len(encoding) > self.context:
+                raise InputError(
+                    f"Text {index} has {len(encoding)} tokens, more than the model's context of "
+                    f"{self.context}: segment it first, or pass truncate=True to keep its head.",
+                    index,
+                )
+            sequences.append(TokenSequence(self._ids(encoding)))
+        return sequences
 
-    def pairs(self, query: str, documents: Sequence[str], *, truncate: bool = False) -> list[TokenSequence]:
-        """Token ids of (query, document) for each document, and segment ids if the model takes them.
+    def chunks(
+        self, texts: Sequence[str], *, truncate: bool = False, max_length: int | None = None
+    ) -> list[list[TokenSequence]]:
+        """Token ids of each text, without special tokens: whole if it fits the context, or else its chunks.
 
-        Raises:
-            InputError: a pair is over the context and `truncate` is False; `.index` names the document.
+        Args:
+            texts: What passes `check_text`.
+            truncate: Keep the head of a text over the context, rather than all of it in chunks.
+            max_length: Keep this many tokens of each text; None for all.
+
+        Returns:
+            For each text its chunks in order, none for a text without tokens. Neighbours share 80 tokens,
+            or a quarter of the context if that is less, and the last chunk, which is as long as the others,
+            as many more as it takes.
         """
-        _check(query, None)
-        for index, document in enumerate(documents):
-            _check(document, index)
-        pairs = [(query, document) for document in documents]
         return [
-            TokenSequence(self._ids(e), np.asarray(e.type_ids, np.int32) if self._segments else None)
-            for e in self._encode(pairs, truncate=truncate)
+            [TokenSequence(part) for part in _split(ids, self.context, truncate=truncate)]
+            for ids in self._bare_ids(texts, max_length)
         ]
 
-    def _encode(self, inputs: Sequence[str | tuple[str, str]], *, truncate: bool) -> Iterator[Encoding]:
-        tokenizer = self._truncating if truncate else self._tokenizer
+    def pairs(
+        self,
+        query: str,
+        documents: Sequence[str],
+        *,
+        truncate: bool = False,
+        max_query_length: int | None = None,
+        max_document_length: int | None = None,
+    ) -> list[list[TokenSequence]]:
+        """Token ids of (query, document) with segment ids if the model takes them, or (query, chunk) for each chunk.
+
+        Special tokens and segments are those of the tokenizer's own pairs. Lengths are in tokens, special
+        ones not counted.
+
+        Args:
+            query: What passes `check_text`.
+            documents: Likewise.
+            truncate: Keep the head of a document that does not fit beside the query, rather than all of it in
+                chunks, and of a query that leaves less than an eighth of the context, rather than raise.
+            max_query_length: Keep this many tokens of the query; None for all.
+            max_document_length: Keep this many tokens of each document; None for all.
+
+        Returns:
+            For each document one pair, or one for each chunk as `chunks` cuts them to the room that the query
+            leaves; none for a document without tokens.
+
+        Raises:
+            InputError: the query has no tokens, or leaves less than an eighth of the context.
+            ModelFilesError: no pair fits the context.
+        """
+        bare = self._bare_ids(documents, max_document_length)
+        filled = [document for document, ids in zip(documents, bare, strict=True) if len(ids)]
+        if not filled:
+            return [[] for _ in documents]
+        frame = self._frame(query, min(filled, key=len), max_query_length, truncate=truncate)
+        room = self.context and self.context - len(frame)
+        return [[frame.around(part) for part in _split(ids, room, truncate=truncate)] for ids in bare]
+
+    def _frame(self, query: str, document: str, max_length: int | None, *, truncate: bool) -> _Frame:
+        """The query's side of its pairs, taken from its pair with any document."""
+        encoding = self._tokenizer.encode(query, document, add_special_tokens=self._special_tokens)
+        sides = np.array([-1 if side is None else side for side in encoding.sequence_ids])
+        of_query, of_document = np.flatnonzero(sides == 0), np.flatnonzero(sides == 1)
+        markers = len(sides) - len(of_query) - len(of_document)
+        length = self._query_length(len(of_query[:max_length]), markers, truncate=truncate)
+        kept = np.ones(len(sides), bool)
+        kept[of_query[length:]] = kept[of_document[1:]] = False
+        types = np.asarray(encoding.type_ids, np.int32)[kept] if self._segments else None
+        slot = int(np.flatnonzero(sides[kept] == 1)[0])
+        return _Frame(np.asarray(encoding.ids, np.int32)[kept], types, slot)
+
+    def _query_length(self, length: int, markers: int, *, truncate: bool) -> int:
+        """Tokens kept of a query of `length` tokens beside `markers` special ones."""
+        if not length:
+            raise InputError("The query has no tokens: the model's tokenizer leaves out all of it.")
+        if not self.context:
+            return length
+        room = self.context - markers
+        most = room - max(1, int(room * _DOCUMENT_SHARE))
+        if most < 1:
+            raise ModelFilesError(f"No query and document fit the model's context of {self.context} tokens.")
+        if length > most and not truncate:
+            raise InputError(
+                f"The query has {length} tokens; up to {most} leave room for documents in the model's context of "
+                f"{self.context}: shorten it, or set max_query_length or truncate=True to keep its head."
+            )
+        return min(length, most)
+
+    def _bare_ids(self, texts: Sequence[str], max_length: int | None) -> list[NDArray[np.int32]]:
+        encodings = self._encode(texts, self._tokenizer, special_tokens=False)
+        return [self._ids(encoding)[:max_length] for encoding in encodings]
+
+    def _encode(self, inputs: Sequence[str], tokenizer: Tokenizer, *, special_tokens: bool) -> Iterator[Encoding]:
         for start in range(0, len(inputs), _SLICE):
             batch = list(inputs[start : start + _SLICE])
-            encodings = tokenizer.encode_batch_fast(batch, add_special_tokens=self._special_tokens)
-            for index, encoding in enumerate(encodings, start):
-                if self.context and len(encoding) > self.context:
-                    raise InputError(
-                        f"Text {index} has {len(encoding)} tokens, more than the model's context of "
-                        f"{self.context}: segment it first, or pass truncate=True to keep its head.",
-                        index,
-                    )
-                yield encoding
+            yield from tokenizer.encode_batch_fast(batch, add_special_tokens=special_tokens)
 
     def _ids(self, encoding: Encoding) -> NDArray[np.int32]:
         ids = np.asarray(encoding.ids, np.int32)
         return ids if self._skip is None else ids[ids != self._skip]
 
 
-def _check(text: str, index: int | None) -> None:
-    """Refuse what the tokenizer cannot take; `index` is None for a query."""
-    name = "The query" if index is None else f"Text {index}"
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """A pair with one token, at `slot`, in the document's place."""
+
+    ids: NDArray[np.int32]
+    types: NDArray[np.int32] | None
+    slot: int
+
+    def __len__(self) -> int:
+        return len(self.ids) - 1
+
+    def around(self, document: NDArray[np.int32]) -> TokenSequence:
+        ids = np.concatenate([self.ids[: self.slot], document, self.ids[self.slot + 1 :]])
+        if self.types is None:
+            return TokenSequence(ids)
+        repeats = np.ones(len(self.ids), np.int64)
+        repeats[self.slot] = len(document)
+        return TokenSequence(ids, np.repeat(self.types, repeats))
+
+
+def _split(ids: NDArray[np.int32], room: int | None, *, truncate: bool) -> list[NDArray[np.int32]]:
+    """Parts of `room` tokens that overlap and cover `ids`, or its head alone."""
+    if not room or len(ids) <= room:
+        return [ids] if len(ids) else []
+    if truncate:
+        return [ids[:room]]
+    last = len(ids) - room
+    step = room - min(_OVERLAP, int(room * _MOST_OVERLAP))
+    return [ids[start : start + room] for start in (*range(0, last, step), last)]
+
+
+def check_text(text: str, name: str, index: int | None = None) -> None:
+    """Refuse what the tokenizer cannot take; `name` and `index` are those of the error.
+
+    Raises:
+        InputError: over `MAX_CHARACTERS`, or no valid Unicode.
+    """
     if len(text) > MAX_CHARACTERS:
         raise InputError(f"{name} has {len(text):,} characters, more than {MAX_CHARACTERS:,}: segment it first.", index)
     try:

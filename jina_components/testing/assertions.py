@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import numpy as np
@@ -55,14 +56,18 @@ def require_input_error(call: Callable[[], object], what: str, *, index: int | N
     raise AssertionError(f"{what}: was accepted, expected InputError.")
 
 
-def pickled(component: T) -> T:
-    """`component` after a journey to another process."""
+@contextmanager
+def pickled(component: T) -> Iterator[T]:
+    """`component` after a journey to another process; closed at the end, if it can be."""
     try:
-        return pickle.loads(pickle.dumps(component))  # noqa: S301 (our own bytes)
+        copy = pickle.loads(pickle.dumps(component))  # noqa: S301 (our own bytes)
     except Exception as error:
         raise AssertionError(
             f"{component!r} does not pickle: {type(error).__name__}: {error}. Keep only settings as state."
         ) from error
+    yield copy
+    if hasattr(copy, "close"):
+        copy.close()
 
 
 def in_threads(call: Callable[[int], T], count: int) -> Sequence[T]:

@@ -105,8 +105,8 @@ def _check_async_twins(embedder: SupportsEmbed, vectors: FloatArray, tolerance: 
 
 
 def _check_pickling(embedder: SupportsEmbed, vectors: FloatArray, tolerance: float) -> None:
-    copy = pickled(embedder)
-    require_close(copy.embed_documents(list(TEXTS)), vectors, tolerance, "vectors after pickling")
+    with pickled(embedder) as copy:
+        require_close(copy.embed_documents(list(TEXTS)), vectors, tolerance, "vectors after pickling")
 
 
 def _check_threads(embedder: SupportsEmbed, vectors: FloatArray, tolerance: float) -> None:

@@ -1,19 +1,24 @@
 from __future__ import annotations
 
-import hashlib
 import json
+import logging
+import os
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+import time
+from concurrent.futures import ThreadPoolExecutor
 
+import huggingface_hub
 import huggingface_hub.constants
 import pytest
+from hub_server import COMMIT, HubServer, sha256
 
 from jina_components.errors import ModelFilesError, UnknownNameError
-from jina_components.models.catalog import BY_NAME, DEFAULT_EMBEDDER, MODELS
+from jina_components.models.catalog import BY_NAME, DEFAULT_EMBEDDER
 from jina_components.models.files import bundled_path, find_files
+
+WEIGHTS = bytes(range(256)) * 40
+MODEL = {"config.json": b"{}", "tokenizer.json": b"{}", "model.safetensors": WEIGHTS}
 
 
 @pytest.fixture
@@ -23,11 +28,34 @@ def hub_cache(tmp_path, monkeypatch):
     return tmp_path / "cache"
 
 
-def cache_snapshot(cache, hub_id, revision):
+@pytest.fixture
+def hub(hub_cache, monkeypatch):
+    """A hub that this process may ask."""
+    server = HubServer(dict(MODEL))
+    for name, value in {
+        "ENDPOINT": server.url,
+        "HUGGINGFACE_CO_URL_TEMPLATE": server.url + "/{repo_id}/resolve/{revision}/{filename}",
+        "HF_HUB_OFFLINE": False,
+        "DOWNLOAD_CHUNK_SIZE": 1000,
+    }.items():
+        monkeypatch.setattr(huggingface_hub.constants, name, value)
+    huggingface_hub.get_session()  # threads that each make one leave all but one open
+    yield server
+    huggingface_hub.close_session()
+    server.close()
+
+
+def cache_snapshot(cache, hub_id, revision, names=("config.json", "model.safetensors")):
+    """What another tool has downloaded."""
     folder = cache / f"models--{hub_id.replace('/', '--')}" / "snapshots" / revision
     folder.mkdir(parents=True)
-    (folder / "config.json").write_text("{}")
+    for name in names:
+        (folder / name).write_text("{}")
     return folder
+
+
+def content(folder):
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_a_bundled_model():
@@ -35,6 +63,7 @@ def test_a_bundled_model():
     assert files.folder == bundled_path("static-minilm-v1")
     assert (files.folder / "model.safetensors").is_file()
     assert files.spec is BY_NAME[DEFAULT_EMBEDDER]
+    assert files.revision == ""
 
 
 def test_a_folder_on_disk(tmp_path, monkeypatch):
@@ -80,111 +109,240 @@ def test_a_catalog_name_takes_its_pinned_revision(hub_cache):
     for name in (spec.name, spec.hub_id):
         assert find_files(name, offline=True).folder == folder
     assert find_files(spec.name, offline=True, revision="b" * 40).folder.name == "b" * 40
+    assert find_files(spec.name, offline=True).revision == spec.revision
     with pytest.raises(ModelFilesError, match=f"{spec.hub_id}.*revision {'c' * 40}"):
         find_files(spec.name, offline=True, revision="c" * 40)
 
 
+# --- offline -----------------------------------------------------------------------------------------------------
+
+
 @pytest.mark.parametrize("name", ["owner/name", "all-MiniLM-L6-v2", "a--b/.git"])
 def test_offline_what_is_not_in_the_cache_is_an_error(hub_cache, name):
-    with pytest.raises(ModelFilesError, match="neither in the local cache.*or pass a local folder"):
+    with pytest.raises(ModelFilesError, match="not complete in the local cache.*every file missing.*Load it once with"):
         find_files(name, offline=True)
+
+
+def test_offline_no_request_is_made(hub, monkeypatch):
+    folder = find_files("owner/name").folder
+    hub.requests.clear()
+    assert find_files("owner/name", offline=True).folder == folder
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    assert find_files("owner/name").folder == folder
+    with pytest.raises(ModelFilesError, match="offline nothing is downloaded"):
+        find_files("owner/other")
+    assert not hub.requests
+
+
+def test_offline_what_is_missing_is_named(hub):
+    folder = find_files("owner/name").folder
+    (folder / "tokenizer.json").unlink()
+    with pytest.raises(ModelFilesError, match=r"\): tokenizer.json missing|: tokenizer.json missing"):
+        find_files("owner/name", offline=True)
+    assert content(find_files("owner/name").folder) == MODEL
+
+
+def test_offline_a_snapshot_of_another_tool(hub_cache):
+    folder = cache_snapshot(hub_cache, "owner/name", COMMIT)
+    assert find_files("owner/name", revision=COMMIT, offline=True).folder == folder
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(ModelFilesError, match=r"\*\.safetensors missing"):
+        find_files("owner/name", revision=COMMIT, offline=True)
+
+
+# --- downloads ---------------------------------------------------------------------------------------------------
+
+
+def test_only_what_is_needed_is_fetched(hub):
+    rows = [{"type": "sentence_transformers.models.Transformer", "path": ""}, {"type": "x.Dense", "path": "2_Dense"}]
+    needed = MODEL | {
+        "modules.json": json.dumps(rows).encode(),
+        "2_Dense/config.json": b"{}",
+        "2_Dense/model.safetensors": b"dense",
+        "vocab.txt": b"a",
+        "sentencepiece.bpe.model": b"b",
+    }
+    left = ["pytorch_model.bin", "run.py", "README.md", "onnx/model.onnx", "onnx/config.json", "tf_model.h5",
+            "openvino/model.safetensors", "consolidated.safetensors", "2_Dense/pytorch_model.bin"]  # fmt: skip
+    hub.files = needed | dict.fromkeys(left, b"unwanted")
+    assert content(find_files("owner/name").folder) == needed
+
+
+def test_the_commit_of_a_branch_is_known_and_logged(hub, caplog):
+    with caplog.at_level(logging.INFO, "jina_components"):
+        files = find_files("owner/name")
+    assert files.revision == files.folder.name == COMMIT
+    assert f"main is commit {COMMIT}; pass revision='{COMMIT}' to pin it" in caplog.text
+
+
+def test_a_complete_commit_needs_no_hub(hub):
+    find_files("owner/name", revision=COMMIT)
+    hub.requests.clear()
+    assert content(find_files("owner/name", revision=COMMIT).folder) == MODEL
+    assert not hub.requests
+
+
+def test_a_branch_that_moved(hub):
+    find_files("owner/name")
+    hub.commit, hub.files = "e" * 40, MODEL | {"config.json": b'{"new": 1}'}
+    files = find_files("owner/name")
+    assert files.revision == "e" * 40
+    assert content(files.folder) == hub.files
+    assert len(hub.fetched("model.safetensors")) == 1  # the same content needs no second download
+
+
+def test_a_connection_cut_midway(hub):
+    hub.cut_after = 4000
+    assert content(find_files("owner/name").folder) == MODEL
+    assert hub.fetched("model.safetensors") == [None, "bytes=4000-"]
+
+
+def test_threads_share_a_download(hub):
+    with ThreadPoolExecutor(4) as threads:
+        folders = list(threads.map(lambda _: find_files("owner/name").folder, range(4)))
+    assert [content(folder) for folder in folders] == [MODEL] * 4
+    assert len(hub.fetched("model.safetensors")) == 1
+
+
+def test_a_token_is_shown_to_the_hub_alone(hub, monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    find_files("owner/name")
+    assert any("resolve" in path for path in hub.trusted)
+    assert not any("content" in path for path in hub.trusted)
 
 
 FIND = "import sys; from jina_components.models.files import find_files; print(find_files(sys.argv[1]).folder)"
 
 
-def find_in_child(name, endpoint, home):
-    """A process that may ask the hub, which is at `endpoint`."""
-    return subprocess.run(
+def start_child(name, endpoint, home):
+    """Another process, which may ask the hub at `endpoint`."""
+    return subprocess.Popen(
         [sys.executable, "-c", FIND, name],
-        capture_output=True, text=True, timeout=60, check=False,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env={"HF_ENDPOINT": endpoint, "HF_HOME": str(home), "PYTHONPATH": ":".join(sys.path), "PATH": ""},
     )  # fmt: skip
 
 
+def test_a_download_whose_process_was_killed_goes_on(hub, tmp_path, monkeypatch):
+    hub.files["model.safetensors"] = bytes(range(256)) * 80_000  # the client writes 10 MB at a time
+    hub.stall_after = 16_000_000
+    child = start_child("owner/name", hub.url, tmp_path)
+    assert hub.stalled.wait(60)
+    part = wait_for_size(next(tmp_path.glob("hub/models--owner--name/*/*.part")), 10_000_000)
+    child.kill()
+    child.communicate()
+    hub.stall_after = None
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    assert content(find_files("owner/name").folder) == hub.files
+    assert hub.fetched("model.safetensors") == [None, f"bytes={part}-"]
+
+
+def wait_for_size(path, size):
+    deadline = time.monotonic() + 30
+    while path.stat().st_size < size:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return path.stat().st_size
+
+
+def test_a_partial_file_that_cannot_be_gone_on_with(hub, hub_cache):
+    part = hub_cache / "models--owner--name/jina-components-1" / f"{sha256(WEIGHTS)}.part"
+    part.parent.mkdir(parents=True)
+    part.write_bytes(WEIGHTS + b"more")
+    assert content(find_files("owner/name").folder) == MODEL
+
+
+# --- verification ------------------------------------------------------------------------------------------------
+
+
+def test_a_broken_download_is_deleted_and_named(hub):
+    hub.broken = {"model.safetensors"}
+    with pytest.raises(ModelFilesError, match="model.safetensors of models--owner--name is broken: its SHA-256"):
+        find_files("owner/name")
+    hub.broken = set()
+    assert content(find_files("owner/name").folder) == MODEL
+    assert hub.fetched("model.safetensors") == [None, None]
+
+
+def test_weights_that_another_tool_left_broken(hub):
+    files = find_files("owner/name", revision=COMMIT)
+    blob = (files.folder / "model.safetensors").resolve()
+    blob.write_bytes(bytes(len(WEIGHTS)))
+    with pytest.raises(ModelFilesError, match="model.safetensors .* is broken"):
+        find_files("owner/name", revision=COMMIT, offline=True)
+    assert not blob.exists()
+    assert content(find_files("owner/name", revision=COMMIT).folder) == MODEL
+
+
+def test_what_was_verified_is_not_read_again(hub):
+    blob = (find_files("owner/name").folder / "model.safetensors").resolve()
+    stat = blob.stat()
+    blob.write_bytes(bytes(len(WEIGHTS)))
+    os.utime(blob, ns=(stat.st_atime_ns, stat.st_mtime_ns))  # of the same size and age, which nothing but a test does
+    find_files("owner/name", offline=True)
+    os.utime(blob, ns=(stat.st_atime_ns, stat.st_mtime_ns + 1))
+    with pytest.raises(ModelFilesError, match="is broken"):
+        find_files("owner/name", offline=True)
+
+
+def test_shards(hub):
+    index = {"weight_map": {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}}
+    hub.files = {
+        "config.json": b"{}",
+        "model.safetensors.index.json": json.dumps(index).encode(),
+        "model-00001-of-00002.safetensors": b"one",
+    }
+    with pytest.raises(ModelFilesError, match="names model-00002-of-00002.safetensors, not there"):
+        find_files("owner/name")
+    hub.commit, hub.files = "e" * 40, hub.files | {"model-00002-of-00002.safetensors": b"two"}
+    assert content(find_files("owner/name").folder) == hub.files
+
+
+def test_pickled_weights_are_not_even_fetched(hub):
+    hub.files = {"config.json": b"{}", "pytorch_model.bin": b"pickle"}
+    with pytest.raises(ModelFilesError, match=r"only pickled weights \(pytorch_model.bin\).*Convert them"):
+        find_files("owner/name")
+    assert [method for method, path, _ in hub.requests if "resolve" in path] == []
+
+
+def test_a_path_that_leads_out_of_the_folder(hub):
+    hub.files["modules.json"] = b'[{"type": "x.Dense", "path": "../../other"}]'
+    with pytest.raises(ModelFilesError, match="leads out of the model's folder"):
+        find_files("owner/name")
+
+
+# --- what the hub refuses ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "revision", "setting", "message"),
+    [
+        ("owner/other", None, {}, "'owner/other' .revision main. is not on the hub, or is private"),
+        ("owner/name", "v9", {}, "revision v9. has no such revision"),
+        ("owner/name", None, {"gated": True}, "is gated: accept its terms"),
+        ("owner/name", None, {"error": (403, "GatedRepo")}, "is gated: accept its terms"),
+        ("owner/name", None, {"error": (401, "RepoNotFound")}, "is not on the hub, or is private"),
+        ("owner/name", None, {"error": (403, "")}, "status 403"),
+        ("owner/name", None, {"error": (404, "")}, "status 404"),
+        ("a--b/.git", None, {}, "cannot be a name on the hub"),
+    ],
+)
+def test_what_the_hub_refuses(hub, name, revision, setting, message):
+    for key, value in setting.items():
+        setattr(hub, key, value)
+    with pytest.raises(ModelFilesError, match=message):
+        find_files(name, revision=revision)
+
+
 def test_a_hub_that_cannot_be_reached(tmp_path):
-    done = find_in_child("owner/name", "http://127.0.0.1:9", tmp_path)
-    assert "ModelFilesError: Model 'owner/name' (revision main) is neither in the local cache" in done.stderr
+    child = start_child("owner/name", "http://127.0.0.1:9", tmp_path)
+    _, errors = child.communicate(timeout=60)
+    assert "ModelFilesError: Model 'owner/name' (revision main) cannot be had, the hub cannot be reached (" in errors
 
 
-COMMIT = "d" * 40
-REMOTE = {"config.json": b"{}", "model.safetensors": b"weights", "pytorch_model.bin": b"pickle", "run.py": b""}
-
-
-class Hub(BaseHTTPRequestHandler):
-    """The few answers of the hub that a download needs."""
-
-    def do_HEAD(self):
-        self.do_GET()
-
-    def do_GET(self):
-        path = self.path.split("?")[0]
-        if path.startswith("/api/models/owner/name/revision/"):
-            names = [{"rfilename": name} for name in REMOTE]
-            self.answer(json.dumps({"id": "owner/name", "sha": COMMIT, "siblings": names}).encode())
-        elif path.startswith("/api/models/owner/name/tree/"):
-            self.answer(json.dumps([self.entry(name) for name in REMOTE]).encode())
-        elif path.startswith("/owner/name/resolve/") and path.rsplit("/", 1)[-1] in REMOTE:
-            self.answer(REMOTE[path.rsplit("/", 1)[-1]])
-        else:
-            self.send_error(404)
-
-    def entry(self, name):
-        content = REMOTE[name]
-        return {"type": "file", "path": name, "size": len(content), "oid": hashlib.sha1(content).hexdigest()}
-
-    def answer(self, content):
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(content)))
-        self.send_header("ETag", f'"{hashlib.sha1(content).hexdigest()}"')
-        self.send_header("X-Repo-Commit", COMMIT)
-        self.end_headers()
-        if self.command == "GET":
-            self.wfile.write(content)
-
-    def log_message(self, *_):
-        pass
-
-
-@pytest.fixture
-def hub() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-def test_a_download_leaves_pickles_and_code_behind(tmp_path, hub):
-    done = find_in_child("owner/name", hub, tmp_path)
-    assert done.returncode == 0, done.stderr
-    folder = next(tmp_path.glob("hub/*/snapshots/*"))
-    assert done.stdout.strip() == str(folder)
-    assert folder.name == COMMIT
-    assert sorted(path.name for path in folder.iterdir()) == ["config.json", "model.safetensors"]
-
-
-def test_a_model_the_hub_does_not_have(tmp_path, hub):
-    done = find_in_child("owner/other", hub, tmp_path)
-    assert "ModelFilesError: Model 'owner/other'" in done.stderr
-
-
-# --- the catalog itself ------------------------------------------------------------------------------------------
-
-
-def test_names_and_aliases_are_unique():
-    names = [name for spec in MODELS for name in (spec.name, spec.hub_id, *spec.aliases) if name]
-    assert len(names) == len(set(names)) == len(BY_NAME)
-
-
-@pytest.mark.parametrize("spec", MODELS, ids=lambda spec: spec.name)
-def test_every_row_says_where_its_files_are(spec):
-    assert bool(spec.folder) != bool(spec.hub_id)
-    assert bool(spec.hub_id) == bool(len(spec.revision) == 40)
-    assert spec.context > 0
-    assert spec.license
-    assert bool(spec.score) == (spec.kind != "embedding") == (not spec.dimensions)
-    if spec.folder:
-        assert (bundled_path(spec.folder) / "model.safetensors").is_file()
+def test_a_hub_that_cannot_be_reached_while_the_cache_holds_the_branch(hub, monkeypatch):
+    files = find_files("owner/name")
+    monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", "http://127.0.0.1:9")
+    with pytest.raises(ModelFilesError, match="cannot be reached.*offline=True to use what the cache holds"):
+        find_files("owner/name")
+    assert find_files("owner/name", revision=COMMIT).folder == files.folder

@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tiny_checkpoints import byte_bpe, wordpiece
-from tokenizers import Tokenizer, models
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tiny_checkpoints import byte_bpe, save_tokenizer, wordpiece
+from tokenizers import Tokenizer, models, processors
+from transformers import AutoTokenizer
 
 from jina_components.errors import InputError, ModelFilesError
 from jina_components.models import tokenize
-from jina_components.models.tokenize import TextTokenizer, load_tokenizer, unknown_token_id
+from jina_components.models.tokenize import TextTokenizer, check_text, load_tokenizer, unknown_token_id
 
 
 def copy(tokenizer):
@@ -69,20 +72,131 @@ def test_a_prompt_counts(bert):
         bert.texts(["a b c d e f"], prompt="g h i ")
 
 
-def test_pairs_have_segments(bert):
-    [pair] = bert.pairs("a b", ["c"])
-    assert pair.type_ids.tolist() == [0, 0, 0, 0, 1, 1]
-    assert pair.ids.tolist() == wordpiece().encode("a b", "c").ids
-    [plain] = TextTokenizer(copy(byte_bpe()), context=10, segments=False).pairs("a", ["b"])
-    assert plain.type_ids is None
+def template_bpe():
+    """Byte-level, with the segments of a template."""
+    tokenizer = copy(byte_bpe())
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", pair="<s> $A </s> $B:1 </s>:1", special_tokens=[("<s>", 0), ("</s>", 2)]
+    )
+    return tokenizer
 
 
-def test_the_pair_over_the_context_is_named(bert):
-    with pytest.raises(InputError) as caught:
-        bert.pairs("a b c", ["d", "e f g h i"])
-    assert caught.value.index == 1
-    [short, cut] = bert.pairs("a b c", ["d", "e f g h i j k"], truncate=True)
-    assert (len(short), len(cut)) == (7, 10)
+def plain_bpe():
+    """Without special tokens, as decoders are."""
+    tokenizer = copy(byte_bpe())
+    tokenizer.post_processor = processors.ByteLevel(trim_offsets=False)
+    return tokenizer
+
+
+PARSED = {"bert": wordpiece, "roberta": byte_bpe, "template": template_bpe, "plain": plain_bpe}
+WORDS = "abcdefghijklmnopqrstuvwxyz"  # one token each
+WRITTEN = st.text(st.sampled_from("abcxyz fox ąю東 [SEP]🦊\n\u0301"), max_size=40).map(lambda text: text + "x")
+
+
+@pytest.fixture(scope="module", params=PARSED)
+def peers(request, tmp_path_factory):
+    """A tokenizer of ours without a limit, and the one of transformers."""
+    folder = tmp_path_factory.mktemp("tokenizer")
+    inputs = ["input_ids", "token_type_ids", "attention_mask"]
+    save_tokenizer(folder, PARSED[request.param](), model_input_names=inputs)
+    theirs = AutoTokenizer.from_pretrained(folder)
+    return TextTokenizer(load_tokenizer(folder / "tokenizer.json"), context=None), theirs
+
+
+@given(query=WRITTEN, documents=st.lists(WRITTEN, min_size=1, max_size=4))
+@settings(max_examples=60, deadline=None)
+def test_pairs_are_those_of_transformers(peers, query, documents):
+    ours, theirs = peers
+    pairs = ours.pairs(query, documents)
+    assert [len(parts) for parts in pairs] == [1] * len(documents)
+    for [pair], document in zip(pairs, documents, strict=True):
+        wanted = theirs(query, document)
+        assert pair.ids.tolist() == wanted["input_ids"]
+        assert pair.type_ids.tolist() == wanted["token_type_ids"]
+        assert pair.ids.dtype == pair.type_ids.dtype == np.int32
+
+
+@given(query=WRITTEN, document=WRITTEN, most=st.integers(1, 30))
+@settings(max_examples=60, deadline=None)
+def test_limits_are_exact_to_the_token(peers, query, document, most):
+    ours, theirs = peers
+    bare = [theirs(text, add_special_tokens=False)["input_ids"] for text in (query, document)]
+    [[pair]] = ours.pairs(query, [document], max_query_length=most, max_document_length=most)
+    whole = theirs(query, document)
+    sides = theirs._tokenizer.encode(query, document).sequence_ids
+    places = [[place for place, side in enumerate(sides) if side == number][:most] for number in (0, 1)]
+    kept = [place for place, side in enumerate(sides) if side is None or place in places[side]]
+    assert pair.ids.tolist() == [whole["input_ids"][place] for place in kept]
+    assert pair.type_ids.tolist() == [whole["token_type_ids"][place] for place in kept]
+    [[chunk]] = ours.chunks([document], max_length=most)
+    assert chunk.ids.tolist() == bare[1][:most]
+
+
+def test_a_model_without_segments_gets_none():
+    [[pair]] = TextTokenizer(copy(wordpiece()), context=10, segments=False).pairs("a", ["b"])
+    assert pair.type_ids is None
+    assert pair.ids.tolist() == wordpiece().encode("a", "b").ids
+
+
+@pytest.mark.parametrize("name", PARSED)
+@given(context=st.integers(8, 500), asked=st.integers(1, 3), length=st.integers(1, 2000))
+@settings(max_examples=60, deadline=None)
+def test_chunks_cover_the_document_and_overlap(name, context, asked, length):
+    parsed = copy(PARSED[name]())
+    tokenizer = TextTokenizer(parsed, context=context)
+    query, document = " ".join(WORDS[:asked]), " ".join(WORDS[number % 26] for number in range(length))
+    ids = parsed.encode(document, add_special_tokens=False).ids
+    room = (
+        context
+        - parsed.num_special_tokens_to_add(is_pair=True)
+        - len(parsed.encode(query, add_special_tokens=False).ids)
+    )
+    [chunks] = tokenizer.pairs(query, [document])
+    [truncated] = tokenizer.pairs(query, [document], truncate=True)
+    assert truncated[0].ids.tolist() == chunks[0].ids.tolist()
+    assert len(truncated) == 1
+    assert all(len(chunk) == min(context, len(ids) + context - room) for chunk in chunks)
+    step = room - min(80, room // 4)
+    for number, chunk in enumerate(chunks):
+        start = min(number * step, max(0, len(ids) - room))
+        head = Tokenizer.from_str(parsed.to_str()).encode(query, "a")
+        slot = head.sequence_ids.index(1)
+        assert chunk.ids.tolist() == head.ids[:slot] + ids[start : start + room] + head.ids[slot + 1 :]
+    assert start + room >= len(ids)
+    assert len(chunks) == 1 or (len(chunks) - 2) * step + room < len(ids)
+    if name in ("bert", "template"):
+        assert all(chunk.type_ids.sum() == len(chunk) - chunk.type_ids.argmax() for chunk in chunks)
+
+
+def test_a_text_over_the_context_in_chunks(bert):
+    long, short, nothing = bert.chunks([WORDS.replace("", " "), "a b", "\u200b"])
+    assert [len(chunk) for chunk in long] == [10, 10, 10]
+    assert (len(short), nothing) == (1, [])
+    assert short[0].ids.tolist() == wordpiece().encode("a b", add_special_tokens=False).ids
+    [[head]] = bert.chunks([WORDS.replace("", " ")], truncate=True)
+    assert head.ids.tolist() == long[0].ids.tolist()
+
+
+@pytest.mark.parametrize("limits", [{"truncate": True}, {"max_query_length": 6}])
+def test_a_query_leaves_room_for_documents(bert, limits):
+    assert len(bert.pairs("a b c d e f", ["x"])[0][0]) == 10
+    with pytest.raises(InputError, match="query has 7 tokens; up to 6 leave room .* context of 10: shorten") as caught:
+        bert.pairs("a b c d e f g", ["x"])
+    assert caught.value.index is None
+    assert ids(bert.pairs("a b c d e f g", ["x"], **limits)[0]) == ids(bert.pairs("a b c d e f", ["x"])[0])
+
+
+def test_a_pair_that_no_context_holds():
+    with pytest.raises(ModelFilesError, match="No query and document fit the model's context of 4"):
+        TextTokenizer(copy(wordpiece()), context=4).pairs("a", ["b"])
+
+
+def test_what_has_no_tokens(bert):
+    assert [len(parts) for parts in bert.pairs("a", ["\u200b", "b"])] == [0, 1]
+    assert bert.pairs("a", ["\u200b"]) == [[]]
+    assert bert.pairs("a", []) == []
+    with pytest.raises(InputError, match="query has no tokens"):
+        bert.pairs("\u200b", ["b"])
 
 
 def test_lower_casing_leaves_markers_alone():
@@ -111,7 +225,7 @@ def test_a_lone_surrogate_is_named(bert):
         bert.texts(["fine", "fine 🦊", "bad \ud800"])
     assert caught.value.index == 2
     with pytest.raises(InputError, match="The query is not valid Unicode") as caught:
-        bert.pairs("\udfff", ["fine"])
+        check_text("\udfff", "The query")
     assert caught.value.index is None
 
 
@@ -121,13 +235,6 @@ def test_a_text_too_long_to_tokenize(bert, monkeypatch):
     with pytest.raises(InputError, match="Text 1 has 101 characters, more than 100: segment it") as caught:
         bert.texts(["fine", "x" * 101], truncate=True)
     assert caught.value.index == 1
-    with pytest.raises(InputError, match="The query has"):
-        bert.pairs("x" * 101, ["fine"], truncate=True)
-
-
-def test_sequences_are_compact(bert):
-    [pair] = bert.pairs("a", ["b"])
-    assert pair.ids.dtype == pair.type_ids.dtype == np.int32
 
 
 def test_files(tmp_path):

@@ -32,6 +32,8 @@ class StaticBackend:
     """
 
     token_budget = 65_536
+    padded = False
+    precision = "float32"
 
     def __init__(self, table: NDArray[np.generic], weights: FloatArray | None = None) -> None:
         self._table = table

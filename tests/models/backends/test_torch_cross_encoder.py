@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import load_file, save_file
 from sentence_transformers import CrossEncoder
 from tiny_checkpoints import TEXTS, edit_json, save_checkpoint
@@ -29,7 +30,7 @@ def by_index(ranking):
 
 def assert_equal(folder, model):
     wanted = model.predict([(QUERY, text) for text in TEXTS])
-    reranker = Reranker(folder)
+    reranker = Reranker(folder, precision="float32")
     ranking = reranker.rerank(QUERY, TEXTS, truncate=True)
     np.testing.assert_allclose(by_index(ranking), wanted, atol=1e-5)
     assert [hit.index for hit in ranking] == np.argsort(-wanted, kind="stable").tolist()
@@ -52,15 +53,15 @@ def test_a_model_that_takes_no_segments(tmp_path, bert):
     folder = save_cross_encoder(tmp_path / "model")
     edit_json(folder / "tokenizer_config.json", model_input_names=["input_ids", "attention_mask"])
     assert_equal(folder, CrossEncoder(str(folder), device="cpu"))
-    plain = by_index(Reranker(bert).rerank(QUERY, TEXTS, truncate=True))
-    assert not np.allclose(by_index(Reranker(folder).rerank(QUERY, TEXTS, truncate=True)), plain, atol=1e-3)
+    plain = by_index(Reranker(bert, precision="float32").rerank(QUERY, TEXTS, truncate=True))
+    assert not np.allclose(by_index(Reranker(folder, precision="float32").rerank(QUERY, TEXTS, truncate=True)), plain, atol=1e-3)
 
 
 def test_the_saved_activation_does_not_change_the_scale(tmp_path):
     folder = save_cross_encoder(tmp_path / "model")
-    plain = Reranker(folder).rerank(QUERY, TEXTS, truncate=True)
+    plain = Reranker(folder, precision="float32").rerank(QUERY, TEXTS, truncate=True)
     edit_json(folder / "config.json", sentence_transformers={"activation_fn": "torch.nn.modules.linear.Identity"})
-    assert Reranker(folder).rerank(QUERY, TEXTS, truncate=True) == plain
+    assert Reranker(folder, precision="float32").rerank(QUERY, TEXTS, truncate=True) == plain
     logits = CrossEncoder(str(folder), device="cpu").predict([(QUERY, text) for text in TEXTS])
     np.testing.assert_allclose(by_index(plain), 1 / (1 + np.exp(-logits.astype(float))), atol=1e-5)
 
@@ -73,21 +74,40 @@ def test_saturated_scores_keep_their_order(tmp_path, bert, factor):
     tensors["classifier.weight"] = tensors["classifier.weight"] * np.float32(factor)
     tensors["classifier.bias"] = tensors["classifier.bias"] * np.float32(factor)
     save_file(tensors, tmp_path / "model.safetensors", metadata={"format": "pt"})
-    order = [hit.index for hit in Reranker(bert).rerank(QUERY, TEXTS, truncate=True)]
-    ranking = Reranker(tmp_path).rerank(QUERY, TEXTS, truncate=True)
+    order = [hit.index for hit in Reranker(bert, precision="float32").rerank(QUERY, TEXTS, truncate=True)]
+    ranking = Reranker(tmp_path, precision="float32").rerank(QUERY, TEXTS, truncate=True)
     assert [hit.index for hit in ranking] == (order if factor > 0 else order[::-1])
     assert all(0 <= hit.score <= 1 for hit in ranking)
 
 
-def test_pairs_over_the_context(bert):
+@pytest.mark.parametrize(
+    ("family", "alphabet", "joint"), [("bert", "abcdefghijklmnopqrstuvwxyz", " "), ("xlm-roberta", "0123456789", "")]
+)
+def test_a_document_over_the_context_scores_as_its_best_chunk(tmp_path, family, alphabet, joint):
+    """The chunks are scored by sentence-transformers, one by one."""
+    folder = save_cross_encoder(tmp_path, family)
+    model = CrossEncoder(str(folder), device="cpu")
+    words = np.random.default_rng(0).choice(list(alphabet), 300).tolist()  # one token each
+    room = 48 - len(model.tokenizer("a b", alphabet[0])["input_ids"]) + 1
+    last, step = len(words) - room, room - room // 4
+    chunks = [joint.join(words[start : start + room]) for start in (*range(0, last, step), last)]
+    logits = model.predict([("a b", chunk) for chunk in chunks], activation_fn=torch.nn.Identity())
+    assert np.ptp(logits) > 0.01
+    assert logits.argmax() != 0
+    scores = by_index(Reranker(folder, precision="float32").rerank("a b", [joint.join(words), "c"]))
+    assert scores[0] == pytest.approx(1 / (1 + np.exp(-logits.max().astype(float))), abs=1e-5)
+    assert scores[1] == pytest.approx(by_index(Reranker(folder, precision="float32").rerank("a b", ["c"]))[0], abs=1e-6)
+    [head] = Reranker(folder, precision="float32").rerank("a b", [joint.join(words)], truncate=True)
+    assert head.score == pytest.approx(1 / (1 + np.exp(-logits[0].astype(float))), abs=1e-5)
+
+
+def test_a_long_query(bert):
     long = "z " * 100
-    with pytest.raises(InputError, match="model's context of 48") as caught:
-        Reranker(bert).rerank(QUERY, ["fox", long])
-    assert caught.value.index == 1
-    ranking = Reranker(bert).rerank(QUERY, ["fox", long], truncate=True)
-    assert ranking.usage.total_tokens < 48 + 20
-    # The longer side is cut, so that a long query leaves room for the document.
-    assert len(Reranker(bert).rerank(long, ["fox", "dog"], truncate=True)) == 2
+    with pytest.raises(InputError, match="query has 100 tokens; up to 40 leave room"):
+        Reranker(bert, precision="float32").rerank(long, ["fox"])
+    cut = by_index(Reranker(bert, precision="float32").rerank(long, ["fox", "dog"], truncate=True))
+    np.testing.assert_allclose(cut, by_index(Reranker(bert, precision="float32", max_query_length=40).rerank(long, ["fox", "dog"])))
+    np.testing.assert_allclose(cut, by_index(Reranker(bert, precision="float32").rerank("z " * 40, ["fox", "dog"])))
 
 
 def more_labels(folder):
@@ -130,9 +150,9 @@ def later_steps(folder):
 def test_what_would_score_at_random_is_refused(tmp_path, damage, message):
     damage(save_cross_encoder(tmp_path / "model"))
     with pytest.raises(ModelFilesError, match=message):
-        Reranker(tmp_path / "model").rerank(QUERY, TEXTS)
+        Reranker(tmp_path / "model", precision="float32").rerank(QUERY, TEXTS)
 
 
 def test_a_transformer_does_not_run_on_the_static_backend(bert):
     with pytest.raises(ConfigError, match="backend='static' cannot run .*'torch'"):
-        Reranker(bert, backend="static").load()
+        Reranker(bert, precision="float32", backend="static").load()

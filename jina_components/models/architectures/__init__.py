@@ -1,0 +1,1 @@
+"""Architectures written out natively: which tensors they have, and what they compute."""

@@ -1,0 +1,350 @@
+"""Models that run on somebody's server: batches over HTTP, several in flight, answers checked and put in order."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import re
+from base64 import b64decode
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from jina_components.core.background import run_sync
+from jina_components.core.component import Component
+from jina_components.core.names import resolve_name
+from jina_components.errors import (
+    BackendError,
+    ConfigError,
+    HTTPStatusError,
+    InputError,
+    JinaComponentsError,
+    WebError,
+)
+from jina_components.models.endpoint import DIALECTS, Endpoint, Operation
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from jina_components.types import FloatArray
+
+# Under OpenAI's 300,000 tokens and the 2 MB of text-embeddings-inference, whatever the script.
+_REQUEST_CHARACTERS = 100_000
+# How servers say that a request holds more items than they take.
+_TOO_MANY = re.compile(r"batch size|too many|array too long|at most \d+|maximum length|per request", re.IGNORECASE)
+
+
+class _HTTPModel(Component):
+    _what: str  # what callers know its items as
+
+    def __init__(self, name: str, endpoint: Endpoint, operation: Operation) -> None:
+        if not isinstance(name, str) or not name:
+            raise ConfigError(f"name must say which model of {endpoint.base_url} to use, got {name!r}.")
+        self.name = name
+        self.endpoint = endpoint
+        self._operation = operation
+        self._api = endpoint.client()
+        self._gates: dict[asyncio.AbstractEventLoop, asyncio.Semaphore] = {}
+
+    async def aclose(self) -> None:
+        """Close the connections; the next call opens new ones."""
+        await self._api.aclose()
+
+    def close(self) -> None:
+        """`aclose`, waited for."""
+        run_sync(self.aclose())
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name!r}, {self.endpoint!r})"
+
+    async def _collect(
+        self,
+        items: Sequence[str],
+        fields: Mapping[str, object],
+        *,
+        indices: Sequence[int],
+        characters: float,
+        decode: Callable[[list[object]], NDArray[Any]],
+        on_progress: Callable[[int], object] | None = None,
+    ) -> tuple[NDArray[Any] | None, int]:
+        """What the server makes of `items`, one row an item in their order (None for none), and tokens."""
+        size = self.endpoint.batch_size or self._operation.batch_size
+        spans = list(batches(items, size=size, characters=characters))
+        waiting, gate = iter(spans), self._gate()
+        rows: NDArray[Any] | None = None
+        tokens = 0
+
+        async def work() -> None:
+            nonlocal rows, tokens
+            for start, stop in waiting:
+                try:
+                    async with gate:
+                        answer = await self._post(fields, items[start:stop])
+                    batch, used = self._read(answer, stop - start, decode)
+                    if rows is None:
+                        rows = np.empty((len(items), *batch.shape[1:]), batch.dtype)
+                    self._check_shape(batch, rows)
+                except (WebError, BackendError) as error:
+                    raise self._located(error, indices[start:stop]) from error.__cause__
+                rows[start:stop] = batch
+                tokens += used
+                if on_progress is not None:
+                    on_progress(stop - start)
+
+        await _together(work() for _ in range(min(self.endpoint.concurrency, len(spans))))
+        return rows, tokens
+
+    def _gate(self) -> asyncio.Semaphore:
+        """Lets `concurrency` requests through, those of all calls on the running loop together."""
+        for closed in [loop for loop in list(self._gates) if loop.is_closed()]:
+            self._gates.pop(closed, None)
+        return self._gates.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(self.endpoint.concurrency))
+
+    async def _post(self, fields: Mapping[str, object], items: Sequence[str]) -> dict[str, Any]:
+        form = self._operation
+        return await self._api.post(form.path, {"model": self.name, **form.fields, **fields, form.items: list(items)})
+
+    def _read(
+        self, answer: Mapping[str, Any], count: int, decode: Callable[[list[object]], NDArray[Any]]
+    ) -> tuple[NDArray[Any], int]:
+        try:
+            batch = decode(_in_order(self._operation.read(answer), count))
+            tokens = _count(DIALECTS[self.endpoint.dialect].tokens(answer))
+        except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            reason = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
+            raise self._malformed(reason) from error
+        if not np.isfinite(batch).all():
+            raise self._malformed("it holds NaN or infinity")
+        return batch, tokens
+
+    def _check_shape(self, batch: NDArray[Any], rows: NDArray[Any]) -> None:
+        if batch.shape[1:] != rows.shape[1:]:
+            raise self._malformed(f"vectors of width {batch.shape[1]} after others of width {rows.shape[1]}")
+
+    def _malformed(self, reason: str) -> BackendError:
+        return BackendError(
+            f"{self._api.base_url}/{self._operation.path} answered out of form ({reason}): "
+            f"check that model {self.name!r} does this there, and the dialect ({self.endpoint.dialect!r})."
+        )
+
+    def _located(self, error: WebError | BackendError, indices: Sequence[int]) -> JinaComponentsError:
+        """The same error, saying which items it is about, and what helps when they are too many."""
+        message = f"{self._what}[{indices[0]}:{indices[-1] + 1}]: {error.message}"
+        if len(indices) > 1 and isinstance(error, HTTPStatusError) and _asks_too_much(error):
+            message += f" If {len(indices)} items are too many for one request, set a smaller batch_size."
+        return type(error)(message, *error.args[1:])
+
+    def _truncation(self, truncate: bool) -> Mapping[str, object]:
+        choices = self._operation.truncate
+        if truncate not in choices:
+            raise InputError(
+                f"truncate={truncate} cannot be asked for in the {self.endpoint.dialect} dialect. "
+                f"{self._operation.truncate_note}; pass truncate={not truncate}."
+            )
+        return choices[truncate]
+
+
+class HTTPEmbeddingModel(_HTTPModel):
+    """A text embedding model behind an endpoint.
+
+    Safe to use from several threads and event loops; `endpoint.concurrency` holds for each loop. Nothing
+    connects before the first call. Pickles as its arguments.
+
+    Args:
+        name: The model, as the server knows it.
+        endpoint: The server.
+
+    Raises:
+        ConfigError: no name.
+    """
+
+    _what = "texts"
+
+    def __init__(self, name: str, endpoint: Endpoint) -> None:
+        super().__init__(name, endpoint, DIALECTS[endpoint.dialect].embed)
+
+    async def aembed(
+        self,
+        texts: Sequence[str],
+        *,
+        task: str | None = None,
+        truncate: bool = False,
+        indices: Sequence[int] | None = None,
+        on_progress: Callable[[int], object] | None = None,
+    ) -> tuple[FloatArray, int]:
+        """Vectors of texts as the server sends them, and the input tokens it reports (0 if it does not).
+
+        The vectors have the model's full width: no `dimensions` is asked for, since a cut can be made here.
+        Whether they have unit length is the server's choice; most do.
+
+        Args:
+            texts: The texts, none of them blank. They go in requests of at most `endpoint.batch_size` texts and
+                100,000 characters, unless one text alone is longer.
+            task: What the texts are for, by the names of `DIALECTS[...].tasks`. OpenAI's models embed queries
+                and passages alike, so in that dialect these two change nothing, and a model that wants prompts
+                needs them in the texts. Cohere requires a task.
+            truncate: Cut texts to the model's context. False lets the server refuse them; the OpenAI dialect
+                knows only that.
+            indices: Positions of the texts in the caller's list, for errors; 0 onwards if None.
+            on_progress: Called on the event loop with the number of texts just finished.
+
+        Returns:
+            float32, shape [len(texts), width], in the order of the texts, and the tokens. Without texts the
+            shape is [0, 0] and nothing is sent.
+
+        Raises:
+            UnknownNameError: the dialect has no such task.
+            InputError: the dialect needs a task, or cannot truncate.
+            WebError: the first request that failed, which cancels the others; says which texts were in it.
+            BackendError: an answer with too few vectors, unequal widths, NaN, or otherwise out of form.
+        """
+        fields = {**self._task(task), **self._truncation(truncate)}
+        rows, tokens = await self._collect(
+            texts,
+            fields,
+            indices=range(len(texts)) if indices is None else indices,
+            characters=_REQUEST_CHARACTERS,
+            decode=_vectors,
+            on_progress=on_progress,
+        )
+        return np.empty((0, 0), np.float32) if rows is None else rows, tokens
+
+    def _task(self, task: str | None) -> Mapping[str, object]:
+        name = self.endpoint.dialect
+        dialect = DIALECTS[name]
+        if task is not None:
+            return resolve_name(dialect.tasks, task, what=f"task of the {name} dialect")
+        if dialect.needs_task:
+            raise InputError(f"The {name} dialect needs a task: pass one of {', '.join(sorted(dialect.tasks))}.")
+        return {}
+
+
+class HTTPReranker(_HTTPModel):
+    """A reranking model behind an endpoint.
+
+    More than `endpoint.batch_size` documents (default 1,000) are scored in several requests. The scores of a
+    pointwise model, such as a cross-encoder, do not depend on that. A listwise model (jina-reranker-v3)
+    compares the documents of a request with each other: for one of these, `batch_size` must be no less than
+    the number of documents.
+
+    Safe to use from several threads and event loops; `endpoint.concurrency` holds for each loop. Nothing
+    connects before the first call. Pickles as its arguments.
+
+    Args:
+        name: The model, as the server knows it.
+        endpoint: The server; the OpenAI dialect has no reranking.
+
+    Raises:
+        ConfigError: no name, or a dialect without reranking.
+    """
+
+    _what = "documents"
+
+    def __init__(self, name: str, endpoint: Endpoint) -> None:
+        operation = DIALECTS[endpoint.dialect].rerank
+        if operation is None:
+            able = ", ".join(sorted(name for name, dialect in DIALECTS.items() if dialect.rerank))
+            raise ConfigError(f"The {endpoint.dialect} dialect has no reranking; set one of: {able}.")
+        super().__init__(name, endpoint, operation)
+
+    async def ascore(
+        self, query: str, documents: Sequence[str], *, truncate: bool = False
+    ) -> tuple[NDArray[np.float64], int]:
+        """Scores of documents for a query, and the input tokens the server reports (0 if it does not).
+
+        Args:
+            query: What is asked.
+            documents: The documents, none of them blank.
+            truncate: Cut documents to the model's context. Cohere always does, so there it must be True.
+
+        Returns:
+            float64, shape [len(documents)], in the order of the documents, on the model's own scale; and the
+            tokens. Without documents nothing is sent.
+
+        Raises:
+            InputError: the dialect knows no such `truncate`.
+            WebError: the first request that failed, which cancels the others; says which documents were in it.
+            BackendError: an answer with too few scores, NaN, or otherwise out of form.
+        """
+        fields = {"query": query, **self._truncation(truncate)}
+        scores, tokens = await self._collect(
+            documents, fields, indices=range(len(documents)), characters=math.inf, decode=_scores
+        )
+        return np.empty(0, np.float64) if scores is None else scores, tokens
+
+
+def batches(items: Sequence[str], *, size: int, characters: float) -> Iterator[tuple[int, int]]:
+    """Ranges [start, stop) that cover `items` in order.
+
+    Each holds at most `size` items, and at most `characters` characters unless it is a single item.
+    """
+    start = length = 0
+    for index, item in enumerate(items):
+        length += len(item)
+        if index > start and (index - start == size or length > characters):
+            yield start, index
+            start, length = index, len(item)
+    if items:
+        yield start, len(items)
+
+
+async def _together(work: Iterable[Any]) -> None:
+    """Run coroutines until all end; the first failure cancels the others and is raised by itself."""
+    failures: Sequence[BaseException] = ()
+    try:
+        async with asyncio.TaskGroup() as group:
+            for coroutine in work:
+                group.create_task(coroutine)
+    except BaseExceptionGroup as several:
+        failures = several.exceptions
+    if failures:  # raised out here, where the group does not become its context
+        raise failures[0]
+
+
+def _in_order(pairs: Iterable[tuple[object, object]], count: int) -> list[object]:
+    """The values by their indices, which must be 0 to `count` - 1, each once."""
+    listed = list(pairs)
+    if len(listed) != count:
+        raise ValueError(f"{len(listed)} results for {count} items")
+    values: dict[int, object] = {}
+    for index, value in listed:
+        if type(index) is not int or not 0 <= index < count or index in values:
+            raise ValueError(f"indices are not 0 to {count - 1}, each once")
+        values[index] = value
+    return [values[index] for index in range(count)]
+
+
+def _vectors(values: list[object]) -> NDArray[np.float32]:
+    rows = [_numbers(value) for value in values]
+    widths = {len(row) for row in rows}
+    if len(widths) > 1 or 0 in widths:
+        raise ValueError(f"vectors of widths {', '.join(map(str, sorted(widths)))}")
+    with np.errstate(over="ignore"):  # what overflows float32 is found with the other infinities
+        return np.array(rows, np.float32)
+
+
+def _scores(values: list[object]) -> NDArray[np.float64]:
+    return _numbers(values).astype(np.float64)
+
+
+def _numbers(value: object) -> NDArray[Any]:
+    """A list of numbers, or base64 of little-endian float32."""
+    if isinstance(value, str):
+        return np.frombuffer(b64decode(value, validate=True), "<f4")
+    numbers = np.asarray(value)
+    if numbers.ndim != 1 or numbers.dtype.kind not in "iuf":
+        raise TypeError("what should be numbers is something else")
+    return numbers
+
+
+def _count(value: object) -> int:
+    if not value:
+        return 0
+    if not isinstance(value, int | float) or value < 0:
+        raise TypeError("the number of tokens is none")
+    return int(value)
+
+
+def _asks_too_much(error: HTTPStatusError) -> bool:
+    return error.status_code == 413 or (error.status_code in (400, 422) and bool(_TOO_MANY.search(error.message)))

@@ -1,0 +1,269 @@
+"""Transformer checkpoints as ONNX graphs, run by onnxruntime on the CPU: neither torch nor transformers is imported.
+
+A graph is made from the checkpoint itself when it is first asked for (`onnx_export`, which needs torch), and kept in
+`cache_folder()`. A graph that a folder ships (`onnx/model.onnx`) is not used: what it pools, nobody says.
+
+An int8 graph has weights of 8 bits with a scale a row, and scales its activations as they come, one scale a pass. So a
+vector depends a little on what shares its pass; other precisions do not have that.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import re
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from filelock import FileLock
+
+from jina_components import __version__
+from jina_components.errors import (
+    BackendError,
+    ConfigError,
+    JinaComponentsError,
+    MissingDependencyError,
+    ModelFilesError,
+)
+from jina_components.models.layout import Layout, read_json
+from jina_components.models.runner import TokenSequence
+
+# Its official builds report their use to Microsoft over the network from their import on (Privacy.md of onnxruntime),
+# unless this is set before; and in a process that imported it earlier, unless told not to.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+try:
+    import onnxruntime
+except ImportError as error:
+    raise MissingDependencyError("backend='onnx' needs onnxruntime: pip install 'jina-components[onnx]'.") from error
+
+onnxruntime.disable_telemetry_events()
+
+if TYPE_CHECKING:
+    from jina_components.types import FloatArray
+
+logger = logging.getLogger(__name__)
+
+Kind = Literal["embedding", "cross-encoder"]
+
+GRAPH = "model.onnx"
+_SIZES = "complete.json"  # written last: the size of each file beside it
+# Raised when graphs of the same library version must be made anew.
+_REVISION = 1
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_PRECISIONS = {"auto": "float32", "float32": "float32", "int8": "int8"}
+_NO_MEMORY = re.compile(r"alloc", re.IGNORECASE)
+# Each described in onnxruntime_session_options_config_keys.h of onnxruntime.
+_SESSION = {
+    "session.force_spinning_stop": "1",  # threads wait actively within a pass, but not between passes
+    "session.x64quantprecision": "1",  # int8 products are exact on CPUs without VNNI too, where 16-bit sums saturate
+}
+
+
+def cache_folder() -> Path:
+    """Where graphs are kept: `jina_components/onnx` in `$XDG_CACHE_HOME`, or else in `~/.cache`."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "jina_components" / "onnx"
+
+
+def load_onnx_embedding(layout: Layout, *, device: str = "auto", precision: str = "auto") -> OnnxBackend:
+    """A sentence-transformers folder as a graph that gives the vector before a closing Normalize step.
+
+    Args:
+        layout: The folder.
+        device: `auto` or `cpu`.
+        precision: `auto` (float32), `float32` or `int8`.
+
+    Raises:
+        ConfigError: another device or precision.
+        ModelFilesError: the checkpoint cannot be loaded, or the cache folder cannot be written.
+        MissingDependencyError: the graph is not in the cache, and what makes it is not installed.
+        BackendError: the checkpoint cannot be exported, or its graph cannot be run.
+    """
+    return _load(layout, "embedding", device, precision)
+
+
+def load_onnx_cross_encoder(layout: Layout, *, device: str = "auto", precision: str = "auto") -> OnnxBackend:
+    """A sequence-classification checkpoint as a graph that gives a logit for each pair; the rest as above."""
+    return _load(layout, "cross-encoder", device, precision)
+
+
+class OnnxBackend:
+    """A graph on the CPU.
+
+    Args:
+        graph: The file. It takes int64 `input_ids`, `attention_mask` and, if it knows them, `token_type_ids`, each of
+            shape [batch, longest], and gives float32 rows. Which id pads is nothing to it.
+        precision: What it computes in, for the record.
+
+    Raises:
+        BackendError: it cannot be run.
+    """
+
+    token_budget = 4096
+    padded = True
+
+    def __init__(self, graph: Path, *, precision: str = "float32") -> None:
+        self.precision = precision
+        try:
+            self._session = _open_session(graph)
+            self._names = [row.name for row in self._session.get_inputs()]
+            self.width = int(self.run([TokenSequence(np.zeros(1, np.int32))]).shape[1])
+        except Exception as error:  # onnxruntime's errors share no other base
+            raise BackendError(
+                f"{graph} cannot be run: {error}. If it was damaged, delete {graph.parent}; it will be made anew."
+            ) from error
+
+    def run(self, batch: Sequence[TokenSequence]) -> FloatArray:
+        """What the graph gives, float32, shape [len(batch), width]."""
+        shape = (len(batch), max(len(sequence) for sequence in batch))
+        inputs = {name: np.zeros(shape, np.int64) for name in ("input_ids", "attention_mask", "token_type_ids")}
+        for row, sequence in enumerate(batch):
+            inputs["input_ids"][row, : len(sequence)] = sequence.ids
+            inputs["attention_mask"][row, : len(sequence)] = 1
+            if sequence.type_ids is not None:
+                inputs["token_type_ids"][row, : len(sequence)] = sequence.type_ids
+        try:
+            return np.asarray(self._session.run(None, {name: inputs[name] for name in self._names})[0])
+        except Exception as error:
+            if _NO_MEMORY.search(str(error)):  # only the text tells it apart
+                raise MemoryError(str(error)) from error
+            raise
+
+
+def _open_session(graph: Path) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    # With an arena, or a plan of memory for each shape seen, memory grows with the number of different shapes.
+    options.enable_cpu_mem_arena = options.enable_mem_pattern = False
+    for key, value in _SESSION.items():
+        options.add_session_config_entry(key, value)
+    return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+
+
+def _load(layout: Layout, kind: Kind, device: str, precision: str) -> OnnxBackend:
+    if device not in ("auto", "cpu"):
+        raise ConfigError(f"backend='onnx' runs on the CPU, not on {device!r}: use device='cpu', or backend='torch'.")
+    if precision not in _PRECISIONS:
+        raise ConfigError(
+            f"backend='onnx' does not run in {precision!r}: use {', '.join(_PRECISIONS)}, or backend='torch'."
+        )
+    precision = _PRECISIONS[precision]
+    graph = _graph(layout, kind, precision)
+    logger.info("%s: onnxruntime, device=cpu, precision=%s, padded batches (%s)", layout.folder, precision, graph)
+    return OnnxBackend(graph, precision=precision)
+
+
+def _graph(layout: Layout, kind: Kind, precision: str) -> Path:
+    """The file of a graph, made if need be."""
+    folder = cache_folder() / _key(layout, kind)
+
+    def export(draft: Path) -> None:
+        from jina_components.models.backends.onnx_export import export_graph
+
+        export_graph(layout, kind, draft / GRAPH)
+
+    def quantize(draft: Path) -> None:
+        _quantize(_complete(folder / "float32", export, layout) / GRAPH, draft / GRAPH)
+
+    make = {"float32": export, "int8": quantize}[precision]
+    return _complete(folder / precision, make, layout) / GRAPH
+
+
+def _key(layout: Layout, kind: Kind) -> str:
+    """A digest of all that a graph follows from; the versions of torch and transformers, which it does not need to
+    run, are not among it: a graph is compared with them when it is made.
+    """
+    folders = {layout.transformer.folder, *(module.folder for module in layout.modules)}
+    files = sorted(file for folder in folders for file in folder.glob("*.safetensors"))
+    identity = [
+        __version__,
+        _REVISION,
+        kind,
+        layout.config,
+        [(module.type, _relative(module.folder, layout), module.config) for module in layout.modules],
+        [(_relative(file, layout), _sha256(file)) for file in files],
+    ]
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _relative(path: Path, layout: Layout) -> str:
+    return path.relative_to(layout.folder).as_posix()
+
+
+def _sha256(path: Path) -> str:
+    """Of weights; the hub's cache names them by it, and their content is compared with it when they are found."""
+    if path.is_symlink() and _SHA256.fullmatch(path.readlink().name):
+        return path.readlink().name
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _complete(folder: Path, make: Callable[[Path], None], layout: Layout) -> Path:
+    """The folder, with what `make` writes into it: once, however many processes ask."""
+    if _is_complete(folder):
+        return folder
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.with_suffix(".lock")):
+            if not _is_complete(folder):
+                _write(folder, make, layout)
+    except JinaComponentsError:
+        raise
+    except OSError as error:
+        raise ModelFilesError(
+            f"{folder} cannot be written: {error}. Set XDG_CACHE_HOME to a folder with room that can be written."
+        ) from error
+    return folder
+
+
+def _is_complete(folder: Path) -> bool:
+    """Whether all files are there at their sizes; a graph that onnxruntime maps beyond its end kills the process."""
+    try:
+        sizes = read_json(folder / _SIZES, default={})
+        return bool(sizes) and all((folder / name).stat().st_size == size for name, size in sizes.items())
+    except OSError:
+        return False
+
+
+def _write(folder: Path, make: Callable[[Path], None], layout: Layout) -> None:
+    draft = folder.with_suffix(".draft")
+    shutil.rmtree(draft, ignore_errors=True)  # of a process that was killed
+    draft.mkdir()
+    logger.info("making an ONNX graph of %s in %s: once, and it takes a while", layout.folder, folder)
+    start = time.perf_counter()
+    try:
+        make(draft)
+        sizes = {file.name: file.stat().st_size for file in draft.iterdir()}
+        (draft / _SIZES).write_text(json.dumps(sizes), encoding="utf-8")
+        if folder.exists():
+            logger.warning("%s was damaged or incomplete and is replaced", folder)
+            shutil.rmtree(folder)
+        draft.replace(folder)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    logger.info("made %s in %.1f s (%d MB)", folder, time.perf_counter() - start, sum(sizes.values()) / 1e6)
+
+
+def _quantize(graph: Path, target: Path) -> None:
+    """Write a graph with the weights of its linear layers in int8, a scale a row; attention stays float32."""
+    try:
+        from onnxruntime.quantization import QuantType, quantize_dynamic
+    except ImportError as error:
+        raise MissingDependencyError("Making an int8 graph needs onnx: pip install 'jina-components[onnx]'.") from error
+    try:
+        quantize_dynamic(
+            graph,
+            target,
+            op_types_to_quantize=["MatMul"],
+            per_channel=True,
+            weight_type=QuantType.QInt8,
+            use_external_data_format=True,
+        )
+    except OSError:
+        raise
+    except Exception as error:  # onnx and onnxruntime raise what they will
+        raise BackendError(f"{graph} cannot be quantized: {error}. Use precision='float32'.") from error

@@ -1,0 +1,181 @@
+"""Checkpoints into ONNX graphs: traced by torch, and compared with torch before anyone may use them."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jina_components.errors import BackendError, MissingDependencyError, ModelFilesError
+from jina_components.models.backends.onnx import Kind, OnnxBackend
+from jina_components.models.layout import Layout
+from jina_components.models.runner import TokenSequence
+
+try:
+    import onnxscript  # noqa: F401 (which torch.onnx needs)
+    import torch
+    import transformers
+
+    from jina_components.models.backends.padded import _ENCODERS, _load_checkpoint
+    from jina_components.models.backends.steps import Step, build_step
+except ImportError as error:
+    raise MissingDependencyError(
+        "This model's ONNX graph is not in the cache, and making it needs torch, transformers, onnx and onnxscript: pip "
+        f"install 'jina-components[torch,onnx]' ({error}). Once made, it runs without torch."
+    ) from error
+
+_CPU = torch.device("cpu")
+_INPUTS = ("input_ids", "attention_mask", "token_type_ids")
+# Traced with every dimension free, and none of the lengths or counts that it is compared at.
+_TRACED = (2, 5)
+_COMPARED = ((9,), (1,), (3, 300), (1, 40, 7, 2))
+_TOLERANCE = 1e-4
+
+
+def export_graph(layout: Layout, kind: Kind, target: Path) -> None:
+    """Write a float32 graph, and its weights beside it.
+
+    Args:
+        layout: The folder.
+        kind: `embedding` gives the sentence vector before a closing Normalize step, `cross-encoder` the logit.
+        target: The file, in a folder of its own.
+
+    Raises:
+        ModelFilesError: the checkpoint cannot be loaded.
+        BackendError: it cannot be traced, or the graph gives something else than the checkpoint.
+    """
+    module = _Sentence(layout) if kind == "embedding" else _Logit(layout)
+    names = [name for name in _INPUTS if name in inspect.signature(module.model.forward).parameters]
+    dynamic = {axis: torch.export.Dim.DYNAMIC for axis in (0, 1)}
+    try:
+        with _quiet(), torch.no_grad():
+            program = torch.onnx.export(
+                module.eval(),
+                tuple(torch.ones(_TRACED, dtype=torch.int64) for _ in names),  # one tensor twice is one input
+                dynamo=True,
+                dynamic_shapes=tuple(dynamic for _ in names),
+                input_names=names,
+                output_names=["rows"],
+                verbose=False,
+            )
+            # The mark of a graph that onnxruntime's quantizer needs not warn of.
+            program.model.metadata_props["onnx.quant.pre_process"] = "onnxruntime.quant"
+            program.save(target, external_data=True)
+    except OSError:
+        raise
+    except Exception as error:  # any failure of the tracer, which has errors of its own and Python's
+        reason = str(error).strip().partition("\n")[0]
+        raise BackendError(
+            f"{layout.folder} ({layout.config.get('model_type')}) cannot be exported to ONNX: {type(error).__name__}: "
+            f"{reason}. Use backend='torch'."
+        ) from error
+    _compare(layout, module, target)
+
+
+class _Model(torch.nn.Module):
+    """A model of transformers that sees its own padding token wherever the mask is 0."""
+
+    def __init__(self, model: Any) -> None:  # noqa: ANN401 (transformers is untyped)
+        super().__init__()
+        # As written in the paper; the fused form becomes a larger graph, and is no faster in onnxruntime.
+        model.set_attn_implementation("eager")
+        self.model = model
+        self._pad_id = model.config.pad_token_id or 0
+
+    def _call(self, ids: torch.Tensor, mask: torch.Tensor, types: torch.Tensor | None) -> Any:  # noqa: ANN401
+        ids = ids.masked_fill(mask == 0, self._pad_id)
+        if types is None:
+            return self.model(input_ids=ids, attention_mask=mask)
+        return self.model(input_ids=ids, attention_mask=mask, token_type_ids=types)
+
+
+class _Sentence(_Model):
+    """Ids to sentence vectors before a closing Normalize step."""
+
+    def __init__(self, layout: Layout) -> None:
+        auto_class = getattr(transformers, _ENCODERS.get(layout.config.get("model_type", ""), "AutoModel"))
+        super().__init__(_load_checkpoint(auto_class, layout.transformer.folder))
+        self._steps = _sentence_steps(layout)
+
+    def forward(self, ids: torch.Tensor, mask: torch.Tensor, types: torch.Tensor | None = None) -> torch.Tensor:
+        vectors: torch.Tensor = self._call(ids, mask, types).last_hidden_state
+        for step in self._steps:
+            vectors = step(vectors, mask)
+        return vectors
+
+
+class _Logit(_Model):
+    """Ids of pairs to logits."""
+
+    def __init__(self, layout: Layout) -> None:
+        folder = layout.transformer.folder
+        super().__init__(_load_checkpoint(transformers.AutoModelForSequenceClassification, folder))
+
+    def forward(self, ids: torch.Tensor, mask: torch.Tensor, types: torch.Tensor | None = None) -> torch.Tensor:
+        logits: torch.Tensor = self._call(ids, mask, types).logits
+        return logits
+
+
+def _sentence_steps(layout: Layout) -> list[Step]:
+    later = [module for module in layout.modules if module.type != "Transformer"]
+    while later and later[-1].type == "Normalize":  # left to the caller
+        later.pop()
+    if not later or later[0].type != "Pooling":
+        raise ModelFilesError(
+            f"{layout.folder} names no Pooling step after its Transformer, so the sentence vector is undefined: save "
+            "the model with sentence-transformers first."
+        )
+    return [build_step(module, _CPU) for module in later]
+
+
+def _compare(layout: Layout, module: _Model, graph: Path) -> None:
+    """Run padded batches of random ids through the graph, and each of their sequences alone through torch.
+
+    Raises:
+        BackendError: they differ.
+    """
+    sequences = [[_random_sequence(layout, module, length) for length in lengths] for lengths in _COMPARED]
+    backend = OnnxBackend(graph)
+    got = np.concatenate([backend.run(batch) for batch in sequences])
+    wanted = np.concatenate([_run_alone(module, sequence) for batch in sequences for sequence in batch])
+    reach = float(np.abs(wanted).max())
+    far = float(np.abs(got - wanted).max()) if got.shape == wanted.shape else float("inf")
+    if not far <= _TOLERANCE * reach:  # NaN is no match either
+        raise BackendError(
+            f"The ONNX graph of {layout.folder} differs from torch by up to {far:.2g} (its values reach {reach:.2g}), "
+            "so it is not used. Use backend='torch'."
+        )
+
+
+def _random_sequence(layout: Layout, module: _Model, length: int) -> TokenSequence:
+    positions = layout.config.get("max_position_embeddings") or 512
+    length = max(1, min(length, positions - 2))
+    vocabulary = module.model.get_input_embeddings().num_embeddings
+    return TokenSequence(np.random.default_rng(length).integers(0, vocabulary, length).astype(np.int32))
+
+
+def _run_alone(module: _Model, sequence: TokenSequence) -> FloatArray:
+    ids = torch.from_numpy(sequence.ids.astype(np.int64))[None]
+    with torch.inference_mode():
+        rows: torch.Tensor = module(ids, torch.ones_like(ids))
+    return np.asarray(rows.numpy())
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Nothing of what the tracer warns of is in the caller's hands: the graph is compared instead."""
+    exporter = logging.getLogger("torch.onnx")
+    level = exporter.level
+    exporter.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        exporter.setLevel(level)

@@ -1,0 +1,207 @@
+"""Embedding models behind one face: those that run here, and those that run on somebody's server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from jina_components.core.background import background_loop, run_sync
+from jina_components.core.names import resolve_name
+from jina_components.models.fingerprint import fingerprint
+
+if TYPE_CHECKING:
+    from jina_components.models.backends.http import HTTPEmbeddingModel
+    from jina_components.models.files import ModelFiles
+    from jina_components.models.runner import ModelRunner
+    from jina_components.models.tokenize import TextTokenizer
+    from jina_components.types import FloatArray
+
+# Names under which models keep the prompt of a task, in order of preference.
+TASKS: dict[str, tuple[str, ...]] = {
+    "retrieval.query": ("retrieval.query", "query"),
+    "retrieval.passage": ("retrieval.passage", "document", "passage", "corpus"),
+    "text-matching": ("text-matching", "sts"),
+    "classification": ("classification",),
+    "separation": ("separation", "clustering"),
+}
+
+
+class Pending(NamedTuple):
+    """Work that was handed to a model.
+
+    Attributes:
+        future: Completes with what the model gives; cancelling it stops the work.
+        finish: Makes rows of that, and the number of tokens that ran.
+    """
+
+    future: Future[Any]
+    finish: Callable[[Any], tuple[FloatArray, int]]
+
+
+class Identity(NamedTuple):
+    """What determines a model's vectors, for caches: its name, what pins its weights, and how it runs."""
+
+    name: str
+    revision: str
+    precision: str
+
+
+class EmbeddingModel(Protocol):
+    """A model ready to embed."""
+
+    @property
+    def context(self) -> int | None:
+        """Longest text in tokens; None without a limit, or where only a server knows it."""
+        ...
+
+    @property
+    def by_length(self) -> bool:
+        """Whether texts of similar length should come together."""
+        ...
+
+    @property
+    def width(self) -> int:
+        """Dimensions of its vectors."""
+        ...
+
+    @property
+    def identity(self) -> Identity:
+        """What determines its vectors."""
+        ...
+
+    def prompt(self, task: str | None) -> str:
+        """What is put before each text for a task.
+
+        Raises:
+            UnknownNameError: no such task.
+        """
+        ...
+
+    def submit(
+        self,
+        texts: Sequence[str],
+        indices: Sequence[int],
+        *,
+        task: str | None,
+        truncate: bool,
+        on_progress: Callable[[int], object],
+    ) -> Pending:
+        """Begin to embed texts; `indices` are those of the caller's list, for errors.
+
+        Raises:
+            InputError: a text that the model does not take.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give memory and connections back."""
+        ...
+
+
+@dataclass(frozen=True, slots=False)
+class LocalModel:
+    """A model in this process.
+
+    Attributes:
+        tokenizer: Of the model.
+        runner: Its owner thread.
+        prompts: Text put before an input, by task or by the names that folders use.
+        default_prompt: Without a task.
+        files: Where it came from.
+        precision: How it runs: backend and numeric type.
+    """
+
+    tokenizer: TextTokenizer
+    runner: ModelRunner
+    prompts: Mapping[str, str]
+    default_prompt: str
+    files: ModelFiles
+    precision: str
+
+    by_length = True
+
+    @property
+    def context(self) -> int | None:
+        """Longest text in tokens."""
+        return self.tokenizer.context
+
+    @property
+    def width(self) -> int:
+        """Dimensions of the vectors."""
+        return self.runner.width
+
+    @cached_property
+    def identity(self) -> Identity:
+        """Pinned by the hub's commit, or by what the folder holds."""
+        return Identity(self.files.name, self.files.revision or fingerprint(self.files.folder), self.precision)
+
+    def prompt(self, task: str | None) -> str:
+        """The prompt that the model was trained with for a task, or empty."""
+        if task is None:
+            return self.default_prompt
+        names = resolve_name(TASKS, task, what="task")
+        return next((self.prompts[name] or "" for name in names if name in self.prompts), "")
+
+    def submit(
+        self,
+        texts: Sequence[str],
+        indices: Sequence[int],
+        *,
+        task: str | None,
+        truncate: bool,
+        on_progress: Callable[[int], object],
+    ) -> Pending:
+        """Tokenize here and now, and queue the rest."""
+        sequences = self.tokenizer.texts(texts, indices=indices, prompt=self.prompt(task), truncate=truncate)
+        tokens = sum(map(len, sequences))
+        return Pending(self.runner.submit(sequences, on_progress=on_progress), lambda rows: (rows, tokens))
+
+    def close(self) -> None:
+        """Nothing is held but memory, which goes with the object."""
+
+
+class RemoteModel:
+    """A model behind an endpoint; its prompts are the server's concern."""
+
+    context = None
+    by_length = False
+
+    def __init__(self, model: HTTPEmbeddingModel) -> None:
+        self._model = model
+
+    @cached_property
+    def width(self) -> int:
+        """Dimensions of the vectors, learned from the vector of one word."""
+        task = "retrieval.query"  # the one task that every dialect has
+        rows, _ = run_sync(self._model.aembed(["width"], task=task))
+        return int(rows.shape[1])
+
+    @property
+    def identity(self) -> Identity:
+        """The server and its name for the model."""
+        return Identity(f"{self._model.endpoint.base_url} {self._model.name}", "", "remote")
+
+    def prompt(self, task: str | None) -> str:  # noqa: ARG002 (as in EmbeddingModel)
+        """Empty: the server puts it."""
+        return ""
+
+    def submit(
+        self,
+        texts: Sequence[str],
+        indices: Sequence[int],
+        *,
+        task: str | None,
+        truncate: bool,
+        on_progress: Callable[[int], object],
+    ) -> Pending:
+        """Send the texts."""
+        request = self._model.aembed(texts, task=task, truncate=truncate, indices=indices, on_progress=on_progress)
+        return Pending(asyncio.run_coroutine_threadsafe(request, background_loop()), lambda answer: answer)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._model.close()
