@@ -10,6 +10,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from jina_components.chat import OpenAIChat as OpenAIChat
+    from jina_components.core.quantization import calibrate as calibrate
+    from jina_components.core.quantization import dequantize as dequantize
+    from jina_components.core.quantization import quantize as quantize
+    from jina_components.core.quantization import search_quantized as search_quantized
     from jina_components.deep_search import DeepSearchAgent as DeepSearchAgent
     from jina_components.embedder import Embedder as Embedder
     from jina_components.embedding_cache import EmbeddingCache as EmbeddingCache
@@ -37,6 +41,10 @@ _HOMES = {
     "Reranker": "reranker",
     "Retriever": "retriever",
     "Segmenter": "segmenter",
+    "calibrate": "core.quantization",
+    "dequantize": "core.quantization",
+    "quantize": "core.quantization",
+    "search_quantized": "core.quantization",
 }
 
 __all__ = [*_HOMES]

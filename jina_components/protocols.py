@@ -34,7 +34,8 @@ class SupportsRerank(Protocol):
     ) -> Ranking:
         """The `top_n` best documents, best first; `ScoredDocument.index` is the position in `documents`.
 
-        `truncate` judges documents longer than the model's context by their head, instead of raising.
+        `truncate` judges documents longer than the model's context by their head, instead of in chunks or raising;
+        documents that cannot be ranked raise InputError or are in `Ranking.failures`.
         """
         ...
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from jina_components.core.component import Component
 from jina_components.core.flow import Flow, adrive, drive
-from jina_components.core.inputs import as_list, check_count, check_query
+from jina_components.core.inputs import as_document, as_list, check_count, check_query
 from jina_components.errors import ConfigError, InputError
 from jina_components.models.catalog import DEFAULT_RERANKER
 from jina_components.models.endpoint import Endpoint
@@ -194,9 +194,12 @@ class Reranker(Component):
         failures: dict[int, InputError] = {}
         for index, item in enumerate(as_list(documents, what="documents")):
             try:
-                good[index] = _as_document(item, index)
+                document = as_document(item, index, what="documents")
+                check_text(document.text, f"documents[{index}]", index)
             except InputError as error:
                 self._refuse(error, failures)
+            else:
+                good[index] = document
         return good, failures
 
     def _refuse(self, error: InputError, failures: dict[int, InputError]) -> None:
@@ -211,17 +214,6 @@ def _best_first(indices: Sequence[int], raw: NDArray[Any], scorer: Scorer) -> li
     order = kept[np.argsort(-raw[kept], kind="stable")]
     scores = scorer.scale(raw[order]).tolist()
     return [(indices[row], score) for row, score in zip(order, scores, strict=True)]
-
-
-def _as_document(item: object, index: int) -> Document:
-    name = f"documents[{index}]"
-    if not isinstance(item, str | Document):
-        raise InputError(f"{name} must be str or Document, got {type(item).__name__}.", index)
-    document = item if isinstance(item, Document) else Document(item)
-    if not document.text.strip():
-        raise InputError(f"{name} is empty: leave it out.", index)
-    check_text(document.text, name, index)
-    return document
 
 
 def _report(failures: dict[int, InputError]) -> tuple[DocumentFailure, ...]:

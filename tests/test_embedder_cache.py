@@ -48,7 +48,7 @@ def test_another_model_precision_or_prompt_has_entries_of_its_own(tmp_path):
     folder = tmp_path / "model"
     save_sentence_transformer(folder, Pooling(32), checkpoint=checkpoint, prompts={"query": "ask: ", "document": ""})
     cache = EmbeddingCache(tmp_path / "cache")
-    for settings in ({"precision": "float32"}, {"precision": "float32", "backend": "torch"}):
+    for settings in ({"precision": "float32"}, {"precision": "float32", "backend": "torch"}):  # which are the same
         embedder = Embedder(folder, cache=cache, **settings)
         plain = Embedder(folder, **settings)
         for task in ("retrieval.query", "retrieval.passage"):

@@ -21,6 +21,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import numpy as np
 
@@ -55,10 +56,10 @@ def _measure(options: argparse.Namespace, temporary: Path) -> None:
     runs.finish(options, made, {"short": rows})
 
 
-def _rounds(workers: Mapping[str, Worker], options: argparse.Namespace) -> dict[str, list[dict[str, list[float]]]]:
+def _rounds(workers: Mapping[str, Worker], options: argparse.Namespace) -> dict[str, list[dict[str, Any]]]:
     """Replies by round; the first round is not counted."""
     ways = [(name, False) for name in workers if name != BASELINE] + [(name, True) for name in workers]
-    replies: dict[str, list[dict[str, list[float]]]] = {}
+    replies: dict[str, list[dict[str, Any]]] = {}
     for turn in range(options.rounds + 1):
         for name, lock in ways:
             reply = workers[name].ask("crowd", job="short", threads=options.callers, lock=lock)
@@ -67,8 +68,8 @@ def _rounds(workers: Mapping[str, Worker], options: argparse.Namespace) -> dict[
     return replies
 
 
-def _rows(replies: Mapping[str, list[dict[str, list[float]]]], calls: int) -> dict[str, runs.Row]:
-    seconds = {name: float(median(reply["seconds"] for reply in found)) for name, found in replies.items()}
+def _rows(replies: Mapping[str, list[dict[str, Any]]], calls: int) -> dict[str, runs.Row]:
+    seconds = {name: median(reply["seconds"] for reply in found) for name, found in replies.items()}
     rows: dict[str, runs.Row] = {}
     for name, found in replies.items():
         latencies = np.concatenate([reply["latencies"] for reply in found]) * 1000

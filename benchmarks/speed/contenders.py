@@ -112,7 +112,7 @@ def _cross_encoder(folder: Path, threads: int, *, file: str = "", bf16: bool = F
     from sentence_transformers import CrossEncoder
 
     backend, options = _options(file, threads)
-    model = CrossEncoder(str(folder), device="cpu", backend=backend, model_kwargs=options)  # type: ignore[arg-type]
+    model = CrossEncoder(str(folder), device="cpu", backend=backend, model_kwargs=options)
 
     def run(job: Any) -> Any:  # noqa: ANN401
         with _autocast(bf16=bf16):

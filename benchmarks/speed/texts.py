@@ -78,7 +78,8 @@ class TextSource:
         return sum(len(encoding.ids) for encoding in self._tokenizer.encode_batch(list(texts)))
 
     def _cut(self, length: int) -> str:
-        bare, text, offsets = length - _MARKERS, "", []
+        bare, text = length - _MARKERS, ""
+        offsets: list[tuple[int, int]] = []
         while len(offsets) < bare:
             while len(text) < bare * _CHARACTERS:
                 text = f"{text} {next(self._paragraphs)}".strip()
@@ -100,7 +101,8 @@ def _sentences(tokenizer: Tokenizer) -> list[str]:
     words = sorted(word for word in tokenizer.get_vocab() if word.isascii() and word.isalpha() and len(word) > 1)
     rng = np.random.default_rng(1)
     rng.shuffle(words)
-    ranks = np.minimum(rng.zipf(1.3, _PARAGRAPHS * 60), len(words)) - 1
-    stream: Iterator[str] = iter(words[rank] for rank in ranks)
+    shares = 1 / np.arange(1, len(words) + 1)
+    drawn = rng.choice(words, _PARAGRAPHS * 60, p=shares / shares.sum())
+    stream: Iterator[str] = iter(drawn.tolist())
     sentences = (" ".join(islice(stream, 15)).capitalize() + "." for _ in range(_PARAGRAPHS * 4))
     return [" ".join(islice(sentences, 4)) for _ in range(_PARAGRAPHS)]

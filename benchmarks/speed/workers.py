@@ -75,7 +75,12 @@ class Worker:
     """
 
     def __init__(self, name: str, python: str, setting: Setting) -> None:
-        settings = {"name": name, "table": setting.table, "folder": str(setting.folder), "jobs": str(setting.jobs)}
+        settings: dict[str, Any] = {
+            "name": name,
+            "table": setting.table,
+            "folder": str(setting.folder),
+            "jobs": str(setting.jobs),
+        }
         settings |= {"threads": setting.threads, "first": setting.first}
         variables = dict.fromkeys(_THREAD_VARIABLES, str(setting.threads))
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (lives as long as the process)
@@ -248,6 +253,9 @@ def measure(
     """Replies of every contender for a job, by round; results are in `temporary / "{job} {name}.npy"`.
 
     A first round warms everyone up and is not counted. Who fails is out, and in `skipped`.
+
+    Raises:
+        WorkerError: the baseline failed.
     """
     replies: dict[str, list[dict[str, float]]] = {name: [] for name in workers}
     for turn in range(rounds + 1):
@@ -255,6 +263,8 @@ def measure(
             try:
                 reply = workers[name].ask("time", job=job, to="" if turn else str(temporary / f"{job} {name}.npy"))
             except WorkerError as error:
+                if name == BASELINE:
+                    raise
                 skipped[f"{name}, {job}"] = str(error)
                 del replies[name]
                 continue

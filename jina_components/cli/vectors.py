@@ -81,10 +81,10 @@ def _models(options: argparse.Namespace) -> int:
         for row in rows:
             print_json(row)
         return 0
-    print(f"{'name':<26}{'kind':<18}{'dim':>5}{'context':>9}  {'license':<12}files")
+    print(f"{'name':<38}{'kind':<18}{'dim':>5}{'context':>9}  {'license':<12}files")
     for row in rows:
         dimensions = row["dimensions"] or "-"
         print(
-            f"{row['name']:<26}{row['kind']:<18}{dimensions:>5}{row['context']:>9}  {row['license']:<12}{row['files']}"
+            f"{row['name']:<38}{row['kind']:<18}{dimensions:>5}{row['context']:>9}  {row['license']:<12}{row['files']}"
         )
     return 0

@@ -27,14 +27,20 @@ def as_documents(items: Sequence[str | Document], *, what: str) -> list[Document
     Raises:
         InputError: no list, or an item that is neither or blank; `.index` names it.
     """
-    documents = []
-    for index, item in enumerate(as_list(items, what=what)):
-        if not isinstance(item, str | Document):
-            raise InputError(f"{what}[{index}] must be str or Document, got {type(item).__name__}.", index)
-        document = item if isinstance(item, Document) else Document(item)
-        _check_filled(document.text, index, what)
-        documents.append(document)
-    return documents
+    return [as_document(item, index, what=what) for index, item in enumerate(as_list(items, what=what))]
+
+
+def as_document(item: str | Document, index: int, *, what: str) -> Document:
+    """One document of such a list.
+
+    Raises:
+        InputError: neither text nor document, or blank; `.index` names it.
+    """
+    if not isinstance(item, str | Document):
+        raise InputError(f"{what}[{index}] must be str or Document, got {type(item).__name__}.", index)
+    document = item if isinstance(item, Document) else Document(item)
+    _check_filled(document.text, index, what)
+    return document
 
 
 def check_texts(texts: Sequence[str], *, what: str) -> Sequence[str]:

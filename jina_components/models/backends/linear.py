@@ -5,6 +5,7 @@ A layer is made of a float32 weight and bias, and takes and gives tensors of tok
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import cache
 from typing import Literal, Protocol, TypeAlias
@@ -12,7 +13,7 @@ from typing import Literal, Protocol, TypeAlias
 import torch
 from torch.nn import functional
 
-from jina_components.errors import ConfigError
+from jina_components.errors import BackendError, ConfigError
 from jina_components.models.architectures.bert import Affine
 
 Precision = Literal["auto", "float32", "bfloat16", "float16", "int8"]
@@ -154,6 +155,9 @@ class Int8Linear:
         low: Smallest value of each input feature, shape [in].
         high: Largest value likewise.
         smooth: Use such factors.
+
+    Raises:
+        BackendError: the ranges are not finite.
     """
 
     def __init__(
@@ -170,6 +174,8 @@ class Int8Linear:
         steep = weight.abs().amax(0).clamp(min=1e-6)
         factor = (reach / steep).sqrt() if smooth else torch.ones_like(reach)
         smallest, largest = min(0.0, float((low / factor).min())), float((high / factor).max())
+        if not math.isfinite(largest - smallest):
+            raise BackendError("The model gives NaN or infinity: its weights are broken.")
         self.scale = max(largest - smallest, 1e-6) / 255
         self.zero = round(-smallest / self.scale)
         self._steps = 1 / (factor * self.scale)

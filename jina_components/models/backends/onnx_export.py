@@ -5,36 +5,32 @@ from __future__ import annotations
 import inspect
 import logging
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import onnxscript  # noqa: F401 (which torch.onnx needs: better missed before the checkpoint is loaded)
+import torch
+import transformers
 
-from jina_components.errors import BackendError, MissingDependencyError, ModelFilesError
+from jina_components.errors import BackendError, ModelFilesError
 from jina_components.models.backends.onnx import Kind, OnnxBackend
+from jina_components.models.backends.padded import _ENCODERS, _load_checkpoint
+from jina_components.models.backends.steps import Step, build_step
 from jina_components.models.layout import Layout
 from jina_components.models.runner import TokenSequence
 
-try:
-    import onnxscript  # noqa: F401 (which torch.onnx needs)
-    import torch
-    import transformers
-
-    from jina_components.models.backends.padded import _ENCODERS, _load_checkpoint
-    from jina_components.models.backends.steps import Step, build_step
-except ImportError as error:
-    raise MissingDependencyError(
-        "This model's ONNX graph is not in the cache, and making it needs torch, transformers, onnx and onnxscript: pip "
-        f"install 'jina-components[torch,onnx]' ({error}). Once made, it runs without torch."
-    ) from error
+if TYPE_CHECKING:
+    from jina_components.types import FloatArray
 
 _CPU = torch.device("cpu")
-_INPUTS = ("input_ids", "attention_mask", "token_type_ids")
-# Traced with every dimension free, and none of the lengths or counts that it is compared at.
+_INPUTS = ("input_ids", "token_type_ids")
+# Shape that a model is traced at, with both dimensions free, and the lengths that its graph is compared at: alone and
+# together, and beyond the window of models that attend locally.
 _TRACED = (2, 5)
-_COMPARED = ((9,), (1,), (3, 300), (1, 40, 7, 2))
+_COMPARED = (1, 4, 7, 7, 7, 40, 300)
 _TOLERANCE = 1e-4
 
 
@@ -52,7 +48,7 @@ def export_graph(layout: Layout, kind: Kind, target: Path) -> None:
     """
     module = _Sentence(layout) if kind == "embedding" else _Logit(layout)
     names = [name for name in _INPUTS if name in inspect.signature(module.model.forward).parameters]
-    dynamic = {axis: torch.export.Dim.DYNAMIC for axis in (0, 1)}
+    dynamic = dict.fromkeys((0, 1), torch.export.Dim.DYNAMIC)
     try:
         with _quiet(), torch.no_grad():
             program = torch.onnx.export(
@@ -78,18 +74,17 @@ def export_graph(layout: Layout, kind: Kind, target: Path) -> None:
     _compare(layout, module, target)
 
 
-class _Model(torch.nn.Module):
-    """A model of transformers that sees its own padding token wherever the mask is 0."""
+class _Model(torch.nn.Module):  # type: ignore[misc]  # torch is untyped here
+    """A model of transformers, for sequences without padding."""
 
     def __init__(self, model: Any) -> None:  # noqa: ANN401 (transformers is untyped)
         super().__init__()
         # As written in the paper; the fused form becomes a larger graph, and is no faster in onnxruntime.
         model.set_attn_implementation("eager")
         self.model = model
-        self._pad_id = model.config.pad_token_id or 0
 
-    def _call(self, ids: torch.Tensor, mask: torch.Tensor, types: torch.Tensor | None) -> Any:  # noqa: ANN401
-        ids = ids.masked_fill(mask == 0, self._pad_id)
+    def _call(self, ids: torch.Tensor, types: torch.Tensor | None) -> Any:  # noqa: ANN401
+        mask = torch.ones_like(ids)
         if types is None:
             return self.model(input_ids=ids, attention_mask=mask)
         return self.model(input_ids=ids, attention_mask=mask, token_type_ids=types)
@@ -103,10 +98,10 @@ class _Sentence(_Model):
         super().__init__(_load_checkpoint(auto_class, layout.transformer.folder))
         self._steps = _sentence_steps(layout)
 
-    def forward(self, ids: torch.Tensor, mask: torch.Tensor, types: torch.Tensor | None = None) -> torch.Tensor:
-        vectors: torch.Tensor = self._call(ids, mask, types).last_hidden_state
+    def forward(self, ids: torch.Tensor, types: torch.Tensor | None = None) -> torch.Tensor:
+        vectors: torch.Tensor = self._call(ids, types).last_hidden_state
         for step in self._steps:
-            vectors = step(vectors, mask)
+            vectors = step(vectors, torch.ones_like(ids))
         return vectors
 
 
@@ -117,8 +112,8 @@ class _Logit(_Model):
         folder = layout.transformer.folder
         super().__init__(_load_checkpoint(transformers.AutoModelForSequenceClassification, folder))
 
-    def forward(self, ids: torch.Tensor, mask: torch.Tensor, types: torch.Tensor | None = None) -> torch.Tensor:
-        logits: torch.Tensor = self._call(ids, mask, types).logits
+    def forward(self, ids: torch.Tensor, types: torch.Tensor | None = None) -> torch.Tensor:
+        logits: torch.Tensor = self._call(ids, types).logits
         return logits
 
 
@@ -135,15 +130,18 @@ def _sentence_steps(layout: Layout) -> list[Step]:
 
 
 def _compare(layout: Layout, module: _Model, graph: Path) -> None:
-    """Run padded batches of random ids through the graph, and each of their sequences alone through torch.
+    """Run sequences of random ids through the graph, and each of them alone through torch.
 
     Raises:
         BackendError: they differ.
     """
-    sequences = [[_random_sequence(layout, module, length) for length in lengths] for lengths in _COMPARED]
-    backend = OnnxBackend(graph)
-    got = np.concatenate([backend.run(batch) for batch in sequences])
-    wanted = np.concatenate([_run_alone(module, sequence) for batch in sequences for sequence in batch])
+    positions = layout.config.get("max_position_embeddings") or max(_COMPARED)
+    vocabulary = module.model.get_input_embeddings().num_embeddings
+    random = np.random.default_rng(0)
+    lengths = [max(1, min(length, positions - 2)) for length in _COMPARED]  # some begin to count at 2
+    batch = [TokenSequence(random.integers(0, vocabulary, length).astype(np.int32)) for length in lengths]
+    got = OnnxBackend(graph).run(batch)
+    wanted = np.concatenate([_run_alone(module, sequence) for sequence in batch])
     reach = float(np.abs(wanted).max())
     far = float(np.abs(got - wanted).max()) if got.shape == wanted.shape else float("inf")
     if not far <= _TOLERANCE * reach:  # NaN is no match either
@@ -153,17 +151,10 @@ def _compare(layout: Layout, module: _Model, graph: Path) -> None:
         )
 
 
-def _random_sequence(layout: Layout, module: _Model, length: int) -> TokenSequence:
-    positions = layout.config.get("max_position_embeddings") or 512
-    length = max(1, min(length, positions - 2))
-    vocabulary = module.model.get_input_embeddings().num_embeddings
-    return TokenSequence(np.random.default_rng(length).integers(0, vocabulary, length).astype(np.int32))
-
-
 def _run_alone(module: _Model, sequence: TokenSequence) -> FloatArray:
     ids = torch.from_numpy(sequence.ids.astype(np.int64))[None]
     with torch.inference_mode():
-        rows: torch.Tensor = module(ids, torch.ones_like(ids))
+        rows: torch.Tensor = module(ids)
     return np.asarray(rows.numpy())
 
 

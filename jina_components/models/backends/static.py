@@ -78,12 +78,11 @@ class StaticBackend:
     def run(self, batch: Sequence[TokenSequence]) -> FloatArray:
         """Mean vector of each sequence; zeros for one without tokens."""
         rows = np.zeros((len(batch), self.width), np.float32)
-        filled = [index for index, sequence in enumerate(batch) if len(sequence)]
-        if filled:
-            lengths = np.array([len(batch[index]) for index in filled])
-            vectors = self.token_vectors(np.concatenate([batch[index].ids for index in filled]))
-            starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
-            rows[filled] = np.add.reduceat(vectors, starts, axis=0) / lengths[:, None]
+        # Text by text: its vectors fit the cache of a core, and a product sums them faster than `reduceat`.
+        for row, sequence in zip(rows, batch, strict=True):
+            if len(sequence):
+                weights = np.ones(len(sequence), np.float32) if self._weights is None else self._weights[sequence.ids]
+                np.matmul(weights / len(sequence), self._table[sequence.ids].astype(np.float32), out=row)
         return rows
 
 

@@ -44,8 +44,6 @@ def pooling_modes(module: Module) -> list[str]:
 
 
 def _build_pooling(module: Module, device: torch.device) -> Step:  # noqa: ARG001 (the signature of all steps)
-    if not module.config.get("include_prompt", True):
-        raise ModelFilesError(f"{module.folder}: pooling without the prompt is not supported.")
     modes = pooling_modes(module)
     return lambda hidden, mask: torch.cat([_POOLING[mode](hidden, mask) for mode in modes], dim=-1)
 
@@ -94,12 +92,14 @@ def _weighted_mean(hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
 
 
 _POOLING: dict[str, Step] = {
-    "cls": lambda hidden, mask: hidden[:, 0],
+    "cls": lambda hidden, mask: hidden[torch.arange(len(hidden), device=hidden.device), mask.argmax(1)],
     "mean": _mean,
     "max": lambda hidden, mask: hidden.masked_fill(mask.unsqueeze(-1) == 0, float("-inf")).amax(1),
     "mean_sqrt_len_tokens": lambda hidden, mask: _sum(hidden, mask) / mask.sum(1, keepdim=True).clamp(min=1).sqrt(),
     "weightedmean": _weighted_mean,
-    "lasttoken": lambda hidden, mask: hidden[torch.arange(len(hidden), device=hidden.device), mask.sum(1) - 1],
+    "lasttoken": lambda hidden, mask: hidden[
+        torch.arange(len(hidden), device=hidden.device), -1 - mask.flip(1).argmax(1)
+    ],
 }
 _OLD_POOLING_KEYS = {
     "cls": "pooling_mode_cls_token",

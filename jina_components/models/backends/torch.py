@@ -117,6 +117,7 @@ class TorchEmbeddingBackend(_TorchBackend):
             )
         super().__init__(layout, device, precision)
         self._first_only = pooling_modes(later[0]) == ["cls"]
+        self._pools_prompt = later[0].config.get("include_prompt", True)
         with _does_not_fit(layout, self.device):
             self._encoder = self._load(layout, calibration)
         self._steps = [build_step(module, self.device) for module in later]
@@ -140,6 +141,9 @@ class TorchEmbeddingBackend(_TorchBackend):
         results = []
         with torch.inference_mode(), _memory_errors():
             for hidden in self._encoder(batch, first_only=self._first_only):
+                if not self._pools_prompt:
+                    for row, index in enumerate(hidden.rows):
+                        hidden.mask[row, : batch[index].prompt] = 0
                 vectors = hidden.vectors.float()
                 for step in self._steps:
                     vectors = step(vectors, hidden.mask)

@@ -95,7 +95,9 @@ def test_more_heads_other_epsilon_and_one_layer(tmp_path):
 
 def rename(folder, change):
     tensors = load_file(folder / "model.safetensors")
-    save_file({change(name): tensor for name, tensor in tensors.items()}, folder / "model.safetensors", {"format": "pt"})
+    save_file(
+        {change(name): tensor for name, tensor in tensors.items()}, folder / "model.safetensors", {"format": "pt"}
+    )
 
 
 def old_norm_names(name):
@@ -133,7 +135,9 @@ def test_a_checkpoint_in_shards(tmp_path, checkpoints):
 def test_weights_of_half_precision_are_read_as_float32(tmp_path, dtype):
     folder = save_checkpoint(tmp_path)
     tensors = load_file(folder / "model.safetensors")
-    save_file({name: tensor.to(dtype) for name, tensor in tensors.items()}, folder / "model.safetensors", {"format": "pt"})
+    save_file(
+        {name: tensor.to(dtype) for name, tensor in tensors.items()}, folder / "model.safetensors", {"format": "pt"}
+    )
     assert read(folder).words.dtype == torch.float32
     assert_equals_transformers(folder, random_sequences([4, 30]))
 
@@ -216,11 +220,15 @@ def test_tables_have_the_rows_that_the_config_names(tmp_path, tensor, size, sett
     folder = save_checkpoint(tmp_path)
     name = f"embeddings.{tensor}_embeddings.weight"
     change_tensors(folder, lambda tensors: tensors.update({name: tensors[name][:size].clone()}))
-    with pytest.raises(ModelFilesError, match=rf"{name} has the shape \({size}, 32\), not {config_of(folder)[setting]} x 32"):
+    with pytest.raises(
+        ModelFilesError, match=rf"{name} has the shape \({size}, 32\), not {config_of(folder)[setting]} x 32"
+    ):
         read(folder)
 
 
-@pytest.mark.parametrize("extra", ["encoder.layer.2.output.dense.weight", "encoder.layer.0.attention.self.distance", "x"])
+@pytest.mark.parametrize(
+    "extra", ["encoder.layer.2.output.dense.weight", "encoder.layer.0.attention.self.distance", "x"]
+)
 def test_a_tensor_left_over_is_refused(tmp_path, extra):
     folder = save_checkpoint(tmp_path)
     change_tensors(folder, lambda tensors: tensors.update({extra: torch.zeros(2, 2)}))

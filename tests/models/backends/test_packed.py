@@ -20,6 +20,7 @@ from jina_components.errors import ConfigError
 from jina_components.models.architectures.bert import read_weights
 from jina_components.models.backends.linear import choose_precision
 from jina_components.models.backends.packed import load_packed
+from jina_components.models.runner import TokenSequence
 
 CPU = torch.device("cpu")
 # Difference that neighbours may make, of values up to 4: none but the rounding of float32 sums.
@@ -117,21 +118,25 @@ def test_lower_precision_stays_near_transformers(make_encoder, family, precision
 @pytest.mark.parametrize("precision", ["bfloat16", "int8"])
 def test_inputs_far_beyond_the_calibration_stay_finite(make_encoder, precision):
     encoder = make_encoder("bert", precision)
-    batch = [item._replace(ids=np.full_like(item.ids, 4)) for item in random_sequences([64, 1])]
+    batch = [TokenSequence(np.full(length, 4, np.int32)) for length in (64, 1)]
     assert all(np.isfinite(vectors).all() for vectors in token_vectors(encoder, batch))
 
 
 # --- real weights ----------------------------------------------------------------------------------------------
 
-WORDS = """the sea is calm stocks fell sharply today because of inflation fears while doctors recommended rest and
-vaccines for children in rural Kenya Python function returns error 404 Überraschung 東京 naïve café""".split()
+SENTENCE = (
+    "the sea is calm stocks fell sharply today because of inflation fears while doctors recommended rest "
+    "and vaccines for children in rural Kenya Python function returns error 404 Überraschung 東京 naïve café"
+)
 
 
 @pytest.fixture(scope="module")
 def real(minilm_folder):
     """Texts of 1 to 256 tokens, and their unit vectors by sentence-transformers."""
     random = np.random.default_rng(0)
-    texts = [" ".join(random.choice(WORDS, length)) for length in [1, 2, 5, 9, 9, 17, 40, 80, 150, 250, 3, 30] * 2]
+    texts = [
+        " ".join(random.choice(SENTENCE.split(), length)) for length in [1, 2, 5, 9, 9, 17, 40, 80, 150, 250, 3, 30] * 2
+    ]
     reference = SentenceTransformer(str(minilm_folder), device="cpu")
     return texts, reference.encode(texts, normalize_embeddings=True)
 
@@ -163,11 +168,12 @@ def resident():
 
 embedder = Embedder(sys.argv[1], precision=sys.argv[2], truncate=True)
 random = np.random.default_rng(0)
+calls = [[" word" * int(length) for length in random.integers(1, 120, size=random.integers(1, 6))] for _ in range(40)]
 sizes = []
-for call in range(600):
-    embedder.embed([" word" * int(length) for length in random.integers(1, 120, size=random.integers(1, 6))])
-    if call % 100 == 99:
-        sizes.append(resident())
+for turn in range(14):
+    for texts in calls:
+        embedder.embed(texts)
+    sizes.append(resident())
 print(*sizes)
 """
 
@@ -176,6 +182,7 @@ print(*sizes)
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.parametrize("family", ["bert", "mpnet"])
 def test_memory_stays_flat_over_calls_of_mixed_lengths(tmp_path, family):
+    """Once each shape of a pass has been seen: for a new one oneDNN compiles kernels, and keeps them."""
     from sentence_transformers.sentence_transformer.modules import Pooling
     from tiny_checkpoints import save_sentence_transformer
 
@@ -183,7 +190,7 @@ def test_memory_stays_flat_over_calls_of_mixed_lengths(tmp_path, family):
     save_sentence_transformer(tmp_path / "model", Pooling(32), checkpoint=checkpoint, max_seq_length=128)
     command = [sys.executable, "-c", _MEMORY, str(tmp_path / "model"), "auto"]
     sizes = [float(size) for size in subprocess.check_output(command, text=True, timeout=120).split()]
-    assert sizes[-1] - sizes[1] < 20, sizes
+    assert sizes[-1] - sizes[3] < 10, sizes
 
 
 # --- CUDA ------------------------------------------------------------------------------------------------------

@@ -151,6 +151,18 @@ def test_prompts(tmp_path, bert, prompts, default):
         np.testing.assert_allclose(got, wanted, atol=1e-5)
 
 
+@pytest.mark.parametrize("mode", ["mean", "max", "lasttoken"])
+def test_a_prompt_may_be_left_out_of_the_pooling(tmp_path, bert, mode):
+    pooling = Pooling(WIDTH, pooling_mode=mode, include_prompt=False)
+    model = save_sentence_transformer(tmp_path / "model", pooling, checkpoint=bert, prompts=PROMPTS)
+    embedder = Embedder(tmp_path / "model", precision="float32")
+    for text in TEXTS[:4]:
+        wanted = model.encode_query(text, normalize_embeddings=True)
+        np.testing.assert_allclose(embedder.embed_query(text), wanted, atol=1e-5)
+    wanted = model.encode(TEXTS[:4], normalize_embeddings=True)
+    np.testing.assert_allclose(embedder.embed(TEXTS[:4]).vectors, wanted, atol=1e-5)
+
+
 def test_weights_of_half_precision_run_in_float32(tmp_path, bert):
     model = save_sentence_transformer(tmp_path / "model", Pooling(WIDTH), Dense(WIDTH, 8), checkpoint=bert)
     model.half().save(str(tmp_path / "half"), create_model_card=False)
@@ -288,10 +300,6 @@ def unknown_pooling(folder):
     edit_json(folder / "1_Pooling/config.json", pooling_mode="median")
 
 
-def pooling_without_prompt(folder):
-    edit_json(folder / "1_Pooling/config.json", include_prompt=False)
-
-
 def unknown_activation(folder):
     edit_json(folder / "2_Dense/config.json", activation_function="my_package.Swoosh")
 
@@ -338,7 +346,6 @@ def unknown_default_prompt(folder):
         (no_pooling, "names no Pooling step"),
         (unknown_step, "'LSTM' is not known; known: Pooling"),
         (unknown_pooling, "known modes: cls"),
-        (pooling_without_prompt, "is not supported"),
         (unknown_activation, "is not supported"),
         (residual_dense, "is not supported"),
         (dense_of_another_width, "steps do not run"),
