@@ -111,6 +111,8 @@ class _Logit(_Model):
     def __init__(self, layout: Layout) -> None:
         folder = layout.transformer.folder
         super().__init__(_load_checkpoint(transformers.AutoModelForSequenceClassification, folder))
+        if (labels := self.model.config.num_labels) != 1:
+            raise ModelFilesError(f"{folder} scores a pair by {labels} labels, where a cross-encoder has one.")
 
     def forward(self, ids: torch.Tensor, types: torch.Tensor | None = None) -> torch.Tensor:
         logits: torch.Tensor = self._call(ids, types).logits

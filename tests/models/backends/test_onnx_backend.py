@@ -124,6 +124,11 @@ def test_cross_encoder(tmp_path):
     assert np.abs(rows - without).min() > 1e-3
 
 
+def test_two_labels(tmp_path):
+    with pytest.raises(ModelFilesError, match="2 labels"):
+        load_onnx_cross_encoder(read_layout(save_checkpoint(tmp_path, head="ForSequenceClassification", num_labels=2)))
+
+
 @pytest.mark.slow
 def test_real_model(minilm):
     layout, batch = minilm
