@@ -36,10 +36,10 @@ class Contender:
     file: str = ""
 
 
-def _ours(folder: Path, threads: int, *, precision: str) -> Run:  # noqa: ARG001
+def _ours(folder: Path, threads: int, *, precision: str, backend: str = "auto") -> Run:  # noqa: ARG001
     from jina_components import Embedder
 
-    embedder = Embedder(folder, precision=precision, truncate=True)
+    embedder = Embedder(folder, backend=backend, precision=precision, truncate=True)
     return lambda job: embedder.embed_query(job) if isinstance(job, str) else embedder.embed(job).vectors
 
 
@@ -234,6 +234,7 @@ BASELINE = "sentence-transformers"
 
 EMBEDDING: dict[str, Contender] = {
     **{f"ours {name}": Contender(partial(_ours, precision=name), _OURS) for name in PRECISIONS},
+    "ours onnx": Contender(partial(_ours, precision="float32", backend="onnx"), ("jina_components", "onnxruntime")),
     BASELINE: Contender(_sentence_transformers, _ST),
     "sentence-transformers bf16": Contender(partial(_sentence_transformers, bf16=True), _ST),
     "sentence-transformers onnx": Contender(partial(_sentence_transformers, file=ONNX), _ST_ONNX, ONNX),
@@ -270,6 +271,7 @@ STARTUP: dict[str, Contender] = {
     "ours, bundled": Contender(_bundled, ("jina_components",)),
     "ours float32": EMBEDDING["ours float32"],
     "ours auto": CONCURRENCY["ours auto"],
+    "ours onnx": EMBEDDING["ours onnx"],
     BASELINE: EMBEDDING[BASELINE],
 }
 TABLES = {"embedding": EMBEDDING, "reranking": RERANKING, "concurrency": CONCURRENCY, "startup": STARTUP}

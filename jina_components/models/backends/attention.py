@@ -28,13 +28,20 @@ class Packing:
     """Which tokens of a pass belong together.
 
     Args:
-        lengths: Tokens of each sequence, in their order.
+        lengths: Tokens of each sequence, in their order; behind them a CPU's pass has rows that are nobody's.
         device: Where the pass runs.
+
+    Attributes:
+        rows: Rows of the pass: the tokens, and what is added so that few numbers of rows occur.
+        first_rows: Likewise where only the first token of each sequence is left.
     """
 
     def __init__(self, lengths: Sequence[int], device: torch.device) -> None:
         self.lengths = lengths
         self._device = device
+        on_cpu = device.type == "cpu"
+        self.rows = _few_sizes(sum(lengths)) if on_cpu else sum(lengths)
+        self.first_rows = _few_sizes(len(lengths)) if on_cpu else len(lengths)
         self.groups: list[Group] = []
         for start, length in zip(accumulate(lengths, initial=0), lengths, strict=False):
             if self.groups and self.groups[-1].length == length:
@@ -50,12 +57,22 @@ class Packing:
 
     @cached_property
     def firsts(self) -> torch.Tensor:
-        """Index of each sequence's first token, shape [sequences]."""
-        return self.ends[:-1].long()
+        """Index of each sequence's first token, and 0 for what is added, shape [first_rows]."""
+        starts = self.ends[:-1].long()
+        return functional.pad(starts, (0, self.first_rows - len(starts)))
 
     def pooled(self) -> Packing:
         """What is left when only the first token of each sequence is kept."""
         return Packing([1] * len(self.lengths), self._device)
+
+
+def _few_sizes(number: int) -> int:
+    """The next larger of the sizes that occur: oneDNN keeps a kernel of about a megabyte for each.
+
+    An eighth is added at most beyond 128, and a thirty-second on average.
+    """
+    step = next(step for limit, step in ((128, 16), (256, 32), (1024, 64), (number, 256)) if number <= limit)
+    return -(-number // step) * step
 
 
 Bias: TypeAlias = Callable[[int], torch.Tensor]
@@ -68,10 +85,10 @@ class Attention(Protocol):
     def __call__(
         self, qkv: torch.Tensor, packing: Packing, heads: int, bias: Bias | None, *, first_only: bool
     ) -> torch.Tensor:
-        """What each token gathers, shape [tokens, hidden], or [sequences, hidden] for `first_only`.
+        """What each token gathers, shape [rows, hidden], or [first_rows, hidden] for `first_only`.
 
         Args:
-            qkv: Queries (scaled), keys and values, shape [tokens, 3 * hidden].
+            qkv: Queries (scaled), keys and values, shape [rows, 3 * hidden].
             packing: Whose tokens they are.
             heads: Number of heads.
             bias: Added to the scores, or None.
@@ -82,14 +99,17 @@ class Attention(Protocol):
 
 # Scores held at a time: as many as fit into a core's cache beside the rest.
 _CELLS = 1 << 19
-# Longest sequence for which products and a softmax of their own beat the fused kernel, by type. Measured on AVX-512:
-# for 128 tokens in bfloat16 2.0 against 4.2 µs a token and layer, for 12 tokens in float32 1.0 against 1.7.
-_LONGEST = {torch.bfloat16: 2048, torch.float32: 48}
+# Longest sequence for which products and a softmax of their own beat the fused kernel in bfloat16. Measured on AVX-512:
+# for 128 tokens 2.0 against 4.2 µs a token and layer, for 12 tokens 0.9 against 2.9.
+_LONGEST = 2048
+# Lengths are rounded up to this, so that few occur (see `_few_sizes`).
+_LENGTH_STEP = 16
 
 
 def attend_cpu(qkv: torch.Tensor, packing: Packing, heads: int, bias: Bias | None, *, first_only: bool) -> torch.Tensor:
-    """Group by group: oneDNN's products and softmax for short sequences, torch's fused kernel for long ones."""
-    return _by_groups(qkv, packing, heads, bias, first_only=first_only, longest=_LONGEST[qkv.dtype])
+    """Group by group: in bfloat16 by oneDNN's products and softmax, else by torch's fused kernel."""
+    longest = _LONGEST if qkv.dtype == torch.bfloat16 else 0
+    return _by_groups(qkv, packing, heads, bias, first_only=first_only, longest=longest)
 
 
 def attend_fused(
@@ -130,6 +150,9 @@ def _by_groups(
         attend = _products if group.length <= longest else _fused
         context = attend(queries, keys, values, scores)
         rows.append(context.transpose(1, 2).reshape(-1, heads * width))
+    added = (packing.first_rows - len(packing.lengths)) if first_only else (packing.rows - sum(packing.lengths))
+    if added:
+        rows.append(qkv.new_zeros(added, heads * width))
     return rows[0] if len(rows) == 1 else torch.cat(rows)
 
 
@@ -140,18 +163,46 @@ def _fused(queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, bias
 def _products(
     queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, bias: torch.Tensor | None
 ) -> torch.Tensor:
-    """softmax(queries @ keys.T + bias) @ values, as many heads at a time as the cache holds; [n, heads, length, d]."""
-    shape = queries.shape
-    queries, keys, values = (part.reshape(-1, *part.shape[2:]) for part in (queries, keys, values))
-    keys = keys.transpose(1, 2)
-    if bias is not None:
-        bias = bias.repeat(shape[0], 1, 1)
-    step = max(1, _CELLS // (queries.shape[1] * values.shape[1]))
-    rows = []
-    for start in range(0, len(queries), step):
-        part = slice(start, start + step)
-        scores = torch.bmm(queries[part], keys[part])
+    """softmax(queries @ keys.T + bias) @ values, in blocks that the cache holds; [number, heads, length, width]."""
+    number, heads, asked, width = queries.shape
+    length = keys.shape[2]
+    columns = -(-length // _LENGTH_STEP) * _LENGTH_STEP
+    rows = columns if asked == length else asked
+    step = _block(_CELLS // (rows * columns), heads)
+    whole = number * heads // step * step
+    pairs = whole + heads * _few_numbers(-(-(number * heads - whole) // heads))
+    padded = [_padded(part, pairs, size) for part, size in ((queries, rows), (keys, columns), (values, columns))]
+    context = torch.empty_like(padded[0])
+    for start in range(0, pairs, step):
+        query, key, value = (part[start : start + step] for part in padded)
+        scores = torch.bmm(query, key.transpose(1, 2))
         if bias is not None:
-            scores += bias[part]
-        rows.append(torch.bmm(torch.softmax(scores.to_mkldnn(), -1).to_dense(), values[part]))
-    return (rows[0] if len(rows) == 1 else torch.cat(rows)).view(shape)
+            own = bias[start % heads :][:step]
+            scores.view(-1, len(own), rows, columns)[..., :asked, :length] += own
+        scores[..., length:] = float("-inf")
+        torch.bmm(torch.softmax(scores.to_mkldnn(), -1).to_dense(), value, out=context[start : start + step])
+    return context[: number * heads, :asked].view(number, heads, asked, width)
+
+
+def _block(most: int, heads: int) -> int:
+    """Pairs of a sequence and a head in a block of at most `most`: some whole sequences, or a part of one's heads."""
+    if most < heads:
+        return next(size for size in range(max(1, most), 0, -1) if heads % size == 0)
+    power = 1 << ((most // heads).bit_length() - 1)
+    return heads * (power * 3 // 2 if power > 1 and power * 3 // 2 * heads <= most else power)
+
+
+def _few_numbers(number: int) -> int:
+    """The next of 0, 1, 2, 3, 4, 6, 8, 12, 16 …: numbers of sequences that occur in a block."""
+    power = 1 << max(0, number - 1).bit_length()
+    return power * 3 // 4 if power > 2 and number <= power * 3 // 4 else power if number else 0
+
+
+def _padded(part: torch.Tensor, pairs: int, length: int) -> torch.Tensor:
+    """[number, heads, length, width] as [pairs, length, width], with zeros behind each side."""
+    number, heads, own, width = part.shape
+    if number * heads == pairs and own == length:
+        return part.reshape(pairs, length, width)
+    target = part.new_zeros(pairs // heads, heads, length, width)
+    target[:number, :, :own] = part
+    return target.view(pairs, length, width)

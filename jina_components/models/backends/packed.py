@@ -7,7 +7,7 @@ Floor of a pass: the products of the linear layers, 24 · hidden² floating poin
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -29,6 +29,9 @@ from jina_components.models.backends.linear import (
     float_linear,
 )
 from jina_components.models.runner import TokenSequence
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 class Hidden(NamedTuple):
@@ -114,7 +117,7 @@ class PackedEncoder:
         """
         order = sorted(range(len(batch)), key=lambda index: len(batch[index]))
         packing = Packing([len(batch[index]) for index in order], self._device)
-        tokens = self._embed([batch[index] for index in order])
+        tokens = self._embed([batch[index] for index in order], packing.rows)
         for number, layer in enumerate(self._layers, 1):
             last = first_only and number == len(self._layers)
             context = self._attend(layer.qkv(tokens), packing, self._heads, self._bias, first_only=last)
@@ -131,17 +134,19 @@ class PackedEncoder:
             yield Hidden(order[done : done + group.number], vectors, mask)
             done += group.number
 
-    def _embed(self, batch: Sequence[TokenSequence]) -> torch.Tensor:
-        ids = np.concatenate([sequence.ids for sequence in batch])
-        positions = np.concatenate([np.arange(len(sequence)) for sequence in batch])
-        tokens = self._rows(self._words, ids) + self._rows(self._positions, positions)
+    def _embed(self, batch: Sequence[TokenSequence], rows: int) -> torch.Tensor:
+        tokens = self._look_up(self._words, [sequence.ids for sequence in batch], rows)
+        tokens += self._look_up(self._positions, [np.arange(len(sequence)) for sequence in batch], rows)
         if self._types is not None and any(sequence.type_ids is not None for sequence in batch):
             types = [np.zeros(len(s), np.int32) if s.type_ids is None else s.type_ids for s in batch]
-            tokens += self._rows(self._types, np.concatenate(types))
+            tokens += self._look_up(self._types, types, rows)
         return self._normalize(tokens, self._norm)
 
-    def _rows(self, table: torch.Tensor, ids: np.ndarray) -> torch.Tensor:
-        return functional.embedding(torch.from_numpy(ids).to(self._device), table)
+    def _look_up(self, table: torch.Tensor, ids: Sequence[NDArray[np.integer[Any]]], rows: int) -> torch.Tensor:
+        """Rows of a table, and its first for what is behind the tokens of a pass."""
+        flat = np.zeros(rows, np.int64)
+        np.concatenate(ids, out=flat[: sum(map(len, ids))])
+        return functional.embedding(torch.from_numpy(flat).to(self._device), table)
 
     def _normalize(self, tokens: torch.Tensor, norm: Affine) -> torch.Tensor:
         return functional.layer_norm(tokens, tokens.shape[-1:], *norm, self._epsilon)
