@@ -1,11 +1,11 @@
-# make demo | make test | make check | make bench: each builds .venv when it is missing or out of date.
+# make demo | make test | make check | make bench | make bench-speed: each builds .venv when it is missing or out of date.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DATA ?= $(JINA_COMPONENTS_DATA)
 
-.PHONY: demo test check bench format clean
+.PHONY: demo test check bench bench-speed format clean
 
 demo: $(VENV)/.installed-base
 	$(BIN)/python cookbook/demo.py
@@ -23,6 +23,12 @@ bench: $(VENV)/.installed-dev
 	@test -n "$(DATA)" || { echo "make bench DATA=FOLDER: the data sets; see benchmarks/README.md" >&2; exit 2; }
 	$(BIN)/python -m benchmarks.quality.retrieval --data "$(DATA)"
 	$(BIN)/python -m benchmarks.quality.answers --data "$(DATA)"
+
+bench-speed: $(VENV)/.installed-dev
+	$(BIN)/python -m benchmarks.speed.startup
+	$(BIN)/python -m benchmarks.speed.concurrency
+	$(BIN)/python -m benchmarks.speed.embedding $(if $(DATA),--data "$(DATA)") $(if $(PEERS),--peers-python "$(PEERS)")
+	$(BIN)/python -m benchmarks.speed.reranking $(if $(DATA),--data "$(DATA)") $(if $(PEERS),--peers-python "$(PEERS)")
 
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix .

@@ -48,7 +48,8 @@ class Embedder(Component):
             with instructions for it (AVX512-BF16, AMX), else float32. The README says what each costs in fidelity.
         endpoint: A server that runs the model.
         cache: Keeps vectors on disk, so that a text is embedded once, and a bulk job that was interrupted goes on
-            where it stopped. A folder, or an `EmbeddingCache`.
+            where it stopped. A folder, or an `EmbeddingCache`. A server that runs another model under the same
+            name cannot be told apart: clear the cache then.
         dimensions: Keep this many leading components of each vector (Matryoshka); None keeps all.
         truncate: Cut texts to the model's context instead of raising.
         revision: Commit, tag or branch on the hub, to override the pinned one.
@@ -81,7 +82,7 @@ class Embedder(Component):
         offline: bool = False,
         token_budget: int | None = None,
     ) -> None:
-        if dimensions is not None and (not isinstance(dimensions, int) or dimensions < 1):
+        if dimensions is not None and (type(dimensions) is not int or dimensions < 1):
             raise ConfigError(f"dimensions must be a positive integer, got {dimensions!r}.")
         self._options = LoadOptions(
             backend=backend,
@@ -106,7 +107,7 @@ class Embedder(Component):
 
     @property
     def dimensions(self) -> int:
-        """Width of the vectors; loads the model."""
+        """Width of the vectors; loads the model, and asks a server that has not answered yet for one vector."""
         return check_dimensions(self._dimensions, self.load().width)
 
     @property
@@ -181,7 +182,7 @@ class Embedder(Component):
         """Load the model now rather than at the first call."""
         with self._loading:
             if self._loaded is None:
-                self._loaded = load_embedding_model(self._model_name, self._options)
+                self._loaded = load_embedding_model(self._model_name, self._options, identify=self._cache is not None)
             return self._loaded
 
     def close(self) -> None:
@@ -208,28 +209,53 @@ class Embedder(Component):
     ) -> Flow[Embeddings]:
         check_texts(texts, what="texts")
         model: EmbeddingModel = yield self.load
-        prompt, full = model.prompt(task), (yield lambda: model.width)
-        width = check_dimensions(self._dimensions if dimensions is None else dimensions, full)
+        prompt = model.prompt(task)
         truncate = self._truncate if truncate is None else truncate
-        rows = np.zeros((len(texts), full), np.float32)
+        rows = _Rows(len(texts), self._dimensions if dimensions is None else dimensions)
+        if model.known_width is not None:
+            rows.allocate(model.known_width)
+        elif self._cache is not None or not texts:  # else the first vectors tell the width, since asking costs
+            rows.allocate((yield lambda: model.width))
         missing: Sequence[int] = range(len(texts))
         store = None
         if self._cache is not None:
+            full = rows.array.shape[1]
             key = CacheKey(*model.identity, task or "", full, normalized=False, prompt=prompt, truncate=truncate)
-            missing = _fill(rows, (yield partial(self._cache.get_many, key, texts)))
+            missing = _fill(rows.array, (yield partial(self._cache.get_many, key, texts)))
             advance(len(texts) - len(missing))
             store = partial(self._cache.put_many, key)
         submit = partial(model.submit, task=task, truncate=truncate, on_progress=advance)
         windows = _windows(texts, missing, by_length=model.by_length)
         tokens = yield from _run(texts, windows, rows, submit, store)
-        vectors = cut(rows, width)
+        vectors = cut(rows.array, rows.dimensions)
         return Embeddings(normalize(vectors) if normalized else vectors, Usage(tokens))
+
+
+class _Rows:
+    """Vectors by the index of their text, in an array that is made when their width is known."""
+
+    def __init__(self, count: int, dimensions: int | None) -> None:
+        self.dimensions = dimensions
+        self.array: FloatArray = np.zeros((count, 0), np.float32)
+
+    def allocate(self, width: int) -> None:
+        """Make the array, unless it is there; InputError where more dimensions are wanted than it has."""
+        if not self.array.shape[1]:
+            check_dimensions(self.dimensions, width)
+            self.array = np.zeros((len(self.array), width), np.float32)
+
+    def __setitem__(self, indices: Sequence[int], vectors: FloatArray) -> None:
+        self.allocate(vectors.shape[1])
+        self.array[indices] = vectors
+
+    def __getitem__(self, indices: Sequence[int]) -> FloatArray:
+        return self.array[indices]
 
 
 def _run(
     texts: Sequence[str],
     windows: Sequence[Sequence[int]],
-    rows: FloatArray,
+    rows: _Rows,
     submit: Callable[[Sequence[str], Sequence[int]], Pending],
     store: Callable[[Sequence[str], FloatArray], None] | None,
 ) -> Flow[int]:
@@ -251,7 +277,7 @@ def _run(
                 yield partial(store, [texts[index] for index in window], rows[window])
     finally:
         for _, pending in running:
-            pending.future.cancel()
+            pending.cancel()
     return tokens
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from jina_components.core.component import Component
 from jina_components.core.flow import Flow, adrive, drive
 from jina_components.core.inputs import as_document, as_list, check_count, check_query
-from jina_components.errors import ConfigError, InputError
+from jina_components.errors import BackendError, ConfigError, InputError, JinaComponentsError
 from jina_components.models.catalog import DEFAULT_RERANKER
 from jina_components.models.endpoint import Endpoint
 from jina_components.models.loading import LoadOptions, load_scorer
@@ -34,15 +34,16 @@ class Reranker(Component):
     The offline default is exact late interaction over the bundled token vectors: untrained, so it orders
     by soft word overlap, and a stand-in until a trained cross-encoder is passed.
 
-    A cross-encoder's score is the sigmoid of its logit, 0 to 1. Documents are ordered by the float32 logit. The
-    sigmoid is taken in float64, where it keeps any two logits from -700 to 23 apart, except those nearer to 0 than
-    1e-8.
+    A cross-encoder orders documents by its float32 logits. The score it reports is the logit's sigmoid, 0 to 1, as a
+    float64: strictly monotone in float32 logits from -700 to 23, but for those nearer to 0 than 1e-8, and never
+    decreasing; where scores are equal and logits are not, the order still is that of the logits.
 
     A document that does not fit the model's context beside the query is cut into overlapping chunks (80
     tokens, or a quarter of a chunk if that is less), and scores what its best chunk does (MaxP, Dai & Callan
     2019). The context of the offline default is 8192 tokens for query and document each.
 
-    A document that cannot be scored is left out, listed in `Ranking.failures` and logged.
+    A document that cannot be scored, for what it is or because the model fails on it, is left out, listed in
+    `Ranking.failures` and logged. When the model fails alike on every document, that is raised.
 
     Thread-safe; nothing is loaded before the first call or `load()`. Pickles as its settings.
 
@@ -127,14 +128,15 @@ class Reranker(Component):
 
         Returns:
             The ranking; `index` is the position in `documents`. Documents without text, with invalid Unicode, of
-            over 5,000,000 characters or of a wrong type are in `failures`. `usage` counts the tokens that ran:
-            query and document or chunk, equal ones once.
+            over 5,000,000 characters or of a wrong type are in `failures` with an InputError, those on which a local
+            model fails with a BackendError. `usage` counts the tokens that ran: query and document or chunk, equal
+            ones once.
 
         Raises:
             InputError: an empty query, or one that does not fit; a bare string; a bad document if `strict`,
                 `.index` names it.
             UnknownNameError, ModelFilesError, MissingDependencyError: the model cannot be loaded.
-            BackendError: the model failed.
+            BackendError: the model failed, on every document in the same way, or on one if `strict`.
         """
         return drive(self._flow(query, documents, top_n, truncate=truncate))
 
@@ -162,14 +164,15 @@ class Reranker(Component):
         texts = [document.text for document in candidates.values()]
         pending = yield partial(scorer.submit, query, texts, truncate=truncate)
         try:
-            raw, tokens = pending.finish((yield pending.future))
+            scores = pending.finish((yield pending.future))
         finally:
-            pending.future.cancel()
-        for index in [index for index, score in zip(candidates, raw, strict=True) if np.isnan(score)]:
-            self._refuse(InputError(f"documents[{index}] has no text the model's tokenizer keeps.", index), failures)
-        scores = _best_first([*candidates], raw, scorer)
-        results = [ScoredDocument(candidates[index], score, index) for index, score in scores[:top_n]]
-        return Ranking(tuple(results), Usage(tokens), _report(failures))
+            pending.cancel()
+        for row, index in enumerate(candidates):
+            if np.isnan(scores.raw[row]):
+                self._refuse(index, _unscored(index, scores.errors.get(row)), failures)
+        ranked = _best_first([*candidates], scores.raw, scorer)
+        results = [ScoredDocument(candidates[index], score, index) for index, score in ranked[:top_n]]
+        return Ranking(tuple(results), Usage(scores.tokens), _report(failures))
 
     def load(self) -> Scorer:
         """Load the model now rather than at the first call."""
@@ -188,24 +191,35 @@ class Reranker(Component):
     def __repr__(self) -> str:
         return f"Reranker({self._model_name!r})"
 
-    def _candidates(self, documents: Sequence[str | Document]) -> tuple[dict[int, Document], dict[int, InputError]]:
+    def _candidates(
+        self, documents: Sequence[str | Document]
+    ) -> tuple[dict[int, Document], dict[int, JinaComponentsError]]:
         """Good documents, and what is wrong with the others, by index."""
         good: dict[int, Document] = {}
-        failures: dict[int, InputError] = {}
+        failures: dict[int, JinaComponentsError] = {}
         for index, item in enumerate(as_list(documents, what="documents")):
             try:
                 document = as_document(item, index, what="documents")
                 check_text(document.text, f"documents[{index}]", index)
             except InputError as error:
-                self._refuse(error, failures)
+                self._refuse(index, error, failures)
             else:
                 good[index] = document
         return good, failures
 
-    def _refuse(self, error: InputError, failures: dict[int, InputError]) -> None:
-        if self._strict or error.index is None:
+    def _refuse(self, index: int, error: JinaComponentsError, failures: dict[int, JinaComponentsError]) -> None:
+        if self._strict:
             raise error
-        failures[error.index] = error
+        failures[index] = error
+
+
+def _unscored(index: int, error: JinaComponentsError | None) -> JinaComponentsError:
+    """Why a document has no score: the model's error, or no tokens."""
+    if error is None:
+        return InputError(f"documents[{index}] has no text the model's tokenizer keeps.", index)
+    named = BackendError(f"documents[{index}]: {error.message}")
+    named.__cause__ = error
+    return named
 
 
 def _best_first(indices: Sequence[int], raw: NDArray[Any], scorer: Scorer) -> list[tuple[int, float]]:
@@ -216,7 +230,7 @@ def _best_first(indices: Sequence[int], raw: NDArray[Any], scorer: Scorer) -> li
     return [(indices[row], score) for row, score in zip(order, scores, strict=True)]
 
 
-def _report(failures: dict[int, InputError]) -> tuple[DocumentFailure, ...]:
+def _report(failures: dict[int, JinaComponentsError]) -> tuple[DocumentFailure, ...]:
     """The failures by index; logged, since a caller may look at the results alone."""
     if not failures:
         return ()

@@ -1,7 +1,8 @@
-"""A server of the Jina dialect that runs the real components behind it."""
+"""A server of any dialect that runs the real components behind it."""
 
 from __future__ import annotations
 
+import base64
 import json
 
 from local_server import http
@@ -10,26 +11,55 @@ from jina_components import Embedder, Reranker
 from jina_components.models.endpoint import Endpoint
 
 
-def serve_models(server, *, tokens=7):
+def serve_models(server, *, dialect="jina", tokens=7):
     """Embeddings and reranking of the bundled models at `server`; returns the endpoint."""
+    path, items, read_task, embeddings = _EMBED[dialect]
+    meter = _METERS[dialect](tokens)
 
-    async def embeddings(request, writer):
-        body = json.loads(request.body)
-        vectors = Embedder().embed(body["input"], task=body.get("task")).vectors
-        rows = [{"index": index, "embedding": row.tolist()} for index, row in enumerate(vectors)]
-        await _answer(writer, {"data": rows, "usage": {"total_tokens": tokens}})
+    def embed(body):
+        return embeddings(Embedder().embed(body[items], task=read_task(body)).vectors) | meter
 
-    async def rerank(request, writer):
-        body = json.loads(request.body)
+    def rerank(body):
         hits = Reranker().rerank(body["query"], body["documents"])
-        results = [{"index": hit.index, "relevance_score": hit.score} for hit in hits]
-        await _answer(writer, {"results": results, "usage": {"total_tokens": tokens}})
+        return {"results": [{"index": hit.index, "relevance_score": hit.score} for hit in hits]} | meter
 
-    server.routes["/v1/embeddings"] = embeddings
-    server.routes["/v1/rerank"] = rerank
-    return Endpoint(server.url("/v1"), dialect="jina", api_key="secret")
+    server.routes[f"/v1/{path}"] = _answering(embed)
+    if dialect != "openai":
+        server.routes["/v1/rerank"] = _answering(rerank)
+    return Endpoint(server.url("/v1"), dialect=dialect, api_key="secret")
 
 
-async def _answer(writer, body):
-    writer.write(http(200, json.dumps(body).encode()))
-    await writer.drain()
+def _answering(answer):
+    async def route(request, writer):
+        writer.write(http(200, json.dumps(answer(json.loads(request.body))).encode()))
+        await writer.drain()
+
+    return route
+
+
+def _listed(vectors):
+    return {"data": [{"index": index, "embedding": row.tolist()} for index, row in enumerate(vectors)]}
+
+
+def _encoded(vectors):
+    rows = (base64.b64encode(row.astype("<f4").tobytes()).decode() for row in vectors)
+    return {"data": [{"index": index, "embedding": row} for index, row in enumerate(rows)]}
+
+
+_COHERE_TASKS = {"search_query": "retrieval.query", "search_document": "retrieval.passage"}
+# Path, field of the texts, task of a request, answer for vectors.
+_EMBED = {
+    "openai": ("embeddings", "input", lambda _: None, _encoded),
+    "jina": ("embeddings", "input", lambda body: body.get("task"), _listed),
+    "cohere": (
+        "embed",
+        "texts",
+        lambda body: _COHERE_TASKS[body["input_type"]],
+        lambda vectors: {"embeddings": {"float": vectors.tolist()}},
+    ),
+}
+_METERS = {
+    "openai": lambda tokens: {"usage": {"prompt_tokens": tokens, "total_tokens": tokens}},
+    "jina": lambda tokens: {"usage": {"total_tokens": tokens}},
+    "cohere": lambda tokens: {"meta": {"billed_units": {"input_tokens": tokens}}},
+}

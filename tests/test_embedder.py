@@ -277,7 +277,7 @@ def test_threads_that_come_first_together_load_once(monkeypatch):
 
     loads = []
     load = module.load_embedding_model
-    monkeypatch.setattr(module, "load_embedding_model", lambda *a: loads.append(a) or load(*a))
+    monkeypatch.setattr(module, "load_embedding_model", lambda *a, **k: loads.append(a) or load(*a, **k))
     embedder = Embedder()
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda _: embedder.embed_query("sea"), range(16)))

@@ -14,6 +14,8 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
+SYNC_IN_LOOP = "A sync method was called inside the I/O loop; await its async twin instead."
+
 _lock = threading.Lock()
 _loop: asyncio.AbstractEventLoop | None = None
 _owner_pid = 0
@@ -35,11 +37,10 @@ def run_sync(coroutine: Coroutine[Any, Any, T]) -> T:
     Raises:
         RuntimeError: called from the background loop itself, where waiting would never end.
     """
-    loop = background_loop()
-    if _is_running(loop):
+    if is_running():
         coroutine.close()
-        raise RuntimeError("A sync method was called inside the I/O loop; await its async twin instead.")
-    future = asyncio.run_coroutine_threadsafe(coroutine, loop)
+        raise RuntimeError(SYNC_IN_LOOP)
+    future = asyncio.run_coroutine_threadsafe(coroutine, background_loop())
     try:
         return future.result()
     except BaseException:
@@ -47,9 +48,9 @@ def run_sync(coroutine: Coroutine[Any, Any, T]) -> T:
         raise
 
 
-def _is_running(loop: asyncio.AbstractEventLoop) -> bool:
-    """Whether the caller runs inside `loop`."""
+def is_running() -> bool:
+    """Whether the caller runs inside the background loop, where waiting for it would never end."""
     try:
-        return asyncio.get_running_loop() is loop
+        return asyncio.get_running_loop() is _loop
     except RuntimeError:  # in no loop at all
         return False

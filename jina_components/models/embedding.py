@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from functools import cached_property
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from jina_components.core.background import background_loop, run_sync
 from jina_components.core.names import resolve_name
-from jina_components.models.fingerprint import fingerprint
+from jina_components.errors import BackendError
 
 if TYPE_CHECKING:
     from jina_components.models.backends.http import HTTPEmbeddingModel
-    from jina_components.models.files import ModelFiles
-    from jina_components.models.runner import ModelRunner
+    from jina_components.models.runner import JobResult, ModelRunner
     from jina_components.models.tokenize import TextTokenizer
     from jina_components.types import FloatArray
 
@@ -40,6 +40,10 @@ class Pending(NamedTuple):
 
     future: Future[Any]
     finish: Callable[[Any], tuple[FloatArray, int]]
+
+    def cancel(self) -> None:
+        """Stop the work, unless it is done."""
+        self.future.cancel()
 
 
 class Identity(NamedTuple):
@@ -65,7 +69,12 @@ class EmbeddingModel(Protocol):
 
     @property
     def width(self) -> int:
-        """Dimensions of its vectors."""
+        """Dimensions of its vectors; may have to ask a server."""
+        ...
+
+    @property
+    def known_width(self) -> int | None:
+        """The same where nobody has to be asked."""
         ...
 
     @property
@@ -102,7 +111,7 @@ class EmbeddingModel(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=False)
+@dataclass(frozen=True)
 class LocalModel:
     """A model in this process.
 
@@ -111,16 +120,14 @@ class LocalModel:
         runner: Its owner thread.
         prompts: Text put before an input, by task or by the names that folders use.
         default_prompt: Without a task.
-        files: Where it came from.
-        precision: How it runs: backend and numeric type.
+        identity: What determines its vectors.
     """
 
     tokenizer: TextTokenizer
     runner: ModelRunner
     prompts: Mapping[str, str]
     default_prompt: str
-    files: ModelFiles
-    precision: str
+    identity: Identity
 
     by_length = True
 
@@ -134,10 +141,7 @@ class LocalModel:
         """Dimensions of the vectors."""
         return self.runner.width
 
-    @cached_property
-    def identity(self) -> Identity:
-        """Pinned by the hub's commit, or by what the folder holds."""
-        return Identity(self.files.name, self.files.revision or fingerprint(self.files.folder), self.precision)
+    known_width = width
 
     def prompt(self, task: str | None) -> str:
         """The prompt that the model was trained with for a task, or empty."""
@@ -158,7 +162,16 @@ class LocalModel:
         """Tokenize here and now, and queue the rest."""
         sequences = self.tokenizer.texts(texts, indices=indices, prompt=self.prompt(task), truncate=truncate)
         tokens = sum(map(len, sequences))
-        return Pending(self.runner.submit(sequences, on_progress=on_progress), lambda rows: (rows, tokens))
+
+        def finish(result: JobResult) -> tuple[FloatArray, int]:
+            if result.errors:
+                index, error = min(
+                    ((indices[position], error) for position, error in result.errors.items()), key=itemgetter(0)
+                )
+                raise BackendError(f"Text {index}: {error.message}") from error
+            return result.rows, tokens
+
+        return Pending(self.runner.submit(sequences, on_progress=on_progress), finish)
 
     def close(self) -> None:
         """Nothing is held but memory, which goes with the object."""
@@ -172,18 +185,24 @@ class RemoteModel:
 
     def __init__(self, model: HTTPEmbeddingModel) -> None:
         self._model = model
+        self._probing = threading.Lock()
 
-    @cached_property
+    @property
     def width(self) -> int:
-        """Dimensions of the vectors, learned from the vector of one word."""
-        task = "retrieval.query"  # the one task that every dialect has
-        rows, _ = run_sync(self._model.aembed(["width"], task=task))
-        return int(rows.shape[1])
+        """Dimensions of the vectors; before the first answer, learned by having one word embedded."""
+        with self._probing:
+            return self._model.width or run_sync(self._model.aprobe())
+
+    @property
+    def known_width(self) -> int | None:
+        """None before the first answer."""
+        return self._model.width
 
     @property
     def identity(self) -> Identity:
-        """The server and its name for the model."""
-        return Identity(f"{self._model.endpoint.base_url} {self._model.name}", "", "remote")
+        """The server, how it is spoken to (not every dialect sends a task), and its name for the model."""
+        endpoint = self._model.endpoint
+        return Identity(f"{endpoint.dialect} {endpoint.base_url!r} {self._model.name!r}", "", "remote")
 
     def prompt(self, task: str | None) -> str:  # noqa: ARG002 (as in EmbeddingModel)
         """Empty: the server puts it."""

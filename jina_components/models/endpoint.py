@@ -29,7 +29,7 @@ class Operation:
             an answer out of form.
         truncate: Fields for cutting long items to the context (True) and for refusing them (False); a
             choice that is missing cannot be asked for.
-        truncate_note: Why it cannot, and what to do.
+        truncate_note: What the servers do instead, where a choice is missing or changes nothing.
         fields: Sent with every request.
     """
 
@@ -138,8 +138,8 @@ DIALECTS: dict[str, Dialect] = {
             items="documents",
             batch_size=1000,
             read=_indexed("results", "relevance_score"),
-            truncate={True: {}},
-            truncate_note="Its servers always cut long documents",
+            truncate={False: {}, True: {}},
+            truncate_note="Its servers always cut long documents, whatever is asked for",
         ),
         tasks={
             "retrieval.query": {"input_type": "search_query"},
@@ -162,7 +162,8 @@ class Endpoint:
         base_url: Where the API begins: `https://api.openai.com/v1`, `https://api.jina.ai/v1`,
             `https://api.cohere.com/v2`, `http://localhost:8000/v1`. The URL guard does not apply to it.
         api_key: Bearer token, where the server wants one; shown in no repr and no error.
-        dialect: Whose API the server speaks: `openai`, `jina` or `cohere` (v2).
+        dialect: Whose API the server speaks: `openai`, `jina` or `cohere` (v2). Cohere's rerank always cuts
+            long documents, also with `truncate=False`.
         batch_size: Texts or documents a request; None for what servers of the dialect usually take (see
             `DIALECTS`).
         concurrency: Requests of a model in flight at a time.

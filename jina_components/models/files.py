@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from jina_components.core.names import resolve_name
-from jina_components.errors import ModelFilesError
+from jina_components.errors import ConfigError, ModelFilesError
 from jina_components.models.catalog import BY_NAME
 from jina_components.models.layout import module_paths, no_safetensors, read_json, weight_files
 from jina_components.models.spec import ModelSpec
@@ -91,21 +91,29 @@ def find_files(name: str, *, revision: str | None = None, offline: bool = False)
     Raises:
         UnknownNameError: neither in the catalog, nor a folder, nor of a hub id's form.
         ModelFilesError: the files cannot be had, are incomplete, broken, or hold no safetensors; says which.
+        ConfigError: a revision of what is not on the hub.
     """
     spec = BY_NAME.get(name)
     if spec is None or spec.hub_id:
         folder = Path(os.path.expanduser(name))  # noqa: PTH111 (Path.expanduser raises for an unknown user)
         if folder.is_dir():
+            _refuse_revision(name, revision)
             return ModelFiles(name, folder, spec)
         if folder.is_file() or name.startswith((".", "/", "~")):
             raise ModelFilesError(f"Model {name!r} is not a folder on this machine.")
     if spec is not None and spec.folder:
+        _refuse_revision(name, revision)
         return ModelFiles(name, bundled_path(spec.folder), spec)
     if spec is None and not _HUB_ID.fullmatch(name):
         resolve_name(BY_NAME, name, what="model (give a catalog name, a folder or a hub id 'owner/name')")
     hub_id, pinned = (spec.hub_id, spec.revision) if spec is not None else (name, "main")
     folder = _snapshot(hub_id, revision or pinned, offline=offline)
     return ModelFiles(name, folder, spec, folder.name)
+
+
+def _refuse_revision(name: str, revision: str | None) -> None:
+    if revision is not None:
+        raise ConfigError(f"revision={revision!r} is for models of the hub; {name!r} is on this machine.")
 
 
 def _snapshot(hub_id: str, revision: str, *, offline: bool) -> Path:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
 from jina_components.core.names import resolve_name
 from jina_components.errors import ConfigError, ModelFilesError
 from jina_components.models.calibration import TEXTS
 from jina_components.models.catalog import BY_NAME
-from jina_components.models.embedding import EmbeddingModel, LocalModel, RemoteModel
+from jina_components.models.embedding import EmbeddingModel, Identity, LocalModel, RemoteModel
 from jina_components.models.endpoint import Endpoint
 from jina_components.models.files import ModelFiles, find_files
+from jina_components.models.fingerprint import fingerprint
 from jina_components.models.layout import Layout, Module, read_json, read_layout
 from jina_components.models.maxsim import MaxSimScorer
 from jina_components.models.runner import Backend, ModelRunner
@@ -32,6 +33,8 @@ _OFFSET_POSITIONS = frozenset({
     "xlm-roberta-xl", "xmod",
 })  # fmt: skip
 PRECISIONS = {name: name for name in ("auto", "float32", "bfloat16", "float16", "int8")}
+# To be raised when a change of ours changes vectors, so that a cache does not mix them.
+_NUMERICS = 1
 # A tokenizer without a limit of its own is saved with a huge one.
 _NO_LIMIT = 10**9
 
@@ -65,13 +68,30 @@ class LoadOptions:
             resolve_name(_EMBEDDING_BACKENDS, self.backend, what="backend")
         if (self.backend == "http") != (self.endpoint is not None) and self.backend != "auto":
             raise ConfigError("backend='http' and endpoint=Endpoint(…) belong together.")
+        if self.endpoint is not None:
+            self.refuse("an endpoint", "device", "precision", "revision", "offline", "token_budget")
         resolve_name(PRECISIONS, self.precision, what="precision")
         if self.token_budget is not None and self.token_budget < 1:
             raise ConfigError(f"token_budget must be positive, got {self.token_budget}.")
 
+    def refuse(self, what: str, *names: str) -> None:
+        """Refuse settings that would change nothing.
 
-def load_embedding_model(name: str, options: LoadOptions) -> EmbeddingModel:
+        Raises:
+            ConfigError: one of `names` is not its default; `what` says for what kind of model.
+        """
+        defaults = {field.name: field.default for field in fields(self)}
+        if given := [name for name in names if getattr(self, name) != defaults[name]]:
+            raise ConfigError(f"{' and '.join(given)} cannot be set for {what}: leave it out.")
+
+
+def load_embedding_model(name: str, options: LoadOptions, *, identify: bool = False) -> EmbeddingModel:
     """Load a sentence-transformers folder or a token table, or speak to an endpoint.
+
+    Args:
+        name: Catalog name, folder or hub id; with an endpoint, the server's name for it.
+        options: How to load it.
+        identify: Whether a cache will ask what pins the weights, which takes reading them.
 
     Raises:
         UnknownNameError, ModelFilesError, MissingDependencyError, ConfigError: it cannot be loaded; says why.
@@ -82,15 +102,16 @@ def load_embedding_model(name: str, options: LoadOptions) -> EmbeddingModel:
         return RemoteModel(HTTPEmbeddingModel(name, options.endpoint))
     files, layout = _find(name, options, "embedding")
     layout = _with_pooling(layout)
+    revision = files.revision or (fingerprint(files.folder) if identify else "")
     backend_name = _choose_backend(layout, options.backend)
     tokenizer, backend = _EMBEDDING_BACKENDS[backend_name](files, layout, options)
+    _log_choice(name, backend_name, backend, options)
     return LocalModel(
         tokenizer=tokenizer,
         runner=ModelRunner(backend, token_budget=options.token_budget),
         prompts={**layout.prompts, **(files.spec.prompts if files.spec is not None else {})},
         default_prompt=layout.default_prompt,
-        files=files,
-        precision=f"{backend_name} {backend.precision}",
+        identity=Identity(name, revision, f"{backend_name} {backend.precision} {_NUMERICS}"),
     )
 
 
@@ -110,6 +131,7 @@ def load_scorer(name: str, options: LoadOptions, limits: Limits) -> Scorer:
         return RemoteScorer(HTTPReranker(name, options.endpoint))
     spec = BY_NAME.get(name)
     if spec is not None and spec.kind == "late-interaction":
+        options.refuse("late interaction", "token_budget")
         files, layout = _find(name, options, "late-interaction")
         _choose_backend(layout, options.backend)
         tokenizer, table = _load_static(files, layout, options)
@@ -121,8 +143,17 @@ def load_scorer(name: str, options: LoadOptions, limits: Limits) -> Scorer:
             f"the steps {[module.type for module in layout.modules]}, not one …ForSequenceClassification."
         )
     tokenizer = _transformer_tokenizer(layout)
-    backend = _CROSS_ENCODERS[_choose_backend(layout, options.backend)](tokenizer, layout, options)
+    backend_name = _choose_backend(layout, options.backend)
+    backend = _CROSS_ENCODERS[backend_name](tokenizer, layout, options)
+    _log_choice(name, backend_name, backend, options)
     return CrossEncoder(tokenizer, ModelRunner(backend, token_budget=options.token_budget), limits)
+
+
+def _log_choice(name: str, backend_name: str, backend: Backend, options: LoadOptions) -> None:
+    logger.info(
+        "%s: backend=%s (asked: %s), device=%s (%s), precision=%s (%s)",
+        name, backend_name, options.backend, backend.device, options.device, backend.precision, options.precision,
+    )  # fmt: skip
 
 
 def _torch_cross_encoder(tokenizer: TextTokenizer, layout: Layout, options: LoadOptions) -> Backend:

@@ -2,20 +2,26 @@
 
 Models are not safe to call from several threads, and small calls waste a forward pass each. So every
 loaded model has one thread that owns it. Calls hand it jobs; each pass takes the shortest waiting jobs
-together, and a bulk job batch by batch, in turns, so that neither keeps the other waiting. When a shared
-pass fails, each job's part runs again alone, so that an error reaches only the caller whose input it is.
+together, and a bulk job batch by batch, in turns, so that neither keeps the other waiting.
+
+When a pass fails, what failed in it runs again in smaller parts: each job's alone, then its halves, until it is known
+which sequences fail; the others keep their rows. Lest a broken model be asked for every sequence, a job first tries
+up to 8 of what it has left, from the shortest to the longest, one by one: when all of these fail, all of it has failed.
 """
 
 from __future__ import annotations
 
 import asyncio
 import atexit
+import logging
+import os
 import threading
+import weakref
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 
@@ -26,8 +32,12 @@ if TYPE_CHECKING:
 
     from jina_components.types import FloatArray
 
+logger = logging.getLogger(__name__)
+
 # An idle owner thread ends, so that a forgotten model can be collected; the next call starts another.
 _IDLE_SECONDS = 2.0
+# Sequences tried one by one to tell a broken model from a broken input.
+_PROBES = 8
 _NOT_FINITE = "The model returned NaN or infinity: its weights are broken, or overflow on this device."
 
 
@@ -62,6 +72,11 @@ class Backend(Protocol):
     precision: str
 
     @property
+    def device(self) -> object:
+        """Where it runs."""
+        ...
+
+    @property
     def width(self) -> int:
         """Columns of the result."""
         ...
@@ -71,12 +86,32 @@ class Backend(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class JobResult:
+    """What became of a job's sequences.
+
+    Attributes:
+        rows: In their order, shape [len(sequences), width]; zeros for one without tokens, and for one that failed.
+        errors: By position, what each one failed with that did.
+    """
+
+    rows: FloatArray
+    errors: Mapping[int, JinaComponentsError]
+
+    def all_rows(self) -> FloatArray:
+        """The rows; raises the error of the first sequence that failed, if one did."""
+        if self.errors:
+            raise self.errors[min(self.errors)]
+        return self.rows
+
+
 @dataclass(eq=False)
 class _Job:
     sequences: Sequence[TokenSequence]
     rows: FloatArray
     on_progress: Callable[[int], object] | None
-    future: Future[FloatArray] = field(default_factory=Future)
+    future: Future[JobResult] = field(default_factory=Future)
+    errors: dict[int, JinaComponentsError] = field(default_factory=dict)
     todo: list[int] = field(default_factory=list)  # shortest first: the longest is taken from the end
     tokens: int = 0  # of what is to do
 
@@ -97,6 +132,9 @@ class _Job:
         return self.todo.pop()
 
 
+_Batch: TypeAlias = list[tuple[_Job, int]]
+
+
 class ModelRunner:
     """The owner thread of a backend."""
 
@@ -108,6 +146,8 @@ class ModelRunner:
         self._wake = threading.Condition()
         self._thread: threading.Thread | None = None
         self._bulk_turn = False
+        self._lowered = False
+        _runners.add(self)
 
     @property
     def width(self) -> int:
@@ -116,7 +156,7 @@ class ModelRunner:
 
     def submit(
         self, sequences: Sequence[TokenSequence], *, on_progress: Callable[[int], object] | None = None
-    ) -> Future[FloatArray]:
+    ) -> Future[JobResult]:
         """Queue sequences; cancelling the future drops what is left of them.
 
         Args:
@@ -124,29 +164,34 @@ class ModelRunner:
             on_progress: Called from the owner thread with the number of sequences just finished.
 
         Returns:
-            Their rows in the order given, shape [len(sequences), width]; zeros for one without tokens. An
-            error is a BackendError, or what `on_progress` raised.
+            Their rows, and the errors of those that failed. The future itself fails, with a BackendError, when
+            `on_progress` does.
+
+        Raises:
+            BackendError: no thread can be started.
         """
         job = _Job(sequences, np.zeros((len(sequences), self.width), np.float32), on_progress)
         if not job.todo:
-            job.future.set_result(job.rows)
+            job.future.set_result(JobResult(job.rows, {}))
             return job.future
         with self._wake:
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = self._started()
             self._jobs.append(job)
-            if self._thread is None or not self._thread.is_alive():  # a forked child inherits a dead one
-                self._thread = threading.Thread(target=self._own, name="jina-components-model", daemon=True)
-                self._thread.start()
-                atexit.register(self._stop)
             self._wake.notify()
         return job.future
 
     def run(
         self, sequences: Sequence[TokenSequence], *, on_progress: Callable[[int], object] | None = None
     ) -> FloatArray:
-        """`submit` and wait; Ctrl-C stops the model before its next batch."""
+        """`submit` and wait; Ctrl-C stops the model before its next batch.
+
+        Raises:
+            JinaComponentsError: that of the first sequence that failed.
+        """
         future = self.submit(sequences, on_progress=on_progress)
         try:
-            return future.result()
+            return future.result().all_rows()
         except BaseException:
             future.cancel()
             raise
@@ -154,21 +199,42 @@ class ModelRunner:
     async def arun(
         self, sequences: Sequence[TokenSequence], *, on_progress: Callable[[int], object] | None = None
     ) -> FloatArray:
-        """`submit` and await; cancelling the task does the same."""
-        return await asyncio.wrap_future(self.submit(sequences, on_progress=on_progress))
+        """`submit` and await; cancelling the task does the same, and the errors are `run`'s."""
+        return (await asyncio.wrap_future(self.submit(sequences, on_progress=on_progress))).all_rows()
+
+    def _started(self) -> threading.Thread:
+        thread = threading.Thread(target=self._own, name="jina-components-model", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:
+            raise BackendError(f"No thread can be started for the model: {error}") from error
+        atexit.register(self._stop)
+        return thread
 
     def _own(self) -> None:
+        """Pass after pass, until none is wanted; whatever fails here, nobody is left waiting."""
         while True:
-            with self._wake:
-                if not self._jobs:
-                    self._wake.wait(_IDLE_SECONDS)
-                self._jobs = [job for job in self._jobs if not job.future.cancelled()]
-                if not self._jobs:
-                    self._thread = None
-                    atexit.unregister(self._stop)
+            batch: _Batch | None = None
+            try:
+                batch = self._await_batch()
+                if not batch:
                     return
-                batch = self._next_batch()
-            self._run(batch)
+                self._run(batch)
+            except BaseException as error:  # noqa: BLE001 (belongs to the callers who wait)
+                for job in list(self._jobs) if batch is None else {job: None for job, _ in batch}:
+                    self._finish(job, _as_backend_error(error))
+
+    def _await_batch(self) -> _Batch:
+        """What to run next; nothing when the thread is to end."""
+        with self._wake:
+            if not self._jobs:
+                self._wake.wait(_IDLE_SECONDS)
+            self._jobs = [job for job in self._jobs if not job.future.done()]
+            if self._jobs:
+                return self._next_batch()
+            self._thread = None
+            atexit.unregister(self._stop)
+            return []
 
     def _stop(self) -> None:
         """Drop what waits and let the pass under way end: torch aborts a process that exits amid one."""
@@ -180,13 +246,13 @@ class ModelRunner:
         if thread is not None:
             thread.join()
 
-    def _next_batch(self) -> list[tuple[_Job, int]]:
+    def _next_batch(self) -> _Batch:
         """Items for one pass: whole small jobs together, or else as much of the leading job as fits."""
         waiting = sorted(self._jobs, key=lambda job: len(job.todo))
         if self._bulk_turn:
             waiting.insert(0, self._jobs[0])
         self._bulk_turn = not self._bulk_turn
-        batch: list[tuple[_Job, int]] = []
+        batch: _Batch = []
         longest = tokens = 0
         for job in waiting:
             if batch and not (
@@ -203,65 +269,135 @@ class ModelRunner:
         return batch
 
     def _fits(self, longest: int, tokens: int, count: int) -> bool:
-        return (longest * count if self._padded else tokens) <= self._budget
+        return self._cost(longest, tokens, count) <= self._budget
 
-    def _run(self, batch: list[tuple[_Job, int]]) -> None:
-        counts = Counter(job for job, _ in batch)
-        try:
-            rows = self._run_halving([job.sequences[index] for job, index in batch])
-            for (job, index), row in zip(batch, rows, strict=True):
-                job.rows[index] = row
-        except BaseException as error:  # noqa: BLE001 (whatever fails here belongs to the callers who wait)
-            self._isolate(batch, list(counts), error)
-        else:
-            for job, count in counts.items():
-                self._advance(job, count)
+    def _cost(self, longest: int, tokens: int, count: int) -> int:
+        return longest * count if self._padded else tokens
 
-    def _isolate(self, batch: list[tuple[_Job, int]], jobs: list[_Job], error: BaseException) -> None:
-        """Give the error of a pass to its job; of several, run each alone to learn whose it is."""
-        if len(jobs) == 1:
-            self._finish(jobs[0], _as_backend_error(error))
+    def _run(self, batch: _Batch, *, probed: bool = False) -> None:
+        """One pass; what fails in it runs again in smaller parts, until it is known which sequences fail."""
+        batch = [(job, index) for job, index in batch if not job.future.done()]
+        failed, error = self._pass(batch) if batch else ([], None)
+        if error is None:
             return
-        for job in jobs:
-            if not job.future.cancelled():
-                self._run([item for item in batch if item[0] is job])
+        jobs = list({job: None for job, _ in failed})
+        if isinstance(error, MemoryError) and len(batch) > 1:
+            self._lower_budget([len(job.sequences[index]) for job, index in batch])
+        if len(jobs) == 1 and not probed:
+            probed = True
+            if self._gave_up(jobs[0], failed, error):
+                return
+        if len(batch) == 1:
+            if isinstance(error, MemoryError):
+                error = _out_of_memory(len(jobs[0].sequences[batch[0][1]]), error)
+            self._fail(failed, _as_backend_error(error))
+            return
+        half = len(failed) // 2
+        parts = [failed[:half], failed[half:]]
+        if len(jobs) > 1 and not isinstance(error, MemoryError):
+            parts = [[item for item in failed if item[0] is job] for job in jobs]
+        for part in parts:
+            self._run(part, probed=probed)
+
+    def _pass(self, batch: _Batch) -> tuple[_Batch, BaseException | None]:
+        """Run a batch and keep its rows; the items that failed, and what with."""
+        try:
+            rows = self._rows([job.sequences[index] for job, index in batch])
+            bad = set(np.flatnonzero(~np.isfinite(rows).all(axis=1)).tolist())
+            for place, (job, index) in enumerate(batch):
+                if place not in bad:
+                    job.rows[index] = rows[place]
+        except BaseException as error:  # noqa: BLE001 (whatever fails here belongs to the callers who wait)
+            return batch, error
+        for job, count in Counter(job for place, (job, _) in enumerate(batch) if place not in bad).items():
+            self._advance(job, count)
+        return [batch[place] for place in sorted(bad)], BackendError(_NOT_FINITE) if bad else None
+
+    def _rows(self, sequences: list[TokenSequence]) -> FloatArray:
+        rows = np.asarray(self._backend.run(sequences), np.float32)
+        if len(rows) != len(sequences):
+            raise BackendError(f"The model failed: it gave {len(rows)} rows for {len(sequences)} inputs.")
+        return rows
+
+    def _gave_up(self, job: _Job, failed: _Batch, error: BaseException) -> bool:
+        """Whether the model is broken rather than an input: then all that is left of the job has failed."""
+        left = job.todo + [index for _, index in reversed(failed)]  # shortest first
+        probes = [job.sequences[left[n * len(left) // _PROBES]] for n in range(_PROBES)]
+        if len(left) <= _PROBES or any(map(self._can_run, probes)):
+            return False
+        job.todo, job.tokens = [], 0
+        self._fail([(job, index) for index in left], _as_backend_error(error))
+        return True
+
+    def _can_run(self, sequence: TokenSequence) -> bool:
+        try:
+            return bool(np.isfinite(self._rows([sequence])).all())
+        except BaseException:  # noqa: BLE001 (the error that led here is the one that is reported)
+            return False
+
+    def _lower_budget(self, lengths: list[int]) -> None:
+        """After a pass that was too large: half of it is what the next may hold, or its longest sequence."""
+        longest = max(lengths)
+        cost = self._cost(longest, sum(lengths), len(lengths))
+        self._budget = min(self._budget, max(longest, cost // 2))
+        if not self._lowered:
+            self._lowered = True
+            message = "Out of memory on a pass of %d tokens: later ones are smaller; token_budget=%d would avoid this."
+            logger.warning(message, cost, self._budget)
+
+    def _fail(self, items: _Batch, error: JinaComponentsError) -> None:
+        """Note an error for items of one job."""
+        job = items[0][0]
+        job.errors.update({index: error for _, index in items})
+        self._advance(job, len(items))
 
     def _advance(self, job: _Job, count: int) -> None:
         job.unfinished -= count
         try:
-            if job.on_progress is not None and not job.future.cancelled():
+            if job.on_progress is not None and not job.future.done():
                 job.on_progress(count)
-        except Exception as error:  # noqa: BLE001 (the caller's own callback)
-            self._finish(job, error)
-            return
+        except BaseException as error:  # noqa: BLE001 (the caller's own callback)
+            self._finish(job, _as_backend_error(error, "The progress callback"))
         if not job.unfinished:
-            self._finish(job, None if np.isfinite(job.rows).all() else BackendError(_NOT_FINITE))
+            self._finish(job)
 
-    def _finish(self, job: _Job, error: BaseException | None) -> None:
+    def _finish(self, job: _Job, error: BaseException | None = None) -> None:
         with self._wake:
             self._jobs = [other for other in self._jobs if other is not job]
-        if job.future.set_running_or_notify_cancel():
-            if error is None:
-                job.future.set_result(job.rows)
-            else:
-                job.future.set_exception(error)
+        if job.future.done() or not job.future.set_running_or_notify_cancel():
+            return
+        if error is None:
+            job.future.set_result(JobResult(job.rows, job.errors))
+        else:
+            job.future.set_exception(error)
 
-    def _run_halving(self, batch: list[TokenSequence]) -> FloatArray:
-        """One pass, or two halves of it when memory runs out."""
-        try:
-            return self._backend.run(batch)
-        except MemoryError as error:
-            if len(batch) == 1:
-                raise BackendError(
-                    f"Out of memory on a single input of {len(batch[0])} tokens: segment it, or use a smaller model."
-                ) from error
-        middle = len(batch) // 2
-        return np.concatenate([self._run_halving(batch[:middle]), self._run_halving(batch[middle:])])
+    def after_fork(self) -> None:
+        """In a forked child, which has neither the parent's thread nor its callers, and maybe a lock that was held."""
+        self._wake = threading.Condition()
+        self._jobs, self._thread = [], None
 
 
-def _as_backend_error(error: BaseException) -> JinaComponentsError:
+_runners: weakref.WeakSet[ModelRunner] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for runner in list(_runners):
+        runner.after_fork()
+
+
+if hasattr(os, "register_at_fork"):  # Windows does not fork
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+def _as_backend_error(error: BaseException, what: str = "The model") -> JinaComponentsError:
     if isinstance(error, JinaComponentsError):
         return error
-    wrapped = BackendError(f"The model failed: {type(error).__name__}: {error}")
+    wrapped = BackendError(f"{what} failed: {type(error).__name__}: {error}")
+    wrapped.__cause__ = error
+    return wrapped
+
+
+def _out_of_memory(length: int, error: MemoryError) -> BackendError:
+    wrapped = BackendError(f"Out of memory on a single input of {length} tokens: segment it, or use a smaller model.")
     wrapped.__cause__ = error
     return wrapped

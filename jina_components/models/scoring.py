@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
 from jina_components.core.background import background_loop
-from jina_components.errors import InputError
-from jina_components.models.embedding import Pending
-from jina_components.models.runner import ModelRunner, TokenSequence
+from jina_components.errors import InputError, JinaComponentsError
+from jina_components.models.runner import JobResult, ModelRunner, TokenSequence
 from jina_components.models.tokenize import TextTokenizer
 
 if TYPE_CHECKING:
@@ -32,11 +32,41 @@ class Limits:
     document: int | None = None
 
 
+class Scores(NamedTuple):
+    """What a model makes of documents.
+
+    Attributes:
+        raw: On a monotone scale, shape [len(texts)]; NaN for a text without tokens, or on which the model failed.
+        tokens: That ran.
+        errors: By position, what the model failed with on some of the texts.
+    """
+
+    raw: NDArray[Any]
+    tokens: int
+    errors: Mapping[int, JinaComponentsError] = MappingProxyType({})
+
+
+class PendingScores(NamedTuple):
+    """Scores that are being made.
+
+    Attributes:
+        future: Completes with what the model gives; cancelling it stops the work.
+        finish: Makes scores of that; raises a JinaComponentsError if there are none.
+    """
+
+    future: Future[Any]
+    finish: Callable[[Any], Scores]
+
+    def cancel(self) -> None:
+        """Stop the work, unless it is done."""
+        self.future.cancel()
+
+
 class Scorer(Protocol):
     """Scores documents."""
 
-    def submit(self, query: str, texts: Sequence[str], *, truncate: bool) -> Pending:
-        """Begin to score: raw scores on a monotone scale, shape [len(texts)], NaN for a text without tokens."""
+    def submit(self, query: str, texts: Sequence[str], *, truncate: bool) -> PendingScores:
+        """Begin to score."""
         ...
 
     def scale(self, raw: NDArray[Any]) -> NDArray[np.floating[Any]]:
@@ -56,7 +86,7 @@ class CrossEncoder:
     runner: ModelRunner
     limits: Limits
 
-    def submit(self, query: str, texts: Sequence[str], *, truncate: bool) -> Pending:
+    def submit(self, query: str, texts: Sequence[str], *, truncate: bool) -> PendingScores:
         """Tokenize here and now, and queue the rest."""
         chunks = self.tokenizer.pairs(
             query,
@@ -66,9 +96,8 @@ class CrossEncoder:
             max_document_length=self.limits.document,
         )
         distinct = _distinct(chunks)
-        return Pending(
-            self.runner.submit(list(distinct.values())),
-            lambda rows: (_best(chunks, distinct, rows[:, 0]), sum(map(len, distinct.values()))),
+        return PendingScores(
+            self.runner.submit(list(distinct.values())), lambda result: _cross_encoded(chunks, distinct, result)
         )
 
     def scale(self, raw: NDArray[Any]) -> NDArray[np.floating[Any]]:
@@ -87,7 +116,7 @@ class LateInteraction:
     maxsim: MaxSimScorer
     limits: Limits
 
-    def submit(self, query: str, texts: Sequence[str], *, truncate: bool) -> Pending:
+    def submit(self, query: str, texts: Sequence[str], *, truncate: bool) -> PendingScores:
         """Score here and now."""
         [parts] = self.tokenizer.chunks([query], truncate=truncate, max_length=self.limits.query)
         if len(parts) > 1:
@@ -102,7 +131,7 @@ class LateInteraction:
         # A document of unknown words has none of the query's.
         raw = np.nan_to_num(_best(chunks, distinct, scores))
         tokens = sum(len(question) + len(chunk) for chunk in distinct.values())
-        return Pending(_done(raw), lambda result: (result, tokens))
+        return PendingScores(_done(Scores(raw, tokens)), lambda scores: scores)
 
     def scale(self, raw: NDArray[Any]) -> NDArray[np.floating[Any]]:
         """As they are, 0 to 1."""
@@ -118,10 +147,11 @@ class RemoteScorer:
 
     model: HTTPReranker
 
-    def submit(self, query: str, texts: Sequence[str], *, truncate: bool) -> Pending:
+    def submit(self, query: str, texts: Sequence[str], *, truncate: bool) -> PendingScores:
         """Send the documents."""
         request = self.model.ascore(query, texts, truncate=truncate)
-        return Pending(asyncio.run_coroutine_threadsafe(request, background_loop()), lambda answer: answer)
+        future = asyncio.run_coroutine_threadsafe(request, background_loop())
+        return PendingScores(future, lambda answer: Scores(*answer))
 
     def scale(self, raw: NDArray[Any]) -> NDArray[np.floating[Any]]:
         """As the server sends them."""
@@ -143,6 +173,28 @@ def _distinct(chunks: Sequence[Sequence[TokenSequence]]) -> dict[bytes, TokenSeq
     return {chunk.ids.tobytes(): chunk for parts in chunks for chunk in parts}
 
 
+def _cross_encoded(
+    chunks: Sequence[Sequence[TokenSequence]], distinct: dict[bytes, TokenSequence], result: JobResult
+) -> Scores:
+    """Scores of documents by those of their chunks; a document fails with any of these.
+
+    Raises:
+        JinaComponentsError: all documents failed alike, which is the model's fault rather than theirs.
+    """
+    by_chunk = {key: result.errors[place] for place, key in enumerate(distinct) if place in result.errors}
+    failed = [[by_chunk[key] for chunk in parts if (key := chunk.ids.tobytes()) in by_chunk] for parts in chunks]
+    errors = {index: several[0] for index, several in enumerate(failed) if several}
+    if errors and len(errors) == sum(map(bool, chunks)) and len({*map(_kind, errors.values())}) == 1:
+        raise errors[min(errors)]
+    raw = _best(chunks, distinct, result.rows[:, 0])
+    raw[[*errors]] = np.nan
+    return Scores(raw, sum(map(len, distinct.values())), errors)
+
+
+def _kind(error: BaseException) -> tuple[type, type]:
+    return type(error), type(error.__cause__)
+
+
 def _best(
     chunks: Sequence[Sequence[TokenSequence]], distinct: dict[bytes, TokenSequence], scores: FloatArray
 ) -> FloatArray:
@@ -152,7 +204,7 @@ def _best(
     return np.array(best, np.float32)
 
 
-def _done(value: FloatArray) -> Future[Any]:
+def _done(value: Scores) -> Future[Any]:
     future: Future[Any] = Future()
     future.set_result(value)
     return future

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from jina_components.core.batching import batches
 from jina_components.errors import InputError, ModelFilesError
 from jina_components.models.pieces import PieceTokenizer, is_by_piece
 from jina_components.models.runner import TokenSequence
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from tokenizers import Encoding, Tokenizer
 
 # Texts tokenized at a time: the tokenizer's own result is some twenty times larger than the ids kept.
-_SLICE = 256
+_SLICE, _SLICE_CHARACTERS = 256, 2_000_000
 # A longer text is refused before it is tokenized, which takes some hundred bytes of memory a character.
 MAX_CHARACTERS = 5_000_000
 # Tokens that neighbouring chunks of a document share, as in jina-reranker-v2, and the part of a chunk they may be.
@@ -103,10 +104,12 @@ class TextTokenizer:
         for index, text in zip(indices, texts, strict=True):
             check_text(text, f"Text {index}", index)
         frame, head = self._single, self._prompt_length(prompt)
-        room = self.context and self.context - len(frame)
+        room = None if self.context is None else self.context - len(frame)
+        if room is not None and room < 1:
+            raise ModelFilesError(f"No text fits the model's context of {self.context} tokens.")
         sequences = []
         for index, ids in zip(indices, self._bare_ids([prompt + text for text in texts], None), strict=True):
-            if room and len(ids) > room and not truncate:
+            if room is not None and len(ids) > room and not truncate:
                 raise InputError(
                     f"Text {index} has {len(ids) + len(frame)} tokens, more than the model's context of "
                     f"{self.context}: segment it first, or pass truncate=True to keep its head.",
@@ -214,7 +217,9 @@ class TextTokenizer:
 
     def _bare_ids(self, texts: Sequence[str], max_length: int | None) -> list[NDArray[np.int32]]:
         tokenize = self._by_piece or self._tokenize
-        rows = chain.from_iterable(tokenize(texts[start : start + _SLICE]) for start in range(0, len(texts), _SLICE))
+        rows = chain.from_iterable(
+            tokenize(texts[start:stop]) for start, stop in batches(texts, size=_SLICE, characters=_SLICE_CHARACTERS)
+        )
         return [(ids if self._skip is None else ids[ids != self._skip])[:max_length] for ids in rows]
 
     def _tokenize(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:
@@ -230,6 +235,8 @@ def _sides(encoding: Encoding) -> NDArray[np.int64]:
 def _frame(encoding: Encoding, *, keep: int, types: bool) -> _Frame:
     """A text's surroundings, or those of the second of a pair, of whose first `keep` tokens stay."""
     sides = _sides(encoding)
+    if not (sides >= 0).any():
+        raise ModelFilesError("The tokenizer gives no token for a plain letter: it is not this model's.")
     last = max(0, int(sides.max(initial=0)))
     kept = np.ones(len(sides), bool)
     if last:

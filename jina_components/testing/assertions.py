@@ -65,9 +65,11 @@ def pickled(component: T) -> Iterator[T]:
         raise AssertionError(
             f"{component!r} does not pickle: {type(error).__name__}: {error}. Keep only settings as state."
         ) from error
-    yield copy
-    if hasattr(copy, "close"):
-        copy.close()
+    try:
+        yield copy
+    finally:
+        if hasattr(copy, "close"):
+            copy.close()
 
 
 def in_threads(call: Callable[[int], T], count: int) -> Sequence[T]:

@@ -156,6 +156,7 @@ async def test_cohere_embedding(server, task, kind, truncate, word):
     [
         ("jina", False, {"return_documents": False, "truncation": False}, {"usage": {"total_tokens": 12}}, 12),
         ("jina", True, {"return_documents": False, "truncation": True}, {"usage": {"total_tokens": 12}}, 12),
+        ("cohere", False, {}, {"meta": {"billed_units": {"search_units": 1}}}, 0),
         ("cohere", True, {}, {"meta": {"billed_units": {"search_units": 1}}}, 0),
     ],
 )
@@ -220,8 +221,6 @@ async def test_what_a_dialect_cannot_be_asked_is_refused_before_anything_is_sent
         await embed(server, "cohere", {})
     with pytest.raises(UnknownNameError, match="task of the openai dialect 'classification'"):
         await embed(server, "openai", {}, task="classification")
-    with pytest.raises(InputError, match="always cut long documents; pass truncate=True"):
-        await score(server, "cohere", {})
     with pytest.raises(ConfigError, match="openai dialect has no reranking; set one of: cohere, jina"):
         await score(server, "openai", {})
     with pytest.raises(ConfigError, match="which model"):

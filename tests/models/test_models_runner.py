@@ -9,64 +9,11 @@ from concurrent.futures import CancelledError, ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from runner_backends import WAIT, RecordingBackend, SteppedBackend, expected, sequence
 
-from jina_components.errors import BackendError, InputError
+from jina_components.errors import BackendError
 from jina_components.models import runner as runner_module
-from jina_components.models.runner import ModelRunner, TokenSequence
-
-WAIT = 10
-
-
-class RecordingBackend:
-    """Rows are (sum of ids, number of ids); keeps the batches it was given."""
-
-    width = 2
-    precision = "float32"
-
-    def __init__(self, token_budget=64, *, padded=True):
-        self.token_budget = token_budget
-        self.padded = padded
-        self.batches = []
-
-    def run(self, batch):
-        self.batches.append([len(sequence) for sequence in batch])
-        return np.array([row(sequence) for sequence in batch], np.float32)
-
-
-class SteppedBackend(RecordingBackend):
-    """Each pass waits at its start until the test lets it go."""
-
-    def __init__(self, token_budget=64, *, padded=True):
-        super().__init__(token_budget, padded=padded)
-        self.entered, self.allowed = threading.Semaphore(0), threading.Semaphore(0)
-
-    def run(self, batch):
-        self.entered.release()
-        assert self.allowed.acquire(timeout=WAIT)
-        return super().run(batch)
-
-    def wait_for_pass(self):
-        assert self.entered.acquire(timeout=WAIT)
-
-    def step(self):
-        """Let the pass under way end, and wait for the next to begin."""
-        self.allowed.release()
-        self.wait_for_pass()
-
-    def go(self):
-        self.allowed.release(1000)
-
-
-def sequence(length, start=1):
-    return TokenSequence(np.arange(start, start + length, dtype=np.int32))
-
-
-def row(item):
-    return [float(item.ids.sum()), float(len(item))]
-
-
-def expected(sequences):
-    return np.array([row(item) for item in sequences], np.float32).reshape(-1, 2)
+from jina_components.models.runner import ModelRunner
 
 
 def test_without_padding_small_calls_share_a_pass_with_a_long_one():
@@ -92,7 +39,7 @@ def test_small_calls_that_wait_share_a_pass():
     futures += [runner.submit([sequence(n % 4 + 1), sequence(2)]) for n in range(6)]
     backend.go()
     for n, future in enumerate(futures[1:]):
-        np.testing.assert_array_equal(future.result(WAIT), expected([sequence(n % 4 + 1), sequence(2)]))
+        np.testing.assert_array_equal(future.result(WAIT).rows, expected([sequence(n % 4 + 1), sequence(2)]))
     assert [len(lengths) for lengths in backend.batches] == [1, 12]
 
 
@@ -110,7 +57,7 @@ def test_a_query_waits_for_no_bulk_job():
         assert query.done()
     assert not bulk.done()
     backend.go()
-    np.testing.assert_array_equal(bulk.result(WAIT), expected([sequence(10)] * 50))
+    np.testing.assert_array_equal(bulk.result(WAIT).rows, expected([sequence(10)] * 50))
 
 
 def test_a_bulk_job_waits_for_no_stream_of_queries():
@@ -138,7 +85,7 @@ def test_a_shorter_bulk_job_overtakes_a_longer_one():
     assert shorter.done()
     assert not longer.done()
     backend.go()
-    assert len(longer.result(WAIT)) == 30
+    assert len(longer.result(WAIT).rows) == 30
 
 
 def test_cancelling_stops_before_the_next_batch():
@@ -187,119 +134,6 @@ def test_an_interrupt_stops_before_the_next_batch():
     assert backend.batches == [[10], [4]]
 
 
-class SmallBackend(RecordingBackend):
-    """Has memory for three sequences of at most 20 tokens."""
-
-    def run(self, batch):
-        if len(batch) > 3 or len(batch[0]) > 20:
-            raise MemoryError("too much")
-        return super().run(batch)
-
-
-def test_a_batch_too_large_for_the_memory_is_halved():
-    sequences = [sequence(length) for length in range(1, 20)]
-    backend = SmallBackend(token_budget=1000)
-    np.testing.assert_array_equal(ModelRunner(backend).run(sequences), expected(sequences))
-    assert max(len(lengths) for lengths in backend.batches) <= 3
-
-
-def test_a_single_input_too_large_for_the_memory_says_so():
-    runner = ModelRunner(SmallBackend(token_budget=1000))
-    with pytest.raises(BackendError, match="single input of 30 tokens") as caught:
-        runner.run([sequence(30), sequence(3)])
-    assert isinstance(caught.value.__cause__, MemoryError)
-    np.testing.assert_array_equal(runner.run([sequence(3)]), expected([sequence(3)]))
-
-
-class FailingBackend(SteppedBackend):
-    """Fails on a sequence of 7 tokens with the error it was given."""
-
-    def __init__(self, error):
-        super().__init__(token_budget=10)
-        self.error = error
-
-    def run(self, batch):
-        rows = super().run(batch)
-        if any(len(item) == 7 for item in batch):
-            raise self.error
-        return rows
-
-
-@pytest.mark.parametrize("error", [ValueError("broken weights"), SystemExit(3)], ids=["error", "exit"])
-def test_an_error_reaches_the_callers_of_its_batch_alone(error):
-    backend = FailingBackend(error)
-    runner = ModelRunner(backend)
-    first = runner.submit([sequence(9)])
-    backend.wait_for_pass()
-    failing, other = runner.submit([sequence(7)]), runner.submit([sequence(6)])
-    backend.go()
-    np.testing.assert_array_equal(first.result(WAIT), expected([sequence(9)]))
-    np.testing.assert_array_equal(other.result(WAIT), expected([sequence(6)]))
-    with pytest.raises(BackendError, match=f"The model failed: {type(error).__name__}") as caught:
-        failing.result(WAIT)
-    assert caught.value.__cause__ is error
-    np.testing.assert_array_equal(runner.run([sequence(2)]), expected([sequence(2)]))
-
-
-@pytest.mark.parametrize("error", [ValueError("bad input"), MemoryError("too much"), SystemExit(3)])
-def test_an_error_in_a_shared_pass_reaches_the_guilty_caller_alone(error):
-    backend = FailingBackend(error)
-    runner = ModelRunner(backend, token_budget=100)
-    first = runner.submit([sequence(1)])
-    backend.wait_for_pass()
-    counts = []
-    innocent = [runner.submit([sequence(n), sequence(2)], on_progress=counts.append) for n in (6, 8)]
-    guilty = runner.submit([sequence(7), sequence(3)])
-    gone = runner.submit([sequence(5)])
-    backend.step()
-    gone.cancel()
-    backend.go()
-    assert len(first.result(WAIT)) == 1
-    for future, n in zip(innocent, (6, 8), strict=True):
-        np.testing.assert_array_equal(future.result(WAIT), expected([sequence(n), sequence(2)]))
-    with pytest.raises(BackendError) as caught:
-        guilty.result(WAIT)
-    assert caught.value.__cause__ is error
-    assert counts == [2, 2]
-    assert len(backend.batches[1]) == 7
-    assert [5] not in backend.batches or isinstance(error, MemoryError)  # halving knows no jobs
-
-
-def test_an_error_of_ours_stays_what_it_is():
-    backend = FailingBackend(InputError("no such token"))
-    backend.go()
-    with pytest.raises(InputError, match="no such token"):
-        ModelRunner(backend).run([sequence(7)])
-
-
-def test_values_that_are_not_finite_are_an_error_for_their_caller_alone():
-    class Overflowing(SteppedBackend):
-        def run(self, batch):
-            rows = super().run(batch)
-            rows[[len(item) == 7 for item in batch]] = np.nan
-            return rows
-
-    backend = Overflowing()
-    runner = ModelRunner(backend)
-    runner.submit([sequence(1)])
-    backend.wait_for_pass()
-    bad, good = runner.submit([sequence(7)]), runner.submit([sequence(6)])
-    backend.go()
-    with pytest.raises(BackendError, match="NaN or infinity"):
-        bad.result(WAIT)
-    np.testing.assert_array_equal(good.result(WAIT), expected([sequence(6)]))
-    assert len(backend.batches) == 2
-
-
-def test_rows_missing_from_a_result_are_an_error():
-    class Short(RecordingBackend):
-        def run(self, batch):
-            return super().run(batch)[:-1]
-
-    with pytest.raises(BackendError, match="The model failed"):
-        ModelRunner(Short()).run([sequence(3), sequence(4)])
-
-
 def test_progress_adds_up():
     counts = []
     ModelRunner(RecordingBackend(token_budget=10)).run(
@@ -307,24 +141,6 @@ def test_progress_adds_up():
     )
     assert sum(counts) == 33
     assert len(counts) > 5
-
-
-def test_an_error_of_a_progress_callback_reaches_its_caller_alone():
-    backend = SteppedBackend()
-    runner = ModelRunner(backend)
-    runner.submit([sequence(1)])
-    backend.wait_for_pass()
-
-    def broken(count):
-        raise OSError("stderr is closed")
-
-    failing = runner.submit([sequence(3)], on_progress=broken)
-    other = runner.submit([sequence(4)])
-    backend.go()
-    with pytest.raises(OSError, match="stderr is closed"):
-        failing.result(WAIT)
-    np.testing.assert_array_equal(other.result(WAIT), expected([sequence(4)]))
-    assert len(backend.batches) == 2
 
 
 def test_nothing_to_do():
@@ -383,3 +199,47 @@ def test_a_cancelled_job_raises_for_its_waiter():
     backend.go()
     with pytest.raises(CancelledError):
         waiting.result(WAIT)
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_child_forked_amid_work_has_no_lock_and_no_job_of_its_parent(holds_in_forked_child):
+    backend = SteppedBackend(token_budget=10)
+    runner = ModelRunner(backend)
+    waiting = runner.submit([sequence(10)] * 3)
+    backend.wait_for_pass()
+
+    def runs_its_own():
+        backend.go()
+        return np.array_equal(runner.run([sequence(4)]), expected([sequence(4)])) and backend.batches == [[4]]
+
+    held, release = threading.Event(), threading.Event()
+
+    def hold():
+        with runner._wake:
+            held.set()
+            assert release.wait(WAIT)
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    assert held.wait(WAIT)
+    try:
+        assert holds_in_forked_child(runs_its_own)
+    finally:
+        release.set()
+        holder.join(WAIT)
+    backend.go()
+    assert len(waiting.result(WAIT).rows) == 3
+
+
+def test_a_job_whose_thread_cannot_start_is_not_kept(monkeypatch):
+    backend = RecordingBackend()
+    runner = ModelRunner(backend)
+
+    def refuse(_):
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch, pytest.raises(BackendError, match="can't start new thread"):
+        patch.setattr(threading.Thread, "start", refuse)
+        runner.submit([sequence(3)])
+    assert len(runner.run([sequence(4)])) == 1
+    assert backend.batches == [[4]]

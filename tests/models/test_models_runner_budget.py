@@ -6,46 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from runner_backends import WAIT, CountingBackend, RecordingBackend, expected, sequence
 
 from jina_components.models.runner import ModelRunner, TokenSequence
-
-WAIT = 10
-
-
-class RecordingBackend:
-    """Rows are (sum of ids, number of ids); keeps the batches it was given."""
-
-    width = 2
-    precision = "float32"
-
-    def __init__(self, token_budget=64, *, padded=True):
-        self.token_budget = token_budget
-        self.padded = padded
-        self.batches = []
-
-    def run(self, batch):
-        self.batches.append([len(sequence) for sequence in batch])
-        return np.array([row(sequence) for sequence in batch], np.float32)
-
-
-class CountingBackend(RecordingBackend):
-    passes = 0
-
-    def run(self, batch):
-        self.passes += 1
-        return np.zeros((len(batch), 2), np.float32)
-
-
-def sequence(length, start=1):
-    return TokenSequence(np.arange(start, start + length, dtype=np.int32))
-
-
-def row(item):
-    return [float(item.ids.sum()), float(len(item))]
-
-
-def expected(sequences):
-    return np.array([row(item) for item in sequences], np.float32).reshape(-1, 2)
 
 
 def cost(lengths, *, padded):
@@ -60,7 +23,7 @@ def test_rows_come_in_the_order_given_and_batches_keep_to_the_budget(jobs, budge
     inputs = [[sequence(length, start=n) for n, length in enumerate(lengths)] for lengths in jobs]
     futures = [runner.submit(sequences) for sequences in inputs]
     for sequences, future in zip(inputs, futures, strict=True):
-        np.testing.assert_array_equal(future.result(WAIT), expected(sequences))
+        np.testing.assert_array_equal(future.result(WAIT).rows, expected(sequences))
     for lengths in backend.batches:
         assert len(lengths) == 1 or cost(lengths, padded=padded) <= budget
     ran = sorted(length for lengths in backend.batches for length in lengths)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import math
 import re
+import threading
 from base64 import b64decode
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from jina_components.core.background import run_sync
+from jina_components.core.batching import batches
 from jina_components.core.component import Component
 from jina_components.core.names import resolve_name
 from jina_components.errors import (
@@ -31,13 +34,15 @@ if TYPE_CHECKING:
 
 # Under OpenAI's 300,000 tokens and the 2 MB of text-embeddings-inference, whatever the script.
 _REQUEST_CHARACTERS = 100_000
+# Scattered positions that an error lists; it counts the others.
+_SHOWN = 3
+# Positions that an error names.
+_MOST_NAMED = 3
 # How servers say that a request holds more items than they take.
 _TOO_MANY = re.compile(r"batch size|too many|array too long|at most \d+|maximum length|per request", re.IGNORECASE)
 
 
 class _HTTPModel(Component):
-    _what: str  # what callers know its items as
-
     def __init__(self, name: str, endpoint: Endpoint, operation: Operation) -> None:
         if not isinstance(name, str) or not name:
             raise ConfigError(f"name must say which model of {endpoint.base_url} to use, got {name!r}.")
@@ -63,12 +68,15 @@ class _HTTPModel(Component):
         items: Sequence[str],
         fields: Mapping[str, object],
         *,
-        indices: Sequence[int],
+        where: Callable[[int, int], str],
         characters: float,
         decode: Callable[[list[object]], NDArray[Any]],
         on_progress: Callable[[int], object] | None = None,
     ) -> tuple[NDArray[Any] | None, int]:
-        """What the server makes of `items`, one row an item in their order (None for none), and tokens."""
+        """What the server makes of `items`, one row an item in their order (None for none), and tokens.
+
+        `where` words a range of them for errors.
+        """
         size = self.endpoint.batch_size or self._operation.batch_size
         spans = list(batches(items, size=size, characters=characters))
         waiting, gate = iter(spans), self._gate()
@@ -82,11 +90,10 @@ class _HTTPModel(Component):
                     async with gate:
                         answer = await self._post(fields, items[start:stop])
                     batch, used = self._read(answer, stop - start, decode)
-                    if rows is None:
-                        rows = np.empty((len(items), *batch.shape[1:]), batch.dtype)
-                    self._check_shape(batch, rows)
                 except (WebError, BackendError) as error:
-                    raise self._located(error, indices[start:stop]) from error.__cause__
+                    raise _located(error, where(start, stop), stop - start) from error.__cause__
+                if rows is None:
+                    rows = np.empty((len(items), *batch.shape[1:]), batch.dtype)
                 rows[start:stop] = batch
                 tokens += used
                 if on_progress is not None:
@@ -109,31 +116,17 @@ class _HTTPModel(Component):
         self, answer: Mapping[str, Any], count: int, decode: Callable[[list[object]], NDArray[Any]]
     ) -> tuple[NDArray[Any], int]:
         try:
-            batch = decode(_in_order(self._operation.read(answer), count))
             tokens = _count(DIALECTS[self.endpoint.dialect].tokens(answer))
+            return decode(_in_order(self._operation.read(answer), count)), tokens
         except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
             reason = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
             raise self._malformed(reason) from error
-        if not np.isfinite(batch).all():
-            raise self._malformed("it holds NaN or infinity")
-        return batch, tokens
-
-    def _check_shape(self, batch: NDArray[Any], rows: NDArray[Any]) -> None:
-        if batch.shape[1:] != rows.shape[1:]:
-            raise self._malformed(f"vectors of width {batch.shape[1]} after others of width {rows.shape[1]}")
 
     def _malformed(self, reason: str) -> BackendError:
         return BackendError(
             f"{self._api.base_url}/{self._operation.path} answered out of form ({reason}): "
             f"check that model {self.name!r} does this there, and the dialect ({self.endpoint.dialect!r})."
         )
-
-    def _located(self, error: WebError | BackendError, indices: Sequence[int]) -> JinaComponentsError:
-        """The same error, saying which items it is about, and what helps when they are too many."""
-        message = f"{self._what}[{indices[0]}:{indices[-1] + 1}]: {error.message}"
-        if len(indices) > 1 and isinstance(error, HTTPStatusError) and _asks_too_much(error):
-            message += f" If {len(indices)} items are too many for one request, set a smaller batch_size."
-        return type(error)(message, *error.args[1:])
 
     def _truncation(self, truncate: bool) -> Mapping[str, object]:
         choices = self._operation.truncate
@@ -155,14 +148,33 @@ class HTTPEmbeddingModel(_HTTPModel):
         name: The model, as the server knows it.
         endpoint: The server.
 
+    Attributes:
+        width: Dimensions of its vectors, or None before the first answer.
+
     Raises:
         ConfigError: no name.
     """
 
-    _what = "texts"
-
     def __init__(self, name: str, endpoint: Endpoint) -> None:
         super().__init__(name, endpoint, DIALECTS[endpoint.dialect].embed)
+        self.width: int | None = None
+        self._learning = threading.Lock()
+
+    async def aprobe(self) -> int:
+        """Dimensions of the vectors, learned by having one word embedded.
+
+        Raises:
+            WebError, BackendError: the request failed.
+        """
+        task = "retrieval.query"  # the one task that every dialect has
+        rows, _ = await self._collect(
+            ["width"],
+            {**self._task(task), **self._truncation(False)},
+            where=lambda _start, _stop: "One word, sent to learn the width of the vectors",
+            characters=_REQUEST_CHARACTERS,
+            decode=self._rows,
+        )
+        return 0 if rows is None else int(rows.shape[1])
 
     async def aembed(
         self,
@@ -197,18 +209,29 @@ class HTTPEmbeddingModel(_HTTPModel):
             UnknownNameError: the dialect has no such task.
             InputError: the dialect needs a task, or cannot truncate.
             WebError: the first request that failed, which cancels the others; says which texts were in it.
-            BackendError: an answer with too few vectors, unequal widths, NaN, or otherwise out of form.
+            BackendError: an answer with too few vectors, of another width than any before, NaN, or otherwise
+                out of form.
         """
         fields = {**self._task(task), **self._truncation(truncate)}
         rows, tokens = await self._collect(
             texts,
             fields,
-            indices=range(len(texts)) if indices is None else indices,
+            where=partial(_positions, "texts", range(len(texts)) if indices is None else indices),
             characters=_REQUEST_CHARACTERS,
-            decode=_vectors,
+            decode=self._rows,
             on_progress=on_progress,
         )
         return np.empty((0, 0), np.float32) if rows is None else rows, tokens
+
+    def _rows(self, values: list[object]) -> NDArray[np.float32]:
+        rows = _vectors(values)
+        width = rows.shape[1]
+        with self._learning:
+            if self.width is None:
+                self.width = width
+        if width != self.width:
+            raise ValueError(f"vectors of width {width} after others of width {self.width}")
+        return rows
 
     def _task(self, task: str | None) -> Mapping[str, object]:
         name = self.endpoint.dialect
@@ -239,8 +262,6 @@ class HTTPReranker(_HTTPModel):
         ConfigError: no name, or a dialect without reranking.
     """
 
-    _what = "documents"
-
     def __init__(self, name: str, endpoint: Endpoint) -> None:
         operation = DIALECTS[endpoint.dialect].rerank
         if operation is None:
@@ -256,7 +277,8 @@ class HTTPReranker(_HTTPModel):
         Args:
             query: What is asked.
             documents: The documents, none of them blank.
-            truncate: Cut documents to the model's context. Cohere always does, so there it must be True.
+            truncate: Cut documents to the model's context; False lets the server refuse them. Cohere cuts them
+                either way.
 
         Returns:
             float64, shape [len(documents)], in the order of the documents, on the model's own scale; and the
@@ -269,24 +291,31 @@ class HTTPReranker(_HTTPModel):
         """
         fields = {"query": query, **self._truncation(truncate)}
         scores, tokens = await self._collect(
-            documents, fields, indices=range(len(documents)), characters=math.inf, decode=_scores
+            documents,
+            fields,
+            where=partial(_positions, "documents", range(len(documents))),
+            characters=math.inf,
+            decode=_scores,
         )
         return np.empty(0, np.float64) if scores is None else scores, tokens
 
 
-def batches(items: Sequence[str], *, size: int, characters: float) -> Iterator[tuple[int, int]]:
-    """Ranges [start, stop) that cover `items` in order.
+def _positions(what: str, indices: Sequence[int], start: int, stop: int) -> str:
+    """Which of the caller's items a request held: `texts[4:6]`, or some of them where others lie between."""
+    held = indices[start:stop]
+    if held[-1] - held[0] == len(held) - 1:
+        return f"{what}[{held[0]}:{held[-1] + 1}]"
+    named = ", ".join(map(str, held[:_MOST_NAMED]))
+    more = f" and {len(held) - _MOST_NAMED} more" if len(held) > _MOST_NAMED else ""
+    return f"{what}[{named}{more}]"
 
-    Each holds at most `size` items, and at most `characters` characters unless it is a single item.
-    """
-    start = length = 0
-    for index, item in enumerate(items):
-        length += len(item)
-        if index > start and (index - start == size or length > characters):
-            yield start, index
-            start, length = index, len(item)
-    if items:
-        yield start, len(items)
+
+def _located(error: WebError | BackendError, where: str, count: int) -> JinaComponentsError:
+    """The same error, saying which items it is about, and what helps when they are too many."""
+    message = f"{where}: {error.message}"
+    if count > 1 and isinstance(error, HTTPStatusError) and _asks_too_much(error):
+        message += f" If {count} items are too many for one request, set a smaller batch_size."
+    return type(error)(message, *error.args[1:])
 
 
 async def _together(work: Iterable[Any]) -> None:
@@ -321,11 +350,17 @@ def _vectors(values: list[object]) -> NDArray[np.float32]:
     if len(widths) > 1 or 0 in widths:
         raise ValueError(f"vectors of widths {', '.join(map(str, sorted(widths)))}")
     with np.errstate(over="ignore"):  # what overflows float32 is found with the other infinities
-        return np.array(rows, np.float32)
+        return _finite(np.array(rows, np.float32))
 
 
 def _scores(values: list[object]) -> NDArray[np.float64]:
-    return _numbers(values).astype(np.float64)
+    return _finite(_numbers(values).astype(np.float64))
+
+
+def _finite(numbers: NDArray[Any]) -> NDArray[Any]:
+    if not np.isfinite(numbers).all():
+        raise ValueError("it holds NaN or infinity")
+    return numbers
 
 
 def _numbers(value: object) -> NDArray[Any]:

@@ -78,8 +78,8 @@ def choose_precision(asked: str, device: torch.device) -> str:
 
 @cache
 def _has_fast_bfloat16() -> bool:
-    cpu = torch.cpu.get_capabilities()
-    return bool(cpu.get("avx512_bf16") or cpu.get("amx_bf16")) and _has_bfloat16()
+    flags = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, flag, bool)() for flag in flags) and _has_bfloat16()
 
 
 @cache
@@ -175,7 +175,7 @@ class Int8Linear:
         factor = (reach / steep).sqrt() if smooth else torch.ones_like(reach)
         smallest, largest = min(0.0, float((low / factor).min())), float((high / factor).max())
         if not math.isfinite(largest - smallest):
-            raise BackendError("The model gives NaN or infinity: its weights are broken.")
+            raise BackendError("No finite input was seen: there were no calibration texts, or the weights are broken.")
         self.scale = max(largest - smallest, 1e-6) / 255
         self.zero = round(-smallest / self.scale)
         self._steps = 1 / (factor * self.scale)
@@ -278,7 +278,13 @@ class RecordingLinear(PlainLinear):
 
     def __init__(self, weight: torch.Tensor, bias: torch.Tensor, activation: Activation = NONE) -> None:
         super().__init__(weight, bias, activation, torch.float32)
-        self.low, self.high = torch.zeros(weight.shape[1]), torch.zeros(weight.shape[1])
+        self.low = torch.full((weight.shape[1],), math.inf)
+        self.high = -self.low
+
+    @property
+    def has_seen(self) -> bool:
+        """Whether any input came."""
+        return bool((self.high >= self.low).all())
 
     def __call__(self, tokens: torch.Tensor) -> torch.Tensor:
         """As in the protocol."""

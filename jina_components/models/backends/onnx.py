@@ -32,6 +32,7 @@ from jina_components.errors import (
     MissingDependencyError,
     ModelFilesError,
 )
+from jina_components.models.fingerprint import sha256
 from jina_components.models.layout import Layout, read_json
 from jina_components.models.runner import TokenSequence
 
@@ -56,7 +57,6 @@ GRAPH = "model.onnx"
 _SIZES = "complete.json"  # written last: the size of each file beside it
 # Raised when graphs of the same library version must be made anew.
 _REVISION = 1
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 _PRECISIONS = {"auto": "float32", "float32": "float32", "int8": "int8"}
 _NO_MEMORY = re.compile(r"bad_?alloc|failed to allocate|out of memory", re.IGNORECASE)
 # Each described in onnxruntime_session_options_config_keys.h of onnxruntime.
@@ -107,6 +107,7 @@ class OnnxBackend:
 
     token_budget = 4096
     padded = False
+    device = "cpu"
 
     def __init__(self, graph: Path, *, precision: str = "float32") -> None:
         self.precision = precision
@@ -164,7 +165,6 @@ def _load(layout: Layout, kind: Kind, device: str, precision: str) -> OnnxBacken
         )
     precision = _PRECISIONS[precision]
     graph = _graph(layout, kind, precision)
-    logger.info("%s: onnxruntime, device=cpu, precision=%s (%s)", layout.folder, precision, graph)
     return OnnxBackend(graph, precision=precision)
 
 
@@ -203,24 +203,13 @@ def _key(layout: Layout, kind: Kind) -> str:
         kind,
         layout.config,
         [(module.type, _relative(module.folder, layout), module.config) for module in layout.modules],
-        [(_relative(file, layout), _sha256(file)) for file in files],
+        [(_relative(file, layout), sha256(file)) for file in files],
     ]
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:32]
 
 
 def _relative(path: Path, layout: Layout) -> str:
     return path.relative_to(layout.folder).as_posix()
-
-
-def _sha256(path: Path) -> str:
-    """Of weights; the hub's cache names them by it, and their content is compared with it when they are found."""
-    if path.is_symlink() and _SHA256.fullmatch(path.readlink().name):
-        return path.readlink().name
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise ModelFilesError(f"{path} cannot be read: {error}.") from error
 
 
 def _complete(folder: Path, make: Callable[[Path], None], layout: Layout) -> Path:

@@ -17,8 +17,8 @@ import transformers
 
 from jina_components.errors import BackendError, ModelFilesError
 from jina_components.models.backends.onnx import Kind, OnnxBackend
-from jina_components.models.backends.padded import _ENCODERS, _load_checkpoint
-from jina_components.models.backends.steps import Step, build_step
+from jina_components.models.backends.padded import ENCODERS, load_checkpoint
+from jina_components.models.backends.steps import Step, build_step, pools_prompt, sentence_modules
 from jina_components.models.layout import Layout
 from jina_components.models.runner import TokenSequence
 
@@ -94,8 +94,8 @@ class _Sentence(_Model):
     """Ids to sentence vectors before a closing Normalize step."""
 
     def __init__(self, layout: Layout) -> None:
-        auto_class = getattr(transformers, _ENCODERS.get(layout.config.get("model_type", ""), "AutoModel"))
-        super().__init__(_load_checkpoint(auto_class, layout.transformer.folder))
+        auto_class = getattr(transformers, ENCODERS.get(layout.config.get("model_type", ""), "AutoModel"))
+        super().__init__(load_checkpoint(auto_class, layout.transformer.folder))
         self._steps = _sentence_steps(layout)
 
     def forward(self, ids: torch.Tensor, types: torch.Tensor | None = None) -> torch.Tensor:
@@ -110,7 +110,7 @@ class _Logit(_Model):
 
     def __init__(self, layout: Layout) -> None:
         folder = layout.transformer.folder
-        super().__init__(_load_checkpoint(transformers.AutoModelForSequenceClassification, folder))
+        super().__init__(load_checkpoint(transformers.AutoModelForSequenceClassification, folder))
         if (labels := self.model.config.num_labels) != 1:
             raise ModelFilesError(f"{folder} scores a pair by {labels} labels, where a cross-encoder has one.")
 
@@ -120,15 +120,10 @@ class _Logit(_Model):
 
 
 def _sentence_steps(layout: Layout) -> list[Step]:
-    later = [module for module in layout.modules if module.type != "Transformer"]
-    while later and later[-1].type == "Normalize":  # left to the caller
-        later.pop()
-    if not later or later[0].type != "Pooling":
-        raise ModelFilesError(
-            f"{layout.folder} names no Pooling step after its Transformer, so the sentence vector is undefined: save "
-            "the model with sentence-transformers first."
-        )
-    return [build_step(module, _CPU) for module in later]
+    modules = sentence_modules(layout)
+    if not pools_prompt(modules[0]):
+        raise ModelFilesError(f"{layout.folder} leaves prompts out of its pooling, which a graph cannot: use 'torch'.")
+    return [build_step(module, _CPU) for module in modules]
 
 
 def _compare(layout: Layout, module: _Model, graph: Path) -> None:

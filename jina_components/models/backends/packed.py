@@ -6,6 +6,7 @@ Floor of a pass: the products of the linear layers, 24 · hidden² floating poin
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -103,7 +104,7 @@ class PackedEncoder:
         self._types = None if weights.types is None else self._place(weights.types)
         self._norm = self._place(weights.norm[0]), self._place(weights.norm[1])
         self._layers = list(layers)
-        self._attend = _choose_attention(device, dtype)
+        self._attend = _choose_attention(device, dtype, len(weights.norm[0]) // weights.heads)
         self._bias: Bias | None = None
         if weights.relative is not None:
             self._bias = _RelativeBias(weights.relative, device, dtype)
@@ -171,10 +172,20 @@ class _RelativeBias:
         return self._bias[:, :length, :length]
 
 
-def _choose_attention(device: torch.device, dtype: torch.dtype) -> Attention:
-    if device.type == "cuda" and dtype != torch.float32:
-        return attend_varlen
-    return attend_cpu if device.type == "cpu" and torch.backends.mkldnn.is_available() else attend_fused
+def _choose_attention(device: torch.device, dtype: torch.dtype, width: int) -> Attention:
+    if device.type == "cpu":
+        return attend_cpu if torch.backends.mkldnn.is_available() else attend_fused
+    # FlashAttention needs an NVIDIA GPU since Ampere, two bytes a number, and heads of these widths.
+    flash = (
+        device.type == "cuda"
+        and torch.version.hip is None
+        and torch.cuda.get_device_capability(device) >= (8, 0)
+        and dtype != torch.float32
+        and width % 8 == 0
+        and width <= 256
+        and importlib.util.find_spec("torch.nn.attention.varlen") is not None
+    )
+    return attend_varlen if flash else attend_fused
 
 
 def _float_layer(block: Block, activation: Activation, device: torch.device, precision: str) -> Layer:

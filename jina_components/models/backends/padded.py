@@ -36,7 +36,7 @@ _MAY_CARRY = re.compile(
 )
 _MAY_LACK = re.compile(r"(^|\.)(pooler|position_ids)(\.|$)")
 # Families of encoder and decoder that embed with the encoder alone.
-_ENCODERS = {"t5": "T5EncoderModel", "mt5": "MT5EncoderModel", "umt5": "UMT5EncoderModel"}
+ENCODERS = {"t5": "T5EncoderModel", "mt5": "MT5EncoderModel", "umt5": "UMT5EncoderModel"}
 
 
 def load_padded_encoder(
@@ -47,8 +47,8 @@ def load_padded_encoder(
     Raises:
         ModelFilesError: it cannot be loaded, or lacks or has tensors that its architecture does not.
     """
-    auto_class = getattr(transformers, _ENCODERS.get(config.get("model_type", ""), "AutoModel"))
-    model = _Padded(_load_checkpoint(auto_class, folder), device, precision, calibration)
+    auto_class = getattr(transformers, ENCODERS.get(config.get("model_type", ""), "AutoModel"))
+    model = _Padded(load_checkpoint(auto_class, folder), device, precision, calibration)
 
     def encode(batch: Sequence[TokenSequence], *, first_only: bool = False) -> Iterator[Hidden]:
         output, mask = model(batch)
@@ -66,7 +66,7 @@ def load_padded_classifier(
     Raises:
         ModelFilesError: as above, or it has several labels.
     """
-    checkpoint = _load_checkpoint(transformers.AutoModelForSequenceClassification, folder)
+    checkpoint = load_checkpoint(transformers.AutoModelForSequenceClassification, folder)
     if (labels := checkpoint.config.num_labels) != 1:
         raise ModelFilesError(f"{folder} scores {labels} labels; a reranker has one.")
     model = _Padded(checkpoint, device, precision, calibration)
@@ -90,6 +90,7 @@ class _Padded:
         self._device = device
         self._model = model
         self._pad_id = model.config.pad_token_id or 0
+        model.config.use_cache = False  # of keys and values, which nobody reads
         self._takes_types = "token_type_ids" in inspect.signature(model.forward).parameters
         if device.type != "cpu":
             model.to(device, DTYPES[precision])
@@ -132,9 +133,10 @@ class _SwappedLinear(torch.nn.Module):  # type: ignore[misc]  # torch is untyped
         return result.view(*tokens.shape[:-1], -1)
 
     def quantize(self) -> None:
-        """Make the layer that recorded its inputs int8."""
+        """Make the layer that recorded its inputs int8; one that got none (an expert no text chose) stays float32."""
         recorder = cast("RecordingLinear", self.linear)
-        self.linear = Int8Linear(recorder.weight, recorder.bias, low=recorder.low, high=recorder.high)
+        if recorder.has_seen:
+            self.linear = Int8Linear(recorder.weight, recorder.bias, low=recorder.low, high=recorder.high)
 
 
 def _swap_linears(
@@ -153,7 +155,12 @@ def _swap_linears(
     return swapped
 
 
-def _load_checkpoint(auto_class: Any, folder: Path) -> Any:  # noqa: ANN401 (transformers is untyped)
+def load_checkpoint(auto_class: Any, folder: Path) -> Any:  # noqa: ANN401 (transformers is untyped)
+    """A model of transformers in float32, ready to run.
+
+    Raises:
+        ModelFilesError: it cannot be loaded, or lacks or has tensors that its architecture does not.
+    """
     try:
         model, info = auto_class.from_pretrained(
             folder,

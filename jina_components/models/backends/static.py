@@ -34,6 +34,7 @@ class StaticBackend:
     token_budget = 65_536
     padded = False
     precision = "float32"
+    device = "cpu"
 
     def __init__(self, table: NDArray[np.generic], weights: FloatArray | None = None) -> None:
         self._table = table

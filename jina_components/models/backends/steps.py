@@ -9,10 +9,32 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from jina_components.errors import ModelFilesError
-from jina_components.models.layout import Module
+from jina_components.models.layout import Layout, Module
 
 Step = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 """From token vectors [n, length, hidden], or vectors [n, width], and the mask [n, length]."""
+
+
+def sentence_modules(layout: Layout) -> list[Module]:
+    """The steps from token vectors to the sentence vector; a closing Normalize is left to the caller.
+
+    Raises:
+        ModelFilesError: they do not begin with a Pooling.
+    """
+    later = [module for module in layout.modules if module.type != "Transformer"]
+    while later and later[-1].type == "Normalize":
+        later.pop()
+    if not later or later[0].type != "Pooling":
+        raise ModelFilesError(
+            f"{layout.folder} names no Pooling step after its Transformer, so the sentence vector is undefined: save "
+            "the model with sentence-transformers first."
+        )
+    return later
+
+
+def pools_prompt(pooling: Module) -> bool:
+    """Whether a Pooling step takes a prompt's tokens along."""
+    return bool(pooling.config.get("include_prompt", True))
 
 
 def build_step(module: Module, device: torch.device) -> Step:

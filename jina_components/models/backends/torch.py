@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol, cast
@@ -22,13 +21,11 @@ except ImportError as error:
 from jina_components.models.architectures.bert import is_native, read_weights
 from jina_components.models.backends.linear import choose_precision
 from jina_components.models.backends.packed import Hidden, PackedEncoder, load_packed
-from jina_components.models.backends.steps import build_step, pooling_modes
+from jina_components.models.backends.steps import build_step, pooling_modes, pools_prompt, sentence_modules
 
 if TYPE_CHECKING:
     from jina_components.models.architectures.bert import Affine
     from jina_components.types import FloatArray
-
-logger = logging.getLogger(__name__)
 
 # Tokens of a pass. Packed: so few that what a layer leaves to the next stays in a core's cache. Padded passes and
 # those of a GPU have more to gain from being large.
@@ -80,13 +77,6 @@ class _TorchBackend:
         self.padded = not is_native(layout.config)
         cpu_budget = _PADDED_CPU_BUDGET if self.padded else _PACKED_CPU_BUDGET
         self.token_budget = cpu_budget if self.device.type == "cpu" else _GPU_BUDGET
-        logger.info(
-            "%s: device=%s, precision=%s, %s",
-            layout.folder,
-            self.device,
-            self.precision,
-            "padded batches (transformers)" if self.padded else "packed sequences",
-        )
 
 
 class TorchEmbeddingBackend(_TorchBackend):
@@ -107,20 +97,13 @@ class TorchEmbeddingBackend(_TorchBackend):
         precision: str = "auto",
         calibration: Sequence[TokenSequence] = (),
     ) -> None:
-        later = [module for module in layout.modules if module.type != "Transformer"]
-        while later and later[-1].type == "Normalize":  # left to the caller
-            later.pop()
-        if not later or later[0].type != "Pooling":
-            raise ModelFilesError(
-                f"{layout.folder} names no Pooling step after its Transformer, so the sentence vector is "
-                "undefined: save the model with sentence-transformers first."
-            )
+        modules = sentence_modules(layout)
         super().__init__(layout, device, precision)
-        self._first_only = pooling_modes(later[0]) == ["cls"]
-        self._pools_prompt = later[0].config.get("include_prompt", True)
+        self._pools_prompt = pools_prompt(modules[0])
+        self._first_only = self._pools_prompt and pooling_modes(modules[0]) == ["cls"]
         with _does_not_fit(layout, self.device):
             self._encoder = self._load(layout, calibration)
-        self._steps = [build_step(module, self.device) for module in later]
+        self._steps = [build_step(module, self.device) for module in modules]
         try:
             self.width = int(self.run([TokenSequence(np.zeros(1, np.int32))]).shape[1])
         except (RuntimeError, ValueError, TypeError, AttributeError, LookupError) as error:

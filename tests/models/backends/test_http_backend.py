@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from local_server import http
 
 from jina_components.core.background import run_sync
+from jina_components.core.batching import batches
 from jina_components.errors import BackendError, FetchTimeoutError, HTTPStatusError, WebError
-from jina_components.models.backends.http import HTTPEmbeddingModel, HTTPReranker, batches
+from jina_components.models.backends.http import HTTPEmbeddingModel, HTTPReranker
 from jina_components.models.endpoint import Endpoint
 
 KEY = "sk-secret-key"

@@ -151,7 +151,7 @@ def test_prompts(tmp_path, bert, prompts, default):
         np.testing.assert_allclose(got, wanted, atol=1e-5)
 
 
-@pytest.mark.parametrize("mode", ["mean", "max", "lasttoken"])
+@pytest.mark.parametrize("mode", ["mean", "max", "lasttoken", "cls"])
 def test_a_prompt_may_be_left_out_of_the_pooling(tmp_path, bert, mode):
     pooling = Pooling(WIDTH, pooling_mode=mode, include_prompt=False)
     model = save_sentence_transformer(tmp_path / "model", pooling, checkpoint=bert, prompts=PROMPTS)
