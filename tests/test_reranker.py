@@ -4,6 +4,7 @@ import logging
 import os
 import pickle
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,9 +13,10 @@ from hypothesis import strategies as st
 from tiny_checkpoints import save_checkpoint
 
 from jina_components import Document, Reranker
-from jina_components.errors import ConfigError, InputError, ModelFilesError, UnknownNameError
+from jina_components.errors import BackendError, ConfigError, InputError, ModelFilesError, UnknownNameError
 from jina_components.models import tokenize
 from jina_components.models.catalog import DEFAULT_RERANKER
+from jina_components.models.runner import ModelRunner
 from jina_components.models.scoring import sigmoid
 from jina_components.types import Ranking
 
@@ -162,6 +164,64 @@ def test_a_document_without_tokens(tiny_folder):
     assert caught.value.index == 1
     with pytest.raises(InputError, match="The query has no tokens"):
         Reranker(tiny_folder).rerank("\u200b", ["fine"])
+
+
+class Failing:
+    """A model that fails on inputs in which one of some token ids is."""
+
+    def __init__(self, backend, ids, error):
+        self.backend, self.ids, self.error = backend, ids, error
+        self.token_budget, self.padded, self.precision = backend.token_budget, backend.padded, backend.precision
+        self.width, self.device = backend.width, backend.device
+
+    def run(self, batch):
+        bad = [np.isin(item.ids, self.ids).any() for item in batch]
+        if self.error is not None and any(bad):
+            raise self.error
+        rows = self.backend.run(batch)
+        rows[bad] = np.nan
+        return rows
+
+
+ERRORS = {"error": ValueError("an input"), "memory": MemoryError("too much"), "nan": None}
+
+
+@pytest.fixture(params=ERRORS.values(), ids=ERRORS)
+def failing(request, tiny_folder):
+    """Makes rerankers whose model fails on inputs with "x" in them."""
+
+    def make(*, strict=False):
+        reranker = Reranker(tiny_folder, strict=strict)
+        scorer = reranker.load()
+        [[pair]], [[other]] = (scorer.tokenizer.pairs("a", [text], truncate=False) for text in ("a x", "a a"))
+        backend = Failing(scorer.runner._backend, np.setdiff1d(pair.ids, other.ids), request.param)
+        reranker._scorer = replace(scorer, runner=ModelRunner(backend))
+        return reranker
+
+    return make
+
+
+async def test_a_document_on_which_the_model_fails_is_reported_and_the_rest_ranked(failing, tiny_folder, caplog):
+    documents = [" ", "a b", "a x", "c", "a x", words(200).replace("x", "a") + " x"]
+    ranking = failing().rerank("q", documents)
+    assert [failure.index for failure in ranking.failures] == [0, 2, 4, 5]
+    for failure in ranking.failures[1:]:
+        assert isinstance(failure.error, BackendError)
+        assert str(failure.error).startswith(f"documents[{failure.index}]: ")
+    good = Reranker(tiny_folder).rerank("q", ["a b", "c"])
+    assert [hit.index for hit in ranking] == [1 + 2 * hit.index for hit in good]
+    assert [hit.score for hit in ranking] == pytest.approx([hit.score for hit in good], abs=1e-5)
+    assert [record.name for record in caplog.records][-1] == "jina_components.reranker"
+    assert [hit.index for hit in await failing().arerank("q", documents)] == [hit.index for hit in ranking]
+    with pytest.raises(BackendError, match=r"documents\[2\]: "):
+        failing(strict=True).rerank("q", documents[1:2] + documents[1:])
+
+
+def test_a_model_that_fails_on_every_document_raises(failing):
+    with pytest.raises(BackendError, match="^(The model|Out of memory)"):
+        failing().rerank("q", ["a x", " ", "x"])
+    with pytest.raises(BackendError, match="^(The model|Out of memory)"):
+        failing().rerank("x", ["a"] * 30 + TEXTS)
 
 
 def test_a_query_of_too_many_characters(reranker, monkeypatch):

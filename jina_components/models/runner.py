@@ -184,11 +184,7 @@ class ModelRunner:
     def run(
         self, sequences: Sequence[TokenSequence], *, on_progress: Callable[[int], object] | None = None
     ) -> FloatArray:
-        """`submit` and wait; Ctrl-C stops the model before its next batch.
-
-        Raises:
-            JinaComponentsError: that of the first sequence that failed.
-        """
+        """`submit` and wait; raises the first sequence's error that has one. Ctrl-C stops before the next batch."""
         future = self.submit(sequences, on_progress=on_progress)
         try:
             return future.result().all_rows()
@@ -281,19 +277,16 @@ class ModelRunner:
         if error is None:
             return
         jobs = list({job: None for job, _ in failed})
-        if isinstance(error, MemoryError) and len(batch) > 1:
+        if len(batch) > 1 and isinstance(error, MemoryError):
             self._lower_budget([len(job.sequences[index]) for job, index in batch])
         if len(jobs) == 1 and not probed:
             probed = True
             if self._gave_up(jobs[0], failed, error):
                 return
         if len(batch) == 1:
-            if isinstance(error, MemoryError):
-                error = _out_of_memory(len(jobs[0].sequences[batch[0][1]]), error)
-            self._fail(failed, _as_backend_error(error))
+            self._fail(failed, _single_error(error, len(jobs[0].sequences[failed[0][1]])))
             return
-        half = len(failed) // 2
-        parts = [failed[:half], failed[half:]]
+        parts = [failed[: len(failed) // 2], failed[len(failed) // 2 :]]
         if len(jobs) > 1 and not isinstance(error, MemoryError):
             parts = [[item for item in failed if item[0] is job] for job in jobs]
         for part in parts:
@@ -397,7 +390,9 @@ def _as_backend_error(error: BaseException, what: str = "The model") -> JinaComp
     return wrapped
 
 
-def _out_of_memory(length: int, error: MemoryError) -> BackendError:
+def _single_error(error: BaseException, length: int) -> JinaComponentsError:
+    if not isinstance(error, MemoryError):
+        return _as_backend_error(error)
     wrapped = BackendError(f"Out of memory on a single input of {length} tokens: segment it, or use a smaller model.")
     wrapped.__cause__ = error
     return wrapped

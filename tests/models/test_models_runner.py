@@ -238,8 +238,9 @@ def test_a_job_whose_thread_cannot_start_is_not_kept(monkeypatch):
     def refuse(_):
         raise RuntimeError("can't start new thread")
 
-    with monkeypatch.context() as patch, pytest.raises(BackendError, match="can't start new thread"):
+    with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", refuse)
-        runner.submit([sequence(3)])
+        with pytest.raises(BackendError, match="can't start new thread"):
+            runner.submit([sequence(3)])
     assert len(runner.run([sequence(4)])) == 1
     assert backend.batches == [[4]]

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import sys
+import threading
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from runner_backends import WAIT, CountingBackend, RecordingBackend, SteppedBackend, expected, sequence
+from tiny_checkpoints import save_checkpoint
 
+from jina_components import Embedder
 from jina_components.errors import BackendError, InputError
 from jina_components.models.runner import ModelRunner, TokenSequence
 
@@ -147,13 +153,14 @@ def test_an_error_of_a_progress_callback_reaches_its_caller_alone(error):
 
 FATES = st.lists(st.tuples(st.integers(1, 12), st.sampled_from(["runs", "runs", "raises", "is nan", "is too large"])))
 FAILURES = {"raises": "The model failed: ValueError", "is nan": "NaN or infinity", "is too large": "Out of memory on a"}
+FATE = ["runs", *FAILURES]
 
 
 class FatedBackend(RecordingBackend):
     """A sequence's first id says how it ends."""
 
     def run(self, batch):
-        fates = [list(["runs", *FAILURES])[item.ids[0]] for item in batch]
+        fates = [FATE[item.ids[0]] for item in batch]
         if "is too large" in fates:
             raise MemoryError
         if "raises" in fates:
@@ -164,7 +171,7 @@ class FatedBackend(RecordingBackend):
 
 
 def fated(length, fate):
-    return sequence(length, start=list(["runs", *FAILURES]).index(fate))
+    return sequence(length, start=FATE.index(fate))
 
 
 @given(st.lists(FATES, max_size=4), st.integers(1, 60), st.booleans())
@@ -264,11 +271,8 @@ def test_an_error_outside_of_a_pass_reaches_whoever_waits():
     """The owner thread goes on."""
 
     class Odd(TokenSequence):
-        looks = 0
-
         def __len__(self):
-            self.__class__.looks += 1
-            if self.looks > 4:
+            if threading.current_thread() is not threading.main_thread():
                 raise SystemExit(3)
             return 3
 
@@ -277,3 +281,28 @@ def test_an_error_outside_of_a_pass_reaches_whoever_waits():
     with pytest.raises(BackendError, match="SystemExit"):
         runner.submit([Odd(np.ones(3, np.int32))] * 2).result(WAIT)
     np.testing.assert_array_equal(runner.run([sequence(4)]), expected([sequence(4)]))
+
+
+def test_the_owner_thread_outlives_an_error_of_a_callback_of_a_future():
+    backend = SteppedBackend()
+    runner = ModelRunner(backend)
+    runner.submit([sequence(1)])
+    backend.wait_for_pass()
+    future = runner.submit([sequence(3)])
+    future.add_done_callback(lambda _: sys.exit(3))
+    owner = runner._thread
+    backend.go()
+    assert len(future.result(WAIT).rows) == 1
+    np.testing.assert_array_equal(runner.run([sequence(4)]), expected([sequence(4)]))
+    assert runner._thread is owner
+
+
+def test_an_embedding_model_names_the_text_it_failed_on(tmp_path):
+    folder = save_checkpoint(tmp_path / "model")
+    model = replace(Embedder(folder).load(), runner=ModelRunner(FailingBackend(ValueError("an input"))))
+    model.runner._backend.go()
+    sequences = model.tokenizer.texts(["a", "a b c d e", "b c"], indices=[3, 17, 5], prompt="", truncate=False)
+    assert [len(item) for item in sequences] == [3, 7, 4]
+    pending = model.submit(["a", "a b c d e", "b c"], [3, 17, 5], task=None, truncate=False, on_progress=lambda _: None)
+    with pytest.raises(BackendError, match="^Text 17: The model failed: ValueError: an input"):
+        pending.finish(pending.future.result(WAIT))
