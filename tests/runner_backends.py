@@ -6,7 +6,7 @@ import threading
 
 import numpy as np
 
-from jina_components.models.runner import TokenSequence
+from jina_components.models.sequences import TokenSequence
 
 WAIT = 10
 

@@ -16,7 +16,7 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules import Transformer
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 
-from jina_components.models.runner import TokenSequence
+from jina_components.models.sequences import TokenSequence
 
 TEXTS = [
     "The quick brown fox jumps over the lazy dog.",

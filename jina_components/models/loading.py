@@ -17,8 +17,9 @@ from jina_components.models.files import ModelFiles, find_files
 from jina_components.models.fingerprint import fingerprint
 from jina_components.models.layout import Layout, Module, read_json, read_layout
 from jina_components.models.maxsim import MaxSimScorer
-from jina_components.models.runner import Backend, ModelRunner
+from jina_components.models.runner import ModelRunner
 from jina_components.models.scoring import CrossEncoder, LateInteraction, Limits, RemoteScorer, Scorer
+from jina_components.models.sequences import Backend
 from jina_components.models.spec import ModelKind
 from jina_components.models.tokenize import TextTokenizer, load_tokenizer, unknown_token_id
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from jina_components.core.vectors import normalize
-from jina_components.models.runner import TokenSequence
+from jina_components.models.sequences import TokenSequence
 
 if TYPE_CHECKING:
     from jina_components.models.backends.static import StaticBackend

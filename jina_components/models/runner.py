@@ -21,15 +21,14 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 from jina_components.errors import BackendError, JinaComponentsError
+from jina_components.models.sequences import Backend, TokenSequence
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from jina_components.types import FloatArray
 
 logger = logging.getLogger(__name__)
@@ -39,51 +38,6 @@ _IDLE_SECONDS = 2.0
 # Sequences tried one by one to tell a broken model from a broken input.
 _PROBES = 8
 _NOT_FINITE = "The model returned NaN or infinity: its weights are broken, or overflow on this device."
-
-
-class TokenSequence(NamedTuple):
-    """An input as a model takes it.
-
-    Attributes:
-        ids: Token ids.
-        type_ids: Segment ids, when any is not 0.
-        prompt: Tokens at its head that are the prompt's, which some models leave out of their pooling.
-    """
-
-    ids: NDArray[np.int32]
-    type_ids: NDArray[np.int32] | None = None
-    prompt: int = 0
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-
-class Backend(Protocol):
-    """How a model runs. Called by one thread at a time.
-
-    Attributes:
-        token_budget: Tokens that a pass should hold at most.
-        padded: Whether every sequence of a pass costs as much as its longest.
-        precision: Numeric type it computes in.
-    """
-
-    token_budget: int
-    padded: bool
-    precision: str
-
-    @property
-    def device(self) -> object:
-        """Where it runs."""
-        ...
-
-    @property
-    def width(self) -> int:
-        """Columns of the result."""
-        ...
-
-    def run(self, batch: Sequence[TokenSequence]) -> FloatArray:
-        """One row a sequence, shape [len(batch), width]; raises MemoryError when the batch is too large."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -13,7 +13,8 @@ import numpy as np
 
 from jina_components.core.background import background_loop
 from jina_components.errors import InputError, JinaComponentsError
-from jina_components.models.runner import JobResult, ModelRunner, TokenSequence
+from jina_components.models.runner import JobResult, ModelRunner
+from jina_components.models.sequences import TokenSequence
 from jina_components.models.tokenize import TextTokenizer
 
 if TYPE_CHECKING:

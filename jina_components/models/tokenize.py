@@ -20,7 +20,7 @@ import numpy as np
 from jina_components.core.batching import batches
 from jina_components.errors import InputError, ModelFilesError
 from jina_components.models.pieces import PieceTokenizer, is_by_piece
-from jina_components.models.runner import TokenSequence
+from jina_components.models.sequences import TokenSequence
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from jina_components.models import maxsim
 from jina_components.models.backends.static import StaticBackend
 from jina_components.models.maxsim import MaxSimScorer
-from jina_components.models.runner import TokenSequence
+from jina_components.models.sequences import TokenSequence
 
 TABLE = np.random.default_rng(0).normal(size=(20, 6)).astype(np.float32)
 WEIGHTS = np.linspace(0.1, 2, 20).astype(np.float32)

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from runner_backends import WAIT, CountingBackend, RecordingBackend, expected, sequence
 
-from jina_components.models.runner import ModelRunner, TokenSequence
+from jina_components.models.runner import ModelRunner
+from jina_components.models.sequences import TokenSequence
 
 
 def cost(lengths, *, padded):

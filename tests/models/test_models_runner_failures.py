@@ -15,7 +15,8 @@ from tiny_checkpoints import save_checkpoint
 
 from jina_components import Embedder
 from jina_components.errors import BackendError, InputError
-from jina_components.models.runner import ModelRunner, TokenSequence
+from jina_components.models.runner import ModelRunner
+from jina_components.models.sequences import TokenSequence
 
 
 class SmallBackend(RecordingBackend):

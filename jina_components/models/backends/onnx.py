@@ -34,7 +34,7 @@ from jina_components.errors import (
 )
 from jina_components.models.fingerprint import sha256
 from jina_components.models.layout import Layout, read_json
-from jina_components.models.runner import TokenSequence
+from jina_components.models.sequences import TokenSequence
 
 # Its official builds report their use to Microsoft over the network from their import on (Privacy.md of onnxruntime),
 # unless this is set before; and in a process that imported it earlier, unless told not to.

@@ -20,7 +20,7 @@ from jina_components.models.backends.onnx import Kind, OnnxBackend
 from jina_components.models.backends.padded import ENCODERS, load_checkpoint
 from jina_components.models.backends.steps import Step, build_step, pools_prompt, sentence_modules
 from jina_components.models.layout import Layout
-from jina_components.models.runner import TokenSequence
+from jina_components.models.sequences import TokenSequence
 
 if TYPE_CHECKING:
     from jina_components.types import FloatArray

@@ -29,7 +29,7 @@ from jina_components.models.backends.linear import (
     RecordingLinear,
     float_linear,
 )
-from jina_components.models.runner import TokenSequence
+from jina_components.models.sequences import TokenSequence
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

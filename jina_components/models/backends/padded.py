@@ -21,7 +21,7 @@ from jina_components.models.backends.linear import (
     float_linear,
 )
 from jina_components.models.backends.packed import Hidden
-from jina_components.models.runner import TokenSequence
+from jina_components.models.sequences import TokenSequence
 
 try:
     import transformers

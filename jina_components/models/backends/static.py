@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jina_components.errors import ModelFilesError
-from jina_components.models.runner import TokenSequence
+from jina_components.models.sequences import TokenSequence
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

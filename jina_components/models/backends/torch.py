@@ -10,7 +10,7 @@ import numpy as np
 
 from jina_components.errors import BackendError, ConfigError, MissingDependencyError, ModelFilesError
 from jina_components.models.layout import Layout
-from jina_components.models.runner import TokenSequence
+from jina_components.models.sequences import TokenSequence
 
 try:
     import torch

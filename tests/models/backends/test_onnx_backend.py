@@ -21,7 +21,7 @@ from jina_components.models.backends.onnx import cache_folder, load_onnx_cross_e
 from jina_components.models.backends.torch import TorchCrossEncoderBackend, TorchEmbeddingBackend
 from jina_components.models.calibration import TEXTS as VARIED
 from jina_components.models.layout import Module, read_layout
-from jina_components.models.runner import TokenSequence
+from jina_components.models.sequences import TokenSequence
 from jina_components.models.tokenize import TextTokenizer, load_tokenizer
 
 # Loads a folder in a fresh process, and says what came of it.
@@ -31,7 +31,7 @@ from pathlib import Path
 import numpy as np
 from jina_components.models.backends.onnx import load_onnx_embedding
 from jina_components.models.layout import read_layout
-from jina_components.models.runner import TokenSequence
+from jina_components.models.sequences import TokenSequence
 logging.basicConfig(level=logging.INFO)
 backend = load_onnx_embedding(read_layout(Path(sys.argv[1])), precision=sys.argv[2])
 row = backend.run([TokenSequence(np.array([2, 7, 3], np.int32))])[0]

@@ -20,7 +20,7 @@ from jina_components.errors import ConfigError
 from jina_components.models.architectures.bert import read_weights
 from jina_components.models.backends.linear import choose_precision
 from jina_components.models.backends.packed import load_packed
-from jina_components.models.runner import TokenSequence
+from jina_components.models.sequences import TokenSequence
 
 CPU = torch.device("cpu")
 # Difference that neighbours may make, of values up to 4: none but the rounding of float32 sums.

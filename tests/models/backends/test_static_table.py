@@ -15,7 +15,7 @@ from tiny_checkpoints import TEXTS, save_model2vec, wordpiece
 from jina_components import Embedder
 from jina_components.errors import ConfigError, ModelFilesError
 from jina_components.models.backends.static import StaticBackend
-from jina_components.models.runner import TokenSequence
+from jina_components.models.sequences import TokenSequence
 
 WORDS = ["sea", "calm", "storm", "bread"]
 TABLE = np.array([[9, 9, 9], [1, 2, 3], [4, 5, -6], [-7, 8, 9], [1, 0, 0]], np.float32)
