@@ -71,7 +71,7 @@ def _few_sizes(number: int) -> int:
 
     Beyond 128 a quarter is added at most, and a sixteenth on average.
     """
-    step = next(step for limit, step in ((128, 16), (256, 32), (1024, 64), (number, 256)) if number <= limit)
+    step = next(step for limit, step in ((128, 16), (256, 32), (1536, 64), (number, 256)) if number <= limit)
     return -(-number // step) * step
 
 

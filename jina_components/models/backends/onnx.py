@@ -261,12 +261,16 @@ def _write(folder: Path, make: Callable[[Path], None], layout: Layout) -> None:
 def _quantize(graph: Path, target: Path) -> None:
     """Write a graph with the weights of its linear layers in int8, a scale a row; attention stays float32."""
     try:
+        import onnx
         from onnxruntime.quantization import QuantType, quantize_dynamic
     except ImportError as error:
         raise MissingDependencyError("Making an int8 graph needs onnx: pip install 'jina-components[onnx]'.") from error
     try:
+        model = onnx.load(graph)
+        # Shapes that the exporter noted: onnxruntime infers them anew, and takes a transposed weight for a conflict.
+        model.graph.ClearField("value_info")
         quantize_dynamic(
-            graph,
+            model,
             target,
             op_types_to_quantize=["MatMul"],
             per_channel=True,

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 # Tokens of a pass. Packed: so few that what a layer leaves to the next stays in a core's cache. Padded passes and
 # those of a GPU have more to gain from being large.
-_PACKED_CPU_BUDGET, _PADDED_CPU_BUDGET, _GPU_BUDGET = 1024, 4096, 65_536
+_PACKED_CPU_BUDGET, _PADDED_CPU_BUDGET, _GPU_BUDGET = 1536, 4096, 65_536
 
 
 def pick_device(device: str) -> torch.device:

@@ -231,7 +231,7 @@ def test_key_follows_weights_and_settings(tmp_path):
 def test_key_takes_the_digest_that_the_hub_cache_names_weights_by(tmp_path):
     snapshot = save_checkpoint(tmp_path / "snapshot")
     key = onnx._key(with_pooling(snapshot, "mean"), "embedding")
-    digest = onnx._sha256(snapshot / "model.safetensors")
+    digest = onnx.sha256(snapshot / "model.safetensors")
     (snapshot / "model.safetensors").rename(tmp_path / digest)
     (snapshot / "model.safetensors").symlink_to(f"../{digest}")
     assert onnx._key(with_pooling(snapshot, "mean"), "embedding") == key
