@@ -87,11 +87,25 @@ class StaticBackend:
         return rows
 
 
+# Numeric types of safetensors that numpy has too.
+_DTYPES = {
+    "F64": np.float64, "F32": np.float32, "F16": np.float16, "I64": np.int64, "I32": np.int32, "I16": np.int16,
+    "I8": np.int8, "U8": np.uint8, "BOOL": np.bool_,
+}  # fmt: skip
+
+
 def _read_tensors(path: Path) -> dict[str, NDArray[Any]]:
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
+    from safetensors import SafetensorError, deserialize
 
     try:
-        return load_file(path)
-    except (OSError, SafetensorError, TypeError, AttributeError) as error:  # the last two: a type numpy lacks
+        return {name: _array(view) for name, view in deserialize(path.read_bytes())}
+    except (OSError, SafetensorError, KeyError) as error:  # the last: a type numpy lacks
         raise ModelFilesError(f"{path} cannot be read: {error}.") from error
+
+
+def _array(view: dict[str, Any]) -> NDArray[Any]:
+    if view["dtype"] == "BF16":  # the upper half of a float32
+        flat: NDArray[Any] = (np.frombuffer(view["data"], "<u2").astype(np.uint32) << 16).view(np.float32)
+    else:
+        flat = np.frombuffer(view["data"], _DTYPES[view["dtype"]])
+    return flat.reshape(view["shape"])

@@ -116,8 +116,8 @@ def wild_mapping(folder):
     save_model2vec(folder, WORDS, embeddings=TABLE, mapping=np.array([0, 1, 2, 3, 5]))
 
 
-def bfloat16(folder):
-    save_torch_file({"embeddings": torch.from_numpy(TABLE).bfloat16()}, folder / "model.safetensors")
+def float8(folder):
+    save_torch_file({"embeddings": torch.from_numpy(TABLE).to(torch.float8_e4m3fn)}, folder / "model.safetensors")
 
 
 def no_tokenizer(folder):
@@ -138,7 +138,7 @@ def strange_modules(folder):
         (short_table, "the tokenizer has 5 tokens, the table only 4"),
         (short_weights, "weights for 5 tokens"),
         (wild_mapping, "points outside the table of 5 rows"),
-        (bfloat16, "cannot be read.*bfloat16"),
+        (float8, "cannot be read.*F8_E4M3"),
         (no_tokenizer, "is missing"),
         (strange_modules, "is missing"),
     ],
@@ -167,3 +167,10 @@ def test_a_batch_may_hold_sequences_without_tokens():
     rows = backend.run([empty, TokenSequence(np.array([1, 2], np.int32)), empty])
     np.testing.assert_allclose(rows, [[0, 0, 0], (TABLE[1] + TABLE[2]) / 2, [0, 0, 0]])
     assert not backend.run([empty]).any()
+
+
+def test_a_table_of_bfloat16(tmp_path):
+    folder = save_model2vec(tmp_path / "model", WORDS, embeddings=TABLE)
+    wanted = torch.from_numpy(TABLE).bfloat16()
+    save_torch_file({"embeddings": wanted}, folder / "model.safetensors")
+    np.testing.assert_array_equal(StaticBackend.load(folder).token_vectors(np.arange(len(TABLE))), wanted.float())
