@@ -161,7 +161,7 @@ def _torch_cross_encoder(tokenizer: TextTokenizer, layout: Layout, options: Load
     from jina_components.models.backends.torch import TorchCrossEncoderBackend
 
     query, *documents = TEXTS
-    pairs = tokenizer.pairs(query, documents, truncate=True)
+    pairs = tokenizer.pairs(query, documents, truncate=True) if options.precision == "int8" else []
     return TorchCrossEncoderBackend(
         layout,
         device=options.device,
@@ -237,7 +237,7 @@ def _load_torch(files: ModelFiles, layout: Layout, options: LoadOptions) -> tupl
         layout,
         device=options.device,
         precision=options.precision,
-        calibration=tokenizer.texts(TEXTS, truncate=True),
+        calibration=tokenizer.texts(TEXTS, truncate=True) if options.precision == "int8" else (),
     )
     return tokenizer, backend
 

@@ -98,7 +98,7 @@ class PackedEncoder:
     def __init__(self, weights: EncoderWeights, layers: Sequence[Layer], device: torch.device, precision: str) -> None:
         dtype = DTYPES.get(precision, torch.bfloat16)  # int8 layers give bfloat16
         self._device = device
-        self._stream = torch.float32 if device.type == "cpu" else dtype
+        self._stream = _stream_type(device, precision)
         self._heads, self._epsilon = weights.heads, weights.epsilon
         self._words, self._positions = self._place(weights.words), self._place(weights.positions)
         self._types = None if weights.types is None else self._place(weights.types)
@@ -199,8 +199,13 @@ def _float_layer(block: Block, activation: Activation, device: torch.device, pre
     )
 
 
+def _stream_type(device: torch.device, precision: str) -> torch.dtype:
+    """Of what the layers hand on."""
+    return torch.float32 if device.type == "cpu" else DTYPES[precision]
+
+
 def _norm(norm: Affine, device: torch.device, precision: str) -> Affine:
-    dtype = torch.float32 if device.type == "cpu" else DTYPES[precision]
+    dtype = _stream_type(device, precision)
     return norm[0].to(device, dtype), norm[1].to(device, dtype)
 
 
