@@ -158,7 +158,10 @@ class ModelRunner:
             thread.start()
         except RuntimeError as error:
             raise BackendError(f"No thread can be started for the model: {error}") from error
-        atexit.register(self._stop)
+        if not _threads:  # late, for what is registered last is called first: before the exit handlers of torch
+            atexit.unregister(_end_threads)
+            atexit.register(_end_threads)
+        _threads.add(thread)
         return thread
 
     def _own(self) -> None:
@@ -183,18 +186,14 @@ class ModelRunner:
             if self._jobs:
                 return self._next_batch()
             self._thread = None
-            atexit.unregister(self._stop)
             return []
 
-    def _stop(self) -> None:
-        """Drop what waits and let the pass under way end: torch aborts a process that exits amid one."""
+    def stop(self) -> None:
+        """Drop what waits; the thread ends after the pass under way."""
         with self._wake:
-            thread = self._thread
             for job in self._jobs:
                 job.future.cancel()
             self._wake.notify()
-        if thread is not None:
-            thread.join()
 
     def _next_batch(self) -> _Batch:
         """Items for one pass: whole small jobs together, or else as much of the leading job as fits."""
@@ -325,6 +324,15 @@ class ModelRunner:
 
 
 _runners: weakref.WeakSet[ModelRunner] = weakref.WeakSet()
+_threads: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
+
+
+def _end_threads() -> None:
+    """Wait for every thread to be gone: a process that exits while one runs, or frees, a model of torch's aborts."""
+    for runner in list(_runners):
+        runner.stop()
+    for thread in list(_threads):
+        thread.join()
 
 
 def _after_fork() -> None:

@@ -3,9 +3,12 @@ from __future__ import annotations
 import asyncio
 import gc
 import signal
+import subprocess
+import sys
 import threading
 import weakref
 from concurrent.futures import CancelledError, ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -244,3 +247,31 @@ def test_a_job_whose_thread_cannot_start_is_not_kept(monkeypatch):
             runner.submit([sequence(3)])
     assert len(runner.run([sequence(4)])) == 1
     assert backend.batches == [[4]]
+
+
+EXIT_WHILE_FREEING = """
+import threading, time
+from runner_backends import RecordingBackend, sequence
+from jina_components.models import runner as module
+
+freeing = threading.Event()
+
+class SlowlyFreed(RecordingBackend):
+    def __del__(self):
+        freeing.set()
+        time.sleep(0.3)
+        print("freed", flush=True)
+
+module._IDLE_SECONDS = 0.01
+runner = module.ModelRunner(SlowlyFreed())
+runner.run([sequence(3)])
+del runner
+assert freeing.wait(10)
+"""
+
+
+def test_the_process_waits_for_a_model_that_its_thread_is_freeing():
+    # A thread that is cut off inside the destructors of torch's tensors aborts the process.
+    folder = Path(__file__).parents[1]
+    output = subprocess.check_output([sys.executable, "-c", EXIT_WHILE_FREEING], text=True, cwd=folder, timeout=WAIT)
+    assert output == "freed\n"
