@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from jina_components.deep_search import DeepSearchAgent as DeepSearchAgent
     from jina_components.embedder import Embedder as Embedder
     from jina_components.embedding_cache import EmbeddingCache as EmbeddingCache
+    from jina_components.entailment import EntailmentScorer as EntailmentScorer
     from jina_components.models.endpoint import Endpoint as Endpoint
     from jina_components.protocols import ChatMessage as ChatMessage
     from jina_components.reader import Reader as Reader
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from jina_components.segmenter import Segmenter as Segmenter
     from jina_components.types import Answer as Answer
     from jina_components.types import Document as Document
+    from jina_components.types import Entailment as Entailment
 
 __version__ = "0.1.0"
 
@@ -36,6 +38,8 @@ _HOMES = {
     "Embedder": "embedder",
     "EmbeddingCache": "embedding_cache",
     "Endpoint": "models.endpoint",
+    "Entailment": "types",
+    "EntailmentScorer": "entailment",
     "OpenAIChat": "chat",
     "Reader": "reader",
     "Reranker": "reranker",

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
-from jina_components.types import Document, Ranking, Usage
+from jina_components.types import Document, Entailments, Ranking, Usage
 
 if TYPE_CHECKING:
     from jina_components.types import FloatArray
@@ -36,6 +36,18 @@ class SupportsRerank(Protocol):
 
         `truncate` judges documents longer than the model's context by their head, instead of in chunks or raising;
         documents that cannot be ranked raise InputError or are in `Ranking.failures`.
+        """
+        ...
+
+
+@runtime_checkable
+class SupportsEntailment(Protocol):
+    """Tells whether a premise shows a hypothesis to be true, or false, or neither."""
+
+    def score(self, pairs: Sequence[tuple[str, str]], *, truncate: bool = False) -> Entailments:
+        """One for each pair (premise, hypothesis), in their order.
+
+        `truncate` judges a premise longer than the model's context by its head, instead of in chunks or raising.
         """
         ...
 

@@ -48,7 +48,8 @@ class Reranker(Component):
     Thread-safe; nothing is loaded before the first call or `load()`. Pickles as its settings.
 
     Args:
-        model: Catalog name, folder of a sequence-classification checkpoint with one label, or hub id.
+        model: Catalog name, folder of a sequence-classification checkpoint, or hub id. Of a checkpoint with several
+            labels the one named `relevance` is read.
         backend: `auto`, `static`, `torch` (needs `jina-components[torch]`), `onnx` (needs `jina-components[onnx]`) or
             `http`. `auto` takes `http` when there is an endpoint, `static` for a token table, else `torch`.
         device: `auto` (CUDA, then MPS, then the CPU), `cpu`, `cuda`, `cuda:1`, `mps`.

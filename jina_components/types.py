@@ -7,7 +7,7 @@ import html
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
 
 from jina_components.errors import InputError, JinaComponentsError
 
@@ -149,6 +149,64 @@ class Ranking(Sequence[ScoredDocument]):
         failures = "".join(f"<li>{f.index}: {html.escape(str(f.error))}</li>" for f in self.failures)
         table = f"<table><tr><th>#</th><th>score</th><th>source</th><th>text</th></tr>{rows}</table>"
         return table + (f"<p>Not ranked:</p><ul>{failures}</ul>" if failures else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Entailment:
+    """What a premise says of a hypothesis: three probabilities that sum to 1.
+
+    Attributes:
+        entailment: The premise shows the hypothesis to be true.
+        neutral: It leaves it open.
+        contradiction: It shows it to be false.
+    """
+
+    entailment: float
+    neutral: float
+    contradiction: float
+
+    @property
+    def label(self) -> Literal["entailment", "neutral", "contradiction"]:
+        """The most probable; where several are equal, neutral or else entailment."""
+        ordered: tuple[Literal["neutral", "entailment", "contradiction"], ...] = (
+            "neutral", "entailment", "contradiction",
+        )  # fmt: skip
+        return max(ordered, key=lambda name: getattr(self, name))
+
+    def __repr__(self) -> str:
+        return (
+            f"Entailment(entailment={self.entailment:.3f}, neutral={self.neutral:.3f}, "
+            f"contradiction={self.contradiction:.3f})"
+        )
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Entailments(Sequence[Entailment]):
+    """One for each pair of texts, in their order; behaves as a sequence of them.
+
+    Attributes:
+        results: What each premise says of its hypothesis.
+        usage: Tokens that scoring them cost.
+    """
+
+    results: tuple[Entailment, ...] = ()
+    usage: Usage = Usage()
+
+    @overload
+    def __getitem__(self, index: int) -> Entailment: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Entailment, ...]: ...
+    def __getitem__(self, index: int | slice) -> Entailment | tuple[Entailment, ...]:
+        return self.results[index]
+
+    def __len__(self) -> int:
+        return len(self.results)
+
+    def __iter__(self) -> Iterator[Entailment]:
+        return iter(self.results)
+
+    def __repr__(self) -> str:
+        return f"Entailments({list(self.results)!r})"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

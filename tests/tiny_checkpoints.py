@@ -30,6 +30,8 @@ _SIZE = {"num_hidden_layers": 2, "num_attention_heads": 2, "hidden_size": 32, "i
 _WIDE = {"initializer_range": 0.3}  # so that texts differ clearly
 _ROBERTA = {**_SIZE, **_WIDE, "max_position_embeddings": 66, "pad_token_id": 1, "type_vocab_size": 1}
 VOCABULARY = 300
+ENTAILMENT = ("contradiction", "entailment", "neutral")
+FOUR_LABELS = ("relevance", "entailment", "neutral", "contradiction")
 
 
 @cache
@@ -122,6 +124,12 @@ def save_checkpoint(folder: Path, family: str = "bert", *, head: str = "Model", 
     model.save_pretrained(folder)
     save_tokenizer(folder, tokenizer(), model_max_length=48)
     return folder
+
+
+def save_pair_model(folder: Path, labels: Sequence[str], family: str = "bert", **settings: Any) -> Path:
+    """Write a sequence-classification checkpoint that scores `labels`."""
+    named = {"id2label": dict(enumerate(labels)), "label2id": {label: column for column, label in enumerate(labels)}}
+    return save_checkpoint(folder, family, head="ForSequenceClassification", **named | settings)
 
 
 def random_sequences(lengths: Sequence[int], *, types: int = 1, seed: int = 0) -> list[TokenSequence]:

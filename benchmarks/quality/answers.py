@@ -17,7 +17,7 @@ from typing import Any
 from tqdm.auto import tqdm
 
 from jina_components import DeepSearchAgent, Document, Embedder, Reranker, Retriever
-from jina_components.fine_tuner.recipes.static_quality import read_jsonl
+from jina_components.fine_tuner.recipes.jsonl import read_jsonl
 from jina_components.types import Ranking
 
 

@@ -2,8 +2,8 @@
 
     python -m benchmarks.quality.retrieval --data DATA [--sets squad scifact …] [--to results.json]
 
-nDCG@10 (MRR@10 for CoSQA, which has one relevant function a query). `bm25s` is the peer for the lexical
-part: the same k1 = 0.9 and b = 0.4, with its own English stop words. Times are wall seconds of one process.
+nDCG@10. `bm25s` is the peer for the lexical part: the same k1 = 0.9 and b = 0.4, with its own English stop words.
+Times are wall seconds of one process. `benchmarks.quality.models` compares the models themselves, on more metrics.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import bm25s
-import numpy as np
-
+from benchmarks.quality.systems import bm25s_search
 from jina_components import Document, Embedder, Reranker, Retriever
-from jina_components.fine_tuner.recipes.static_quality import RETRIEVAL, RetrievalSet, load_set, score
+from jina_components.fine_tuner.recipes.quality.metrics import ndcg
+from jina_components.fine_tuner.recipes.quality.rankings import padded
+from jina_components.fine_tuner.recipes.quality.retrieval_sets import RETRIEVAL, RetrievalSet, load_set
 from jina_components.models.catalog import DEFAULT_EMBEDDER, DEFAULT_RERANKER
 from jina_components.types import Ranking
 
 Search = Callable[[str], list[int]]  # positions in the corpus, best first
 
 
-def measure(name: str, task: RetrievalSet, embedder: Embedder, reranker: Reranker) -> dict[str, Any]:
+def measure(task: RetrievalSet, embedder: Embedder, reranker: Reranker) -> dict[str, Any]:
     """Quality by system, seconds to index, and queries a second by system."""
     documents = [Document(text, str(position)) for position, text in enumerate(task.corpus) if text.strip()]
     retriever = Retriever(embedder)
@@ -40,7 +40,7 @@ def measure(name: str, task: RetrievalSet, embedder: Embedder, reranker: Reranke
         return _positions(reranker.rerank(query, candidates, top_n=10))
 
     systems: dict[str, Search] = {
-        "bm25s": _peer(task),
+        "bm25s": bm25s_search(task.corpus),
         "lexical": lambda query: _positions(retriever.retrieve(query, mode="lexical")),
         "dense": lambda query: _positions(retriever.retrieve(query, mode="dense")),
         "hybrid": lambda query: _positions(retriever.retrieve(query)),
@@ -49,26 +49,14 @@ def measure(name: str, task: RetrievalSet, embedder: Embedder, reranker: Reranke
     result: dict[str, Any] = {"documents": len(documents), "queries": len(task.queries), "index_s": round(seconds, 1)}
     for system, search in systems.items():
         started = time.perf_counter()
-        # -1 stands for nothing found: it is relevant to no query.
-        rows = [(search(query) + [-1] * 10)[:10] for query in task.queries]
+        rows = [search(query) for query in task.queries]
         result[f"{system}_qps"] = round(len(rows) / (time.perf_counter() - started))
-        result[system] = round(score(name, np.array(rows), task), 4)
+        result[system] = round(ndcg(padded(rows, 10), task.relevant), 4)
     return result
 
 
 def _positions(ranking: Ranking) -> list[int]:
     return [int(hit.document.id) for hit in ranking]
-
-
-def _peer(task: RetrievalSet) -> Search:
-    index = bm25s.BM25(k1=0.9, b=0.4)
-    index.index(bm25s.tokenize(task.corpus, stopwords="en", show_progress=False), show_progress=False)
-
-    def search(query: str) -> list[int]:
-        terms = bm25s.tokenize(query, stopwords="en", show_progress=False, return_ids=False)
-        return [int(row) for row in index.retrieve(terms, k=10, show_progress=False).documents[0]]
-
-    return search
 
 
 def main() -> None:
@@ -96,7 +84,7 @@ def main() -> None:
     )
     print(f"{'set':<12}" + "".join(f"{column:>11}" for column in columns))
     for name in options.sets:
-        results[name] = measure(name, load_set(options.data, name), embedder, reranker)
+        results[name] = measure(load_set(options.data, name), embedder, reranker)
         print(f"{name:<12}" + "".join(f"{results[name][column]:>11}" for column in columns), flush=True)
     if options.to:
         options.to.write_text(json.dumps(results, indent=1), encoding="utf-8")

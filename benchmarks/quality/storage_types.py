@@ -2,7 +2,7 @@
 
     python -m benchmarks.quality.storage_types --data DATA [--sets scifact …] [--oversample 4] [--to results.json]
 
-nDCG@10 (MRR@10 for CoSQA), its share of float32's, the part of float32's first ten that is kept, and queries a
+nDCG@10, its share of float32's, the part of float32's first ten that is kept, and queries a
 second on one thread. `+ float32` ranks the candidates by the float32 rows, `+ int8` by int8 rows, `+ own` by
 the float query against the binary codes themselves. The peers are FAISS's scalar quantizer, trained on the
 corpus, and its binary index, alone and with the same rescoring.
@@ -23,7 +23,8 @@ import numpy as np
 
 from jina_components import Embedder
 from jina_components.core.quantization import StorageType, calibrate, quantize, search_quantized
-from jina_components.fine_tuner.recipes.static_quality import RETRIEVAL, RetrievalSet, load_set, score
+from jina_components.fine_tuner.recipes.quality.metrics import ndcg
+from jina_components.fine_tuner.recipes.quality.retrieval_sets import RETRIEVAL, RetrievalSet, load_set
 from jina_components.models.catalog import DEFAULT_EMBEDDER
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def _searching(index: Any) -> Search:  # noqa: ANN401
     return lambda query: index.search(query[None], TOP_K)[1][0].tolist()
 
 
-def measure(name: str, task: RetrievalSet, embedder: Embedder, oversample: int) -> dict[str, dict[str, float]]:
+def measure(task: RetrievalSet, embedder: Embedder, oversample: int) -> dict[str, dict[str, float]]:
     """Quality, bytes and speed by system."""
     vectors = embedder.embed_documents([text if text.strip() else "-" for text in task.corpus])
     queries = [embedder.embed_query(query) for query in task.queries]
@@ -119,7 +120,7 @@ def measure(name: str, task: RetrievalSet, embedder: Embedder, oversample: int) 
         found = [way.search(query) for query in queries]
         seconds = time.perf_counter() - started
         exact = exact or found  # float32 comes first
-        quality = score(name, np.array(found), task)
+        quality = ndcg(np.array(found), task.relevant)
         kept = [len(set(row) & set(best)) / TOP_K for row, best in zip(found, exact, strict=True)]
         results[system] = {
             "quality": round(quality, 4),
@@ -144,7 +145,7 @@ def main() -> None:
     options = parser.parse_args()
     faiss.omp_set_num_threads(1)
     embedder = Embedder(options.embedder, dimensions=options.dimensions, truncate=True)
-    results = {name: measure(name, load_set(options.data, name), embedder, options.oversample) for name in options.sets}
+    results = {name: measure(load_set(options.data, name), embedder, options.oversample) for name in options.sets}
     for name, systems in results.items():
         columns = list(systems["float32"])
         print(f"{name:<26}" + "".join(f"{column:>13}" for column in columns))

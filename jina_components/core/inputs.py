@@ -56,6 +56,30 @@ def check_texts(texts: Sequence[str], *, what: str) -> Sequence[str]:
     return texts
 
 
+def as_pairs(pairs: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Pairs (premise, hypothesis) of a list of tuples or lists, no text of them blank.
+
+    Raises:
+        InputError: no list, or an item that is no pair of texts, or has a blank one; `.index` names it.
+    """
+    return [_as_pair(item, index) for index, item in enumerate(as_list(pairs, what="pairs"))]
+
+
+def _as_pair(item: Any, index: int) -> tuple[str, str]:  # noqa: ANN401 (whatever the caller passed)
+    if not isinstance(item, tuple | list) or len(item) != 2 or not all(isinstance(text, str) for text in item):
+        given = ", ".join(type(part).__name__ for part in item) if isinstance(item, tuple | list) else ""
+        raise InputError(
+            f"pairs[{index}] must be (premise, hypothesis), two str, got {type(item).__name__}"
+            f"{f' of ({given})' if isinstance(item, tuple | list) else ''}.",
+            index,
+        )
+    premise, hypothesis = item
+    for text, name in ((premise, "premise"), (hypothesis, "hypothesis")):
+        if not text.strip():
+            raise InputError(f"pairs[{index}]: the {name} is empty.", index)
+    return premise, hypothesis
+
+
 def check_query(query: str, *, what: str = "query") -> str:
     """`query` itself: a string that is not blank.
 

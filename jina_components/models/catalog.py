@@ -6,8 +6,10 @@ from jina_components.models.spec import ModelSpec
 
 DEFAULT_EMBEDDER = "static-minilm-v1"
 DEFAULT_RERANKER = "static-minilm-v1-maxsim"
+DEFAULT_ENTAILMENT = "small-reranker-v1"
 
 _SIGMOID = "sigmoid of the logit, 0 to 1"
+_SOFTMAX = "softmax of the logits of entailment, neutral and contradiction"
 
 # What the models' cards ask for; the cards of E5 and Nomic ask for a prefix with every task.
 _INSTRUCTED_QUERY = {"retrieval.query": "Represent this sentence for searching relevant passages: "}
@@ -43,6 +45,15 @@ MODELS: tuple[ModelSpec, ...] = (
         context=8192,
         license="Apache-2.0",
         score="BM25's saturation of each query token's best cosine, weighted mean, 0 to 1; untrained",
+    ),
+    ModelSpec(
+        name=DEFAULT_ENTAILMENT,
+        kind="cross-encoder",
+        folder="small-reranker-v1",
+        context=512,
+        license="Apache-2.0",
+        score=f"{_SIGMOID}; {_SOFTMAX}",
+        labels=("relevance", "entailment", "neutral", "contradiction"),
     ),
     ModelSpec(
         name="all-MiniLM-L6-v2",
@@ -274,6 +285,17 @@ MODELS: tuple[ModelSpec, ...] = (
     ModelSpec(
         name="mxbai-rerank-large-v1", kind="cross-encoder", hub_id="mixedbread-ai/mxbai-rerank-large-v1",
         revision="98f655841d5caf0b16eaff79c2b4ca109d920d17", context=512, license="Apache-2.0", score=_SIGMOID,
+    ),
+    # Commit, labels and licence as several public projects pin them.
+    ModelSpec(
+        name="nli-MiniLM2-L6-H768", kind="cross-encoder", hub_id="cross-encoder/nli-MiniLM2-L6-H768",
+        revision="b95119ce93d3e065de6214e38cd4a97b0f2f2c6d", context=512, license="Apache-2.0", score=_SOFTMAX,
+        labels=("contradiction", "entailment", "neutral"),
+    ),
+    ModelSpec(
+        name="DeBERTa-v3-base-mnli-fever-anli", kind="cross-encoder",
+        hub_id="MoritzLaurer/DeBERTa-v3-base-mnli-fever-anli", revision="eb8b17b1983bca679126ea69b12b5d28c5fe9b9a",
+        context=512, license="MIT", score=_SOFTMAX, labels=("entailment", "neutral", "contradiction"),
     ),
     ModelSpec(
         name="static-retrieval-mrl-en-v1", kind="embedding", hub_id="sentence-transformers/static-retrieval-mrl-en-v1",

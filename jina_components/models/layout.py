@@ -10,6 +10,8 @@ from typing import Any
 
 from jina_components.errors import ModelFilesError
 
+GRAPHS = "graphs.json"
+"""Declares the ONNX graphs of a folder that ships them for its own weights."""
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 
 
@@ -58,6 +60,11 @@ class Layout:
         return any(name.endswith("ForSequenceClassification") for name in architectures) and all(
             module.type == "Transformer" for module in self.modules
         )
+
+    @property
+    def ships_graphs(self) -> bool:
+        """Whether it comes with ONNX graphs for its weights, so that it runs without a framework."""
+        return (self.folder / GRAPHS).is_file()
 
     @property
     def default_prompt(self) -> str:

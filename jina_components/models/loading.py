@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from jina_components.core.names import resolve_name
 from jina_components.errors import ConfigError, ModelFilesError
@@ -15,10 +15,18 @@ from jina_components.models.embedding import EmbeddingModel, Identity, LocalMode
 from jina_components.models.endpoint import Endpoint
 from jina_components.models.files import ModelFiles, find_files
 from jina_components.models.fingerprint import fingerprint
+from jina_components.models.labels import RELEVANCE, entailment_columns, read_labels, relevance_column
 from jina_components.models.layout import Layout, Module, read_json, read_layout
 from jina_components.models.maxsim import MaxSimScorer
 from jina_components.models.runner import ModelRunner
-from jina_components.models.scoring import CrossEncoder, LateInteraction, Limits, RemoteScorer, Scorer
+from jina_components.models.scoring import (
+    CrossEncoder,
+    EntailmentModel,
+    LateInteraction,
+    Limits,
+    RemoteScorer,
+    Scorer,
+)
 from jina_components.models.sequences import Backend
 from jina_components.models.spec import ModelKind
 from jina_components.models.tokenize import TextTokenizer, load_tokenizer, unknown_token_id
@@ -27,6 +35,7 @@ if TYPE_CHECKING:
     from jina_components.models.backends.static import StaticBackend
 
 logger = logging.getLogger(__name__)
+T = TypeVar("T")
 
 # Position tables of these families begin after the padding token, so two of their rows are never used.
 _OFFSET_POSITIONS = frozenset({
@@ -46,13 +55,14 @@ class LoadOptions:
 
     Attributes:
         backend: `auto`, `static`, `torch`, `onnx` or `http`. `auto` takes `http` when there is an endpoint, `static`
-            for a token table, else `torch`.
+            for a token table, `onnx` for a folder that ships graphs, else `torch`.
         device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`. `auto` takes CUDA, then MPS, then the CPU.
         endpoint: The server that runs the model.
         revision: Commit, tag or branch on the hub, to override the pinned one.
         offline: Never ask the hub; what is not in its cache is an error.
-        precision: `auto`, `float32`, `bfloat16`, `float16` or `int8`. `auto` takes float16 on a GPU, bfloat16 on a
-            CPU with instructions for it (AVX512-BF16, AMX), else float32.
+        precision: `auto`, `float32`, `bfloat16`, `float16` or `int8`. `auto` takes int8 for a graph that a folder
+            ships; in torch float16 on a GPU, bfloat16 on a CPU with instructions for it (AVX512-BF16, AMX), else
+            float32.
         token_budget: Tokens (padding included) a forward pass may hold; None for the backend's own.
     """
 
@@ -117,7 +127,7 @@ def load_embedding_model(name: str, options: LoadOptions, *, identify: bool = Fa
 
 
 def load_scorer(name: str, options: LoadOptions, limits: Limits) -> Scorer:
-    """Load a sequence-classification folder with one label, or a token table, or speak to an endpoint.
+    """Load a sequence-classification folder that scores relevance, or a token table, or speak to an endpoint.
 
     Raises:
         UnknownNameError, ModelFilesError, MissingDependencyError, ConfigError: it cannot be loaded; says why.
@@ -137,17 +147,39 @@ def load_scorer(name: str, options: LoadOptions, limits: Limits) -> Scorer:
         _choose_backend(layout, options.backend)
         tokenizer, table = _load_static(files, layout, options)
         return LateInteraction(tokenizer, MaxSimScorer(table), limits)
+    tokenizer, runner, column = _load_pair_model(name, options, relevance_column)
+    return CrossEncoder(tokenizer, runner, limits, column)
+
+
+def load_entailment_model(name: str, options: LoadOptions) -> EntailmentModel:
+    """Load a sequence-classification folder that scores entailment.
+
+    Raises:
+        UnknownNameError, ModelFilesError, MissingDependencyError, ConfigError: it cannot be loaded; says why.
+    """
+    tokenizer, runner, columns = _load_pair_model(name, options, entailment_columns)
+    return EntailmentModel(tokenizer, runner, columns)
+
+
+def _load_pair_model(
+    name: str, options: LoadOptions, choose: Callable[[Sequence[str], str], T]
+) -> tuple[TextTokenizer, ModelRunner, T]:
+    """A sequence-classification folder, and what `choose` reads of its labels."""
+    spec = BY_NAME.get(name)
+    if spec is not None and spec.kind == "cross-encoder":
+        choose(spec.labels or (RELEVANCE,), name)  # before a file is fetched
     _, layout = _find(name, options, "cross-encoder")
     if not layout.is_cross_encoder:
         raise ModelFilesError(
             f"{name!r} is no cross-encoder: it has the architecture {layout.config.get('architectures')} and "
             f"the steps {[module.type for module in layout.modules]}, not one …ForSequenceClassification."
         )
+    chosen = choose(read_labels(layout.config), name)
     tokenizer = _transformer_tokenizer(layout)
     backend_name = _choose_backend(layout, options.backend)
     backend = _CROSS_ENCODERS[backend_name](tokenizer, layout, options)
     _log_choice(name, backend_name, backend, options)
-    return CrossEncoder(tokenizer, ModelRunner(backend, token_budget=options.token_budget), limits)
+    return tokenizer, ModelRunner(backend, token_budget=options.token_budget), chosen
 
 
 def _log_choice(name: str, backend_name: str, backend: Backend, options: LoadOptions) -> None:
@@ -197,7 +229,8 @@ def _find(name: str, options: LoadOptions, kind: ModelKind) -> tuple[ModelFiles,
 
 def _choose_backend(layout: Layout, asked: str) -> str:
     """`auto` is the first that can run a model."""
-    fitting = ("static",) if layout.is_static else ("torch", "onnx")
+    transformer = ("onnx", "torch") if layout.ships_graphs else ("torch", "onnx")
+    fitting = ("static",) if layout.is_static else transformer
     if asked not in ("auto", *fitting):
         raise ConfigError(f"backend={asked!r} cannot run {layout.folder}: use 'auto' or {' or '.join(fitting)}.")
     return fitting[0] if asked == "auto" else asked

@@ -1,4 +1,4 @@
-"""Models that score documents against a query, behind one face."""
+"""Models that score pairs of texts: documents against a query, behind one face; premises against hypotheses."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 
 from jina_components.core.background import background_loop
 from jina_components.errors import InputError, JinaComponentsError
+from jina_components.models.labels import EntailmentColumns
 from jina_components.models.runner import JobResult, ModelRunner
 from jina_components.models.sequences import TokenSequence
 from jina_components.models.tokenize import TextTokenizer
@@ -22,7 +24,10 @@ if TYPE_CHECKING:
 
     from jina_components.models.backends.http import HTTPReranker
     from jina_components.models.maxsim import MaxSimScorer
-    from jina_components.types import FloatArray
+
+
+_Chunks: TypeAlias = Sequence[Sequence[TokenSequence]]
+_Distinct: TypeAlias = Mapping[bytes, TokenSequence]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +39,11 @@ class Limits:
 
 
 class Scores(NamedTuple):
-    """What a model makes of documents.
+    """What a model makes of documents, or of pairs.
 
     Attributes:
-        raw: On a monotone scale, shape [len(texts)]; NaN for a text without tokens, or on which the model failed.
+        raw: For documents on a monotone scale, shape [len(texts)]; NaN for a text without tokens, or on which the
+            model failed. For pairs probabilities of entailment, neutral and contradiction, shape [len(pairs), 3].
         tokens: That ran.
         errors: By position, what the model failed with on some of the texts.
     """
@@ -81,11 +87,19 @@ class Scorer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class CrossEncoder:
-    """Scores pairs, or the best of each document's chunks."""
+    """Scores pairs, or the best of each document's chunks.
+
+    Attributes:
+        tokenizer: Of the model.
+        runner: Its owner thread.
+        limits: Tokens kept.
+        column: That of relevance in its logits.
+    """
 
     tokenizer: TextTokenizer
     runner: ModelRunner
     limits: Limits
+    column: int
 
     def submit(self, query: str, texts: Sequence[str], *, truncate: bool) -> PendingScores:
         """Tokenize here and now, and queue the rest."""
@@ -97,9 +111,13 @@ class CrossEncoder:
             max_document_length=self.limits.document,
         )
         distinct = _distinct(chunks)
-        return PendingScores(
-            self.runner.submit(list(distinct.values())), lambda result: _cross_encoded(chunks, distinct, result)
-        )
+        return PendingScores(self.runner.submit(list(distinct.values())), partial(self._finish, chunks, distinct))
+
+    def _finish(self, chunks: _Chunks, distinct: _Distinct, result: JobResult) -> Scores:
+        errors = _errors(chunks, distinct, result)
+        raw = _best(chunks, distinct, result.rows[:, self.column])
+        raw[[*errors]] = np.nan
+        return Scores(raw, _count(distinct), errors)
 
     def scale(self, raw: NDArray[Any]) -> NDArray[np.floating[Any]]:
         """The sigmoid."""
@@ -107,6 +125,37 @@ class CrossEncoder:
 
     def close(self) -> None:
         """Nothing is held but memory, which goes with the object."""
+
+
+@dataclass(frozen=True, slots=True)
+class EntailmentModel:
+    """Scores premises against hypotheses, and a premise over the context by its most decided chunk.
+
+    Attributes:
+        tokenizer: Of the model.
+        runner: Its owner thread.
+        columns: Of its logits.
+    """
+
+    tokenizer: TextTokenizer
+    runner: ModelRunner
+    columns: EntailmentColumns
+
+    def submit(
+        self, pairs: Sequence[tuple[str, str]], *, truncate: bool, on_progress: Callable[[int], object]
+    ) -> PendingScores:
+        """Tokenize here and now, and queue the rest; `on_progress` is told how many pairs are done."""
+        chunks = self.tokenizer.premises(pairs, truncate=truncate)
+        distinct = _distinct(chunks)
+        advance = _in_shares(on_progress, len(pairs), len(distinct))
+        future = self.runner.submit(list(distinct.values()), on_progress=advance)
+        return PendingScores(future, partial(self._finish, chunks, distinct))
+
+    def _finish(self, chunks: _Chunks, distinct: _Distinct, result: JobResult) -> Scores:
+        errors = _errors(chunks, distinct, result)
+        outcomes = outcome_probabilities(result.rows, self.columns)
+        decided = outcomes[:, [0, 2]].max(axis=1)
+        return Scores(_best(chunks, distinct, outcomes, by=decided), _count(distinct), errors)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +180,7 @@ class LateInteraction:
         scores = self.maxsim.score(question, list(distinct.values()))
         # A document of unknown words has none of the query's.
         raw = np.nan_to_num(_best(chunks, distinct, scores))
-        tokens = sum(len(question) + len(chunk) for chunk in distinct.values())
+        tokens = _count(distinct) + len(question) * len(distinct)
         return PendingScores(_done(Scores(raw, tokens)), lambda scores: scores)
 
     def scale(self, raw: NDArray[Any]) -> NDArray[np.floating[Any]]:
@@ -169,40 +218,75 @@ def sigmoid(logits: NDArray[Any]) -> NDArray[np.float64]:
     return scores
 
 
-def _distinct(chunks: Sequence[Sequence[TokenSequence]]) -> dict[bytes, TokenSequence]:
+def outcome_probabilities(logits: NDArray[Any], columns: EntailmentColumns) -> NDArray[np.float64]:
+    """Entailment, neutral and contradiction: the softmax over these columns alone, 0 where a model has no such label.
+
+    Returns:
+        float64, shape [len(logits), 3]; each row sums to 1.
+    """
+    chosen = np.full((len(logits), len(columns)), -np.inf)
+    for place, column in enumerate(columns):
+        if column is not None:
+            chosen[:, place] = logits[:, column]
+    powers: NDArray[np.float64] = np.exp(chosen - chosen.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
+def _distinct(chunks: _Chunks) -> _Distinct:
     """Every chunk once: in two rows of a batch the scores of equal ones could differ by a rounding, and not tie."""
     return {chunk.ids.tobytes(): chunk for parts in chunks for chunk in parts}
 
 
-def _cross_encoded(
-    chunks: Sequence[Sequence[TokenSequence]], distinct: dict[bytes, TokenSequence], result: JobResult
-) -> Scores:
-    """Scores of documents by those of their chunks; a document fails with any of these.
+def _count(distinct: _Distinct) -> int:
+    return sum(map(len, distinct.values()))
+
+
+def _in_shares(on_progress: Callable[[int], object], whole: int, parts: int) -> Callable[[int], object]:
+    """Tells of `whole` things while `parts` of another kind get done: the same share of them."""
+    done = 0
+
+    def advance(count: int) -> None:
+        nonlocal done
+        before, done = done, done + count
+        on_progress(whole * done // parts - whole * before // parts)
+
+    return advance
+
+
+def _errors(chunks: _Chunks, distinct: _Distinct, result: JobResult) -> dict[int, JinaComponentsError]:
+    """What documents or pairs failed with; one fails with any of its chunks.
 
     Raises:
-        JinaComponentsError: all documents failed alike, which is the model's fault rather than theirs.
+        JinaComponentsError: all failed alike, which is the model's fault rather than theirs.
     """
     by_chunk = {key: result.errors[place] for place, key in enumerate(distinct) if place in result.errors}
     failed = [[by_chunk[key] for chunk in parts if (key := chunk.ids.tobytes()) in by_chunk] for parts in chunks]
     errors = {index: several[0] for index, several in enumerate(failed) if several}
     if errors and len(errors) == sum(map(bool, chunks)) and len({*map(_kind, errors.values())}) == 1:
         raise errors[min(errors)]
-    raw = _best(chunks, distinct, result.rows[:, 0])
-    raw[[*errors]] = np.nan
-    return Scores(raw, sum(map(len, distinct.values())), errors)
+    return errors
 
 
 def _kind(error: BaseException) -> tuple[type, type]:
     return type(error), type(error.__cause__)
 
 
-def _best(
-    chunks: Sequence[Sequence[TokenSequence]], distinct: dict[bytes, TokenSequence], scores: FloatArray
-) -> FloatArray:
-    """Highest score among each document's chunks, NaN where there is none (MaxP, Dai & Callan 2019)."""
-    by_chunk = dict(zip(distinct, scores, strict=True))
-    best = [max((by_chunk[chunk.ids.tobytes()] for chunk in parts), default=np.nan) for parts in chunks]
-    return np.array(best, np.float32)
+def _best(chunks: _Chunks, distinct: _Distinct, rows: NDArray[Any], *, by: NDArray[Any] | None = None) -> NDArray[Any]:
+    """The row of each document's best chunk, NaN where there is none (MaxP, Dai & Callan 2019).
+
+    Args:
+        chunks: Of each document.
+        distinct: All of them, each once.
+        rows: By their order there.
+        by: What is highest for the best; the rows themselves if None.
+    """
+    by = rows if by is None else by
+    place = {key: number for number, key in enumerate(distinct)}
+    best = np.full((len(chunks), *rows.shape[1:]), np.nan, rows.dtype)
+    for number, parts in enumerate(chunks):
+        if parts:
+            best[number] = rows[max((place[chunk.ids.tobytes()] for chunk in parts), key=by.__getitem__)]
+    return best
 
 
 def _done(value: Scores) -> Future[Any]:

@@ -15,8 +15,8 @@ class ModelSpec:
 
     Attributes:
         name: What users write.
-        kind: `embedding` (text to vector), `cross-encoder` (pair to score) or `late-interaction`
-            (token vectors compared by MaxSim).
+        kind: `embedding` (text to vector), `cross-encoder` (pair to scores, of relevance or of entailment) or
+            `late-interaction` (token vectors compared by MaxSim).
         hub_id: Repository on the hub, or empty for a model that ships with the package.
         revision: Pinned commit of that repository.
         folder: Name of the bundled folder that holds the files, or empty.
@@ -29,6 +29,7 @@ class ModelSpec:
         languages: BCP 47 tags.
         license: SPDX id of the weights.
         score: What the score of a reranking kind means.
+        labels: What a cross-encoder scores, by column as in its config.json; empty for relevance alone.
     """
 
     name: str
@@ -44,3 +45,4 @@ class ModelSpec:
     languages: tuple[str, ...] = ("en",)
     license: str
     score: str = ""
+    labels: tuple[str, ...] = ()

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
@@ -19,12 +18,13 @@ import numpy as np
 
 from jina_components.core.batching import batches
 from jina_components.errors import InputError, ModelFilesError
+from jina_components.models.frames import Frame, PairFrame, pair_frame, sides_of, text_frame
 from jina_components.models.pieces import PieceTokenizer, is_by_piece
 from jina_components.models.sequences import TokenSequence
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from tokenizers import Encoding, Tokenizer
+    from tokenizers import Tokenizer
 
 # Texts tokenized at a time: the tokenizer's own result is some twenty times larger than the ids kept.
 _SLICE, _SLICE_CHARACTERS = 256, 2_000_000
@@ -75,10 +75,10 @@ class TextTokenizer:
         return self._tokenizer.get_vocab_size()
 
     @cached_property
-    def _single(self) -> _Frame:
+    def _single(self) -> Frame:
         """What the tokenizer puts around a text."""
         encoding = self._tokenizer.encode("a", add_special_tokens=self._special_tokens)
-        return _frame(encoding, keep=0, types=False)
+        return text_frame(encoding, keep=0, types=False)
 
     def texts(
         self,
@@ -183,33 +183,73 @@ class TextTokenizer:
         room = self.context and self.context - len(frame)
         return [[frame.around(part) for part in _split(ids, room, truncate=truncate)] for ids in bare]
 
-    def _frame(self, query: str, document: str, max_length: int | None, *, truncate: bool) -> _Frame:
+    def premises(self, pairs: Sequence[tuple[str, str]], *, truncate: bool = False) -> list[list[TokenSequence]]:
+        """Token ids of (premise, hypothesis), or (chunk, hypothesis) for each chunk of a premise; segments as `pairs`.
+
+        Args:
+            pairs: Of texts that pass `check_text`.
+            truncate: Keep the head of a premise that does not fit beside its hypothesis, rather than all of it in
+                chunks, and of a hypothesis that leaves less than an eighth of the context, rather than raise.
+
+        Returns:
+            For each pair its chunks, as `chunks` cuts them to the room that the hypothesis leaves.
+
+        Raises:
+            InputError: a text without tokens, or a hypothesis over its limit; `.index` names the pair.
+            ModelFilesError: no pair fits the context.
+        """
+        frame = self._pair
+        most = self._most(len(frame))
+        distinct = list(dict.fromkeys(chain.from_iterable(pairs)))
+        ids = dict(zip(distinct, self._bare_ids(distinct, None), strict=True))
+        sequences = []
+        for index, (premise, hypothesis) in enumerate(pairs):
+            _check_pair(len(ids[premise]), len(ids[hypothesis]), None if truncate else most, index)
+            kept = ids[hypothesis][:most]
+            room = self.context and self.context - len(frame) - len(kept)
+            sequences.append([frame.around(part, kept) for part in _split(ids[premise], room, truncate=truncate)])
+        return sequences
+
+    @cached_property
+    def _pair(self) -> PairFrame:
+        """What the tokenizer puts around two texts."""
+        encoding = self._tokenizer.encode("a", "a", add_special_tokens=self._special_tokens)
+        return pair_frame(encoding, types=self._segments)
+
+    def _frame(self, query: str, document: str, max_length: int | None, *, truncate: bool) -> Frame:
         """The query's side of its pairs, taken from its pair with any document."""
         encoding = self._tokenizer.encode(query, document, add_special_tokens=self._special_tokens)
-        sides = _sides(encoding)
+        sides = sides_of(encoding)
         length = self._query_length(
             int((sides == 0).sum()) if max_length is None else min(int((sides == 0).sum()), max_length),
             int((sides == -1).sum()),
             truncate=truncate,
         )
-        return _frame(encoding, keep=length, types=self._segments)
+        return text_frame(encoding, keep=length, types=self._segments)
 
     def _query_length(self, length: int, markers: int, *, truncate: bool) -> int:
         """Tokens kept of a query of `length` tokens beside `markers` special ones."""
         if not length:
             raise InputError("The query has no tokens: the model's tokenizer leaves out all of it.")
-        if not self.context:
+        most = self._most(markers)
+        if most is None:
             return length
-        room = self.context - markers
-        most = room - max(1, int(room * _DOCUMENT_SHARE))
-        if most < 1:
-            raise ModelFilesError(f"No query and document fit the model's context of {self.context} tokens.")
         if length > most and not truncate:
             raise InputError(
                 f"The query has {length} tokens; up to {most} leave room for documents in the model's context of "
                 f"{self.context}: shorten it, or set max_query_length or truncate=True to keep its head."
             )
         return min(length, most)
+
+    def _most(self, markers: int) -> int | None:
+        """Tokens that one text of a pair may have beside `markers` special ones: the other needs room too."""
+        if not self.context:
+            return None
+        room = self.context - markers
+        most = room - max(1, int(room * _DOCUMENT_SHARE))
+        if most < 1:
+            raise ModelFilesError(f"No pair of texts fits the model's context of {self.context} tokens.")
+        return most
 
     @cached_property
     def _by_piece(self) -> PieceTokenizer | None:
@@ -227,43 +267,17 @@ class TextTokenizer:
         return [np.asarray(encoding.ids, np.int32) for encoding in encodings]
 
 
-def _sides(encoding: Encoding) -> NDArray[np.int64]:
-    """Which text each token is of: 0, 1, or -1 for a special token."""
-    return np.array([-1 if side is None else side for side in encoding.sequence_ids], np.int64)
-
-
-def _frame(encoding: Encoding, *, keep: int, types: bool) -> _Frame:
-    """A text's surroundings, or those of the second of a pair, of whose first `keep` tokens stay."""
-    sides = _sides(encoding)
-    if not (sides >= 0).any():
-        raise ModelFilesError("The tokenizer gives no token for a plain letter: it is not this model's.")
-    last = max(0, int(sides.max(initial=0)))
-    kept = np.ones(len(sides), bool)
-    if last:
-        kept[np.flatnonzero(sides == 0)[keep:]] = False
-    kept[np.flatnonzero(sides == last)[1:]] = False
-    type_ids = np.asarray(encoding.type_ids, np.int32)[kept] if types else None
-    return _Frame(np.asarray(encoding.ids, np.int32)[kept], type_ids, int(np.flatnonzero(sides[kept] == last)[0]))
-
-
-@dataclass(frozen=True, slots=True)
-class _Frame:
-    """A pair with one token, at `slot`, in the document's place."""
-
-    ids: NDArray[np.int32]
-    types: NDArray[np.int32] | None
-    slot: int
-
-    def __len__(self) -> int:
-        return len(self.ids) - 1
-
-    def around(self, document: NDArray[np.int32], *, prompt: int = 0) -> TokenSequence:
-        ids = np.concatenate([self.ids[: self.slot], document, self.ids[self.slot + 1 :]])
-        if self.types is None:
-            return TokenSequence(ids, prompt=prompt)
-        repeats = np.ones(len(self.ids), np.int64)
-        repeats[self.slot] = len(document)
-        return TokenSequence(ids, np.repeat(self.types, repeats))
+def _check_pair(premise: int, hypothesis: int, most: int | None, index: int) -> None:
+    """Refuse a premise or hypothesis of no tokens, or a hypothesis of more than `most`."""
+    if not premise or not hypothesis:
+        text = "hypothesis" if premise else "premise"
+        raise InputError(f"pairs[{index}]: the {text} has no text that the model's tokenizer keeps.", index)
+    if most is not None and hypothesis > most:
+        raise InputError(
+            f"pairs[{index}]: the hypothesis has {hypothesis} tokens; up to {most} leave room for the premise in the "
+            "model's context: shorten it, or pass truncate=True to keep its head.",
+            index,
+        )
 
 
 def _split(ids: NDArray[np.int32], room: int | None, *, truncate: bool) -> list[NDArray[np.int32]]:

@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from jina_components.core.inputs import check_query, check_texts
+from jina_components.core.inputs import as_pairs, check_query, check_texts
 from jina_components.core.vectors import normalize
 from jina_components.errors import ConfigError
+from jina_components.types import Entailment, Entailments, Usage
 
 if TYPE_CHECKING:
     from jina_components.types import FloatArray
 
 _WORD = re.compile(r"\w+")
+_NEGATION = re.compile(r"(?i)\b(no|not|never|none|nobody|nothing|cannot)\b|n['’]t\b")
 
 
 class FakeEmbedder:
@@ -80,3 +82,45 @@ class FakeEmbedder:
         digest = hashlib.shake_128(word.encode("utf-8", "surrogatepass")).digest(self.dimensions)
         # Bytes become odd numbers about zero, so that no sum of an odd number of words vanishes.
         return 2 * np.frombuffer(digest, np.uint8).astype(np.float32) - 255
+
+
+class FakeEntailmentScorer:
+    """Judges a hypothesis by the share of its words that are in the premise.
+
+    That share is the probability of entailment, or of contradiction where just one of the two texts is negated ("no",
+    "not", "never" …); the rest is neutral. No model, no files, no seed; case and word order do not count, and no
+    premise is too long.
+
+    Example:
+        >>> fake = FakeEntailmentScorer()
+        >>> pairs = [("The sea is calm.", hypothesis) for hypothesis in ("The sea is calm", "The sea is not calm", "x")]
+        >>> [result.label for result in fake.score(pairs)]
+        ['entailment', 'contradiction', 'neutral']
+    """
+
+    name = "fake-entailment"
+
+    def score(self, pairs: Sequence[tuple[str, str]], *, truncate: bool = False) -> Entailments:  # noqa: ARG002 (protocol)
+        """One for each pair (premise, hypothesis); `usage` counts their words.
+
+        Raises:
+            InputError: a bare string, or no pair of texts, or a blank one; `.index` names it.
+        """
+        checked = as_pairs(pairs)
+        words = sum(len(_WORD.findall(text)) for pair in checked for text in pair)
+        return Entailments(tuple(_judge(*pair) for pair in checked), Usage(words))
+
+    async def ascore(self, pairs: Sequence[tuple[str, str]], *, truncate: bool = False) -> Entailments:
+        """`score` for async callers."""
+        return self.score(pairs, truncate=truncate)
+
+    def __repr__(self) -> str:
+        return "FakeEntailmentScorer()"
+
+
+def _judge(premise: str, hypothesis: str) -> Entailment:
+    known, asked = (set(_WORD.findall(_NEGATION.sub(" ", text).lower())) or {text} for text in (premise, hypothesis))
+    share = len(known & asked) / len(asked)
+    if bool(_NEGATION.search(premise)) != bool(_NEGATION.search(hypothesis)):
+        return Entailment(0.0, 1 - share, share)
+    return Entailment(share, 1 - share, 0.0)

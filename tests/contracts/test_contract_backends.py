@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
-from tiny_checkpoints import save_checkpoint
+from tiny_checkpoints import FOUR_LABELS, save_checkpoint, save_pair_model
 
-from jina_components import Embedder, Reranker
+from jina_components import Embedder, EntailmentScorer, Reranker
 from jina_components.errors import ConfigError
 from jina_components.models.backends.linear import choose_precision
-from jina_components.testing import check_embedder, check_reranker
+from jina_components.testing import check_embedder, check_entailment_scorer, check_reranker
 
 pytestmark = pytest.mark.slow
 
@@ -50,3 +50,12 @@ def test_rerankers(tmp_path_factory, backend, precision, tolerance):
     if not folder.exists():
         save_checkpoint(folder, head="ForSequenceClassification", num_labels=1)
     check_reranker(Reranker(folder, backend=backend, precision=precision), tolerance=tolerance)
+
+
+@pytest.mark.parametrize(("backend", "precision", "tolerance"), WAYS)
+def test_entailment_scorers(tmp_path_factory, backend, precision, tolerance):
+    skip_what_cannot_run(backend, precision)
+    folder = tmp_path_factory.getbasetemp() / "contract-entailment"
+    if not folder.exists():
+        save_pair_model(folder, FOUR_LABELS)
+    check_entailment_scorer(EntailmentScorer(folder, backend=backend, precision=precision), tolerance=tolerance)

@@ -7,12 +7,19 @@ import threading
 import numpy as np
 import pytest
 from sentence_transformers.sentence_transformer.modules import Pooling
-from tiny_checkpoints import save_checkpoint, save_sentence_transformer
+from tiny_checkpoints import ENTAILMENT, save_checkpoint, save_pair_model, save_sentence_transformer
 
-from jina_components import Document, Embedder, Reranker, Retriever
+from jina_components import Document, Embedder, Entailment, EntailmentScorer, Reranker, Retriever
 from jina_components.errors import InputError
-from jina_components.testing import FakeEmbedder, check_embedder, check_reranker, check_retriever
-from jina_components.types import Ranking, ScoredDocument
+from jina_components.testing import (
+    FakeEmbedder,
+    FakeEntailmentScorer,
+    check_embedder,
+    check_entailment_scorer,
+    check_reranker,
+    check_retriever,
+)
+from jina_components.types import Entailments, Ranking, ScoredDocument
 
 # --- embedders ---------------------------------------------------------------------------------------------------
 
@@ -224,6 +231,78 @@ class AnyLimit(Reranker):
 def test_a_broken_reranker_is_caught(broken, message):
     with pytest.raises(AssertionError, match=message):
         check_reranker(broken())
+
+
+# --- entailment scorers ------------------------------------------------------------------------------------------
+
+
+def test_the_fake_entailment_scorer():
+    check_entailment_scorer(FakeEntailmentScorer())
+
+
+def test_an_entailment_model(tmp_path):
+    check_entailment_scorer(EntailmentScorer(save_pair_model(tmp_path, ENTAILMENT)))
+
+
+class Logits(FakeEntailmentScorer):
+    def score(self, pairs, **settings):
+        results = super().score(pairs, **settings)
+        return Entailments(tuple(Entailment(r.entailment - 1, r.neutral, r.contradiction + 1) for r in results))
+
+
+class Independent(FakeEntailmentScorer):
+    """A sigmoid each, say."""
+
+    def score(self, pairs, **settings):
+        results = super().score(pairs, **settings)
+        return Entailments(tuple(Entailment(r.entailment, r.neutral / 2, r.contradiction) for r in results))
+
+
+class DropsEqualPairs(FakeEntailmentScorer):
+    def score(self, pairs, **settings):
+        return super().score(pairs if isinstance(pairs, str) else list(dict.fromkeys(pairs)), **settings)
+
+
+class FirstForAll(FakeEntailmentScorer):
+    def score(self, pairs, **settings):
+        results = super().score(pairs, **settings)
+        return Entailments(results[:1] * len(results))
+
+
+class TakesTwoLetters(FakeEntailmentScorer):
+    def score(self, pairs, **settings):
+        return super().score([tuple(pair) if len(pair) == 2 else pair for pair in pairs], **settings)
+
+
+class NoLongPremise(FakeEntailmentScorer):
+    def score(self, pairs, **settings):
+        results = super().score(pairs, **settings)
+        if any(len(premise) > 9999 for premise, _ in pairs):
+            raise InputError("too long", 1)
+        return results
+
+
+class OtherEntailmentAsync(FakeEntailmentScorer):
+    async def ascore(self, pairs, **settings):
+        return Entailments(self.score(pairs, **settings)[::-1])
+
+
+@pytest.mark.parametrize(
+    ("broken", "message"),
+    [
+        (object, "lacks score"),
+        (Logits, "No probabilities"),
+        (Independent, "sum to .*, expected 1"),
+        (DropsEqualPairs, "A pair twice gave .Entailment"),
+        (FirstForAll, "the result of a pair alone"),
+        (TakesTwoLetters, "a bare string as a pair: was accepted"),
+        (NoLongPremise, "a long premise with truncate=True: was refused"),
+        (OtherEntailmentAsync, "ascore against score"),
+    ],
+)
+def test_a_broken_entailment_scorer_is_caught(broken, message):
+    with pytest.raises(AssertionError, match=message):
+        check_entailment_scorer(broken())
 
 
 # --- retrievers --------------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from jina_components.core.inputs import as_documents, as_list, check_count, check_query, check_texts
+from jina_components.core.inputs import as_documents, as_list, as_pairs, check_count, check_query, check_texts
 from jina_components.errors import InputError
 from jina_components.types import Document
 
@@ -71,3 +71,24 @@ def test_counts():
     for bad in (0, -1, 2.0, "3"):
         with pytest.raises(InputError, match="top_k must be a positive integer"):
             check_count(bad, what="top_k")
+
+
+def test_pairs():
+    assert as_pairs([("a", "b"), ["c", "d"]]) == [("a", "b"), ("c", "d")]
+    assert as_pairs([]) == []
+
+
+@pytest.mark.parametrize(
+    ("item", "message"),
+    [
+        ("ab", r"pairs\[1\] must be \(premise, hypothesis\), two str, got str\.$"),
+        (("a", 3), r"got tuple of \(str, int\)\.$"),
+        (["a"], r"got list of \(str\)\.$"),
+        (("a", "\t"), r"pairs\[1\]: the hypothesis is empty\.$"),
+        (("", ""), r"pairs\[1\]: the premise is empty\.$"),
+    ],
+)
+def test_what_is_no_pair(item, message):
+    with pytest.raises(InputError, match=message) as caught:
+        as_pairs([("a", "b"), item])
+    assert caught.value.index == 1

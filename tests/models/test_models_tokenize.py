@@ -116,6 +116,16 @@ def test_pairs_are_those_of_transformers(peers, query, documents):
         assert pair.ids.dtype == pair.type_ids.dtype == np.int32
 
 
+@given(pairs=st.lists(st.tuples(WRITTEN, WRITTEN), min_size=1, max_size=4))
+@settings(max_examples=60, deadline=None)
+def test_premises_and_hypotheses_are_pairs_of_transformers(peers, pairs):
+    ours, theirs = peers
+    for [pair], texts in zip(ours.premises(pairs), pairs, strict=True):
+        wanted = theirs(*texts)
+        assert pair.ids.tolist() == wanted["input_ids"]
+        assert pair.type_ids.tolist() == wanted["token_type_ids"]
+
+
 @given(query=WRITTEN, document=WRITTEN, most=st.integers(1, 30))
 @settings(max_examples=60, deadline=None)
 def test_limits_are_exact_to_the_token(peers, query, document, most):
@@ -133,9 +143,10 @@ def test_limits_are_exact_to_the_token(peers, query, document, most):
 
 
 def test_a_model_without_segments_gets_none():
-    [[pair]] = TextTokenizer(copy(wordpiece()), context=10, segments=False).pairs("a", ["b"])
-    assert pair.type_ids is None
-    assert pair.ids.tolist() == wordpiece().encode("a", "b").ids
+    tokenizer = TextTokenizer(copy(wordpiece()), context=10, segments=False)
+    for [[pair]] in (tokenizer.pairs("a", ["b"]), tokenizer.premises([("a", "b")])):
+        assert pair.type_ids is None
+        assert pair.ids.tolist() == wordpiece().encode("a", "b").ids
 
 
 @pytest.mark.parametrize("name", PARSED)
@@ -168,6 +179,30 @@ def test_chunks_cover_the_document_and_overlap(name, context, asked, length):
         assert all(chunk.type_ids.sum() == len(chunk) - chunk.type_ids.argmax() for chunk in chunks)
 
 
+@pytest.mark.parametrize("name", PARSED)
+@given(context=st.integers(8, 500), asked=st.integers(1, 3), length=st.integers(1, 2000))
+@settings(max_examples=60, deadline=None)
+def test_chunks_cover_the_premise_and_overlap(name, context, asked, length):
+    parsed = copy(PARSED[name]())
+    tokenizer = TextTokenizer(parsed, context=context)
+    hypothesis, premise = " ".join(WORDS[:asked]), " ".join(WORDS[number % 26] for number in range(length))
+    ids = parsed.encode(premise, add_special_tokens=False).ids
+    whole = parsed.encode(premise, hypothesis)
+    before = whole.sequence_ids.index(0)
+    behind = len(whole) - before - len(ids)
+    room = context - before - behind
+    [chunks] = tokenizer.premises([(premise, hypothesis)])
+    [truncated] = tokenizer.premises([(premise, hypothesis)], truncate=True)
+    assert [chunk.ids.tolist() for chunk in truncated] == [chunks[0].ids.tolist()]
+    step = room - min(80, room // 4)
+    for number, chunk in enumerate(chunks):
+        start = min(number * step, max(0, len(ids) - room))
+        assert chunk.ids.tolist() == whole.ids[:before] + ids[start : start + room] + whole.ids[-behind:]
+        assert chunk.type_ids[-behind:].tolist() == whole.type_ids[-behind:]
+    assert start + room >= len(ids)
+    assert len(chunks) == 1 or (len(chunks) - 2) * step + room < len(ids)
+
+
 def test_a_text_over_the_context_in_chunks(bert):
     long, short, nothing = bert.chunks([WORDS.replace("", " "), "a b", "\u200b"])
     assert [len(chunk) for chunk in long] == [10, 10, 10]
@@ -187,8 +222,10 @@ def test_a_query_leaves_room_for_documents(bert, limits):
 
 
 def test_a_pair_that_no_context_holds():
-    with pytest.raises(ModelFilesError, match="No query and document fit the model's context of 4"):
+    with pytest.raises(ModelFilesError, match="No pair of texts fits the model's context of 4"):
         TextTokenizer(copy(wordpiece()), context=4).pairs("a", ["b"])
+    with pytest.raises(ModelFilesError, match="No pair of texts fits the model's context of 4"):
+        TextTokenizer(copy(wordpiece()), context=4).premises([("a", "b")])
 
 
 def test_what_has_no_tokens(bert):

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from jina_components.errors import ConfigError, InputError
-from jina_components.testing import FakeEmbedder
+from jina_components.testing import FakeEmbedder, FakeEntailmentScorer
+from jina_components.types import Entailment
 
 
 def test_the_same_vector_in_every_process():
@@ -53,3 +54,29 @@ def test_the_package_does_not_load_its_testing_part():
     )
     environment = {"PYTHONPATH": ":".join(sys.path)}
     subprocess.run([sys.executable, "-c", script], timeout=60, check=True, env=environment)
+
+
+@pytest.mark.parametrize(
+    ("premise", "hypothesis", "wanted"),
+    [
+        ("The sea is calm.", "the SEA is calm!", Entailment(1.0, 0.0, 0.0)),
+        ("The sea is calm.", "The sea is not calm.", Entailment(0.0, 0.0, 1.0)),
+        ("The sea isn't calm.", "The sea is calm.", Entailment(0.0, 0.0, 1.0)),
+        ("Nobody was there.", "Nobody was there", Entailment(1.0, 0.0, 0.0)),
+        ("The sea is calm.", "The sea rose by night", Entailment(0.4, 0.6, 0.0)),
+        ("!!!", "東京", Entailment(0.0, 1.0, 0.0)),
+    ],
+)
+def test_the_fake_judges_by_shared_words_and_negation(premise, hypothesis, wanted):
+    [result] = FakeEntailmentScorer().score([(premise, hypothesis)])
+    assert (result.entailment, result.neutral, result.contradiction) == pytest.approx(
+        (wanted.entailment, wanted.neutral, wanted.contradiction)
+    )
+
+
+def test_the_fake_counts_words():
+    fake = FakeEntailmentScorer()
+    assert fake.score([("a b", "c"), ("d", "e f g")]).usage.total_tokens == 7
+    assert repr(fake) == "FakeEntailmentScorer()"
+    with pytest.raises(InputError, match="two str"):
+        fake.score(["ab"])

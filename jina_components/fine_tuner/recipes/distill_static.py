@@ -132,6 +132,11 @@ def read_json(path: Path) -> dict[str, Any]:
     return value
 
 
+def write_json(path: Path, value: object) -> None:
+    """Write a file of JSON that people read too."""
+    path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+
+
 def licence(folder: Path) -> str:
     """The licence in the metadata of the teacher's card, or "unknown"."""
     card = folder / "README.md"

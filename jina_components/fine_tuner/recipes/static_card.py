@@ -10,10 +10,11 @@ from jina_components.fine_tuner.recipes.static_texts import Source
 
 MEASURES = {
     "scifact": "SciFact, training queries, nDCG@10",
-    "squad": "SQuAD 1.1, training paragraphs, 2,000 questions, nDCG@10",
-    "cosqa": "CoSQA, dev, MRR@10",
+    "squad": "SQuAD 1.1, training paragraphs, 2,000 questions of a tenth of the articles, nDCG@10",
+    "cosqa": "CoSQA, dev, nDCG@10",
     "cranfield": "Cranfield, nDCG@10",
     "npl": "NPL, nDCG@10",
+    "anthropic_docs": "Anthropic's documentation, nDCG@10",
     "stsb": "STS benchmark, English dev, Spearman",
 }
 

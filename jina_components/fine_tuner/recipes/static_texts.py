@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jina_components.fine_tuner.recipes.static_quality import read_jsonl
+from jina_components.fine_tuner.recipes.jsonl import read_jsonl
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from jina_components.errors import ModelFilesError
+from jina_components.models.labels import read_labels
 from jina_components.models.layout import weight_files
+from jina_components.models.stored import is_stored, read_stored
 
 Affine: TypeAlias = tuple[torch.Tensor, torch.Tensor]
 """Weight and bias of a linear layer or a LayerNorm."""
@@ -206,7 +208,7 @@ def read_weights(folder: Path, config: Mapping[str, Any], *, with_head: bool) ->
         norm=tensors.affine("embeddings.LayerNorm", hidden),
         blocks=tuple(_read_block(tensors, family, i, hidden, heads) for i in range(int(config[family.layers]))),
         relative=tensors.take(family.relative, None, heads) if family.relative else None,
-        head=_read_head(tensors, family, hidden, folder) if with_head else None,
+        head=_read_head(tensors, family, hidden, len(read_labels(config))) if with_head else None,
         heads=heads,
         epsilon=float(config.get("layer_norm_eps", family.epsilon)),
         activation=ACTIVATIONS[config.get(family.activation, "gelu")],
@@ -232,12 +234,9 @@ def _read_block(tensors: _Tensors, family: Family, number: int, hidden: int, hea
     )
 
 
-def _read_head(tensors: _Tensors, family: Family, hidden: int, folder: Path) -> tuple[Affine, str, Affine]:
+def _read_head(tensors: _Tensors, family: Family, hidden: int, labels: int) -> tuple[Affine, str, Affine]:
     first, activation, last = family.head
-    head = tensors.affine(first, hidden, hidden), activation, tensors.affine(last, None, hidden)
-    if (labels := len(head[2][1])) != 1:
-        raise ModelFilesError(f"{folder} scores {labels} labels; a reranker has one.")
-    return head
+    return tensors.affine(first, hidden, hidden), activation, tensors.affine(last, labels, hidden)
 
 
 class _Tensors:
@@ -248,11 +247,7 @@ class _Tensors:
         self._prefix = prefix
         self._left: dict[str, torch.Tensor] = {}
         for path in weight_files(folder):
-            try:
-                tensors = load_file(path)
-            except (OSError, SafetensorError) as error:
-                raise ModelFilesError(f"{path} cannot be read: {error}.") from error
-            self._left |= {_modern_name(name): tensor for name, tensor in tensors.items()}
+            self._left |= {_modern_name(name): tensor for name, tensor in load_tensors(path).items()}
 
     def __contains__(self, name: str) -> bool:
         return name in self._left or self._prefix + name in self._left
@@ -285,6 +280,21 @@ class _Tensors:
                 f"{self._folder} does not hold the weights of its model_type: {len(left)} tensors are left over, "
                 f"such as {left[0]!r}."
             )
+
+
+def load_tensors(path: Path) -> dict[str, torch.Tensor]:
+    """Tensors of a safetensors file by name; those of one in the stored form in float32.
+
+    Raises:
+        ModelFilesError: unreadable.
+    """
+    if is_stored(path):
+        return {name: torch.from_numpy(tensor) for name, tensor in read_stored(path).items()}
+    try:
+        tensors: dict[str, torch.Tensor] = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise ModelFilesError(f"{path} cannot be read: {error}.") from error
+    return tensors
 
 
 def _modern_name(name: str) -> str:

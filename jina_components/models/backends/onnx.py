@@ -1,11 +1,12 @@
 """Transformer checkpoints as ONNX graphs, run by onnxruntime on the CPU: neither torch nor transformers is imported.
 
-A graph is made from the checkpoint itself when it is first asked for (`onnx_export`, which needs torch), and kept in
-`cache_folder()`. A graph that a folder ships (`onnx/model.onnx`) is not used: what it pools, nobody says.
+A folder may ship graphs for its weights (`onnx_graphs`). Else a graph is made from the checkpoint itself when it is
+first asked for (`onnx_export`, which needs torch), and kept in `cache_folder()`. Other graphs that a folder has
+(`onnx/model.onnx`) are not used: what they pool, nobody says.
 
-Nothing is padded: sequences of equal length run together, which on a CPU is as fast as any batch. An int8 graph has
-weights of 8 bits with a scale a row, and scales its activations as they come, with one scale for all of a product's
-input. So that a vector does not depend on what shares its pass, sequences run one by one there.
+Nothing is padded: sequences of equal length run together, which on a CPU is as fast as any batch. An int8 graph that
+was made here has weights of 8 bits with a scale a row, and scales its activations as they come, with one scale for all
+of a product's input. So that a vector does not depend on what shares its pass, sequences run one by one there.
 """
 
 from __future__ import annotations
@@ -18,9 +19,10 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Sequence
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 from filelock import FileLock
@@ -32,9 +34,11 @@ from jina_components.errors import (
     MissingDependencyError,
     ModelFilesError,
 )
+from jina_components.models.backends.onnx_graphs import Kind, find_graph, weight_paths
 from jina_components.models.fingerprint import sha256
 from jina_components.models.layout import Layout, read_json
 from jina_components.models.sequences import TokenSequence
+from jina_components.models.stored import is_stored
 
 # Its official builds report their use to Microsoft over the network from their import on (Privacy.md of onnxruntime),
 # unless this is set before; and in a process that imported it earlier, unless told not to.
@@ -42,7 +46,7 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 try:
     import onnxruntime
 except ImportError as error:
-    raise MissingDependencyError("backend='onnx' needs onnxruntime: pip install 'jina-components[onnx]'.") from error
+    raise MissingDependencyError("backend='onnx' needs onnxruntime: pip install onnxruntime.") from error
 
 onnxruntime.disable_telemetry_events()
 
@@ -51,19 +55,22 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-Kind = Literal["embedding", "cross-encoder"]
-
 GRAPH = "model.onnx"
 _SIZES = "complete.json"  # written last: the size of each file beside it
 # Raised when graphs of the same library version must be made anew.
 _REVISION = 1
 _PRECISIONS = {"auto": "float32", "float32": "float32", "int8": "int8"}
 _NO_MEMORY = re.compile(r"bad_?alloc|failed to allocate|out of memory", re.IGNORECASE)
-# Each described in onnxruntime_session_options_config_keys.h of onnxruntime.
-_SESSION = {
-    "session.force_spinning_stop": "1",  # threads wait actively within a pass, but not between passes
-    "session.x64quantprecision": "1",  # int8 products are exact on CPUs without VNNI too, where 16-bit sums saturate
-}
+# Both described in onnxruntime_session_options_config_keys.h of onnxruntime: threads wait actively within a pass, but
+# not between passes; and int8 products avoid instructions whose 16-bit sums saturate, at less than half the speed.
+_SPIN_WITHIN_A_PASS, _AVOID_SATURATION = "session.force_spinning_stop", "session.x64quantprecision"
+# Its kernel is 8 times slower than a sum and a LayerNormalization (onnxruntime 1.31, a row of 384 numbers).
+_NO_FUSION = ["SkipLayerNormFusion"]
+# A graph of one node: c = MatMulInteger(a: uint8, b: int8).
+_PRODUCT = (
+    b'\x08\n:>\n\x18\n\x01a\n\x01b\x12\x01c"\rMatMulInteger\x12\x01gZ\t\n\x01a\x12\x04\n\x02\x08\x02'
+    b"Z\t\n\x01b\x12\x04\n\x02\x08\x03b\t\n\x01c\x12\x04\n\x02\x08\x06B\x04\n\x00\x10\x14"
+)
 
 
 def cache_folder() -> Path:
@@ -77,11 +84,12 @@ def load_onnx_embedding(layout: Layout, *, device: str = "auto", precision: str 
     Args:
         layout: The folder.
         device: `auto` or `cpu`.
-        precision: `auto` (float32), `float32` or `int8`.
+        precision: `auto`, `float32` or `int8`. `auto` is int8 for a folder that ships graphs, else float32.
 
     Raises:
         ConfigError: another device or precision.
-        ModelFilesError: the checkpoint cannot be loaded, or the cache folder cannot be written.
+        ModelFilesError: the checkpoint cannot be loaded, its graphs are for other weights, or the cache folder cannot
+            be written.
         MissingDependencyError: the graph is not in the cache, and what makes it is not installed.
         BackendError: the checkpoint cannot be exported, or its graph cannot be run.
     """
@@ -89,7 +97,7 @@ def load_onnx_embedding(layout: Layout, *, device: str = "auto", precision: str 
 
 
 def load_onnx_cross_encoder(layout: Layout, *, device: str = "auto", precision: str = "auto") -> OnnxBackend:
-    """A sequence-classification checkpoint as a graph that gives a logit for each pair; the rest as above."""
+    """A sequence-classification checkpoint as a graph that gives a pair's logits, one a label; the rest as above."""
     return _load(layout, "cross-encoder", device, precision)
 
 
@@ -100,31 +108,34 @@ class OnnxBackend:
         graph: The file. It takes int64 `input_ids` and, if it knows them, `token_type_ids`, of shape [batch, length],
             and gives float32 rows.
         precision: What it computes in: `float32` or `int8`.
+        alone: Run sequences one by one, for a graph that scales activations by all that share a pass.
+        remedy: For the error: what to do about a damaged graph.
 
     Raises:
         BackendError: it cannot be run.
     """
 
-    token_budget = 4096
+    token_budget = 1024  # few enough for what a layer leaves to the next to stay in a core's cache
     padded = False
     device = "cpu"
 
-    def __init__(self, graph: Path, *, precision: str = "float32") -> None:
+    def __init__(
+        self, graph: Path, *, precision: str = "float32", alone: bool = False, remedy: str = "Fetch the model again."
+    ) -> None:
         self.precision = precision
+        self._alone = alone
         try:
             self._session = _open_session(graph)
             self._takes_types = any(row.name == "token_type_ids" for row in self._session.get_inputs())
             self.width = int(self.run([TokenSequence(np.zeros(1, np.int32))]).shape[1])
         except Exception as error:  # onnxruntime's errors share no other base
-            raise BackendError(
-                f"{graph} cannot be run: {error}. If it was damaged, delete {graph.parent}; it will be made anew."
-            ) from error
+            raise BackendError(f"{graph} cannot be run: {error}. {remedy}") from error
 
     def run(self, batch: Sequence[TokenSequence]) -> FloatArray:
         """What the graph gives, float32, shape [len(batch), width]."""
         groups: dict[int, list[int]] = {}
         for row, sequence in enumerate(batch):
-            groups.setdefault(row if self.precision == "int8" else len(sequence), []).append(row)
+            groups.setdefault(row if self._alone else len(sequence), []).append(row)
         order = [row for rows in groups.values() for row in rows]
         results = np.concatenate([self._run_equal([batch[row] for row in rows]) for rows in groups.values()])
         ordered = np.empty_like(results)
@@ -151,9 +162,20 @@ def _open_session(graph: Path) -> onnxruntime.InferenceSession:
     # With an arena, or a plan of memory for each shape seen, memory grows with the number of different shapes.
     options.enable_cpu_mem_arena = options.enable_mem_pattern = False
     options.log_severity_level = 4  # what goes wrong is raised, so it need not be on stderr too
-    for key, value in _SESSION.items():
-        options.add_session_config_entry(key, value)
-    return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    options.add_session_config_entry(_SPIN_WITHIN_A_PASS, "1")
+    options.add_session_config_entry(_AVOID_SATURATION, str(int(_saturates())))
+    return onnxruntime.InferenceSession(
+        graph, options, providers=["CPUExecutionProvider"], disabled_optimizers=_NO_FUSION
+    )
+
+
+@cache
+def _saturates() -> bool:
+    """Whether int8 products are wrong on this CPU unless told not to be, as on x86 without VNNI."""
+    session = onnxruntime.InferenceSession(_PRODUCT, providers=["CPUExecutionProvider"])
+    left, right = np.full((2, 64), 255, np.uint8), np.full((64, 32), 127, np.int8)
+    [product] = session.run(None, {"a": left, "b": right})
+    return bool((product != left.astype(np.int32) @ right.astype(np.int32)).any())
 
 
 def _load(layout: Layout, kind: Kind, device: str, precision: str) -> OnnxBackend:
@@ -163,9 +185,15 @@ def _load(layout: Layout, kind: Kind, device: str, precision: str) -> OnnxBacken
         raise ConfigError(
             f"backend='onnx' does not run in {precision!r}: use {', '.join(_PRECISIONS)}, or backend='torch'."
         )
+    if layout.ships_graphs:
+        precision = "int8" if precision == "auto" else precision
+        return OnnxBackend(find_graph(layout, kind, precision), precision=precision)
+    if any(map(is_stored, weight_paths(layout))):
+        raise ModelFilesError(f"{layout.folder} has stored weights, but no graphs for them: use backend='torch'.")
     precision = _PRECISIONS[precision]
     graph = _graph(layout, kind, precision)
-    return OnnxBackend(graph, precision=precision)
+    remedy = f"If it was damaged, delete {graph.parent}; it will be made anew."
+    return OnnxBackend(graph, precision=precision, alone=precision == "int8", remedy=remedy)
 
 
 def _graph(layout: Layout, kind: Kind, precision: str) -> Path:

@@ -16,7 +16,8 @@ import torch
 import transformers
 
 from jina_components.errors import BackendError, ModelFilesError
-from jina_components.models.backends.onnx import Kind, OnnxBackend
+from jina_components.models.backends.onnx import OnnxBackend
+from jina_components.models.backends.onnx_graphs import Kind
 from jina_components.models.backends.padded import ENCODERS, load_checkpoint
 from jina_components.models.backends.steps import Step, build_step, pools_prompt, sentence_modules
 from jina_components.models.layout import Layout
@@ -39,14 +40,14 @@ def export_graph(layout: Layout, kind: Kind, target: Path) -> None:
 
     Args:
         layout: The folder.
-        kind: `embedding` gives the sentence vector before a closing Normalize step, `cross-encoder` the logit.
+        kind: `embedding` gives the sentence vector before a closing Normalize step, `cross-encoder` the logits.
         target: The file, in a folder of its own.
 
     Raises:
         ModelFilesError: the checkpoint cannot be loaded.
         BackendError: it cannot be traced, or the graph gives something else than the checkpoint.
     """
-    module = _Sentence(layout) if kind == "embedding" else _Logit(layout)
+    module = _Sentence(layout) if kind == "embedding" else _Logits(layout)
     names = [name for name in _INPUTS if name in inspect.signature(module.model.forward).parameters]
     dynamic = dict.fromkeys((0, 1), torch.export.Dim.DYNAMIC)
     try:
@@ -105,14 +106,12 @@ class _Sentence(_Model):
         return vectors
 
 
-class _Logit(_Model):
-    """Ids of pairs to logits."""
+class _Logits(_Model):
+    """Ids of pairs to logits, one a label."""
 
     def __init__(self, layout: Layout) -> None:
-        folder = layout.transformer.folder
-        super().__init__(load_checkpoint(transformers.AutoModelForSequenceClassification, folder))
-        if (labels := self.model.config.num_labels) != 1:
-            raise ModelFilesError(f"{folder} scores a pair by {labels} labels, where a cross-encoder has one.")
+        checkpoint = load_checkpoint(transformers.AutoModelForSequenceClassification, layout.transformer.folder)
+        super().__init__(checkpoint)
 
     def forward(self, ids: torch.Tensor, types: torch.Tensor | None = None) -> torch.Tensor:
         logits: torch.Tensor = self._call(ids, types).logits

@@ -64,11 +64,9 @@ def load_padded_classifier(
     """Logits of a sequence-classification checkpoint, shape [len(batch), labels].
 
     Raises:
-        ModelFilesError: as above, or it has several labels.
+        ModelFilesError: as above.
     """
     checkpoint = load_checkpoint(transformers.AutoModelForSequenceClassification, folder)
-    if (labels := checkpoint.config.num_labels) != 1:
-        raise ModelFilesError(f"{folder} scores {labels} labels; a reranker has one.")
     model = _Padded(checkpoint, device, precision, calibration)
     return lambda batch: model(batch)[0].logits
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 
 from jina_components.errors import ModelFilesError
+from jina_components.models.architectures.bert import load_tensors
 from jina_components.models.layout import Layout, Module
 
 Step = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
@@ -89,10 +88,7 @@ def _weight_and_bias(module: Module, device: torch.device) -> tuple[torch.Tensor
     path = module.folder / "model.safetensors"
     if not path.is_file():
         raise ModelFilesError(f"{path} is missing; pickled weights (pytorch_model.bin) are never loaded.")
-    try:
-        tensors = load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise ModelFilesError(f"{path} cannot be read: {error}.") from error
+    tensors = load_tensors(path)
     named = {name.rsplit(".", 1)[-1]: tensor.to(device, torch.float32) for name, tensor in tensors.items()}
     if "weight" not in named or len(tensors) != len(named) or named.keys() - {"weight", "bias"}:
         raise ModelFilesError(f"{path} holds {sorted(tensors)}, where one weight and bias are expected.")

@@ -22,6 +22,7 @@ from jina_components.models.architectures.bert import is_native, read_weights
 from jina_components.models.backends.linear import choose_precision
 from jina_components.models.backends.packed import Hidden, PackedEncoder, load_packed
 from jina_components.models.backends.steps import build_step, pooling_modes, pools_prompt, sentence_modules
+from jina_components.models.labels import read_labels
 
 if TYPE_CHECKING:
     from jina_components.models.architectures.bert import Affine
@@ -136,7 +137,7 @@ class TorchEmbeddingBackend(_TorchBackend):
 
 
 class TorchCrossEncoderBackend(_TorchBackend):
-    """A sequence-classification checkpoint with one label: a float32 logit for each pair.
+    """A sequence-classification checkpoint: float32 logits for each pair, one a label.
 
     Args:
         layout: The folder.
@@ -144,8 +145,6 @@ class TorchCrossEncoderBackend(_TorchBackend):
         precision: As `choose_precision` takes it; the head runs in float32 whatever it is.
         calibration: Pairs that show an int8 model the ranges of its inputs.
     """
-
-    width = 1
 
     def __init__(
         self,
@@ -156,6 +155,7 @@ class TorchCrossEncoderBackend(_TorchBackend):
         calibration: Sequence[TokenSequence] = (),
     ) -> None:
         super().__init__(layout, device, precision)
+        self.width = len(read_labels(layout.config))
         with _does_not_fit(layout, self.device):
             self._score = self._load(layout, calibration)
 
@@ -172,7 +172,7 @@ class TorchCrossEncoderBackend(_TorchBackend):
         return _Head(load_packed(weights, self.device, self.precision, calibration), head, self.device)
 
     def run(self, batch: Sequence[TokenSequence]) -> FloatArray:
-        """Logits, shape [len(batch), 1]."""
+        """Logits, shape [len(batch), labels]."""
         with torch.inference_mode(), _memory_errors():
             return np.asarray(self._score(batch).float().cpu().numpy())
 
@@ -187,7 +187,7 @@ class _Head:
         self._activation = {"tanh": torch.tanh, "relu": torch.relu}[activation]
 
     def __call__(self, batch: Sequence[TokenSequence]) -> torch.Tensor:
-        logits = torch.empty(len(batch), 1, device=self._first[0].device)
+        logits = torch.empty(len(batch), len(self._last[1]), device=self._first[0].device)
         for hidden in self._encoder(batch, first_only=True):
             inner = self._activation(functional.linear(hidden.vectors[:, 0].float(), *self._first))
             logits[hidden.rows] = functional.linear(inner, *self._last)

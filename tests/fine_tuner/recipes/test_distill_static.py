@@ -1,7 +1,5 @@
 """The recipe end to end on a tiny random teacher, and the folder it made that ships with the package."""
 
-import gzip
-import json
 from pathlib import Path
 
 import numpy as np
@@ -10,47 +8,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from safetensors.numpy import load_file
+from tiny_teacher import WORDS
 from tokenizers import Tokenizer
 
 from jina_components.errors import ConfigError, ModelFilesError
 from jina_components.fine_tuner.recipes.distill_static import distill, main, quantize
-from jina_components.fine_tuner.recipes.static_quality import (
-    RETRIEVAL,
-    RetrievalSet,
-    mrr_at_10,
-    ndcg_at_10,
-    rank,
-    static_encoder,
-)
+from jina_components.fine_tuner.recipes.static_quality import static_encoder
 from jina_components.fine_tuner.recipes.static_texts import SOURCES, Source, collect
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
 BUNDLED = Path(__file__).parents[3] / "jina_components" / "models" / "bundled" / "static-minilm-v1"
-WORDS = [*(f"word{i}" for i in range(40)), "hello", "world", "##s", "!", ","]
-VOCABULARY = ["[PAD]", "[unused0]", "[unused1]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS]
 TEXTS = ["Hello world!", "worlds, hello word3", "word7 unheard word9", ""]
-
-
-@pytest.fixture(scope="session")
-def teacher(tmp_path_factory):
-    """A BERT of two layers with random weights."""
-    folder = tmp_path_factory.mktemp("teacher")
-    torch.manual_seed(0)
-    config = transformers.BertConfig(
-        vocab_size=len(VOCABULARY),
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=64,
-    )
-    transformers.BertModel(config).save_pretrained(folder)
-    vocabulary = folder / "vocab.txt"
-    vocabulary.write_text("\n".join(VOCABULARY), encoding="utf-8")
-    transformers.BertTokenizerFast(str(vocabulary)).save_pretrained(folder)
-    (folder / "README.md").write_text("---\nlicense: mit\n---\n", encoding="utf-8")
-    return folder
 
 
 @pytest.fixture(scope="session")
@@ -58,35 +28,6 @@ def distilled(teacher, tmp_path_factory):
     folder = tmp_path_factory.mktemp("out") / "static-tiny"
     main(["--teacher", str(teacher), "--to", str(folder), "--dimensions", "16"])
     return folder
-
-
-@pytest.fixture
-def data(tmp_path):
-    """The smallest folder the recipe can measure on."""
-    for name in RETRIEVAL:
-        write_retrieval_set(tmp_path / "retrieval" / name, name)
-    pairs = [{"a": f"word{i}", "b": f"word{i} word{i + 1}", "score": i} for i in range(5)]
-    write_jsonl(tmp_path / "sts" / "stsb_multi" / "en_dev.jsonl.gz", pairs)
-    return tmp_path
-
-
-def write_retrieval_set(folder, name):
-    documents = [{"_id": str(i), "title": "", "text": f"word{i} word{i + 1}"} for i in range(12)]
-    if name == "squad":
-        questions = [{"_id": f"{i}/0", "text": f"word{i % 12}", "para": str(i % 12)} for i in range(2000)]
-        write_jsonl(folder / "train_paras.jsonl.gz", documents)
-        write_jsonl(folder / "train_questions.jsonl.gz", questions)
-        return
-    split = {"scifact": "_train", "cosqa": "_dev"}.get(name, "")
-    write_jsonl(folder / "corpus.jsonl.gz", documents)
-    write_jsonl(folder / f"queries{split}.jsonl", [{"_id": "q", "text": "word3"}])
-    (folder / f"qrels{split}.tsv").write_text("query-id\tcorpus-id\tscore\nq\t3\t1\n", encoding="utf-8")
-
-
-def write_jsonl(path, rows):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lines = "".join(json.dumps(row) + "\n" for row in rows).encode()
-    path.write_bytes(gzip.compress(lines) if path.suffix == ".gz" else lines)
 
 
 def by_hand(folder, text):
@@ -126,13 +67,13 @@ def test_a_second_run_makes_the_same_folder(teacher, distilled, tmp_path):
         assert (again / file.name).read_bytes() == file.read_bytes(), file.name
 
 
-def test_fitting_follows_the_teacher_resumes_and_fills_the_card(teacher, distilled, data, tmp_path):
+def test_fitting_follows_the_teacher_resumes_and_fills_the_card(teacher, distilled, quality_data, tmp_path):
     texts = [f"word{i % 40} word{(i * 7) % 40} hello" for i in range(300)]
     sources = [Source("made-up texts", "CC0", 200, lambda _: texts)]
     folder, cache = tmp_path / "fitted", tmp_path / "cache"
 
     def run():
-        distill(str(teacher), folder, dimensions=16, data=data, cache=cache, sources=sources)
+        distill(str(teacher), folder, dimensions=16, data=quality_data, cache=cache, sources=sources)
         return (folder / "model.safetensors").read_bytes()
 
     first = run()
@@ -142,7 +83,7 @@ def test_fitting_follows_the_teacher_resumes_and_fills_the_card(teacher, distill
     assert first != (distilled / "model.safetensors").read_bytes()
     card = (folder / "README.md").read_text(encoding="utf-8")
     assert "| made-up texts | up to 200 | CC0 |" in card
-    assert "CoSQA, dev, MRR@10 |" in card
+    assert "CoSQA, dev, nDCG@10 |" in card
     assert "license: mit\n" in card
 
 
@@ -178,18 +119,6 @@ def test_texts_are_distinct_limited_and_seeded(tmp_path):
 def test_quantization_is_off_by_half_a_step_at_most(table):
     rows, scales = quantize(table)
     assert np.abs(rows * scales[:, None] - table).max() <= scales.max() * 0.5 + 1e-4
-
-
-def test_measures_on_hand_worked_rankings():
-    ranking = np.array([[2, 0, 1]])
-    assert ndcg_at_10(ranking, [{0: 2.0, 1: 1.0}]) == pytest.approx((2 / np.log2(3) + 1 / 2) / (2 + 1 / np.log2(3)))
-    assert mrr_at_10(ranking, [{1: 1.0}]) == pytest.approx(1 / 3)
-    assert mrr_at_10(ranking, [{7: 1.0}]) == 0.0
-
-
-def test_ranking_is_by_cosine(distilled):
-    task = RetrievalSet([f"word{i}" for i in range(12)], ["word5"], [{5: 1.0}])
-    assert rank(static_encoder(distilled), task)[0, 0] == 5
 
 
 def test_the_bundled_model_is_small_described_and_int8():

@@ -145,9 +145,10 @@ def test_weights_of_half_precision_are_read_as_float32(tmp_path, dtype):
 # --- classifiers -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("labels", [1, 4])
 @pytest.mark.parametrize("family", NATIVE)
-def test_the_head_gives_the_logits_of_transformers(tmp_path, family):
-    folder = save_checkpoint(tmp_path, family, head="ForSequenceClassification", num_labels=1)
+def test_the_head_gives_the_logits_of_transformers(tmp_path, family, labels):
+    folder = save_checkpoint(tmp_path, family, head="ForSequenceClassification", num_labels=labels)
     weights, batch = read(folder, with_head=True), random_sequences([1, 30, 30, 7, 64])
     first, activation, last = weights.head
     wanted = run_transformers(folder, batch, transformers.AutoModelForSequenceClassification)
@@ -158,9 +159,10 @@ def test_the_head_gives_the_logits_of_transformers(tmp_path, family):
     assert np.ptp(wanted) > 0.01
 
 
-def test_several_labels_are_refused(tmp_path):
+def test_a_head_of_other_labels_than_the_config_is_refused(tmp_path):
     folder = save_checkpoint(tmp_path, head="ForSequenceClassification", num_labels=3)
-    with pytest.raises(ModelFilesError, match="scores 3 labels; a reranker has one"):
+    edit_json(folder / "config.json", id2label={"0": "relevance"})
+    with pytest.raises(ModelFilesError, match=r"classifier.weight has the shape \(3, 32\), not 1 x 32"):
         read(folder, with_head=True)
     assert read(folder).head is None
 

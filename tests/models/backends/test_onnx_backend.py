@@ -124,9 +124,14 @@ def test_cross_encoder(tmp_path):
     assert np.abs(rows - without).min() > 1e-3
 
 
-def test_two_labels(tmp_path):
-    with pytest.raises(ModelFilesError, match="2 labels"):
-        load_onnx_cross_encoder(read_layout(save_checkpoint(tmp_path, head="ForSequenceClassification", num_labels=2)))
+@pytest.mark.slow
+def test_several_labels(tmp_path):
+    layout = read_layout(save_checkpoint(tmp_path, head="ForSequenceClassification", num_labels=4))
+    batch = sequences(5, 30, 8, types=True)
+    wanted = TorchCrossEncoderBackend(layout, device="cpu", precision="float32").run(batch)
+    backend = load_onnx_cross_encoder(layout)
+    assert backend.width == 4
+    np.testing.assert_allclose(backend.run(batch), wanted, atol=1e-4)
 
 
 @pytest.mark.slow

@@ -201,10 +201,13 @@ def test_a_pooler_within_the_body_stays_float32(tmp_path):
     assert np.ptp(whole) > 0.01
 
 
-def test_several_labels_are_refused(tmp_path):
-    save_checkpoint(tmp_path, "electra", head="ForSequenceClassification", num_labels=2)
-    with pytest.raises(ModelFilesError, match="scores 2 labels; a reranker has one"):
-        load_padded_classifier(tmp_path, CPU, "float32", ())
+def test_several_labels(tmp_path):
+    save_checkpoint(tmp_path, "electra", head="ForSequenceClassification", num_labels=4)
+    batch = random_sequences([3, 30, 8])
+    wanted = run_transformers(tmp_path, batch, transformers.AutoModelForSequenceClassification)
+    score = load_padded_classifier(tmp_path, CPU, "float32", ())
+    with torch.inference_mode():
+        np.testing.assert_allclose(score(batch).numpy(), wanted, atol=1e-5)
 
 
 @pytest.mark.parametrize("damage", ["missing", "extra", "shape"])

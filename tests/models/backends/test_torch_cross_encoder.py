@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.numpy import load_file, save_file
 from sentence_transformers import CrossEncoder
-from tiny_checkpoints import TEXTS, edit_json, save_checkpoint
+from tiny_checkpoints import TEXTS, edit_json, save_checkpoint, save_pair_model
 
 from jina_components import Reranker
 from jina_components.errors import ConfigError, InputError, ModelFilesError
@@ -47,6 +47,16 @@ def test_families(tmp_path, family):
     assert_equal(folder, model)
     model.save_pretrained(str(tmp_path / "saved"), create_model_card=False)
     assert_equal(tmp_path / "saved", model)
+
+
+@pytest.mark.parametrize("family", ["bert", "electra"])
+def test_relevance_among_other_labels(tmp_path, family):
+    folder = save_pair_model(tmp_path, ["entailment", "neutral", "Relevance", "contradiction"], family)
+    logits = CrossEncoder(str(folder), device="cpu").predict(
+        [(QUERY, text) for text in TEXTS], activation_fn=torch.nn.Identity()
+    )
+    scores = by_index(Reranker(folder, precision="float32").rerank(QUERY, TEXTS, truncate=True))
+    np.testing.assert_allclose(scores, 1 / (1 + np.exp(-logits[:, 2].astype(float))), atol=1e-5)
 
 
 def test_a_model_that_takes_no_segments(tmp_path, bert):
@@ -141,7 +151,7 @@ def later_steps(folder):
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (more_labels, "scores 3 labels; a reranker has one"),
+        (more_labels, "scores the labels 'LABEL_0', 'LABEL_1', 'LABEL_2'; a reranker needs"),
         (no_head, "does not hold the weights.*classifier"),
         (no_pooler, "does not hold the weights.*pooler"),
         (an_encoder, "no cross-encoder: it has the architecture .'BertModel'."),

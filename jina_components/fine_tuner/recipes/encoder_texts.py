@@ -1,0 +1,83 @@
+"""Texts that the small embedder is distilled on: a row a source, and the cuts of a text that it is shown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from jina_components.fine_tuner.recipes.held_back import squad_questions
+from jina_components.fine_tuner.recipes.jsonl import read_jsonl
+from jina_components.fine_tuner.recipes.static_texts import SOURCES as TABLE_SOURCES
+from jina_components.fine_tuner.recipes.static_texts import Source
+
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
+# Of the cuts of a text: some of its sentences, and some of its words, as short as a query is.
+_SENTENCES, _WORDS = 0.35, 0.15
+_MOST_WORDS = 12
+
+
+def _squad_questions(data: Path) -> Iterator[str]:
+    held_back = squad_questions(data)
+    rows = read_jsonl(data / "retrieval/squad/train_questions.jsonl.gz")
+    return (row["text"] for row in rows if row["_id"] not in held_back)
+
+
+def _fever(data: Path) -> Iterator[str]:
+    for row in read_jsonl(data / "grounding/fever_pairs/fever_dev_pairs.jsonl.gz"):
+        yield from (row["premise"], row["hypothesis"])
+
+
+def _scifact(data: Path) -> Iterator[str]:
+    for row in read_jsonl(data / "retrieval/scifact/corpus.jsonl.gz"):
+        yield from (row["title"], row["text"])
+
+
+def _wikipedia(data: Path) -> Iterator[str]:
+    for row in read_jsonl(data / "deepsearch/wiki2_passages/passages.jsonl.gz"):
+        yield f"{row['title']} {row['text']}"
+
+
+def _intents(data: Path) -> Iterator[str]:
+    return (row["text"] for row in read_jsonl(data / "classification/clinc150/train.jsonl.gz"))
+
+
+def _tables(data: Path) -> Iterator[str]:
+    return (row["statement"] for row in read_jsonl(data / "grounding/tabfact_val/statements.jsonl.gz"))
+
+
+# The questions of the table's sources are all of SQuAD's; here some are held back, and every source is taken whole.
+_KEPT = ("SQuAD 1.1 training paragraphs", "Open English WordNet entries", "MedQuAD questions and answers",
+         "STS benchmark training sentences", "functions of the Python standard library")  # fmt: skip
+SOURCES = (
+    *(Source(source.name, source.licence, 200_000, source.read) for source in TABLE_SOURCES if source.name in _KEPT),
+    Source("SQuAD 1.1 training questions, without the held-back", "CC BY-SA 4.0", 200_000, _squad_questions),
+    Source("FEVER premises and claims", "CC BY-SA 3.0", 200_000, _fever),
+    Source("SciFact abstracts", "ODC-By", 200_000, _scifact),
+    Source("2WikiMultihopQA passages", "Apache-2.0", 200_000, _wikipedia),
+    Source("CLINC150 training utterances", "CC BY 3.0", 200_000, _intents),
+    Source("TabFact statements", "CC BY 4.0", 200_000, _tables),
+)
+
+
+def cut(text: str, random: np.random.Generator) -> str:
+    """The text, some sentences of it, or some words of it: what an embedder is given differs in length."""
+    draw = random.random()
+    if draw < _WORDS:
+        return _stretch(text.split(), random, int(random.integers(2, _MOST_WORDS + 1)), " ")
+    if draw < _WORDS + _SENTENCES:
+        return _stretch(_SENTENCE_END.split(text), random, int(random.integers(1, 4)), " ")
+    return text
+
+
+def _stretch(parts: Sequence[str], random: np.random.Generator, length: int, joint: str) -> str:
+    start = int(random.integers(0, max(1, len(parts) - length + 1)))
+    return joint.join(parts[start : start + length])
+
+
+def cuts(texts: Iterable[str], seed: int) -> list[str]:
+    """A cut of each text, the same for the same seed."""
+    random = np.random.default_rng(seed)
+    return [cut(text, random) for text in texts]

@@ -1,0 +1,153 @@
+"""Queries and passages that the small reranker learns relevance on: a row a source."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sysconfig
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from jina_components.fine_tuner.recipes.held_back import fever_pairs, place, squad_questions
+from jina_components.fine_tuner.recipes.jsonl import read_jsonl
+
+# Words of a passage; a quarter of the documents is cut into longer ones.
+_WORDS, _MORE_WORDS, _MORE = 100, 200, 0.25
+_PARTS = 2  # passages of a long answer or function
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
+
+
+@dataclass(slots=True)
+class Corpus:
+    """Passages, and queries that some of them answer.
+
+    Attributes:
+        passages: Texts.
+        documents: Which document each is a part of.
+        queries: By id: the text, and the position of a passage that answers it.
+    """
+
+    passages: list[str] = field(default_factory=list)
+    documents: list[str] = field(default_factory=list)
+    queries: dict[str, tuple[str, int]] = field(default_factory=dict)
+
+    def add(self, document: str, text: str, *, most: int | None = None) -> range:
+        """The positions of a document's passages, `most` at most."""
+        words = text.split()
+        size = _MORE_WORDS if place(document) < _MORE else _WORDS
+        parts = [" ".join(words[start : start + size]) for start in range(0, len(words), size)][:most]
+        if len(parts) > 1 and len(parts[-1].split()) < size // 4:  # too little to stand alone
+            parts[-2:] = [f"{parts[-2]} {parts[-1]}"]
+        first = len(self.passages)
+        self.passages += parts
+        self.documents += [document] * len(parts)
+        return range(first, len(self.passages))
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where queries come from.
+
+    Attributes:
+        name: For the log and the model card.
+        licence: Of the texts.
+        limit: Most queries taken, drawn by hash.
+        read: Its corpus, given the data folder.
+    """
+
+    name: str
+    licence: str
+    limit: int
+    read: Callable[[Path], Corpus]
+
+
+def _squad(data: Path) -> Corpus:
+    folder, held_back, corpus = data / "retrieval/squad", squad_questions(data), Corpus()
+    parts = {row["_id"]: corpus.add(row["_id"], row["text"]) for row in read_jsonl(folder / "train_paras.jsonl.gz")}
+    for row in read_jsonl(folder / "train_questions.jsonl.gz"):
+        # The passage that holds the answer; one that a cut goes through is in none.
+        found = [at for at in parts[row["para"]] if row["answers"][0] in corpus.passages[at]]
+        if row["_id"] not in held_back and found:
+            corpus.queries[row["_id"]] = (row["text"], found[0])
+    return corpus
+
+
+def _medquad(data: Path) -> Corpus:
+    corpus = Corpus()
+    for row in read_jsonl(data / "train/medquad/qa.jsonl.gz"):
+        if parts := corpus.add(row["id"], row["a"], most=_PARTS):
+            corpus.queries[row["id"]] = (row["q"], parts[0])
+    return corpus
+
+
+def _fever(data: Path) -> Corpus:
+    held_back, corpus = fever_pairs(data), Corpus()
+    at: dict[str, int] = {}
+    for row in read_jsonl(data / "grounding/fever_pairs/fever_dev_pairs.jsonl.gz"):
+        if row["hypothesis"] not in held_back:
+            premise = row["premise"]
+            position = at[premise] if premise in at else at.setdefault(premise, corpus.add(premise, premise)[0])
+            corpus.queries[row["hypothesis"]] = (row["hypothesis"], position)
+    return corpus
+
+
+def _scifact_titles(data: Path) -> Corpus:
+    corpus = Corpus()
+    for row in read_jsonl(data / "retrieval/scifact/corpus.jsonl.gz"):
+        if parts := corpus.add(row["_id"], row["text"]):
+            corpus.queries[row["_id"]] = (row["title"], parts[int(place(f"part {row['_id']}") * len(parts))])
+    return corpus
+
+
+def _wordnet(data: Path) -> Corpus:
+    """An example of a word's use, or the word itself, and its definition."""
+    corpus = Corpus()
+    for row in read_jsonl(data / "train/oewn/synsets.jsonl.gz"):
+        position = corpus.add(row["id"], f"{', '.join(row['members'])}: {'; '.join(row['def'])}")[0]
+        if row["ex"] and place(f"query {row['id']}") < 0.5:
+            corpus.queries[row["id"]] = (row["ex"][0], position)
+        elif len(row["members"]) > 1:
+            corpus.queries[row["id"]] = (f"what does {row['members'][0]} mean", position)
+    return corpus
+
+
+def _sentences(data: Path) -> Corpus:
+    """A sentence of a passage, and the passage without it (the inverse cloze task, Lee et al. 2019)."""
+    corpus = Corpus()
+    for row in read_jsonl(data / "deepsearch/wiki2_passages/passages.jsonl.gz"):
+        sentences = _SENTENCE_END.split(row["text"])
+        taken = int(place(row["_id"]) * len(sentences))
+        rest = " ".join(s for i, s in enumerate(sentences) if i != taken)
+        if len(sentences) > 1:
+            corpus.queries[row["_id"]] = (sentences[taken], corpus.add(row["_id"], f"{row['title']} {rest}")[0])
+    return corpus
+
+
+def _python(_: Path) -> Corpus:
+    """The first line of a function's documentation, and its code."""
+    corpus = Corpus()
+    for name, summary, code in _functions():
+        if parts := corpus.add(name, code, most=_PARTS):
+            corpus.queries[name] = (summary, parts[0])
+    return corpus
+
+
+def _functions() -> Iterator[tuple[str, str, str]]:
+    for path in sorted(Path(sysconfig.get_path("stdlib")).glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef) and (text := ast.get_docstring(node)) and len(node.body) > 1:
+                summary = text.partition("\n\n")[0].replace("\n", " ")
+                node.body = node.body[1:]
+                yield f"{path.name}:{node.lineno}", summary, ast.unparse(node)
+
+
+SOURCES = (
+    Source("SQuAD 1.1 training questions, without the held-back", "CC BY-SA 4.0", 10_000, _squad),
+    Source("MedQuAD", "CC BY 4.0", 3_000, _medquad),
+    Source("FEVER claims, without the held-back", "CC BY-SA 3.0", 3_000, _fever),
+    Source("SciFact titles and abstracts", "ODC-By", 3_000, _scifact_titles),
+    Source("Open English WordNet", "CC BY 4.0", 2_000, _wordnet),
+    Source("2WikiMultihopQA passages and sentences of them", "Apache-2.0", 3_000, _sentences),
+    Source("functions of the Python standard library", "PSF-2.0", 3_000, _python),
+)
