@@ -64,7 +64,7 @@ def _write_squad(folder: Path) -> None:
         {
             "_id": f"article{a}#{p}",
             "title": f"article{a}",
-            "text": f"The town of {WORDS[a % 40]} has {a + 7} gates. Its river{p} is named after Saint{a}x{p}. It is old.",
+            "text": f"The town of {WORDS[a % 40]} has {a + 7} gates. Its river{p} is named after Saint{a}x{p}. So old.",
         }
         for a, p in numbers
     ]

@@ -167,10 +167,10 @@ def _int4_groups(matrix: FloatArray) -> Quantized:
         raise ConfigError(f"A word table of {columns} columns cannot be stored: it takes a multiple of {WORD_GROUP}.")
     groups = matrix.reshape(rows, -1, WORD_GROUP)
     farthest = np.take_along_axis(groups, np.abs(groups).argmax(-1)[..., None], -1)
-    values, scale = _rounded(groups, np.abs(farthest) / 7)
+    values, scale = _rounded(groups, (np.abs(farthest) / 7).astype(np.float32))
     error = _squared_error(groups, values, scale)
     for shrink in _SHRINKS:
-        others = _rounded(groups, farthest * np.float32(shrink / -8))
+        others = _rounded(groups, (farthest * (shrink / -8)).astype(np.float32))
         other_error = _squared_error(groups, *others)
         better = other_error < error
         values, scale = np.where(better, others[0], values), np.where(better, others[1], scale)

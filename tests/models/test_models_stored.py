@@ -6,16 +6,29 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
 from jina_components.errors import ConfigError, ModelFilesError
 from jina_components.models.stored import is_stored, layout_digest, read_spans, read_stored, write_stored
 
-NUMBERS = st.floats(-100, 100, width=32).filter(lambda number: number == 0 or abs(number) > 1e-2)
-MATRICES = st.tuples(st.integers(1, 5), st.integers(1, 3)).flatmap(
-    lambda sizes: arrays(np.float32, (sizes[0], 32 * sizes[1]), elements=NUMBERS)
+
+def matrix(rows, groups, seed, zeros, outlier):
+    """Numbers between 0.01 and 100 in size, a part of them zero, and one far from all others."""
+    random = np.random.default_rng(seed)
+    numbers = 10 ** random.uniform(-2, 2, (rows, 32 * groups)) * random.choice([-1, 1], (rows, 32 * groups))
+    numbers[random.random(numbers.shape) < zeros] = 0
+    numbers[0, 0] = outlier
+    return numbers.astype(np.float32)
+
+
+MATRICES = st.builds(
+    matrix,
+    rows=st.integers(1, 5),
+    groups=st.integers(1, 3),
+    seed=st.integers(0, 10_000),
+    zeros=st.sampled_from([0.0, 0.5, 0.95, 1.0]),
+    outlier=st.sampled_from([0.0, 0.01, -100.0, 1000.0]),
 )
 WORDS, LINEAR = "bert.embeddings.word_embeddings.weight", "encoder.layer.0.output.dense.weight"
 

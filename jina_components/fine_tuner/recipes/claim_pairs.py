@@ -76,12 +76,21 @@ class ClaimPair:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where pairs come from; `limit` is the most that are taken, drawn by hash."""
+    """Where pairs come from.
+
+    Attributes:
+        name: For the log and the model card.
+        licence: Of the texts.
+        limit: Most pairs taken, drawn by hash.
+        read: Its pairs, given the data folder.
+        repeats: How often an epoch holds each of them.
+    """
 
     name: str
     licence: str
     limit: int
     read: Callable[[Path, np.random.Generator], Iterable[ClaimPair]]
+    repeats: int = 1
 
 
 def collect_pairs(data: Path, sources: Iterable[Source], seed: int) -> list[ClaimPair]:
@@ -93,7 +102,7 @@ def collect_pairs(data: Path, sources: Iterable[Source], seed: int) -> list[Clai
     pairs: list[ClaimPair] = []
     for number, source in enumerate(sources):
         found = sorted(source.read(data, np.random.default_rng([seed, number])), key=lambda pair: place(pair.id))
-        pairs += found[: source.limit]
+        pairs += found[: source.limit] * source.repeats
     return pairs
 
 
@@ -259,7 +268,7 @@ def _similar(data: Path, _: np.random.Generator) -> Iterator[ClaimPair]:
 
 
 SOURCES = (
-    Source("FEVER pairs, without the held-back tenth", "CC BY-SA 3.0", 100_000, _fever),
+    Source("FEVER pairs, without the held-back tenth", "CC BY-SA 3.0", 100_000, _fever, repeats=4),
     Source("claims made of SQuAD's questions, without the held-back", "CC BY-SA 4.0", 40_000, _answers),
     Source(
         "sentences of 2WikiMultihopQA, MedQuAD and SQuAD, turned",
