@@ -19,9 +19,10 @@ from jina_components.embedding_cache import CacheKey, EmbeddingCache
 from jina_components.errors import ConfigError
 from jina_components.models.catalog import DEFAULT_EMBEDDER
 from jina_components.models.embedding import TASKS as TASKS
-from jina_components.models.embedding import EmbeddingModel, Pending
+from jina_components.models.embedding import Embedded, EmbeddingModel
 from jina_components.models.endpoint import Endpoint
 from jina_components.models.loading import LoadOptions, load_embedding_model
+from jina_components.models.pending import Pending
 from jina_components.types import Embeddings, Usage
 
 if TYPE_CHECKING:
@@ -41,11 +42,15 @@ class Embedder(Component):
 
     Args:
         model: Catalog name, folder (sentence-transformers layout or token table) or hub id.
-        backend: `auto`, `static`, `torch` (needs `jina-components[torch]`), `onnx` (needs `jina-components[onnx]`) or
-            `http`. `auto` takes `http` when there is an endpoint, `static` for a token table, else `torch`.
-        device: `auto` (CUDA, then MPS, then the CPU), `cpu`, `cuda`, `cuda:1`, `mps`.
-        precision: `auto`, `float32`, `bfloat16`, `float16` or `int8`. `auto` takes float16 on a GPU, bfloat16 on a CPU
-            with instructions for it (AVX512-BF16, AMX), else float32. The README says what each costs in fidelity.
+        backend: `auto`, `static`, `torch` (needs `jina-components[torch]`), `onnx` (needs `jina-components[torch,onnx]`
+            to export a model that ships no graphs) or `http`. `auto` takes `http` when there is an endpoint, `static`
+            for a token table, `onnx` for a folder that ships graphs, where they run on the device and in the precision
+            asked for (`auto` or `cpu`; `auto`, `float32` or `int8`), else `torch`.
+        device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`. `auto` takes the CPU for a token table and in onnx; in torch
+            CUDA, then MPS, then the CPU.
+        precision: `auto`, `float32`, `bfloat16`, `float16` or `int8`. `auto` takes float32 for a token table, int8 for
+            shipped graphs and float32 for exported ones; in torch float16 on a GPU, bfloat16 on a CPU with
+            instructions for it (AVX512-BF16, AMX), else float32. The README says what each costs in fidelity.
         endpoint: A server that runs the model.
         cache: Keeps vectors on disk, so that a text is embedded once, and a bulk job that was interrupted goes on
             where it stopped. A folder, or an `EmbeddingCache`. A server that runs another model under the same
@@ -256,12 +261,12 @@ def _run(
     texts: Sequence[str],
     windows: Sequence[Sequence[int]],
     rows: _Rows,
-    submit: Callable[[Sequence[str], Sequence[int]], Pending],
+    submit: Callable[[Sequence[str], Sequence[int]], Pending[Embedded]],
     store: Callable[[Sequence[str], FloatArray], None] | None,
 ) -> Flow[int]:
     """Embed the texts of the windows into their rows, and count the tokens."""
     tokens = 0
-    running: deque[tuple[Sequence[int], Pending]] = deque()
+    running: deque[tuple[Sequence[int], Pending[Embedded]]] = deque()
     waiting = deque(windows)
     try:
         while waiting or running:

@@ -6,15 +6,15 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from functools import partial
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from jina_components.core.component import Component
 from jina_components.core.flow import Flow, adrive, drive
 from jina_components.core.inputs import as_list, as_pairs
 from jina_components.errors import BackendError, ConfigError
-from jina_components.models.catalog import DEFAULT_ENTAILMENT
+from jina_components.models.entailing import EntailmentModel, Outcomes
 from jina_components.models.loading import LoadOptions, load_entailment_model
-from jina_components.models.scoring import EntailmentModel, Scores
 from jina_components.models.tokenize import check_text
 from jina_components.types import Entailment, Entailments, Usage
 
@@ -40,10 +40,14 @@ class EntailmentScorer(Component):
 
     Args:
         model: Catalog name, folder of a sequence-classification checkpoint, or hub id.
-        backend: `auto`, `torch` (needs `jina-components[torch]`) or `onnx` (needs `jina-components[onnx]`).
-        device: `auto` (CUDA, then MPS, then the CPU), `cpu`, `cuda`, `cuda:1`, `mps`.
+        backend: `auto`, `torch` (needs `jina-components[torch]`) or `onnx` (needs `jina-components[torch,onnx]` to
+            export a model that ships no graphs). `auto` takes `onnx` for a folder that ships graphs, where they run on
+            the device and in the precision asked for (`auto` or `cpu`; `auto`, `float32` or `int8`), else `torch`.
+        device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`. `auto` takes the CPU in onnx; in torch CUDA, then MPS, then the
+            CPU.
         precision: `auto`, `float32`, `bfloat16`, `float16` or `int8`; logits are float32 whatever it is. `auto` takes
-            float16 on a GPU, bfloat16 on a CPU with instructions for it, else float32.
+            int8 for shipped graphs and float32 for exported ones; in torch float16 on a GPU, bfloat16 on a CPU with
+            instructions for it, else float32.
         revision: Commit, tag or branch on the hub, to override the pinned one.
         offline: Never ask the hub.
         token_budget: Tokens a forward pass may hold; None for the backend's own.
@@ -52,15 +56,15 @@ class EntailmentScorer(Component):
         ConfigError, UnknownNameError: a wrong setting.
 
     Example:
-        >>> scorer = EntailmentScorer()
-        >>> [result] = scorer.score([("The cat sleeps on the mat.", "An animal is asleep.")])
-        >>> result.label
+        >>> scorer = EntailmentScorer("nli-MiniLM2-L6-H768")  # fetched when it scores
+        >>> [result] = scorer.score([("The cat sleeps on the mat.", "An animal is asleep.")])  # doctest: +SKIP
+        >>> result.label  # doctest: +SKIP
         'entailment'
     """
 
     def __init__(
         self,
-        model: str | os.PathLike[str] = DEFAULT_ENTAILMENT,
+        model: str | os.PathLike[str],
         *,
         backend: str = "auto",
         device: str = "auto",
@@ -133,13 +137,14 @@ class EntailmentScorer(Component):
         model = yield self.load
         pending = yield partial(model.submit, checked, truncate=truncate, on_progress=advance)
         try:
-            scores: Scores = pending.finish((yield pending.future))
+            outcomes: Outcomes = pending.finish((yield pending.future))
         finally:
             pending.cancel()
-        if scores.errors:
-            index = min(scores.errors)
-            raise BackendError(f"pairs[{index}]: {scores.errors[index].message}") from scores.errors[index]
-        return Entailments(tuple(Entailment(*row) for row in scores.raw.tolist()), Usage(scores.tokens))
+        if outcomes.errors:
+            index, error = min(outcomes.errors.items(), key=itemgetter(0))
+            raise BackendError(f"pairs[{index}]: {error.message}") from error
+        results = tuple(Entailment(*row) for row in outcomes.probabilities.tolist())
+        return Entailments(results, Usage(outcomes.tokens))
 
     def load(self) -> EntailmentModel:
         """Load the model now rather than at the first call."""

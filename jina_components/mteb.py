@@ -9,6 +9,8 @@ Needs `pip install 'jina-components[mteb]'`. A benchmark of MTEB's runs on any o
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -182,6 +184,9 @@ def _meta(name: str, revision: str | None, model_type: str, similarity: ScoringF
 def _pin(name: str) -> str:
     """What pins the weights of a model; "unknown" of one that is neither in the catalog nor a folder."""
     spec = BY_NAME.get(name)
+    if spec is not None and spec.parts:
+        facts = [spec.offset, *((weight, _pin(part)) for part, weight in spec.parts.items())]
+        return hashlib.blake2b(json.dumps(facts).encode(), digest_size=16).hexdigest()
     if spec is not None and spec.revision:
         return spec.revision
     folder = Path(name) if spec is None else bundled_path(spec.folder)

@@ -34,9 +34,10 @@ class Reranker(Component):
     The offline default is exact late interaction over the bundled token vectors: untrained, so it orders
     by soft word overlap, and a stand-in until a trained cross-encoder is passed.
 
-    A cross-encoder orders documents by its float32 logits. The score it reports is the logit's sigmoid, 0 to 1, as a
-    float64: strictly monotone in float32 logits from -700 to 23, but for those nearer to 0 than 1e-8, and never
-    decreasing; where scores are equal and logits are not, the order still is that of the logits.
+    A cross-encoder orders documents by its float32 logits, a blend by a weighted sum of its parts' scores. The score
+    they report is the sigmoid of that, 0 to 1, as a float64: strictly monotone in float32 logits from -700 to 23, but
+    for those nearer to 0 than 1e-8, and never decreasing; where scores are equal and logits are not, the order still
+    is that of the logits.
 
     A document that does not fit the model's context beside the query is cut into overlapping chunks (80
     tokens, or a quarter of a chunk if that is less), and scores what its best chunk does (MaxP, Dai & Callan
@@ -48,13 +49,17 @@ class Reranker(Component):
     Thread-safe; nothing is loaded before the first call or `load()`. Pickles as its settings.
 
     Args:
-        model: Catalog name, folder of a sequence-classification checkpoint, or hub id. Of a checkpoint with several
-            labels the one named `relevance` is read.
-        backend: `auto`, `static`, `torch` (needs `jina-components[torch]`), `onnx` (needs `jina-components[onnx]`) or
-            `http`. `auto` takes `http` when there is an endpoint, `static` for a token table, else `torch`.
-        device: `auto` (CUDA, then MPS, then the CPU), `cpu`, `cuda`, `cuda:1`, `mps`.
+        model: Catalog name of any kind that scores, folder of a sequence-classification checkpoint, or hub id. Of a
+            checkpoint with several labels the one named `relevance` is read.
+        backend: `auto`, `static`, `torch` (needs `jina-components[torch]`), `onnx` (needs `jina-components[torch,onnx]`
+            to export a model that ships no graphs) or `http`. `auto` takes `http` when there is an endpoint, `static`
+            for a token table, `onnx` for a folder that ships graphs, where they run on the device and in the precision
+            asked for (`auto` or `cpu`; `auto`, `float32` or `int8`), else `torch`.
+        device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`. `auto` takes the CPU for a token table and in onnx; in torch
+            CUDA, then MPS, then the CPU.
         precision: `auto`, `float32`, `bfloat16`, `float16` or `int8`; logits are float32 whatever it is. `auto` takes
-            float16 on a GPU, bfloat16 on a CPU with instructions for it, else float32.
+            float32 for a token table, int8 for shipped graphs and float32 for exported ones; in torch float16 on a
+            GPU, bfloat16 on a CPU with instructions for it, else float32.
         endpoint: A server that runs the model; its scores come as they are.
         revision: Commit, tag or branch on the hub, to override the pinned one.
         offline: Never ask the hub.

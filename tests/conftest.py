@@ -17,8 +17,8 @@ from jina_components import Embedder
 
 @pytest.fixture(scope="session")
 def bundled_embedder() -> Embedder:
-    """The default model, loaded once."""
-    return Embedder()
+    """The fastest model that ships with the package, loaded once."""
+    return Embedder("static-minilm-v1")
 
 
 @pytest.fixture(scope="session")

@@ -17,10 +17,10 @@ def serve_models(server, *, dialect="jina", tokens=7):
     meter = _METERS[dialect](tokens)
 
     def embed(body):
-        return embeddings(Embedder().embed(body[items], task=read_task(body)).vectors) | meter
+        return embeddings(Embedder("static-minilm-v1").embed(body[items], task=read_task(body)).vectors) | meter
 
     def rerank(body):
-        hits = Reranker().rerank(body["query"], body["documents"])
+        hits = Reranker("static-minilm-v1-maxsim").rerank(body["query"], body["documents"])
         return {"results": [{"index": hit.index, "relevance_score": hit.score} for hit in hits]} | meter
 
     server.routes[f"/v1/{path}"] = _answering(embed)

@@ -80,7 +80,8 @@ def _write_entailment(folder: Path) -> None:
         for i in range(200)
     ]
     write_jsonl(folder / "fever_pairs" / "fever_dev_pairs.jsonl.gz", fever)
-    write_jsonl(folder / "covidfact" / "rte_train.jsonl.gz", fever[:6])
+    viral = [{**row, "hypothesis": f"viral {row['hypothesis']}"} for row in fever[:6]]
+    write_jsonl(folder / "covidfact" / "rte_train.jsonl.gz", viral)
     tricky = [
         {"text": f"claim {i}", "label": ("SUPPORTS", "REFUTES")[i % 2], "gold_evidence": [{"text": "a"}, {"text": "b"}]}
         for i in range(6)

@@ -20,6 +20,8 @@ from jina_components.models.catalog import DEFAULT_EMBEDDER
 
 TEXTS = ["The sea is calm today.", "Stocks fell sharply on Monday.", "A boat lies in the harbour."]
 
+TABLE = "static-minilm-v1"
+
 
 @pytest.fixture(scope="module")
 def tiny_folder(tmp_path_factory):
@@ -102,7 +104,7 @@ def test_dimensions_are_cut_and_normalized_again(bundled_embedder):
     cut = bundled_embedder.embed(TEXTS, dimensions=32).vectors
     wanted = full[:, :32] / np.linalg.norm(full[:, :32], axis=1, keepdims=True)
     np.testing.assert_allclose(cut, wanted, atol=1e-6)
-    narrow = Embedder(dimensions=32)
+    narrow = Embedder(TABLE, dimensions=32)
     assert narrow.dimensions == 32
     np.testing.assert_allclose(narrow.embed_documents(TEXTS), cut, atol=1e-6)
     assert narrow.embed(TEXTS, dimensions=64).vectors.shape == (3, 64)
@@ -121,7 +123,7 @@ def test_dimensions_the_model_does_not_have(bundled_embedder, dimensions):
         bundled_embedder.embed(TEXTS, dimensions=dimensions)
     if dimensions == 257:
         with pytest.raises(InputError, match="within 1 and 256"):
-            _ = Embedder(dimensions=257).dimensions
+            _ = Embedder(TABLE, dimensions=257).dimensions
 
 
 @pytest.mark.parametrize("dimensions", [0, -3, 2.5, "many"])
@@ -183,11 +185,11 @@ async def test_bad_queries(bundled_embedder, query):
 
 def test_truncation_keeps_the_head():
     long = "sea " * 9000 + "stocks " * 9000
-    for result in (Embedder(truncate=True).embed([long]), Embedder().embed([long], truncate=True)):
+    for result in (Embedder(TABLE, truncate=True).embed([long]), Embedder(TABLE).embed([long], truncate=True)):
         assert result.usage.total_tokens == 8192
-        np.testing.assert_allclose(result.vectors, Embedder().embed(["sea"]).vectors, atol=1e-5)
+        np.testing.assert_allclose(result.vectors, Embedder(TABLE).embed(["sea"]).vectors, atol=1e-5)
     with pytest.raises(InputError, match="truncate=True"):
-        Embedder(truncate=True).embed([long], truncate=False)
+        Embedder(TABLE, truncate=True).embed([long], truncate=False)
 
 
 def test_an_unknown_task(bundled_embedder):

@@ -17,7 +17,7 @@ TEXTS = ["The sea is calm today.", "Stocks fell sharply on Monday.", "A boat lie
 
 @pytest.fixture
 def cached(tmp_path):
-    with Embedder(cache=tmp_path / "cache") as embedder:
+    with Embedder("static-minilm-v1", cache=tmp_path / "cache") as embedder:
         yield embedder
 
 
@@ -79,13 +79,13 @@ def test_an_interrupted_job_goes_on_where_it_stopped(tmp_path):
     """What was finished before a failing text stays in the cache."""
     texts = [f"text number {number} of many" for number in range(3000)]
     broken = [*texts, "\ud800"]  # shorter than the others, so that it comes last
-    with Embedder(cache=tmp_path / "cache") as embedder:
+    with Embedder("static-minilm-v1", cache=tmp_path / "cache") as embedder:
         with pytest.raises(InputError) as error:
             embedder.embed(broken)
         assert error.value.index == 3000
         assert len(EmbeddingCache(tmp_path / "cache")) >= 1024
         resumed = embedder.embed(texts)
-        assert 0 < resumed.usage.total_tokens < Embedder().embed(texts).usage.total_tokens
+        assert 0 < resumed.usage.total_tokens < Embedder("static-minilm-v1").embed(texts).usage.total_tokens
 
 
 def test_many_texts_keep_their_order(bundled_embedder):
@@ -104,7 +104,7 @@ def test_the_index_of_a_bad_text_is_the_callers(bundled_embedder):
 
 
 def test_many_threads_share_a_cache(cached):
-    wanted = Embedder().embed_documents(TEXTS)
+    wanted = Embedder("static-minilm-v1").embed_documents(TEXTS)
     found = []
     threads = [threading.Thread(target=lambda: found.append(cached.embed_documents(TEXTS))) for _ in range(16)]
     for thread in threads:

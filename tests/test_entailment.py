@@ -17,10 +17,9 @@ from tiny_checkpoints import ENTAILMENT, FOUR_LABELS, TEXTS, save_checkpoint, sa
 from jina_components import Entailment, EntailmentScorer, Reranker
 from jina_components.errors import BackendError, ConfigError, InputError, ModelFilesError, UnknownNameError
 from jina_components.models import tokenize
-from jina_components.models.catalog import DEFAULT_ENTAILMENT
+from jina_components.models.entailing import outcome_probabilities
 from jina_components.models.labels import EntailmentColumns
 from jina_components.models.runner import ModelRunner
-from jina_components.models.scoring import outcome_probabilities
 from jina_components.types import Entailments, Usage
 
 SHORT = TEXTS[:5]
@@ -223,11 +222,11 @@ def test_a_catalog_model_of_another_purpose_is_refused_without_its_files():
 
 def test_wrong_settings_are_errors_and_never_another_model(tmp_path, folder):
     with pytest.raises(UnknownNameError, match="Unknown backend"):
-        EntailmentScorer(backend="tensorflow")
+        EntailmentScorer(folder, backend="tensorflow")
     with pytest.raises(ConfigError, match="not at an endpoint"):
-        EntailmentScorer(backend="http")
+        EntailmentScorer(folder, backend="http")
     with pytest.raises(ConfigError, match="token_budget"):
-        EntailmentScorer(token_budget=0)
+        EntailmentScorer(folder, token_budget=0)
     with pytest.raises(ConfigError, match="backend='static' cannot run"):
         EntailmentScorer(folder, backend="static").load()
     with pytest.raises(ConfigError, match="is of kind 'embedding', where 'cross-encoder' is needed"):
@@ -333,7 +332,7 @@ def test_it_closes_and_opens_again(folder):
         assert scorer.load() is loaded
     assert scorer.score(PAIRS) == results
     assert scorer.load() is not loaded
-    assert repr(EntailmentScorer()) == f"EntailmentScorer({DEFAULT_ENTAILMENT!r})"
+    assert repr(EntailmentScorer("nli-MiniLM2-L6-H768")) == "EntailmentScorer('nli-MiniLM2-L6-H768')"
 
 
 # --- results -----------------------------------------------------------------------------------------------------

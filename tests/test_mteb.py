@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from jina_components import Embedder, Reranker
+from jina_components.models.catalog import BY_NAME
+from jina_components.models.spec import ModelSpec
 
 mteb = pytest.importorskip("mteb", reason="pip install 'jina-components[mteb]'")
 ours = pytest.importorskip("jina_components.mteb")
@@ -129,3 +131,18 @@ def test_the_examples_run():
     done = doctest.testmod(ours)
     assert done.attempted
     assert not done.failed
+
+
+def test_a_blend_is_filed_by_its_parts(monkeypatch):
+    def revision(**changes):
+        facts = {"parts": {"static-minilm-v1-maxsim": 40.0, "all-MiniLM-L6-v2": 20.0}, "offset": -30.0} | changes
+        spec = ModelSpec(name="mix", kind="blend", context=256, license="MIT", **facts)
+        monkeypatch.setitem(BY_NAME, "mix", spec)
+        return MTEBCrossEncoder(Reranker("mix")).mteb_model_meta.revision
+
+    parts = {"static-minilm-v1-maxsim": 40.0, "ms-marco-MiniLM-L6-v2": 20.0}
+    changes = {"offset": -29.0}, {"parts": parts}, {"parts": {**parts, "ms-marco-MiniLM-L6-v2": 1.0}}
+    found = [revision(), *(revision(**change) for change in changes)]
+    assert len(set(found)) == 4
+    assert revision() == found[0]
+    assert "unknown" not in found

@@ -84,7 +84,7 @@ def test_no_documents(reranker):
 
 
 def test_nothing_in_common_is_still_ranked():
-    ranking = Reranker().rerank("ᚠᚢᚦ", TEXTS)
+    ranking = Reranker("static-minilm-v1-maxsim").rerank("ᚠᚢᚦ", TEXTS)
     assert [hit.index for hit in ranking] == [0, 1, 2, 3]
     assert {hit.score for hit in ranking} == {0.0}
 
@@ -343,7 +343,7 @@ def test_wrong_settings_are_errors_and_never_another_model():
     with pytest.raises(ConfigError, match="max_document_length must be"):
         Reranker(max_document_length=2.5)
     with pytest.raises(ConfigError, match="backend='torch' cannot run"):
-        Reranker(backend="torch").load()
+        Reranker("static-minilm-v1-maxsim", backend="torch").load()
     with pytest.raises(ConfigError, match="runs on the CPU"):
         Reranker(device="cuda").load()
     with pytest.raises(ConfigError, match="is of kind 'embedding', where 'cross-encoder' is needed"):

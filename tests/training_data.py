@@ -16,7 +16,7 @@ def write_training_data(data: Path) -> Path:
             "_id": f"d{i}",
             "title": f"about word{i}",
             "text": f"word{i} word{i + 1}",
-            "sentences": [f"word{i} word{i + 1}."],
+            "sentences": [f"word{i}.", "And more."],
         }
         for i in range(12)
     ]

@@ -2,8 +2,8 @@
 
     python -m benchmarks.quality.answers --data DATA [--questions 400]
 
-Questions of SQuAD (train) over all its paragraphs. Each is asked twice: with everything indexed, and with
-the article it belongs to left out, so that the best of 18,896 paragraphs of other articles do not answer it.
+Held-back questions of SQuAD (see held_back.py) over all its paragraphs. Each is asked twice: with everything indexed,
+and with the article it belongs to left out, so that the best of 18,896 paragraphs of other articles do not answer it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from typing import Any
 from tqdm.auto import tqdm
 
 from jina_components import DeepSearchAgent, Document, Embedder, Reranker, Retriever
+from jina_components.fine_tuner.recipes.held_back import squad_questions
 from jina_components.fine_tuner.recipes.jsonl import read_jsonl
+from jina_components.models.catalog import BY_NAME, DEFAULT_EMBEDDER, DEFAULT_RERANKER
 from jina_components.types import Ranking
 
 
@@ -39,18 +41,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder with retrieval/squad/")
     parser.add_argument("--questions", type=int, default=400)
+    parser.add_argument("--embedder", default=DEFAULT_EMBEDDER)
+    parser.add_argument("--reranker", default=DEFAULT_RERANKER)
     parser.add_argument("--seed", type=int, default=11)
-    parser.add_argument("--min-relevance", type=float, nargs="+", default=[0.72])
+    parser.add_argument("--min-relevance", type=float, nargs="+", default=[BY_NAME[DEFAULT_RERANKER].bar])
     options = parser.parse_args()
     folder = options.data / "retrieval" / "squad"
     rows = read_jsonl(folder / "train_paras.jsonl.gz")
     documents = [Document(row["text"], row["_id"], {"title": row["title"].replace("_", " ")}) for row in rows]
     titles = {document.id: document.metadata["title"] for document in documents}
-    every_question = list(read_jsonl(folder / "train_questions.jsonl.gz"))
-    questions = random.Random(options.seed).sample(every_question, options.questions)
-    retriever = Retriever(Embedder())
-    retriever.add(documents)
-    hiding, reranker = WithoutArticle(retriever), Reranker()
+    held_back = squad_questions(options.data)
+    unseen = [row for row in read_jsonl(folder / "train_questions.jsonl.gz") if row["_id"] in held_back]
+    questions = random.Random(options.seed).sample(unseen, options.questions)
+    retriever = Retriever(Embedder(options.embedder))
+    retriever.add(documents, show_progress=True)
+    hiding, reranker = WithoutArticle(retriever), Reranker(options.reranker)
     for threshold in options.min_relevance:
         agent = DeepSearchAgent(retriever, reranker=reranker, min_relevance=threshold)
         blind = DeepSearchAgent(hiding, reranker=reranker, min_relevance=threshold)

@@ -51,7 +51,7 @@ class Vectors:
 
 def default_embedders(data: Path) -> dict[str, str]:
     """Label and name or folder of the bundled embedders, and of the peers that are there."""
-    found = {spec.name: spec.name for spec in MODELS if spec.folder and spec.kind == "embedding"}
+    found = {spec.name: spec.name for spec in MODELS if spec.bundled and spec.kind == "embedding"}
     package = find_spec(MINILM_PACKAGE)
     if package is not None and package.origin is not None:
         found["all-MiniLM-L6-v2"] = str(Path(package.origin).parent / "model")
@@ -62,13 +62,13 @@ def default_embedders(data: Path) -> dict[str, str]:
 
 def default_rerankers() -> dict[str, str]:
     """The bundled ones."""
-    kept = (spec for spec in MODELS if spec.folder and spec.kind != "embedding")
+    kept = (spec for spec in MODELS if spec.bundled and spec.kind != "embedding")
     return {spec.name: spec.name for spec in kept if not spec.labels or "relevance" in spec.labels}
 
 
 def default_entailment() -> dict[str, str]:
     """The bundled ones."""
-    return {spec.name: spec.name for spec in MODELS if spec.folder and "entailment" in spec.labels}
+    return {spec.name: spec.name for spec in MODELS if spec.bundled and "entailment" in spec.labels}
 
 
 def embed(embedder: Embedder, texts: Sequence[str], task: str) -> FloatArray:

@@ -19,7 +19,7 @@ from jina_components.cli.common import (
 )
 from jina_components.cli.vectors import add_embedder_option, make_embedder
 from jina_components.errors import ConfigError, InputError
-from jina_components.models.catalog import DEFAULT_RERANKER
+from jina_components.models.catalog import BY_NAME, DEFAULT_RERANKER
 from jina_components.types import Answer, Citation
 
 if TYPE_CHECKING:
@@ -27,8 +27,7 @@ if TYPE_CHECKING:
     from jina_components.retriever import Retriever
 
 
-# Rerankers score on scales of their own: what counts as relevant is set for each kind.
-_BUNDLED_BAR, _CROSS_ENCODER_BAR = 0.72, 0.5
+_BAR = 0.5  # of a reranker that is not in the catalog
 
 
 def add_commands(commands: Commands) -> None:
@@ -60,7 +59,7 @@ def add_commands(commands: Commands) -> None:
     )
     ask.add_argument(
         "--min-relevance", type=float, metavar="SCORE",
-        help=f"give no answer below (default: {_BUNDLED_BAR} with the bundled reranker, else {_CROSS_ENCODER_BAR})",
+        help=f"give no answer below (default: {_BAR}, unless the catalog has another for the reranker)",
     )  # fmt: skip
     add_reading_options(ask)
 
@@ -72,7 +71,7 @@ def _ask(options: argparse.Namespace) -> int:
     retriever, failures = _retriever(options)
     bar = options.min_relevance
     if bar is None:
-        bar = _BUNDLED_BAR if options.reranker == DEFAULT_RERANKER else _CROSS_ENCODER_BAR
+        bar = BY_NAME[options.reranker].bar if options.reranker in BY_NAME else _BAR
     agent = DeepSearchAgent(retriever, reranker=Reranker(options.reranker), chat=_chat(options), min_relevance=bar)
     answer = agent.run(options.question)
     if options.json:

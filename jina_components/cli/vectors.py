@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from jina_components.cli.common import Commands, add_command, print_json, read_text, shows_progress
 from jina_components.models.catalog import DEFAULT_EMBEDDER, MODELS
-from jina_components.models.files import bundled_path
 
 if TYPE_CHECKING:
     from jina_components.embedder import Embedder
@@ -73,7 +72,7 @@ def _models(options: argparse.Namespace) -> int:
         {
             "name": spec.name, "kind": spec.kind, "dimensions": spec.dimensions, "context": spec.context,
             "languages": list(spec.languages), "license": spec.license,
-            "files": "bundled" if bundled_path(spec.folder).is_dir() and spec.folder else spec.hub_id,
+            "files": "bundled" if spec.bundled else spec.hub_id,
         }
         for spec in MODELS
     ]  # fmt: skip

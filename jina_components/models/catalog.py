@@ -6,7 +6,6 @@ from jina_components.models.spec import ModelSpec
 
 DEFAULT_EMBEDDER = "static-minilm-v1"
 DEFAULT_RERANKER = "static-minilm-v1-maxsim"
-DEFAULT_ENTAILMENT = "small-reranker-v1"
 
 _SIGMOID = "sigmoid of the logit, 0 to 1"
 _SOFTMAX = "softmax of the logits of entailment, neutral and contradiction"
@@ -45,15 +44,7 @@ MODELS: tuple[ModelSpec, ...] = (
         context=8192,
         license="Apache-2.0",
         score="BM25's saturation of each query token's best cosine, weighted mean, 0 to 1; untrained",
-    ),
-    ModelSpec(
-        name=DEFAULT_ENTAILMENT,
-        kind="cross-encoder",
-        folder="small-reranker-v1",
-        context=512,
-        license="Apache-2.0",
-        score=f"{_SIGMOID}; {_SOFTMAX}",
-        labels=("relevance", "entailment", "neutral", "contradiction"),
+        bar=0.72,
     ),
     ModelSpec(
         name="all-MiniLM-L6-v2",

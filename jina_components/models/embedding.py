@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 from jina_components.core.background import background_loop, run_sync
 from jina_components.core.names import resolve_name
 from jina_components.errors import BackendError
+from jina_components.models.pending import Pending
 
 if TYPE_CHECKING:
     from jina_components.models.backends.http import HTTPEmbeddingModel
@@ -30,20 +30,8 @@ TASKS: dict[str, tuple[str, ...]] = {
 }
 
 
-class Pending(NamedTuple):
-    """Work that was handed to a model.
-
-    Attributes:
-        future: Completes with what the model gives; cancelling it stops the work.
-        finish: Makes rows of that, and the number of tokens that ran.
-    """
-
-    future: Future[Any]
-    finish: Callable[[Any], tuple[FloatArray, int]]
-
-    def cancel(self) -> None:
-        """Stop the work, unless it is done."""
-        self.future.cancel()
+Embedded: TypeAlias = "tuple[FloatArray, int]"
+"""Rows, and the number of tokens that ran."""
 
 
 class Identity(NamedTuple):
@@ -98,7 +86,7 @@ class EmbeddingModel(Protocol):
         task: str | None,
         truncate: bool,
         on_progress: Callable[[int], object],
-    ) -> Pending:
+    ) -> Pending[Embedded]:
         """Begin to embed texts; `indices` are those of the caller's list, for errors.
 
         Raises:
@@ -158,12 +146,12 @@ class LocalModel:
         task: str | None,
         truncate: bool,
         on_progress: Callable[[int], object],
-    ) -> Pending:
+    ) -> Pending[Embedded]:
         """Tokenize here and now, and queue the rest."""
         sequences = self.tokenizer.texts(texts, indices=indices, prompt=self.prompt(task), truncate=truncate)
         tokens = sum(map(len, sequences))
 
-        def finish(result: JobResult) -> tuple[FloatArray, int]:
+        def finish(result: JobResult) -> Embedded:
             if result.errors:
                 index, error = min(
                     ((indices[position], error) for position, error in result.errors.items()), key=itemgetter(0)
@@ -216,7 +204,7 @@ class RemoteModel:
         task: str | None,
         truncate: bool,
         on_progress: Callable[[int], object],
-    ) -> Pending:
+    ) -> Pending[Embedded]:
         """Send the texts."""
         request = self._model.aembed(texts, task=task, truncate=truncate, indices=indices, on_progress=on_progress)
         return Pending(asyncio.run_coroutine_threadsafe(request, background_loop()), lambda answer: answer)

@@ -20,8 +20,9 @@ from uuid import uuid4
 
 from jina_components.core.names import resolve_name
 from jina_components.errors import ConfigError, ModelFilesError
+from jina_components.models.backends.onnx_graphs import FILES
 from jina_components.models.catalog import BY_NAME
-from jina_components.models.layout import module_paths, no_safetensors, read_json, weight_files
+from jina_components.models.layout import GRAPHS, module_paths, no_safetensors, read_json, weight_files
 from jina_components.models.spec import ModelSpec
 
 if TYPE_CHECKING:
@@ -32,11 +33,12 @@ logger = logging.getLogger(__name__)
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-# Of the root and of the folders that modules.json names; the same weights in other forms are left behind.
+# Of the root and of the folders that modules.json names; the same weights in other forms are left behind, but the
+# graphs that graphs.json declares, which hold none of them.
 _NEEDED = re.compile(r".+\.json|vocab\.txt|merges\.txt|.+\.model|model(-\d+-of-\d+)?\.safetensors")
 # Ours within a model's folder of the cache: partial files, what was verified, which files a commit needs.
-# A change of _NEEDED changes the number, for a commit complete by the old rule may lack a file by the new.
-_OWN = "jina-components-1"
+# A change of what is needed changes the number, for a commit complete by the old rule may lack a file by the new.
+_OWN = "jina-components-2"
 
 # Why the hub gave nothing, by the error's class or the first of its bases that is named: the hub client's, and those
 # of the HTTP client that it is built on, which differs between its versions.
@@ -77,9 +79,9 @@ def bundled_path(folder: str) -> Path:
 def find_files(name: str, *, revision: str | None = None, offline: bool = False) -> ModelFiles:
     """Files of a model given by catalog name, local folder or hub id (`owner/name`).
 
-    Of a hub model only JSON, tokenizer files and safetensors are fetched. An interrupted download goes on where it
-    stopped, weights are compared with the SHA-256 that the hub names, and a commit that is complete in the cache is
-    used without asking the hub.
+    Of a hub model only JSON, tokenizer files, safetensors and declared graphs for them are fetched. An interrupted
+    download goes on where it stopped, weights are compared with the SHA-256 that the hub names, and a commit that is
+    complete in the cache is used without asking the hub.
 
     Args:
         name: A folder that exists wins over a hub id of the same spelling.
@@ -128,7 +130,7 @@ def _snapshot(hub_id: str, revision: str, *, offline: bool) -> Path:
     elif not names or _missing(folder, names):
         folder, names = _download(hub_id, revision, store)
     for name in names:
-        if name.endswith(".safetensors"):
+        if name.endswith((".safetensors", ".onnx")):
             _verify(folder / name, store)
         if name.endswith("model.safetensors.index.json"):
             weight_files((folder / name).parent)
@@ -139,8 +141,11 @@ def _snapshot(hub_id: str, revision: str, *, offline: bool) -> Path:
 
 def _needed(names: Iterable[str], modules: Iterable[str]) -> list[str]:
     folders = {PurePosixPath(), *(PurePosixPath(path) for path in modules)}
+    names = set(names)
+    graphs = names.intersection(FILES.values()) if GRAPHS in names else set()
     paths = (PurePosixPath(name) for name in names)
-    return sorted(str(path) for path in paths if path.parent in folders and _NEEDED.fullmatch(path.name))
+    needed = {str(path) for path in paths if path.parent in folders and _NEEDED.fullmatch(path.name)}
+    return sorted(needed | graphs)
 
 
 def _missing(folder: Path, names: Iterable[str]) -> list[str]:

@@ -10,7 +10,7 @@ from jina_components.errors import ModelFilesError
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 # What a model is made of; the rest of a folder (cards, pictures, other formats) changes nothing.
-_SUFFIXES = {".json", ".txt", ".model", ".safetensors"}
+_SUFFIXES = {".json", ".txt", ".model", ".onnx", ".safetensors"}
 
 
 def fingerprint(folder: Path) -> str:

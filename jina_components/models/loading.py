@@ -5,14 +5,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from jina_components.core.names import resolve_name
-from jina_components.errors import ConfigError, ModelFilesError
+from jina_components.errors import ConfigError, JinaComponentsError, ModelFilesError
+from jina_components.models.blend import Blend
 from jina_components.models.calibration import TEXTS
 from jina_components.models.catalog import BY_NAME
 from jina_components.models.embedding import EmbeddingModel, Identity, LocalModel, RemoteModel
 from jina_components.models.endpoint import Endpoint
+from jina_components.models.entailing import EntailmentModel
 from jina_components.models.files import ModelFiles, find_files
 from jina_components.models.fingerprint import fingerprint
 from jina_components.models.labels import RELEVANCE, entailment_columns, read_labels, relevance_column
@@ -20,8 +22,8 @@ from jina_components.models.layout import Layout, Module, read_json, read_layout
 from jina_components.models.maxsim import MaxSimScorer
 from jina_components.models.runner import ModelRunner
 from jina_components.models.scoring import (
+    BiEncoder,
     CrossEncoder,
-    EntailmentModel,
     LateInteraction,
     Limits,
     RemoteScorer,
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
+_Part: TypeAlias = CrossEncoder | LateInteraction | BiEncoder
 
 # Position tables of these families begin after the padding token, so two of their rows are never used.
 _OFFSET_POSITIONS = frozenset({
@@ -43,6 +46,8 @@ _OFFSET_POSITIONS = frozenset({
     "xlm-roberta-xl", "xmod",
 })  # fmt: skip
 PRECISIONS = {name: name for name in ("auto", "float32", "bfloat16", "float16", "int8")}
+# What graphs that a folder ships run on and in.
+_GRAPH_DEVICES, _GRAPH_PRECISIONS = ("auto", "cpu"), ("auto", "float32", "int8")
 # To be raised when a change of ours changes vectors, so that a cache does not mix them.
 _NUMERICS = 1
 # A tokenizer without a limit of its own is saved with a huge one.
@@ -55,8 +60,10 @@ class LoadOptions:
 
     Attributes:
         backend: `auto`, `static`, `torch`, `onnx` or `http`. `auto` takes `http` when there is an endpoint, `static`
-            for a token table, `onnx` for a folder that ships graphs, else `torch`.
-        device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`. `auto` takes CUDA, then MPS, then the CPU.
+            for a token table, `onnx` for a folder that ships graphs, where they run on the device and in the precision
+            asked for (`auto` or `cpu`; `auto`, `float32` or `int8`), else `torch`.
+        device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`. `auto` takes the CPU for a token table and in onnx; in torch
+            CUDA, then MPS, then the CPU.
         endpoint: The server that runs the model.
         revision: Commit, tag or branch on the hub, to override the pinned one.
         offline: Never ask the hub; what is not in its cache is an error.
@@ -111,10 +118,14 @@ def load_embedding_model(name: str, options: LoadOptions, *, identify: bool = Fa
         from jina_components.models.backends.http import HTTPEmbeddingModel
 
         return RemoteModel(HTTPEmbeddingModel(name, options.endpoint))
+    return _load_local(name, options, identify=identify)
+
+
+def _load_local(name: str, options: LoadOptions, *, identify: bool = False) -> LocalModel:
     files, layout = _find(name, options, "embedding")
     layout = _with_pooling(layout)
     revision = files.revision or (fingerprint(files.folder) if identify else "")
-    backend_name = _choose_backend(layout, options.backend)
+    backend_name = _choose_backend(layout, options)
     tokenizer, backend = _EMBEDDING_BACKENDS[backend_name](files, layout, options)
     _log_choice(name, backend_name, backend, options)
     return LocalModel(
@@ -127,7 +138,13 @@ def load_embedding_model(name: str, options: LoadOptions, *, identify: bool = Fa
 
 
 def load_scorer(name: str, options: LoadOptions, limits: Limits) -> Scorer:
-    """Load a sequence-classification folder that scores relevance, or a token table, or speak to an endpoint.
+    """Load a reranking model: a sequence-classification folder, one of another kind by its name, or an endpoint's.
+
+    Args:
+        name: Of the catalog, or the folder or hub id of a sequence-classification checkpoint that scores relevance;
+            with an endpoint, the server's name for it.
+        options: How to load it.
+        limits: Tokens kept of queries and documents.
 
     Raises:
         UnknownNameError, ModelFilesError, MissingDependencyError, ConfigError: it cannot be loaded; says why.
@@ -141,14 +158,50 @@ def load_scorer(name: str, options: LoadOptions, limits: Limits) -> Scorer:
             )
         return RemoteScorer(HTTPReranker(name, options.endpoint))
     spec = BY_NAME.get(name)
-    if spec is not None and spec.kind == "late-interaction":
-        options.refuse("late interaction", "token_budget")
-        files, layout = _find(name, options, "late-interaction")
-        _choose_backend(layout, options.backend)
-        tokenizer, table = _load_static(files, layout, options)
-        return LateInteraction(tokenizer, MaxSimScorer(table), limits)
+    load = _SCORERS.get(spec.kind, _load_cross_encoder) if spec is not None else _load_cross_encoder
+    return load(name, options, limits)
+
+
+def _load_cross_encoder(name: str, options: LoadOptions, limits: Limits) -> CrossEncoder:
     tokenizer, runner, column = _load_pair_model(name, options, relevance_column)
     return CrossEncoder(tokenizer, runner, limits, column)
+
+
+def _load_late_interaction(name: str, options: LoadOptions, limits: Limits) -> LateInteraction:
+    options.refuse("late interaction", "token_budget")
+    files, layout = _find(name, options, "late-interaction")
+    _choose_backend(layout, options)
+    tokenizer, table = _load_static(files, layout, options)
+    return LateInteraction(tokenizer, MaxSimScorer(table), limits)
+
+
+def _load_bi_encoder(name: str, options: LoadOptions, limits: Limits) -> BiEncoder:
+    model = _load_local(name, options)
+    if model.prompt("retrieval.query") or model.prompt("retrieval.passage"):
+        raise ConfigError(f"{name!r} puts prompts before texts, which its cosines here would lack: use one without.")
+    return BiEncoder(model.tokenizer, model.runner, limits)
+
+
+def _load_blend(name: str, options: LoadOptions, limits: Limits) -> Blend:
+    options.refuse("a blend", "revision")
+    spec = BY_NAME[name]
+    # What scores here and now comes last, while the others are at work in their threads.
+    names = sorted(spec.parts, key=lambda part: BY_NAME[part].kind == "late-interaction")
+    parts = [_load_part(name, part, options, limits) for part in names]
+    return Blend(tuple(parts), tuple(spec.parts[part] for part in names), spec.offset)
+
+
+def _load_part(name: str, part: str, options: LoadOptions, limits: Limits) -> _Part:
+    """A part of a blend, with the options that it has a use for (a token table runs in one way) and its context."""
+    kind = BY_NAME[part].kind
+    try:
+        own = LoadOptions(offline=options.offline) if kind == "late-interaction" else options
+        scorer = _PARTS[kind](part, own, limits)
+    except JinaComponentsError as error:
+        raise type(error)(f"{name!r}, of which {part!r} is a part: {error.message}") from error
+    # So that all parts cut documents alike; a cross-encoder's chunks are shorter by the query beside them.
+    scorer.tokenizer.limit(BY_NAME[name].context)
+    return scorer
 
 
 def load_entailment_model(name: str, options: LoadOptions) -> EntailmentModel:
@@ -176,7 +229,7 @@ def _load_pair_model(
         )
     chosen = choose(read_labels(layout.config), name)
     tokenizer = _transformer_tokenizer(layout)
-    backend_name = _choose_backend(layout, options.backend)
+    backend_name = _choose_backend(layout, options)
     backend = _CROSS_ENCODERS[backend_name](tokenizer, layout, options)
     _log_choice(name, backend_name, backend, options)
     return tokenizer, ModelRunner(backend, token_budget=options.token_budget), chosen
@@ -227,13 +280,16 @@ def _find(name: str, options: LoadOptions, kind: ModelKind) -> tuple[ModelFiles,
     return files, read_layout(files.folder)
 
 
-def _choose_backend(layout: Layout, asked: str) -> str:
+def _choose_backend(layout: Layout, options: LoadOptions) -> str:
     """`auto` is the first that can run a model."""
-    transformer = ("onnx", "torch") if layout.ships_graphs else ("torch", "onnx")
+    graphs = layout.ships_graphs and options.device in _GRAPH_DEVICES and options.precision in _GRAPH_PRECISIONS
+    transformer = ("onnx", "torch") if graphs else ("torch", "onnx")
     fitting = ("static",) if layout.is_static else transformer
-    if asked not in ("auto", *fitting):
-        raise ConfigError(f"backend={asked!r} cannot run {layout.folder}: use 'auto' or {' or '.join(fitting)}.")
-    return fitting[0] if asked == "auto" else asked
+    if options.backend not in ("auto", *fitting):
+        raise ConfigError(
+            f"backend={options.backend!r} cannot run {layout.folder}: use 'auto' or {' or '.join(fitting)}."
+        )
+    return fitting[0] if options.backend == "auto" else options.backend
 
 
 def _load_static(files: ModelFiles, layout: Layout, options: LoadOptions) -> tuple[TextTokenizer, StaticBackend]:
@@ -307,6 +363,15 @@ _EMBEDDING_BACKENDS: dict[str, Callable[[ModelFiles, Layout, LoadOptions], tuple
     "static": _load_static,
     "torch": _load_torch,
     "onnx": _load_onnx,
+}
+_SCORERS: dict[ModelKind, Callable[[str, LoadOptions, Limits], Scorer]] = {
+    "late-interaction": _load_late_interaction,
+    "blend": _load_blend,
+}
+_PARTS: dict[ModelKind, Callable[[str, LoadOptions, Limits], _Part]] = {
+    "cross-encoder": _load_cross_encoder,
+    "late-interaction": _load_late_interaction,
+    "embedding": _load_bi_encoder,
 }
 _CROSS_ENCODERS: dict[str, Callable[[TextTokenizer, Layout, LoadOptions], Backend]] = {
     "torch": _torch_cross_encoder,

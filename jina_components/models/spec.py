@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-ModelKind = Literal["embedding", "cross-encoder", "late-interaction"]
+ModelKind = Literal["embedding", "cross-encoder", "late-interaction", "blend"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,8 +15,8 @@ class ModelSpec:
 
     Attributes:
         name: What users write.
-        kind: `embedding` (text to vector), `cross-encoder` (pair to scores, of relevance or of entailment) or
-            `late-interaction` (token vectors compared by MaxSim).
+        kind: `embedding` (text to vector), `cross-encoder` (pair to scores, of relevance or of entailment),
+            `late-interaction` (token vectors compared by MaxSim) or `blend` (scores of several models, summed).
         hub_id: Repository on the hub, or empty for a model that ships with the package.
         revision: Pinned commit of that repository.
         folder: Name of the bundled folder that holds the files, or empty.
@@ -30,6 +30,9 @@ class ModelSpec:
         license: SPDX id of the weights.
         score: What the score of a reranking kind means.
         labels: What a cross-encoder scores, by column as in its config.json; empty for relevance alone.
+        parts: Names of a blend's models and the weights of their scores; an embedder scores by cosine.
+        offset: Added to a blend's sum.
+        bar: Score from which a document is more likely relevant than not, for kinds that score.
     """
 
     name: str
@@ -46,3 +49,11 @@ class ModelSpec:
     license: str
     score: str = ""
     labels: tuple[str, ...] = ()
+    parts: Mapping[str, float] = field(default_factory=dict)
+    offset: float = 0.0
+    bar: float = 0.5
+
+    @property
+    def bundled(self) -> bool:
+        """Whether it ships with the package; blends are of models that do."""
+        return bool(self.folder or self.parts)

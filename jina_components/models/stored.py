@@ -7,7 +7,6 @@ or U8 that holds two: the even column's in the lower half, the odd one's in the 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -31,6 +30,7 @@ WORD_GROUP = 32
 """Columns of the word table that share a scale."""
 # Of the step that just reaches a group's farthest value: a smaller one cuts that and rounds all others more finely.
 _SHRINKS = (1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7)
+_FEW_BITS = ("I8", "U8")
 _LARGEST_HEADER = 100_000_000  # as safetensors has it
 
 Quantized: TypeAlias = "tuple[NDArray[Any], NDArray[np.floating[Any]]]"
@@ -65,7 +65,7 @@ def write_stored(tensors: Mapping[str, FloatArray], path: Path) -> None:
     """
     stored: dict[str, NDArray[Any]] = {}
     for name, tensor in tensors.items():
-        numbers = np.ascontiguousarray(tensor, np.float32)
+        numbers = np.asarray(tensor, np.float32, order="C")
         if not np.isfinite(numbers).all():
             raise ConfigError(f"{name} holds numbers that are not finite: it cannot be stored.")
         quantize = next((form for pattern, form in _FORMS if re.search(pattern, name)), None)
@@ -74,6 +74,17 @@ def write_stored(tensors: Mapping[str, FloatArray], path: Path) -> None:
         else:
             stored[name], stored[name + SCALE] = quantize(numbers)
     save_file(stored, path)
+
+
+def round_words(matrix: FloatArray) -> FloatArray:
+    """A word table as it comes back from where `write_stored` puts it; stored again, it does not change.
+
+    Raises:
+        ConfigError: its columns are no multiple of WORD_GROUP.
+    """
+    values, scale = _int4_groups(np.ascontiguousarray(matrix, np.float32))
+    grouped = _nibbles(values).reshape(*scale.shape, -1) * scale.astype(np.float32)[..., None]
+    return grouped.reshape(matrix.shape)
 
 
 def read_stored(path: Path) -> dict[str, FloatArray]:
@@ -86,17 +97,16 @@ def read_stored(path: Path) -> dict[str, FloatArray]:
         tensors = load_file(path)
     except (OSError, SafetensorError, KeyError, TypeError, AttributeError) as error:  # the last: types numpy lacks
         raise ModelFilesError(f"{path} cannot be read: {error}.") from error
-    scales = {name: tensors.pop(name) for name in list(tensors) if name.endswith(SCALE)}
+    matrices = [name for name in tensors if name + SCALE in tensors]
+    scales = {name: tensors.pop(name + SCALE) for name in matrices}
     numbers = {}
     for name, values in tensors.items():
-        scale = scales.pop(name + SCALE, None)
+        scale = scales.get(name)
         if (scale is not None) != (values.dtype in _VALUES):
             raise ModelFilesError(
                 f"{path}: {name} is {values.dtype} {'with' if scale is not None else 'without'} scales."
             )
         numbers[name] = values.astype(np.float32) if scale is None else _dequantize(path, name, values, scale)
-    if scales:
-        raise ModelFilesError(f"{path} holds {min(scales)} for no tensor.")
     return numbers
 
 
@@ -115,22 +125,13 @@ def read_spans(path: Path) -> dict[str, Span]:
             for name, row in rows.items()
         }
     except (ValueError, LookupError, TypeError, AttributeError) as error:
-        raise ModelFilesError(f"{path} is no safetensors file: {error}.") from error
+        raise ModelFilesError(f"{path} cannot be read: it is no safetensors file ({error}).") from error
 
 
 def is_stored(path: Path) -> bool:
-    """Whether a safetensors file holds scales; raises as `read_spans`."""
-    return any(name.endswith(SCALE) for name in read_spans(path))
-
-
-def layout_digest(path: Path) -> str:
-    """A digest of where a file keeps which tensors, and of its size: equal for files whose bytes mean the same.
-
-    Raises:
-        ModelFilesError: no such file.
-    """
-    header, _ = _read_header(path)
-    return hashlib.sha256(header + str(path.stat().st_size).encode()).hexdigest()
+    """Whether a safetensors file holds a matrix of few bits and its scales; raises as `read_spans`."""
+    spans = read_spans(path)
+    return any(span.dtype in _FEW_BITS and name + SCALE in spans for name, span in spans.items())
 
 
 def _read_header(path: Path) -> tuple[bytes, int]:
@@ -142,13 +143,13 @@ def _read_header(path: Path) -> tuple[bytes, int]:
     except OSError as error:
         raise ModelFilesError(f"{path} cannot be read: {error}.") from error
     if len(header) != length:
-        raise ModelFilesError(f"{path} is no safetensors file, or cut off.")
+        raise ModelFilesError(f"{path} cannot be read: it is no safetensors file, or cut off.")
     return header, 8 + length
 
 
 def _dequantize(path: Path, name: str, values: NDArray[Any], scale: NDArray[Any]) -> FloatArray:
     matrix = _VALUES[values.dtype](values)
-    fits = matrix.ndim == scale.ndim == 2 and len(matrix) == len(scale) and matrix.size
+    fits = matrix.ndim == scale.ndim == 2 and len(matrix) == len(scale) and matrix.size and scale.size
     if not fits or matrix.shape[1] % scale.shape[1]:
         raise ModelFilesError(f"{path}: {name} is {values.shape}, to which scales of {scale.shape} do not fit.")
     grouped = matrix.reshape(*scale.shape, -1) * scale.astype(np.float32)[..., None]

@@ -74,6 +74,10 @@ class TextTokenizer:
         """Number of token ids."""
         return self._tokenizer.get_vocab_size()
 
+    def limit(self, context: int) -> None:
+        """Take no longer sequences than this, special tokens included."""
+        self.context = min(context, self.context or context)
+
     @cached_property
     def _single(self) -> Frame:
         """What the tokenizer puts around a text."""
@@ -104,9 +108,7 @@ class TextTokenizer:
         for index, text in zip(indices, texts, strict=True):
             check_text(text, f"Text {index}", index)
         frame, head = self._single, self._prompt_length(prompt)
-        room = None if self.context is None else self.context - len(frame)
-        if room is not None and room < 1:
-            raise ModelFilesError(f"No text fits the model's context of {self.context} tokens.")
+        room = self._room(frame)
         sequences = []
         for index, ids in zip(indices, self._bare_ids([prompt + text for text in texts], None), strict=True):
             if room is not None and len(ids) > room and not truncate:
@@ -118,6 +120,14 @@ class TextTokenizer:
             sequences.append(frame.around(ids[:room], prompt=head))
         return sequences
 
+    def _room(self, frame: Frame) -> int | None:
+        """Tokens of a text that fit the context; None for any number."""
+        if self.context is None:
+            return None
+        if self.context <= len(frame):
+            raise ModelFilesError(f"No text fits the model's context of {self.context} tokens.")
+        return self.context - len(frame)
+
     def _prompt_length(self, prompt: str) -> int:
         """Tokens before a text that are due to its prompt, as sentence-transformers counts them."""
         if not prompt:
@@ -128,20 +138,22 @@ class TextTokenizer:
     def chunks(
         self, texts: Sequence[str], *, truncate: bool = False, max_length: int | None = None
     ) -> list[list[TokenSequence]]:
-        """Token ids of each text, without special tokens: whole if it fits the context, or else its chunks.
+        """Token ids of each text: whole if it fits the context, or else its chunks.
 
         Args:
             texts: What passes `check_text`.
             truncate: Keep the head of a text over the context, rather than all of it in chunks.
-            max_length: Keep this many tokens of each text; None for all.
+            max_length: Keep this many tokens of each text, special ones not counted; None for all.
 
         Returns:
             For each text its chunks in order, none for a text without tokens. Neighbours share 80 tokens,
             or a quarter of the context if that is less, and the last chunk, which is as long as the others,
             as many more as it takes.
         """
+        frame = self._single
+        room = self._room(frame)
         return [
-            [TokenSequence(part) for part in _split(ids, self.context, truncate=truncate)]
+            [frame.around(part) for part in _split(ids, room, truncate=truncate)]
             for ids in self._bare_ids(texts, max_length)
         ]
 

@@ -204,7 +204,10 @@ def test_every_command_has_help_with_examples(capsys, command):
 
 def test_models_lists_the_catalog(run):
     assert "static-minilm-v1 " in run("models")[1]
-    assert {row["kind"] for row in lines(run("models", "--json")[1])} >= {"embedding", "cross-encoder"}
+    rows = {row["name"]: row for row in lines(run("models", "--json")[1])}
+    assert {row["kind"] for row in rows.values()} >= {"embedding", "cross-encoder"}
+    assert rows["static-minilm-v1"]["files"] == "bundled"
+    assert rows["all-MiniLM-L6-v2"]["files"] == "sentence-transformers/all-MiniLM-L6-v2"
 
 
 def test_files_that_are_gone_leave_the_index(run, docs, tmp_path):
@@ -258,12 +261,13 @@ def test_a_full_output_is_an_error():
 
 @pytest.mark.slow
 def test_fifty_megabytes_are_indexed_and_found(run, tmp_path):
+    fast = "--embedder", "static-minilm-v1"
     line = "The harbour master counts the boats at dawn and writes the number into the book.\n"
     text = line * (50_000_000 // len(line) // 2)
     (tmp_path / "big.txt").write_text(f"{text}The lighthouse keeper is called Ambrose.\n{text}")
-    code, out, err = run("index", tmp_path / "big.txt", "--to", tmp_path / "index")
+    code, out, err = run("index", tmp_path / "big.txt", "--to", tmp_path / "index", *fast)
     assert code == 0, err
-    code, out, _ = run("search", "lighthouse keeper", "--index", tmp_path / "index", "--top-k", 1, "--json")
+    code, out, _ = run("search", "lighthouse keeper", "--index", tmp_path / "index", "--top-k", 1, "--json", *fast)
     assert "Ambrose" in lines(out)[0]["text"]
 
 

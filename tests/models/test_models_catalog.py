@@ -6,7 +6,7 @@ from typing import get_args
 import pytest
 
 from jina_components.embedder import TASKS
-from jina_components.models.catalog import BY_NAME, DEFAULT_EMBEDDER, DEFAULT_ENTAILMENT, DEFAULT_RERANKER, MODELS
+from jina_components.models.catalog import BY_NAME, DEFAULT_EMBEDDER, DEFAULT_RERANKER, MODELS
 from jina_components.models.files import bundled_path
 from jina_components.models.labels import entailment_columns, read_labels
 from jina_components.models.layout import read_json
@@ -19,15 +19,22 @@ def test_names_and_aliases_are_unique():
 
 
 def test_the_defaults_are_bundled():
-    assert BY_NAME[DEFAULT_EMBEDDER].folder
-    assert BY_NAME[DEFAULT_RERANKER].folder
-    assert BY_NAME[DEFAULT_ENTAILMENT].folder
+    assert BY_NAME[DEFAULT_EMBEDDER].bundled
+    assert BY_NAME[DEFAULT_RERANKER].bundled
+
+
+def test_all_bundled_weights_together_are_small():
+    files = [path for path in bundled_path("").rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in files) < 40e6
 
 
 @pytest.mark.parametrize("spec", MODELS, ids=lambda spec: spec.name)
 def test_every_row_is_whole(spec):
     assert spec.kind in get_args(ModelKind)
-    assert bool(spec.folder) != bool(spec.hub_id)
+    assert [bool(spec.folder), bool(spec.hub_id), bool(spec.parts)].count(True) == 1
+    assert bool(spec.parts) == (spec.kind == "blend")
+    assert all(BY_NAME[part].bundled and BY_NAME[part].context >= spec.context for part in spec.parts)
+    assert bool(spec.hub_id) != spec.bundled
     assert re.fullmatch(r"[0-9a-f]{40}" if spec.hub_id else "", spec.revision)
     assert re.fullmatch(r"[\w.-]+/[\w.-]+" if spec.hub_id else "", spec.hub_id)
     assert spec.context > 0
@@ -35,8 +42,6 @@ def test_every_row_is_whole(spec):
     assert all(re.fullmatch(r"[a-z]{2,3}(-\w+)*", tag) for tag in spec.languages)
     assert bool(spec.score) == (spec.kind != "embedding") == (not spec.dimensions)
     if spec.folder:
-        if spec.name == "small-reranker-v1" and not bundled_path(spec.folder).exists():
-            pytest.skip("not trained yet")
         assert (bundled_path(spec.folder) / "model.safetensors").is_file()
 
 
@@ -52,5 +57,5 @@ def test_prompts_and_widths_fit_the_model(spec):
 def test_what_several_labels_are_for(spec):
     assert spec.kind == "cross-encoder"
     assert entailment_columns(spec.labels, spec.name).contradiction is not None
-    if spec.folder and bundled_path(spec.folder).exists():
+    if spec.folder:
         assert read_labels(read_json(bundled_path(spec.folder) / "config.json")) == spec.labels

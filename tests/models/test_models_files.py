@@ -60,7 +60,7 @@ def content(folder):
 
 def test_a_bundled_model():
     files = find_files(DEFAULT_EMBEDDER)
-    assert files.folder == bundled_path("static-minilm-v1")
+    assert files.folder == bundled_path(BY_NAME[DEFAULT_EMBEDDER].folder)
     assert (files.folder / "model.safetensors").is_file()
     assert files.spec is BY_NAME[DEFAULT_EMBEDDER]
     assert files.revision == ""
@@ -82,7 +82,7 @@ def test_a_folder_wins_over_a_hub_id_of_the_same_spelling(tmp_path, monkeypatch)
 def test_no_folder_wins_over_a_bundled_model(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / DEFAULT_EMBEDDER).mkdir()
-    assert find_files(DEFAULT_EMBEDDER).folder == bundled_path("static-minilm-v1")
+    assert find_files(DEFAULT_EMBEDDER).folder == bundled_path(BY_NAME[DEFAULT_EMBEDDER].folder)
 
 
 @pytest.mark.parametrize("name", ["./missing", "/no/such/folder", "~/no-such-folder", "~nobody-here/model"])
@@ -245,8 +245,24 @@ def wait_for_size(path, size):
     return path.stat().st_size
 
 
+def test_graphs_come_with_the_weights_they_are_for(hub):
+    hub.files |= {"model.onnx": b"graph", "model_int8.onnx": b"another", "onnx/model.onnx": b"old", "extra.onnx": b""}
+    assert content(find_files("owner/name").folder) == MODEL
+    hub.files["graphs.json"] = b"{}"
+    hub.commit = "e" * 40
+    wanted = {**MODEL, **{name: hub.files[name] for name in ("graphs.json", "model.onnx", "model_int8.onnx")}}
+    assert content(find_files("owner/name", revision="e" * 40).folder) == wanted
+
+
+def test_a_broken_graph_is_deleted_and_named(hub):
+    hub.files |= {"graphs.json": b"{}", "model.onnx": b"graph", "model_int8.onnx": b"another"}
+    hub.broken = {"model_int8.onnx"}
+    with pytest.raises(ModelFilesError, match="model_int8.onnx of models--owner--name is broken"):
+        find_files("owner/name")
+
+
 def test_a_partial_file_that_cannot_be_gone_on_with(hub, hub_cache):
-    part = hub_cache / "models--owner--name/jina-components-1" / f"{sha256(WEIGHTS)}.part"
+    part = hub_cache / "models--owner--name/jina-components-2" / f"{sha256(WEIGHTS)}.part"
     part.parent.mkdir(parents=True)
     part.write_bytes(WEIGHTS + b"more")
     assert content(find_files("owner/name").folder) == MODEL

@@ -10,7 +10,7 @@ from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
 from jina_components.errors import ConfigError, ModelFilesError
-from jina_components.models.stored import is_stored, layout_digest, read_spans, read_stored, write_stored
+from jina_components.models.stored import is_stored, read_spans, read_stored, write_stored
 
 
 def matrix(rows, groups, seed, zeros, outlier):
@@ -110,23 +110,26 @@ def test_spans_are_where_the_bytes_are(tmp_path):
             assert (array.tobytes(), array.shape) == (content[span.start : span.start + span.length], span.shape)
 
 
-def test_digest_follows_the_layout_and_not_the_values(tmp_path):
-    digests = []
-    for number, rows in enumerate((3, 3, 4)):
-        path = tmp_path / f"{number}.safetensors"
-        write_stored({LINEAR: np.full((rows, 32), number + 1, np.float32)}, path)
-        digests.append(layout_digest(path))
-    assert digests[0] == digests[1] != digests[2]
+def test_a_number_that_is_called_a_scale(tmp_path):
+    path = tmp_path / "model.safetensors"
+    plain = {LINEAR: np.eye(3, 32, dtype=np.float32), "logit_scale": np.array(2.5, np.float32)}
+    save_file(plain, path)
+    assert not is_stored(path)
+    write_stored(plain, path)
+    assert is_stored(path)
+    tensors = read_stored(path)
+    np.testing.assert_array_equal(tensors["logit_scale"], plain["logit_scale"])
+    assert tensors["logit_scale"].shape == ()
 
 
 @pytest.mark.parametrize(
     ("tensors", "message"),
     [
         ({"x.weight": np.zeros((2, 4), np.int8)}, "x.weight is int8 without scales"),
-        ({"x.weight_scale": np.ones((2, 1), np.float32)}, "x.weight_scale for no tensor"),
         ({"x.weight": np.zeros((2, 4), np.float32), "x.weight_scale": np.ones((2, 1), np.float32)}, "with scales"),
         ({"x.weight": np.zeros((2, 4), np.int8), "x.weight_scale": np.ones((3, 1), np.float32)}, "do not fit"),
         ({"x.weight": np.zeros((2, 4), np.int8), "x.weight_scale": np.ones((2, 3), np.float32)}, "do not fit"),
+        ({"x.weight": np.zeros((2, 4), np.int8), "x.weight_scale": np.ones((2, 0), np.float32)}, "do not fit"),
         ({"x.weight": np.zeros((2, 4), np.int8), "x.weight_scale": np.ones(2, np.float32)}, "do not fit"),
     ],
 )
@@ -146,7 +149,7 @@ def test_no_safetensors(tmp_path, content):
 
 
 def test_no_file(tmp_path):
-    for read in (read_stored, read_spans, layout_digest):
+    for read in (read_stored, read_spans, is_stored):
         with pytest.raises(ModelFilesError, match="cannot be read"):
             read(tmp_path / "model.safetensors")
 

@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 import numpy as np
 import torch
 
+from jina_components.errors import ConfigError
 from jina_components.models.sequences import TokenSequence
 
 T = TypeVar("T")
@@ -44,7 +45,9 @@ class Batches(Generic[T]):
 
     def _drawn(self, number: int) -> list[list[T]]:
         items = self._epoch(number)
-        random = np.random.default_rng([self._seed, number])
+        if not items:
+            raise ConfigError("There is nothing to train on: the sources gave no text.")
+        random = np.random.default_rng([self._seed, number, 2])  # no stream that the items were made with
         order = random.permutation(len(items)).tolist()
         mean = max(1.0, float(np.mean([self._length(item) for item in items])))
         share = max(1, int(_SORTED * self._budget / mean))

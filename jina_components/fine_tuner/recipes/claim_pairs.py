@@ -12,10 +12,11 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from jina_components.fine_tuner.recipes.held_back import fever_pairs, place, squad_questions
+from jina_components.fine_tuner.recipes.held_back import fever_pairs, is_held_back, place
 from jina_components.fine_tuner.recipes.jsonl import read_jsonl
 
 ENTAILMENT, NEUTRAL, CONTRADICTION, NOT_ENTAILMENT = "entailment", "neutral", "contradiction", "not_entailment"
@@ -42,12 +43,12 @@ _OPPOSITES = (
     "increase decrease", "increases decreases", "increased decreased", "more less", "higher lower", "high low",
     "before after", "first last", "largest smallest", "larger smaller", "north south", "east west", "northern southern",
     "eastern western", "always never", "all none", "many few", "most least", "early late", "earlier later", "old young",
-    "older younger", "won lost", "winning losing", "positive negative", "male female", "king queen", "father mother",
+    "older younger", "won lost", "positive negative", "male female", "king queen", "father mother",
     "brother sister", "son daughter", "husband wife", "begins ends", "began ended", "born died", "inside outside",
-    "above below", "upper lower", "left right", "best worst", "better worse", "long short", "longer shorter",
-    "public private", "common rare", "strong weak", "success failure", "allowed forbidden", "gain loss", "hot cold",
-    "rich poor", "major minor", "reduce raise", "reduced raised", "reduces raises", "benign malignant", "acute chronic",
-    "with without", "over under", "accepted rejected", "buy sell", "bought sold", "rise fall", "rose fell",
+    "above below", "upper lower", "best worst", "better worse", "long short", "longer shorter",
+    "public private", "common rare", "strong weak", "success failure", "allowed forbidden", "gain loss",
+    "rich poor", "reduce raise", "reduced raised", "reduces raises", "benign malignant", "acute chronic",
+    "accepted rejected", "buy sell", "bought sold", "rise fall", "rose fell",
 )  # fmt: skip
 _OPPOSITE = {a: b for pair in _OPPOSITES for a, b in (pair.split(), pair.split()[::-1])}
 _NUMBER = re.compile(r"\b\d[\d,]*(?:\.\d+)?\b")
@@ -124,9 +125,9 @@ def _fever(data: Path, _: np.random.Generator) -> Iterator[ClaimPair]:
 
 def _answers(data: Path, random: np.random.Generator) -> Iterator[ClaimPair]:
     """Claims of SQuAD's questions: the answer, another of its kind, or the wrong paragraph."""
-    folder, held_back = data / "retrieval/squad", squad_questions(data)
-    paragraphs = {row["_id"]: row for row in read_jsonl(folder / "train_paras.jsonl.gz")}
-    questions = [row for row in read_jsonl(folder / "train_questions.jsonl.gz") if row["_id"] not in held_back]
+    folder = data / "retrieval/squad"
+    paragraphs = {row["_id"]: row for row in _squad_paragraphs(data)}
+    questions = [row for row in read_jsonl(folder / "train_questions.jsonl.gz") if row["para"] in paragraphs]
     of_article: dict[str, list[str]] = defaultdict(list)
     alike: dict[tuple[str, object], list[str]] = defaultdict(list)
     for row in paragraphs.values():
@@ -135,7 +136,7 @@ def _answers(data: Path, random: np.random.Generator) -> Iterator[ClaimPair]:
         alike[paragraphs[row["para"]]["title"], _kind(row["answers"][0])].append(row["answers"][0])
     for row in questions:
         answer, home = row["answers"][0], paragraphs[row["para"]]
-        premise = _around(home["text"], answer, random)
+        premise = _around(home["text"], answer, row["text"], random)
         draw = random.random()
         if draw < 0.2:
             other = paragraphs[str(random.choice(of_article[home["title"]]))]
@@ -157,14 +158,21 @@ def _kind(answer: str) -> tuple[bool, bool, int]:
     return any(map(str.isdigit, answer)), answer[:1].isupper(), min(3, len(answer.split()))
 
 
-def _around(text: str, answer: str, random: np.random.Generator) -> str | None:
-    """The sentence that holds the answer, half the time with those beside it."""
-    sentences = _SENTENCE_END.split(text)
-    for at, sentence in enumerate(sentences):
-        if answer in sentence:
-            reach = int(random.integers(0, 2))
-            return " ".join(sentences[max(0, at - reach) : at + reach + 1])
-    return None
+def _around(text: str, answer: str, question: str, random: np.random.Generator) -> str | None:
+    """Of the sentences that hold the answer, that with the most words of the question; at times with its neighbours."""
+    sentences, asked = _SENTENCE_END.split(text), set(question.lower().split())
+    holding = [at for at, sentence in enumerate(sentences) if answer in sentence]
+    if not holding:
+        return None
+    at = max(holding, key=lambda at: len(asked & set(sentences[at].lower().split())))
+    reach = int(random.integers(0, 2))
+    return " ".join(sentences[max(0, at - reach) : at + reach + 1])
+
+
+def _squad_paragraphs(data: Path) -> Iterator[dict[str, Any]]:
+    """Those of articles that are not held back."""
+    rows = read_jsonl(data / "retrieval/squad/train_paras.jsonl.gz")
+    return (row for row in rows if not is_held_back(row["title"]))
 
 
 def _opening(text: str, random: np.random.Generator) -> str:
@@ -175,21 +183,21 @@ def _turned(data: Path, random: np.random.Generator) -> Iterator[ClaimPair]:
     """Sentences beside themselves without an aside, or with a number, a name or a word turned."""
     rows = [(row["_id"], row["text"]) for row in read_jsonl(data / "deepsearch/wiki2_passages/passages.jsonl.gz")]
     rows += [(row["id"], row["a"]) for row in read_jsonl(data / "train/medquad/qa.jsonl.gz")]
-    rows += [(row["_id"], row["text"]) for row in read_jsonl(data / "retrieval/squad/train_paras.jsonl.gz")]
+    rows += [(row["_id"], row["text"]) for row in _squad_paragraphs(data)]
     names = [name for _, text in rows for name in _NAME.findall(text[:400])[:1]]
     for number, text in rows:
         sentences = [s for s in _SENTENCE_END.split(text[:1500]) if 6 <= len(s.split()) <= 50]
         if not sentences:
             continue
         at = int(random.integers(0, len(sentences)))
-        premise, plain = " ".join(sentences[max(0, at - 1) : at + 2]), _ASIDE.sub("", sentences[at])
-        turns = [
-            turn for make in (_other_number, _other_name, _opposite, _negated) if (turn := make(plain, names, random))
-        ]
-        if turns and random.random() < 0.6:
-            yield ClaimPair(f"turned {number}", premise, turns[int(random.integers(0, len(turns)))], CONTRADICTION)
+        premise = " ".join(sentences[max(0, at - 1) : at + 2])
+        plain = _shortened(_ASIDE.sub("", sentences[at]), random)
+        turns = [(claim, label) for turn, label in _TURNS if (claim := turn(plain, names, random))]
+        if turns and random.random() < 0.6:  # which leaves about as many of each
+            claim, label = turns[int(random.integers(0, len(turns)))]
+            yield ClaimPair(f"turned {number}", premise, claim, label)
         else:
-            yield ClaimPair(f"turned {number}", premise, _shortened(plain, random), ENTAILMENT)
+            yield ClaimPair(f"turned {number}", premise, plain, ENTAILMENT)
 
 
 def _shortened(sentence: str, random: np.random.Generator) -> str:
@@ -203,10 +211,12 @@ def _other_number(sentence: str, _: list[str], random: np.random.Generator) -> s
     if not found:
         return None
     one = found[int(random.integers(0, len(found)))]
-    digits = one[0].replace(",", "").partition(".")[0]
-    shift = int(random.integers(1, max(3, min(20, int(digits) // 2 + 2)))) if len(digits) < 10 else 1
-    value = int(digits) + (shift if random.random() < 0.5 or int(digits) <= shift else -shift)
-    return f"{sentence[: one.start()]}{value}{sentence[one.end() :]}"
+    whole, point, rest = one[0].partition(".")
+    value = int(whole.replace(",", ""))
+    shift = int(random.integers(1, max(3, min(20, value // 2 + 2))))
+    other = value + (shift if random.random() < 0.5 or value <= shift else -shift)
+    written = f"{other:,}" if "," in whole else str(other)
+    return f"{sentence[: one.start()]}{written}{point}{rest}{sentence[one.end() :]}"
 
 
 def _other_name(sentence: str, names: list[str], random: np.random.Generator) -> str | None:
@@ -234,6 +244,15 @@ def _negated(sentence: str, _: list[str], random: np.random.Generator) -> str | 
     return f"{sentence[: found.end()]} {word}{sentence[found.end() :]}"
 
 
+# What makes another claim of a sentence, and whether that must be false: another name may be true as well.
+_TURNS: tuple[tuple[Callable[[str, list[str], np.random.Generator], str | None], str], ...] = (
+    (_other_number, CONTRADICTION),
+    (_other_name, NOT_ENTAILMENT),
+    (_opposite, CONTRADICTION),
+    (_negated, CONTRADICTION),
+)
+
+
 def _wordnet(data: Path, random: np.random.Generator) -> Iterator[ClaimPair]:
     """An example of a word, and the same with a synonym or what it is a kind of, or with another of its kind."""
     synsets = {row["id"]: row for row in read_jsonl(data / "train/oewn/synsets.jsonl.gz")}
@@ -259,6 +278,11 @@ def _wordnet(data: Path, random: np.random.Generator) -> Iterator[ClaimPair]:
                 yield ClaimPair(f"oewn {row['id']}", example, re.sub(rf"\b{re.escape(word)}\b", other, example), label)
 
 
+def _covid(data: Path, _: np.random.Generator) -> Iterator[ClaimPair]:
+    for number, row in enumerate(read_jsonl(data / "grounding/covidfact/rte_train.jsonl.gz")):
+        yield ClaimPair(f"covidfact {number}", row["premise"], row["hypothesis"], row["label"])
+
+
 def _similar(data: Path, _: np.random.Generator) -> Iterator[ClaimPair]:
     for number, row in enumerate(read_jsonl(data / "sts/stsb_multi/en_train.jsonl.gz")):
         if row["score"] >= _ALIKE:
@@ -269,6 +293,7 @@ def _similar(data: Path, _: np.random.Generator) -> Iterator[ClaimPair]:
 
 SOURCES = (
     Source("FEVER pairs, without the held-back tenth", "CC BY-SA 3.0", 100_000, _fever, repeats=4),
+    Source("COVID-Fact training pairs", "none stated", 100_000, _covid, repeats=2),
     Source("claims made of SQuAD's questions, without the held-back", "CC BY-SA 4.0", 40_000, _answers),
     Source(
         "sentences of 2WikiMultihopQA, MedQuAD and SQuAD, turned",

@@ -14,8 +14,8 @@ from __future__ import annotations
 
 import argparse
 import logging
-import shutil
 from collections.abc import Callable, Sequence
+from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,6 +35,7 @@ from jina_components.fine_tuner.recipes.static_texts import collect
 from jina_components.models.architectures.bert import read_weights
 from jina_components.models.backends.packed import PackedEncoder, load_packed
 from jina_components.models.sequences import TokenSequence
+from jina_components.models.stored import round_words
 
 if TYPE_CHECKING:
     from jina_components.types import FloatArray
@@ -48,7 +49,10 @@ POOLED = 4.0
 BUDGET = 4096  # tokens of a step
 # Most tokens of a text, and of the few that teach the later positions.
 SHORT, LONG, LONG_SHARE = 128, 256, 0.15
+# Longest input of the student: as many positions as the teacher has, though it is seldom asked for so many.
+CONTEXT = 512
 UNSEEN = 512  # texts kept aside, to see how far the student is
+_SLICE = 10_000  # texts tokenized at once
 AXES = 10_000  # texts that the principal axes are found with
 
 
@@ -69,21 +73,13 @@ class Student(torch.nn.Module):  # type: ignore[misc]  # torch is untyped here
                 module.p = 0.0
         words = self.encoder.embeddings.word_embeddings.weight.requires_grad_(requires_grad=False)
         with torch.no_grad():
-            words.copy_(torch.from_numpy(coarse_words(words.detach().numpy())))
+            words.copy_(torch.from_numpy(round_words(words.detach().numpy())))
 
     def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """The tokens' states, float32, shape [texts, length, hidden]."""
         with torch.autocast(ids.device.type, torch.bfloat16):
             states: torch.Tensor = self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
         return states.float()
-
-
-def coarse_words(words: FloatArray) -> FloatArray:
-    """Word vectors as 4 bits hold them, a scale for every 32 columns: what `stored` writes changes them no more."""
-    groups = words.reshape(len(words), -1, 32)
-    scale = np.abs(groups).max(axis=-1, keepdims=True) / 7
-    scale[scale == 0] = 1
-    return np.asarray((np.rint(groups / scale) * scale).reshape(words.shape), np.float32)
 
 
 def pooled(states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
@@ -121,16 +117,24 @@ def epochs(texts: Sequence[str], tokenizer: Tokenizer, seed: int) -> Callable[[i
     """The token sequences of an epoch: a cut of every text, most of them short."""
 
     def epoch(number: int) -> list[TokenSequence]:
-        found = tokenizer.encode_batch(encoder_texts.cuts(texts, seed + number))
-        random = np.random.default_rng([seed, number])
-        limits = np.where(random.random(len(found)) < LONG_SHARE, LONG, SHORT)
-        ids = [np.array(e.ids, np.int32) for e in found]
+        random = np.random.default_rng([seed, number, 1])  # another stream than that of the cuts
+        rows = encode_texts(tokenizer, encoder_texts.cuts(texts, seed, number))
+        limits = np.where(random.random(len(rows)) < LONG_SHARE, LONG, SHORT)
         return [
-            TokenSequence(row if len(row) <= limit else np.append(row[: limit - 1], row[-1]))
-            for row, limit in zip(ids, limits, strict=True)
+            row if len(row) <= limit else TokenSequence(np.append(row.ids[: limit - 1], row.ids[-1]))
+            for row, limit in zip(rows, limits, strict=True)
         ]
 
     return epoch
+
+
+def encode_texts(tokenizer: Tokenizer, texts: Sequence[str]) -> list[TokenSequence]:
+    """The texts as the model reads them."""
+    return [  # encodings themselves hold a hundred times as much
+        TokenSequence(np.array(encoding.ids, np.int32))
+        for start in range(0, len(texts), _SLICE)
+        for encoding in tokenizer.encode_batch(list(texts[start : start + _SLICE]))
+    ]
 
 
 def vectors_of(
@@ -139,7 +143,7 @@ def vectors_of(
     texts: Sequence[str],
 ) -> FloatArray:
     """Pooled vectors, not normalized, shape [texts, hidden], from what gives states and mask of sequences."""
-    found = [TokenSequence(np.array(encoding.ids, np.int32)) for encoding in tokenizer.encode_batch(list(texts))]
+    found = encode_texts(tokenizer, texts)
     order = sorted(range(len(found)), key=lambda row: len(found[row]))
     parts = [[found[row] for row in order[start : start + 32]] for start in range(0, len(order), 32)]
     with torch.inference_mode():
@@ -153,12 +157,20 @@ def principal_axes(vectors: FloatArray) -> FloatArray:
     return np.asarray(axes[:, ::-1].T, np.float32)
 
 
+def save_tokenizer(folder: Path, to: Path, *, context: int) -> None:
+    """Write the tokenizer of a folder, and the longest input; padding and cutting are left to who runs the model."""
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    tokenizer.save(str(to / "tokenizer.json"), pretty=False)
+    config = {"tokenizer_class": "BertTokenizer", "do_lower_case": True, "model_max_length": context}
+    write_json(to / "tokenizer_config.json", config)
+
+
 def save(student: Student, axes: FloatArray, teacher: Path, to: Path) -> None:
     """Write a sentence-transformers folder, float32."""
     student.encoder.save_pretrained(to)
-    for name in ("tokenizer.json", "tokenizer_config.json", "vocab.txt", "special_tokens_map.json"):
-        if (teacher / name).is_file():
-            shutil.copyfile(teacher / name, to / name)
+    save_tokenizer(teacher, to, context=CONTEXT)
     steps = {
         "1_Pooling": {"word_embedding_dimension": len(axes), "pooling_mode_mean_tokens": True},
         "2_Dense": {
@@ -178,7 +190,7 @@ def save(student: Student, axes: FloatArray, teacher: Path, to: Path) -> None:
         for i, (path, kind) in enumerate(kinds.items())
     ]
     write_json(to / "modules.json", modules)
-    write_json(to / "sentence_bert_config.json", {"max_seq_length": LONG, "do_lower_case": False})
+    write_json(to / "sentence_bert_config.json", {"max_seq_length": CONTEXT, "do_lower_case": False})
 
 
 def distill(
@@ -216,7 +228,9 @@ def distill(
     tokenizer.enable_truncation(LONG)
     texts = collect(data, encoder_texts.SOURCES, seed)
     unseen, texts = texts[:UNSEEN], texts[UNSEEN:]
-    log.info("%d texts", len(texts))
+    work.mkdir(parents=True, exist_ok=True)
+    write_json(work / "trained_on.json", trained_on(texts))
+    log.info("%d texts; their digests are in %s", len(texts), work / "trained_on.json")
     guide, student = load_teacher(folder, device), Student(folder, layers).to(device)
     batches = Batches(epochs(texts, tokenizer, seed), len, budget=BUDGET, seed=seed)
     dev = DevSets.load(data, queries=25)
@@ -238,8 +252,17 @@ def distill(
         return {"cosine": float((encode(unseen) * goal).sum(axis=1).mean()), **dev.embedding(encode)}
 
     plan = training.Plan(steps=steps, rate=rate)
-    training.train(student, lambda step: losses(student, guide, batches(step)), plan, work, measure=measure)
+    settings = {"layers": list(layers), "seed": seed, "texts": len(texts)}
+    training.train(
+        student, lambda step: losses(student, guide, batches(step)), plan, work, settings=settings, measure=measure
+    )
     save(student, principal_axes(vectors_of(guided, tokenizer, texts[:AXES])), folder, to)
+
+
+def trained_on(texts: Sequence[str]) -> dict[str, list[str]]:
+    """The sources, and a digest of each text, which most have no id for."""
+    names = [source.name for source in encoder_texts.SOURCES]
+    return {"sources": names, "texts": [blake2b(text.encode(), digest_size=8).hexdigest() for text in texts]}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from jina_components.fine_tuner.recipes.held_back import squad_questions
+from jina_components.fine_tuner.recipes.held_back import fever_pairs
 from jina_components.fine_tuner.recipes.jsonl import read_jsonl
 from jina_components.fine_tuner.recipes.static_texts import SOURCES as TABLE_SOURCES
 from jina_components.fine_tuner.recipes.static_texts import Source
@@ -19,15 +20,11 @@ _SENTENCES, _WORDS = 0.35, 0.15
 _MOST_WORDS = 12
 
 
-def _squad_questions(data: Path) -> Iterator[str]:
-    held_back = squad_questions(data)
-    rows = read_jsonl(data / "retrieval/squad/train_questions.jsonl.gz")
-    return (row["text"] for row in rows if row["_id"] not in held_back)
-
-
 def _fever(data: Path) -> Iterator[str]:
+    held_back = fever_pairs(data)
     for row in read_jsonl(data / "grounding/fever_pairs/fever_dev_pairs.jsonl.gz"):
-        yield from (row["premise"], row["hypothesis"])
+        if row["hypothesis"] not in held_back:
+            yield from (row["premise"], row["hypothesis"])
 
 
 def _scifact(data: Path) -> Iterator[str]:
@@ -48,13 +45,9 @@ def _tables(data: Path) -> Iterator[str]:
     return (row["statement"] for row in read_jsonl(data / "grounding/tabfact_val/statements.jsonl.gz"))
 
 
-# The questions of the table's sources are all of SQuAD's; here some are held back, and every source is taken whole.
-_KEPT = ("SQuAD 1.1 training paragraphs", "Open English WordNet entries", "MedQuAD questions and answers",
-         "STS benchmark training sentences", "functions of the Python standard library")  # fmt: skip
 SOURCES = (
-    *(Source(source.name, source.licence, 200_000, source.read) for source in TABLE_SOURCES if source.name in _KEPT),
-    Source("SQuAD 1.1 training questions, without the held-back", "CC BY-SA 4.0", 200_000, _squad_questions),
-    Source("FEVER premises and claims", "CC BY-SA 3.0", 200_000, _fever),
+    *(replace(source, limit=200_000) for source in TABLE_SOURCES),  # all of their texts
+    Source("FEVER premises and claims, without the held-back", "CC BY-SA 3.0", 200_000, _fever),
     Source("SciFact abstracts", "ODC-By", 200_000, _scifact),
     Source("2WikiMultihopQA passages", "Apache-2.0", 200_000, _wikipedia),
     Source("CLINC150 training utterances", "CC BY 3.0", 200_000, _intents),
@@ -77,7 +70,7 @@ def _stretch(parts: Sequence[str], random: np.random.Generator, length: int, joi
     return joint.join(parts[start : start + length])
 
 
-def cuts(texts: Iterable[str], seed: int) -> list[str]:
-    """A cut of each text, the same for the same seed."""
-    random = np.random.default_rng(seed)
+def cuts(texts: Iterable[str], seed: int, epoch: int) -> list[str]:
+    """A cut of each text, the same for the same seed and epoch."""
+    random = np.random.default_rng([seed, epoch])
     return [cut(text, random) for text in texts]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from jina_components.embedder import Embedder
+from jina_components.errors import ConfigError
 from jina_components.fine_tuner.recipes.held_back import place
 from jina_components.fine_tuner.recipes.quality.metrics import NONE
 from jina_components.fine_tuner.recipes.quality.rankings import rank_by_cosine, rank_by_words
@@ -51,18 +52,21 @@ def make_groups(data: Path, sources: Sequence[Source], teacher: str, work: Path,
     """The groups of all sources, kept in `work/groups.jsonl`, where a later run finds them.
 
     Raises:
-        ConfigError: a file of a source is missing.
+        ConfigError: a file of a source is missing, or the groups in `work` were made with other settings.
     """
-    path = work / "groups.jsonl"
+    path, settings = work / "groups.jsonl", [[[row.name, row.limit] for row in sources], Path(teacher).name, seed]
     if not path.is_file():
         work.mkdir(parents=True, exist_ok=True)
         draft = path.with_suffix(".draft")
         with draft.open("w", encoding="utf-8") as lines:
+            lines.write(json.dumps(settings) + "\n")
             for source in sources:
                 for group in _groups(source, data, teacher, work, seed):
                     lines.write(json.dumps([group.source, group.id, group.query, group.passages, group.cosines]) + "\n")
         draft.replace(path)
     with path.open(encoding="utf-8") as lines:
+        if (made_with := json.loads(next(lines))) != settings:
+            raise ConfigError(f"{path} was made with {made_with}, not {settings}: give another folder, or delete it.")
         return [Group(*json.loads(line)) for line in lines]
 
 
@@ -74,8 +78,9 @@ def _groups(source: Source, data: Path, teacher: str, work: Path, seed: int) -> 
     random = np.random.default_rng(seed)
     picked = [_picked(corpus, corpus.queries[i][1], row, random) for i, row in zip(ids, rows, strict=True)]
     used = sorted({position for positions in picked for position in positions})
-    with Embedder(teacher, precision="int8", truncate=True, cache=work / "teacher") as embedder:
-        queries = embedder.embed_documents([corpus.queries[i][0] for i in ids], show_progress=True)
+    with Embedder(teacher, truncate=True, cache=work / "teacher") as embedder:
+        asked = [corpus.queries[i][0] for i in ids]
+        queries = embedder.embed(asked, task="retrieval.query", show_progress=True).vectors
         passages = embedder.embed_documents([corpus.passages[position] for position in used], show_progress=True)
     at = {position: row for row, position in enumerate(used)}
     groups = []
@@ -96,14 +101,19 @@ def _candidates(corpus: Corpus, queries: list[str]) -> list[tuple[list[int], lis
     return [(w.tolist(), m.tolist()) for w, m in zip(by_words, by_meaning, strict=True)]
 
 
-def _picked(corpus: Corpus, answer: int, found: tuple[list[int], list[int]], random: np.random.Generator) -> list[int]:
-    """The answer, and negatives drawn from either ranking; those near its top are drawn more often."""
-    own = corpus.documents[answer]
-    picked = [answer]
+def _picked(
+    corpus: Corpus, answers: Sequence[int], found: tuple[list[int], list[int]], random: np.random.Generator
+) -> list[int]:
+    """The first answer, and negatives drawn from either ranking; those near its top are drawn more often."""
+    own = {corpus.documents[answer] for answer in answers}
+    known = {corpus.passages[answer] for answer in answers}  # the same words may stand in another document too
+    picked = [answers[0]]
     for ranking, count in zip(found, (_BY_WORDS, _BY_MEANING), strict=True):
-        others = [p for p in ranking if p != NONE and corpus.documents[p] != own and p not in picked]
-        weights = 1 / np.sqrt(np.arange(1, len(others) + 1))
-        if others:
-            drawn = random.choice(len(others), min(count, len(others)), replace=False, p=weights / weights.sum())
-            picked += [others[i] for i in sorted(drawn.tolist())]
+        others = {corpus.passages[p]: p for p in reversed(ranking) if p != NONE and corpus.documents[p] not in own}
+        left = [p for text, p in reversed(others.items()) if text not in known]
+        weights = 1 / np.sqrt(np.arange(1, len(left) + 1))
+        if left:
+            drawn = random.choice(len(left), min(count, len(left)), replace=False, p=weights / weights.sum())
+            picked += [left[i] for i in sorted(drawn.tolist())]
+            known.update(corpus.passages[p] for p in picked)
     return picked

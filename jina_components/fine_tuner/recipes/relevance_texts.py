@@ -5,11 +5,11 @@ from __future__ import annotations
 import ast
 import re
 import sysconfig
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from jina_components.fine_tuner.recipes.held_back import fever_pairs, place, squad_questions
+from jina_components.fine_tuner.recipes.held_back import fever_pairs, is_held_back, place
 from jina_components.fine_tuner.recipes.jsonl import read_jsonl
 
 # Words of a passage; a quarter of the documents is cut into longer ones.
@@ -25,12 +25,12 @@ class Corpus:
     Attributes:
         passages: Texts.
         documents: Which document each is a part of.
-        queries: By id: the text, and the position of a passage that answers it.
+        queries: By id: the text, and the positions of passages that answer it; the first is learned from.
     """
 
     passages: list[str] = field(default_factory=list)
     documents: list[str] = field(default_factory=list)
-    queries: dict[str, tuple[str, int]] = field(default_factory=dict)
+    queries: dict[str, tuple[str, Sequence[int]]] = field(default_factory=dict)
 
     def add(self, document: str, text: str, *, most: int | None = None) -> range:
         """The positions of a document's passages, `most` at most."""
@@ -63,13 +63,15 @@ class Source:
 
 
 def _squad(data: Path) -> Corpus:
-    folder, held_back, corpus = data / "retrieval/squad", squad_questions(data), Corpus()
-    parts = {row["_id"]: corpus.add(row["_id"], row["text"]) for row in read_jsonl(folder / "train_paras.jsonl.gz")}
+    folder, corpus = data / "retrieval/squad", Corpus()
+    # What is measured with is no negative either, which a passage without a question of its own would always be.
+    rows = [row for row in read_jsonl(folder / "train_paras.jsonl.gz") if not is_held_back(row["title"])]
+    parts = {row["_id"]: corpus.add(row["_id"], row["text"]) for row in rows}
     for row in read_jsonl(folder / "train_questions.jsonl.gz"):
         # The passage that holds the answer; one that a cut goes through is in none.
-        found = [at for at in parts[row["para"]] if row["answers"][0] in corpus.passages[at]]
-        if row["_id"] not in held_back and found:
-            corpus.queries[row["_id"]] = (row["text"], found[0])
+        found = [at for at in parts.get(row["para"], ()) if row["answers"][0] in corpus.passages[at]]
+        if found:
+            corpus.queries[row["_id"]] = (row["text"], found)
     return corpus
 
 
@@ -77,18 +79,19 @@ def _medquad(data: Path) -> Corpus:
     corpus = Corpus()
     for row in read_jsonl(data / "train/medquad/qa.jsonl.gz"):
         if parts := corpus.add(row["id"], row["a"], most=_PARTS):
-            corpus.queries[row["id"]] = (row["q"], parts[0])
+            corpus.queries[row["id"]] = (row["q"], parts)
     return corpus
 
 
 def _fever(data: Path) -> Corpus:
+    """Claims and their evidence, whether it supports or refutes them."""
     held_back, corpus = fever_pairs(data), Corpus()
-    at: dict[str, int] = {}
+    at: dict[str, range] = {}
     for row in read_jsonl(data / "grounding/fever_pairs/fever_dev_pairs.jsonl.gz"):
-        if row["hypothesis"] not in held_back:
-            premise = row["premise"]
-            position = at[premise] if premise in at else at.setdefault(premise, corpus.add(premise, premise)[0])
-            corpus.queries[row["hypothesis"]] = (row["hypothesis"], position)
+        claim, premise = row["hypothesis"], row["premise"]
+        if claim not in held_back and premise.strip():
+            parts = at[premise] if premise in at else at.setdefault(premise, corpus.add(premise, premise))
+            corpus.queries[claim] = (claim, (*corpus.queries.get(claim, (claim, ()))[1], *parts))
     return corpus
 
 
@@ -96,7 +99,8 @@ def _scifact_titles(data: Path) -> Corpus:
     corpus = Corpus()
     for row in read_jsonl(data / "retrieval/scifact/corpus.jsonl.gz"):
         if parts := corpus.add(row["_id"], row["text"]):
-            corpus.queries[row["_id"]] = (row["title"], parts[int(place(f"part {row['_id']}") * len(parts))])
+            taken = parts[int(place(f"part {row['_id']}") * len(parts))]
+            corpus.queries[row["_id"]] = (row["title"], [taken, *parts])
     return corpus
 
 
@@ -104,11 +108,11 @@ def _wordnet(data: Path) -> Corpus:
     """An example of a word's use, or the word itself, and its definition."""
     corpus = Corpus()
     for row in read_jsonl(data / "train/oewn/synsets.jsonl.gz"):
-        position = corpus.add(row["id"], f"{', '.join(row['members'])}: {'; '.join(row['def'])}")[0]
+        parts = corpus.add(row["id"], f"{', '.join(row['members'])}: {'; '.join(row['def'])}")
         if row["ex"] and place(f"query {row['id']}") < 0.5:
-            corpus.queries[row["id"]] = (row["ex"][0], position)
+            corpus.queries[row["id"]] = (row["ex"][0], parts)
         elif len(row["members"]) > 1:
-            corpus.queries[row["id"]] = (f"what does {row['members'][0]} mean", position)
+            corpus.queries[row["id"]] = (f"what does {row['members'][0]} mean", parts)
     return corpus
 
 
@@ -120,16 +124,16 @@ def _sentences(data: Path) -> Corpus:
         taken = int(place(row["_id"]) * len(sentences))
         rest = " ".join(s for i, s in enumerate(sentences) if i != taken)
         if len(sentences) > 1:
-            corpus.queries[row["_id"]] = (sentences[taken], corpus.add(row["_id"], f"{row['title']} {rest}")[0])
+            corpus.queries[row["_id"]] = (sentences[taken], corpus.add(row["_id"], f"{row['title']} {rest}"))
     return corpus
 
 
 def _python(_: Path) -> Corpus:
-    """The first line of a function's documentation, and its code."""
+    """The first line of a function's documentation, and its code; they differ by the interpreter's release."""
     corpus = Corpus()
     for name, summary, code in _functions():
         if parts := corpus.add(name, code, most=_PARTS):
-            corpus.queries[name] = (summary, parts[0])
+            corpus.queries[name] = (summary, parts)
     return corpus
 
 

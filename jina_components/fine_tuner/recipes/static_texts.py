@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from jina_components.fine_tuner.recipes.held_back import squad_questions
 from jina_components.fine_tuner.recipes.jsonl import read_jsonl
 
 
@@ -35,7 +36,9 @@ def _squad_paragraphs(data: Path) -> Iterator[str]:
 
 
 def _squad_questions(data: Path) -> Iterator[str]:
-    return (row["text"] for row in read_jsonl(data / "retrieval/squad/train_questions.jsonl.gz"))
+    held_back = squad_questions(data)
+    rows = read_jsonl(data / "retrieval/squad/train_questions.jsonl.gz")
+    return (row["text"] for row in rows if row["_id"] not in held_back)
 
 
 def _wordnet(data: Path) -> Iterator[str]:
@@ -64,7 +67,7 @@ def _python(_: Path) -> Iterator[str]:
 
 SOURCES = (
     Source("SQuAD 1.1 training paragraphs", "CC BY-SA 4.0", 12_000, _squad_paragraphs),
-    Source("SQuAD 1.1 training questions", "CC BY-SA 4.0", 25_000, _squad_questions),
+    Source("SQuAD 1.1 training questions, without the held-back", "CC BY-SA 4.0", 25_000, _squad_questions),
     Source("Open English WordNet entries", "CC BY 4.0", 50_000, _wordnet),
     Source("MedQuAD questions and answers", "CC BY 4.0", 16_000, _medquad),
     Source("STS benchmark training sentences", "CC BY-SA 4.0", 12_000, _stsb),

@@ -14,24 +14,25 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
-from tokenizers import Encoding, Tokenizer
+from tokenizers import Tokenizer
 from torch.nn import functional
 from transformers import BertForSequenceClassification
 
 from jina_components.fine_tuner.recipes import claim_pairs, relevance_texts, training
 from jina_components.fine_tuner.recipes.batches import Batches
 from jina_components.fine_tuner.recipes.claim_pairs import ClaimPair, collect_pairs
-from jina_components.fine_tuner.recipes.distill_encoder import coarse_words
+from jina_components.fine_tuner.recipes.distill_encoder import save_tokenizer
 from jina_components.fine_tuner.recipes.distill_static import write_json
 from jina_components.fine_tuner.recipes.quality.dev import DevSets
 from jina_components.fine_tuner.recipes.relevance_groups import Group, make_groups
+from jina_components.models.sequences import TokenSequence
+from jina_components.models.stored import round_words
 
 if TYPE_CHECKING:
     from jina_components.types import FloatArray
@@ -46,6 +47,7 @@ GROUP_BUDGET, CLAIM_BUDGET = 1536, 3072
 LABEL_SHARE, TEMPERATURE = 0.6, 0.05
 # Weight of the loss that gives a score a meaning of its own: the answer's towards 1, the others' towards 0.
 POINTWISE = 0.2
+_SLICE = 10_000  # pairs tokenized at once
 
 
 class Pairs(NamedTuple):
@@ -71,9 +73,12 @@ class Judge(torch.nn.Module):  # type: ignore[misc]  # torch is untyped here
             num_labels=len(LABELS),
             use_safetensors=True,
         )
+        for module in self.model.modules():
+            if isinstance(module, torch.nn.Dropout):
+                module.p = 0.0  # what it draws would not be the same in a run that is resumed
         words = self.model.bert.embeddings.word_embeddings.weight.requires_grad_(requires_grad=False)
         with torch.no_grad():
-            words.copy_(torch.from_numpy(coarse_words(words.numpy())))
+            words.copy_(torch.from_numpy(round_words(words.numpy())))
 
     def forward(self, pairs: Pairs) -> torch.Tensor:
         """Logits, float32, shape [pairs, labels]."""
@@ -84,7 +89,7 @@ class Judge(torch.nn.Module):  # type: ignore[misc]  # torch is untyped here
         return logits.float()
 
 
-def group_loss(judge: Judge, groups: Sequence[tuple[Group, list[Encoding]]]) -> training.Losses:
+def group_loss(judge: Judge, groups: Sequence[tuple[Group, list[TokenSequence]]]) -> training.Losses:
     """Listwise against label and teacher, and pointwise against the label."""
     device = next(judge.parameters()).device
     logits = judge(_pad([pair for _, pairs in groups for pair in pairs], device))[:, 0].reshape(len(groups), -1)
@@ -96,7 +101,7 @@ def group_loss(judge: Judge, groups: Sequence[tuple[Group, list[Encoding]]]) -> 
     return {"rank": rank, "point": POINTWISE * functional.binary_cross_entropy_with_logits(logits, answers)}
 
 
-def claim_loss(judge: Judge, claims: Sequence[tuple[ClaimPair, Encoding]]) -> training.Losses:
+def claim_loss(judge: Judge, claims: Sequence[tuple[ClaimPair, TokenSequence]]) -> training.Losses:
     """Cross-entropy of the outcome; `not_entailment` is satisfied by neutral and contradiction together."""
     device = next(judge.parameters()).device
     chances = functional.log_softmax(judge(_pad([pair for _, pair in claims], device))[:, 1:], dim=1)
@@ -106,10 +111,12 @@ def claim_loss(judge: Judge, claims: Sequence[tuple[ClaimPair, Encoding]]) -> tr
     return {"claims": functional.nll_loss(chances, wanted)}
 
 
-def _pad(pairs: Sequence[Encoding], device: torch.device) -> Pairs:
-    arrays = np.zeros((3, len(pairs), max(len(pair.ids) for pair in pairs)), np.int64)
+def _pad(pairs: Sequence[TokenSequence], device: torch.device) -> Pairs:
+    ids, types, mask = arrays = np.zeros((3, len(pairs), max(map(len, pairs))), np.int64)
     for row, pair in enumerate(pairs):
-        arrays[:, row, : len(pair.ids)] = pair.ids, pair.type_ids, pair.attention_mask
+        ids[row, : len(pair)] = pair.ids
+        types[row, : len(pair)] = 0 if pair.type_ids is None else pair.type_ids
+        mask[row, : len(pair)] = 1
     return Pairs(*torch.from_numpy(arrays).to(device))
 
 
@@ -121,10 +128,19 @@ def pair_tokenizer(folder: Path) -> Tokenizer:
     return tokenizer
 
 
+def encode_pairs(tokenizer: Tokenizer, pairs: Sequence[tuple[str, str]]) -> list[TokenSequence]:
+    """The pairs as the model reads them."""
+    return [  # encodings themselves hold a hundred times as much
+        TokenSequence(np.array(encoding.ids, np.int32), np.array(encoding.type_ids, np.int32))
+        for start in range(0, len(pairs), _SLICE)
+        for encoding in tokenizer.encode_batch(list(pairs[start : start + _SLICE]))
+    ]
+
+
 def logits_of(judge: Judge, tokenizer: Tokenizer, pairs: Sequence[tuple[str, str]]) -> FloatArray:
     """Logits, shape [pairs, labels]."""
-    found = tokenizer.encode_batch(list(pairs))
-    order = sorted(range(len(found)), key=lambda row: len(found[row].ids))
+    found = encode_pairs(tokenizer, pairs)
+    order = sorted(range(len(found)), key=lambda row: len(found[row]))
     device, rows = next(judge.parameters()).device, np.zeros((len(found), len(LABELS)), np.float32)
     with torch.inference_mode():
         for start in range(0, len(order), 32):
@@ -133,28 +149,32 @@ def logits_of(judge: Judge, tokenizer: Tokenizer, pairs: Sequence[tuple[str, str
     return rows
 
 
-def group_batches(groups: Sequence[Group], tokenizer: Tokenizer, seed: int) -> Batches[tuple[Group, list[Encoding]]]:
+def group_batches(
+    groups: Sequence[Group], tokenizer: Tokenizer, seed: int
+) -> Batches[tuple[Group, list[TokenSequence]]]:
     """Groups of like lengths."""
 
-    def epoch(_: int) -> list[tuple[Group, list[Encoding]]]:
-        pairs = tokenizer.encode_batch([(group.query, passage) for group in groups for passage in group.passages])
+    def epoch(_: int) -> list[tuple[Group, list[TokenSequence]]]:
+        pairs = encode_pairs(tokenizer, [(group.query, passage) for group in groups for passage in group.passages])
         size = len(groups[0].passages)
         return [(group, pairs[row * size : (row + 1) * size]) for row, group in enumerate(groups)]
 
-    def length(item: tuple[Group, list[Encoding]]) -> int:
-        return len(item[1]) * max(len(pair.ids) for pair in item[1])
+    def length(item: tuple[Group, list[TokenSequence]]) -> int:
+        return len(item[1]) * max(map(len, item[1]))
 
     return Batches(epoch, length, budget=GROUP_BUDGET, seed=seed)
 
 
-def claim_batches(claims: Sequence[ClaimPair], tokenizer: Tokenizer, seed: int) -> Batches[tuple[ClaimPair, Encoding]]:
+def claim_batches(
+    claims: Sequence[ClaimPair], tokenizer: Tokenizer, seed: int
+) -> Batches[tuple[ClaimPair, TokenSequence]]:
     """Claims with their premises, of like lengths."""
 
-    def epoch(_: int) -> list[tuple[ClaimPair, Encoding]]:
-        pairs = tokenizer.encode_batch([(claim.premise, claim.claim) for claim in claims])
+    def epoch(_: int) -> list[tuple[ClaimPair, TokenSequence]]:
+        pairs = encode_pairs(tokenizer, [(claim.premise, claim.claim) for claim in claims])
         return list(zip(claims, pairs, strict=True))
 
-    return Batches(epoch, lambda item: len(item[1].ids), budget=CLAIM_BUDGET, seed=seed)
+    return Batches(epoch, lambda item: len(item[1]), budget=CLAIM_BUDGET, seed=seed)
 
 
 def train(
@@ -203,11 +223,10 @@ def train(
         return {**group_loss(judge, by_group(step)), **claim_loss(judge, by_claim(step))}
 
     log.info("BM25: %s", json.dumps(dev.first_stage()))
-    training.train(judge, losses, training.Plan(steps=steps, rate=rate), work, measure=measure)
+    plan, settings = training.Plan(steps=steps, rate=rate), {"seed": seed, "groups": len(groups), "claims": len(claims)}
+    training.train(judge, losses, plan, work, settings=settings, measure=measure)
     judge.model.save_pretrained(to)
-    for name in ("tokenizer.json", "tokenizer_config.json", "vocab.txt", "special_tokens_map.json"):
-        if (encoder / name).is_file():
-            shutil.copyfile(encoder / name, to / name)
+    save_tokenizer(encoder, to, context=CONTEXT)
 
 
 def entailing(logits: FloatArray) -> FloatArray:

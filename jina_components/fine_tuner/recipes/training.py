@@ -12,8 +12,11 @@ from pathlib import Path
 from typing import TypeAlias
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from tqdm.auto import tqdm
+
+from jina_components.errors import ConfigError
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +43,7 @@ class Plan:
     warmup: int = 100
     decay: float = 0.01
     log_every: int = 50
-    save_every: int = 500
+    save_every: int = 250
 
     def rate_at(self, step: int) -> float:
         """The learning rate of a step, counted from 0."""
@@ -56,6 +59,7 @@ def train(
     plan: Plan,
     work: Path,
     *,
+    settings: Mapping[str, object],
     measure: Callable[[], Mapping[str, float]] | None = None,
 ) -> None:
     """Train `module` in place; a run that was interrupted goes on from its last checkpoint in `work`.
@@ -66,11 +70,16 @@ def train(
             resumed run sees what an uninterrupted one would.
         plan: How long and how fast.
         work: Folder of `checkpoint.safetensors` and of `log.jsonl`: losses, rate and dev metrics by step.
+        settings: What a run must have in common with the one it goes on from.
         measure: Dev metrics, taken at every checkpoint.
+
+    Raises:
+        ConfigError: the checkpoint in `work` was made with other settings.
     """
     work.mkdir(parents=True, exist_ok=True)
     optimizer = torch.optim.AdamW(_groups(module, plan.decay), lr=plan.rate, betas=(0.9, 0.98))
-    start = _resume(module, optimizer, work)
+    noted = json.dumps(settings, sort_keys=True)
+    start = _resume(module, optimizer, work, noted)
     module.train()
     sums: dict[str, float] = {}
     clock = time.perf_counter()
@@ -89,7 +98,7 @@ def train(
             seconds, clock, sums = time.perf_counter() - clock, time.perf_counter(), {}
             _note(work, {"step": step + 1, **means, "rate": plan.rate_at(step), "seconds": round(seconds, 1)})
         if (step + 1) % plan.save_every == 0 or step + 1 == plan.steps:
-            _save(module, optimizer, step + 1, work)
+            _save(module, optimizer, step + 1, work, noted)
             if measure is not None:
                 module.eval()
                 _note(work, {"step": step + 1, "dev": {k: round(v, 4) for k, v in measure().items()}})
@@ -115,28 +124,37 @@ def _trained(module: torch.nn.Module) -> dict[str, torch.nn.Parameter]:
     return {name: parameter for name, parameter in module.named_parameters() if parameter.requires_grad}
 
 
-def _save(module: torch.nn.Module, optimizer: torch.optim.Optimizer, step: int, work: Path) -> None:
+def _save(module: torch.nn.Module, optimizer: torch.optim.Optimizer, step: int, work: Path, settings: str) -> None:
     tensors = {"step": torch.tensor(step)}
     for name, parameter in _trained(module).items():
         tensors[f"weights.{name}"] = parameter.detach().contiguous()
         for moment in _MOMENTS:
             tensors[f"{moment}.{name}"] = optimizer.state[parameter][moment].contiguous()
     draft = work / "checkpoint.draft"
-    save_file(tensors, draft)
+    save_file(tensors, draft, {"settings": settings})
     draft.replace(work / "checkpoint.safetensors")
 
 
-def _resume(module: torch.nn.Module, optimizer: torch.optim.Optimizer, work: Path) -> int:
+def _resume(module: torch.nn.Module, optimizer: torch.optim.Optimizer, work: Path, settings: str) -> int:
     """Load the last checkpoint, and say how many steps it has behind it."""
-    path = work / "checkpoint.safetensors"
+    path, log_file = work / "checkpoint.safetensors", work / "log.jsonl"
     if not path.is_file():
+        log_file.unlink(missing_ok=True)
         return 0
+    with safe_open(path, "pt") as file:
+        made_with = (file.metadata() or {}).get("settings")
+    if made_with != settings:
+        raise ConfigError(f"{path} was made with {made_with}, not {settings}: give another folder, or delete it.")
     tensors = load_file(path)
     step = int(tensors["step"])
+    # What a run noted after its last checkpoint is done again.
+    lines = log_file.read_text(encoding="utf-8").splitlines() if log_file.is_file() else []
+    kept = [line for line in lines if json.loads(line)["step"] <= step]
+    log_file.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
     with torch.no_grad():
         for name, parameter in _trained(module).items():
             parameter.copy_(tensors[f"weights.{name}"])
-            state = {moment: tensors[f"{moment}.{name}"] for moment in _MOMENTS}
+            state = {moment: tensors[f"{moment}.{name}"].to(parameter.device) for moment in _MOMENTS}
             optimizer.state[parameter] = {"step": torch.tensor(float(step)), **state}
     log.info("going on from step %d of %s", step, path)
     return step

@@ -107,9 +107,9 @@ FAMILIES: dict[str, Family] = {
         head=("pre_classifier", "relu", "classifier"),
     ),
 }
-# Tensors beside the encoder that pooling over tokens does not use.
+# Tensors beside the encoder that pooling over tokens does not use: heads, or the temperature it was trained at.
 _MAY_CARRY = re.compile(
-    r"^(cls|lm_head|pooler|(pre_)?classifier|vocab_\w+|qa_outputs)(\.|$)|(^|\.)(pooler|position_ids)(\.|$)"
+    r"^(cls|lm_head|pooler|(pre_)?classifier|vocab_\w+|qa_outputs)(\.|$)|^logit_scale$|(^|\.)(pooler|position_ids)(\.|$)"
 )
 ACTIVATIONS: dict[str, tuple[str, str]] = {
     "gelu": ("gelu", "none"),

@@ -34,7 +34,7 @@ from jina_components.errors import (
     MissingDependencyError,
     ModelFilesError,
 )
-from jina_components.models.backends.onnx_graphs import Kind, find_graph, weight_paths
+from jina_components.models.backends.onnx_graphs import Kind, find_graph, relative, weight_paths
 from jina_components.models.fingerprint import sha256
 from jina_components.models.layout import Layout, read_json
 from jina_components.models.sequences import TokenSequence
@@ -46,7 +46,7 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 try:
     import onnxruntime
 except ImportError as error:
-    raise MissingDependencyError("backend='onnx' needs onnxruntime: pip install onnxruntime.") from error
+    raise MissingDependencyError("Graphs need onnxruntime, which the base brings: pip install onnxruntime.") from error
 
 onnxruntime.disable_telemetry_events()
 
@@ -223,21 +223,15 @@ def _key(layout: Layout, kind: Kind) -> str:
     The versions of torch and transformers are not among it: a graph was compared with them when it was made, and runs
     where they are not installed.
     """
-    folders = {layout.transformer.folder, *(module.folder for module in layout.modules)}
-    files = sorted(file for folder in folders for file in folder.glob("*.safetensors"))
     identity = [
         version("jina-components"),
         _REVISION,
         kind,
         layout.config,
-        [(module.type, _relative(module.folder, layout), module.config) for module in layout.modules],
-        [(_relative(file, layout), sha256(file)) for file in files],
+        [(module.type, relative(module.folder, layout), module.config) for module in layout.modules],
+        [(relative(file, layout), sha256(file)) for file in weight_paths(layout)],
     ]
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:32]
-
-
-def _relative(path: Path, layout: Layout) -> str:
-    return path.relative_to(layout.folder).as_posix()
 
 
 def _complete(folder: Path, make: Callable[[Path], None], layout: Layout) -> Path:

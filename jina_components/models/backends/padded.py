@@ -28,11 +28,12 @@ try:
 except ImportError as error:
     raise MissingDependencyError("This model needs transformers: pip install 'jina-components[torch]'.") from error
 
-# Tensors that pooling over tokens does not use: a checkpoint may carry heads beside its encoder, and lack the
-# pooler. Any other unexpected or missing tensor means that the architecture is not the checkpoint's, which
-# transformers would load with random weights.
+# Tensors that pooling over tokens does not use: a checkpoint may carry heads, or the temperature it was trained at,
+# beside its encoder, and lack the pooler. Any other unexpected or missing tensor means that the architecture is not
+# the checkpoint's, which transformers would load with random weights.
 _MAY_CARRY = re.compile(
-    r"^(head|decoder)\.|(^|\.)(pooler|cls|lm_head|(pre_)?classifier|vocab_\w+|predictions|position_ids)(\.|$)"
+    r"^((head|decoder)\.|logit_scale$)"
+    r"|(^|\.)(pooler|cls|lm_head|(pre_)?classifier|vocab_\w+|predictions|position_ids)(\.|$)"
 )
 _MAY_LACK = re.compile(r"(^|\.)(pooler|position_ids)(\.|$)")
 # Families of encoder and decoder that embed with the encoder alone.

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch")
 
+from jina_components.errors import ConfigError  # noqa: E402
 from jina_components.fine_tuner.recipes.batches import Batches, pad  # noqa: E402
 from jina_components.models.sequences import TokenSequence  # noqa: E402
 
@@ -58,3 +59,8 @@ def test_padding():
     ids, mask = pad(sequences, torch.device("cpu"))
     assert ids.tolist() == [[5, 6, 7], [8, 0, 0]]
     assert mask.tolist() == [[1, 1, 1], [1, 0, 0]]
+
+
+def test_nothing_to_train_on_is_said():
+    with pytest.raises(ConfigError, match="nothing to train on"):
+        drawn([], 10, 1)

@@ -6,6 +6,7 @@ import pytest
 from jina_components.fine_tuner.recipes.claim_pairs import (
     CONTRADICTION,
     ENTAILMENT,
+    NOT_ENTAILMENT,
     SOURCES,
     claim_of,
     collect_pairs,
@@ -35,7 +36,7 @@ def test_no_held_back_claim_or_question_is_among_the_pairs(training_data):
     held_back = squad_questions(training_data)
     assert not {pair.claim for pair in pairs} & fever_pairs(training_data)
     assert not {pair.id.removeprefix("squad ") for pair in pairs} & held_back
-    assert {pair.id.split()[0] for pair in pairs} == {"fever", "squad", "turned", "oewn", "stsb"}
+    assert {pair.id.split()[0] for pair in pairs} == {"fever", "squad", "turned", "oewn", "stsb", "covidfact"}
 
 
 def test_pairs_are_the_same_for_the_same_seed(training_data):
@@ -45,7 +46,7 @@ def test_pairs_are_the_same_for_the_same_seed(training_data):
 def test_claims_of_the_right_answer_are_entailed_and_turned_ones_differ(training_data):
     pairs = collect_pairs(training_data, SOURCES, 0)
     turned = [pair for pair in pairs if pair.id.startswith("turned")]
-    assert {pair.label for pair in turned} == {ENTAILMENT, CONTRADICTION}
+    assert {pair.label for pair in turned} == {ENTAILMENT, CONTRADICTION, NOT_ENTAILMENT}
     for pair in turned:
         assert (pair.claim.rstrip(".") in pair.premise) == (pair.label == ENTAILMENT)
 

