@@ -44,7 +44,7 @@ def main() -> None:
     parser.add_argument("--embedder", default=DEFAULT_EMBEDDER)
     parser.add_argument("--reranker", default=DEFAULT_RERANKER)
     parser.add_argument("--seed", type=int, default=11)
-    parser.add_argument("--min-relevance", type=float, nargs="+", default=[BY_NAME[DEFAULT_RERANKER].bar])
+    parser.add_argument("--min-relevance", type=float, nargs="+", help="default: what the catalog has for the reranker")
     options = parser.parse_args()
     folder = options.data / "retrieval" / "squad"
     rows = read_jsonl(folder / "train_paras.jsonl.gz")
@@ -53,10 +53,10 @@ def main() -> None:
     held_back = squad_questions(options.data)
     unseen = [row for row in read_jsonl(folder / "train_questions.jsonl.gz") if row["_id"] in held_back]
     questions = random.Random(options.seed).sample(unseen, options.questions)
-    retriever = Retriever(Embedder(options.embedder))
+    retriever = Retriever(Embedder(options.embedder, truncate=True))
     retriever.add(documents, show_progress=True)
     hiding, reranker = WithoutArticle(retriever), Reranker(options.reranker)
-    for threshold in options.min_relevance:
+    for threshold in options.min_relevance or [BY_NAME[options.reranker].bar]:
         agent = DeepSearchAgent(retriever, reranker=reranker, min_relevance=threshold)
         blind = DeepSearchAgent(hiding, reranker=reranker, min_relevance=threshold)
         answered = correct = first = refused = 0
