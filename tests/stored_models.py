@@ -15,7 +15,7 @@ from sentence_transformers.sentence_transformer.modules import Pooling
 from tiny_checkpoints import FOUR_LABELS, edit_json, save_checkpoint, save_pair_model, save_sentence_transformer
 from torch import nn
 
-from jina_components.fine_tuner.recipes.bundle_graphs import calibration_sequences, write_graphs
+from jina_components.fine_tuner.recipes.graphs.bert import calibration_sequences, write_graphs
 from jina_components.models.stored import write_stored
 
 _LAYER = re.compile(r"encoder\.layer\.(\d+)\.")

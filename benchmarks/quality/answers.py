@@ -17,8 +17,8 @@ from typing import Any
 from tqdm.auto import tqdm
 
 from jina_components import DeepSearchAgent, Document, Embedder, Reranker, Retriever
-from jina_components.fine_tuner.recipes.held_back import squad_questions
-from jina_components.fine_tuner.recipes.jsonl import read_jsonl
+from jina_components.fine_tuner.recipes.data.held_back import squad_questions
+from jina_components.fine_tuner.recipes.data.jsonl import read_jsonl
 from jina_components.models.catalog import BY_NAME, DEFAULT_EMBEDDER, DEFAULT_RERANKER
 from jina_components.types import Ranking
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from safetensors.numpy import load_file
 
-from jina_components.fine_tuner.recipes.bundle_graphs import calibration_sequences, write_graphs
+from jina_components.fine_tuner.recipes.graphs.bert import calibration_sequences, write_graphs
 from jina_components.models.stored import write_stored
 
 WEIGHTS = "model.safetensors"

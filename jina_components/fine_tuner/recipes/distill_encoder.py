@@ -27,11 +27,12 @@ from torch.nn import functional
 from transformers import BertModel
 
 from jina_components.core.vectors import normalize
-from jina_components.fine_tuner.recipes import encoder_texts, training
-from jina_components.fine_tuner.recipes.batches import Batches, pad
-from jina_components.fine_tuner.recipes.distill_static import read_json, teacher_folder, write_json
+from jina_components.fine_tuner.recipes.data import encoder_texts
+from jina_components.fine_tuner.recipes.data.table_texts import collect
 from jina_components.fine_tuner.recipes.quality.dev import DevSets
-from jina_components.fine_tuner.recipes.static_texts import collect
+from jina_components.fine_tuner.recipes.training import loop
+from jina_components.fine_tuner.recipes.training.batches import Batches, pad
+from jina_components.fine_tuner.recipes.training.folders import read_json, save_tokenizer, teacher_folder, write_json
 from jina_components.models.architectures.bert import read_weights
 from jina_components.models.backends.packed import PackedEncoder, load_packed
 from jina_components.models.sequences import TokenSequence
@@ -87,7 +88,7 @@ def pooled(states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     return (states * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
 
 
-def losses(student: Student, teacher: PackedEncoder, sequences: Sequence[TokenSequence]) -> training.Losses:
+def losses(student: Student, teacher: PackedEncoder, sequences: Sequence[TokenSequence]) -> loop.Losses:
     """Distance of the tokens' states, over the teacher's variance, and of their mean, by cosine."""
     ids, mask = pad(sequences, next(student.parameters()).device)
     goal = teacher_states(teacher, sequences, mask)
@@ -155,16 +156,6 @@ def principal_axes(vectors: FloatArray) -> FloatArray:
     """Axes of the second moment, largest first, shape [hidden, hidden]: turning to them changes no cosine."""
     _, axes = np.linalg.eigh(normalize(vectors).astype(np.float64).T @ normalize(vectors))
     return np.asarray(axes[:, ::-1].T, np.float32)
-
-
-def save_tokenizer(folder: Path, to: Path, *, context: int) -> None:
-    """Write the tokenizer of a folder, and the longest input; padding and cutting are left to who runs the model."""
-    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    tokenizer.no_padding()
-    tokenizer.no_truncation()
-    tokenizer.save(str(to / "tokenizer.json"), pretty=False)
-    config = {"tokenizer_class": "BertTokenizer", "do_lower_case": True, "model_max_length": context}
-    write_json(to / "tokenizer_config.json", config)
 
 
 def save(student: Student, axes: FloatArray, teacher: Path, to: Path) -> None:
@@ -251,9 +242,9 @@ def distill(
     def measure() -> dict[str, float]:
         return {"cosine": float((encode(unseen) * goal).sum(axis=1).mean()), **dev.embedding(encode)}
 
-    plan = training.Plan(steps=steps, rate=rate)
+    plan = loop.Plan(steps=steps, rate=rate)
     settings = {"layers": list(layers), "seed": seed, "texts": len(texts)}
-    training.train(
+    loop.train(
         student, lambda step: losses(student, guide, batches(step)), plan, work, settings=settings, measure=measure
     )
     save(student, principal_axes(vectors_of(guided, tokenizer, texts[:AXES])), folder, to)

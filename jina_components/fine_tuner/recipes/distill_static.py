@@ -15,7 +15,7 @@ import json
 import logging
 import re
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,10 +24,12 @@ from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from jina_components.core.vectors import normalize
-from jina_components.errors import ConfigError, ModelFilesError
-from jina_components.fine_tuner.recipes import static_fit, static_quality
-from jina_components.fine_tuner.recipes.static_card import Facts, Teacher, write_card
-from jina_components.fine_tuner.recipes.static_texts import SOURCES, Source, collect
+from jina_components.errors import ConfigError
+from jina_components.fine_tuner.recipes.data.sources import Source
+from jina_components.fine_tuner.recipes.data.table_texts import SOURCES, collect
+from jina_components.fine_tuner.recipes.static import fit, quality
+from jina_components.fine_tuner.recipes.static.card import Facts, Teacher, write_card
+from jina_components.fine_tuner.recipes.training.folders import read_json, teacher_folder
 
 if TYPE_CHECKING:
     from sklearn.decomposition import PCA
@@ -49,7 +51,7 @@ def distill(
     data: Path | None = None,
     seed: int = 0,
     cache: Path | None = None,
-    sources: Sequence[Source] = SOURCES,
+    sources: Sequence[Source[Iterable[str]]] = SOURCES,
 ) -> None:
     """Distils `teacher` into the folder `to`, model card included.
 
@@ -78,8 +80,8 @@ def distill(
         table = token_table(states, fit_basis(states, dimensions))
     origin = Teacher(Path(teacher).name, licence(folder))
     save(to, table, trimmed, origin.name)
-    quality = {} if data is None else static_quality.evaluate(static_quality.static_encoder(to), data)
-    facts = Facts(origin, table.shape, fidelity(table), len(texts), sources if texts else (), quality)
+    measured = {} if data is None else quality.evaluate(quality.static_encoder(to), data)
+    facts = Facts(origin, table.shape, fidelity(table), len(texts), sources if texts else (), measured)
     write_card(to, facts)
 
 
@@ -95,46 +97,10 @@ def fitted_table(
 ) -> FloatArray:
     """The plain table in the space of the teacher's vectors of `texts`, then fitted to them."""
     cache = cache or Path(tempfile.gettempdir()) / "jina-components-distill"
-    sentences = static_fit.sentence_vectors(folder, texts, cache)
+    sentences = fit.sentence_vectors(folder, texts, cache)
     basis = fit_basis(sentences, dimensions)
-    bags = static_fit.token_bags(json.dumps(tokenizer), texts, first=len(RESERVED))
-    return static_fit.fit(token_table(states, basis), bags, project(basis, sentences), seed=seed)
-
-
-def teacher_folder(teacher: str) -> Path:
-    """The teacher's folder, fetched from the Hugging Face hub when `teacher` is not a folder.
-
-    Raises:
-        ModelFilesError: it cannot be fetched, or lacks a file.
-        ConfigError: it pools otherwise than by mean.
-    """
-    folder = Path(teacher)
-    if not folder.is_dir():
-        from huggingface_hub import snapshot_download
-
-        try:
-            folder = Path(snapshot_download(teacher, allow_patterns=["*.json", "*.md", "model.safetensors"]))
-        except (OSError, ValueError) as error:
-            message = f"Teacher {teacher!r} is no folder and cannot be fetched from the hub: {error}"
-            raise ModelFilesError(message) from error
-    for name in ("config.json", "tokenizer.json", "model.safetensors"):
-        if not (folder / name).is_file():
-            raise ModelFilesError(f"Teacher {folder} has no {name}.")
-    pooling = folder / "1_Pooling" / "config.json"
-    if pooling.is_file() and not read_json(pooling).get("pooling_mode_mean_tokens"):
-        raise ConfigError(f"Teacher {folder} does not pool by mean; a mean of token rows cannot follow it.")
-    return folder
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object."""
-    value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return value
-
-
-def write_json(path: Path, value: object) -> None:
-    """Write a file of JSON that people read too."""
-    path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+    bags = fit.token_bags(json.dumps(tokenizer), texts, first=len(RESERVED))
+    return fit.fit(token_table(states, basis), bags, project(basis, sentences), seed=seed)
 
 
 def licence(folder: Path) -> str:

@@ -24,13 +24,13 @@ from tokenizers import Tokenizer
 from torch.nn import functional
 from transformers import BertForSequenceClassification
 
-from jina_components.fine_tuner.recipes import claim_pairs, relevance_texts, training
-from jina_components.fine_tuner.recipes.batches import Batches
-from jina_components.fine_tuner.recipes.claim_pairs import ClaimPair, collect_pairs
-from jina_components.fine_tuner.recipes.distill_encoder import save_tokenizer
-from jina_components.fine_tuner.recipes.distill_static import write_json
+from jina_components.fine_tuner.recipes.data import claim_pairs, relevance_texts
+from jina_components.fine_tuner.recipes.data.claim_pairs import ClaimPair, collect_pairs
+from jina_components.fine_tuner.recipes.data.relevance_groups import Group, make_groups
 from jina_components.fine_tuner.recipes.quality.dev import DevSets
-from jina_components.fine_tuner.recipes.relevance_groups import Group, make_groups
+from jina_components.fine_tuner.recipes.training import loop
+from jina_components.fine_tuner.recipes.training.batches import Batches
+from jina_components.fine_tuner.recipes.training.folders import save_tokenizer, write_json
 from jina_components.models.sequences import TokenSequence
 from jina_components.models.stored import round_words
 
@@ -89,7 +89,7 @@ class Judge(torch.nn.Module):  # type: ignore[misc]  # torch is untyped here
         return logits.float()
 
 
-def group_loss(judge: Judge, groups: Sequence[tuple[Group, list[TokenSequence]]]) -> training.Losses:
+def group_loss(judge: Judge, groups: Sequence[tuple[Group, list[TokenSequence]]]) -> loop.Losses:
     """Listwise against label and teacher, and pointwise against the label."""
     device = next(judge.parameters()).device
     logits = judge(_pad([pair for _, pairs in groups for pair in pairs], device))[:, 0].reshape(len(groups), -1)
@@ -101,7 +101,7 @@ def group_loss(judge: Judge, groups: Sequence[tuple[Group, list[TokenSequence]]]
     return {"rank": rank, "point": POINTWISE * functional.binary_cross_entropy_with_logits(logits, answers)}
 
 
-def claim_loss(judge: Judge, claims: Sequence[tuple[ClaimPair, TokenSequence]]) -> training.Losses:
+def claim_loss(judge: Judge, claims: Sequence[tuple[ClaimPair, TokenSequence]]) -> loop.Losses:
     """Cross-entropy of the outcome; `not_entailment` is satisfied by neutral and contradiction together."""
     device = next(judge.parameters()).device
     chances = functional.log_softmax(judge(_pad([pair for _, pair in claims], device))[:, 1:], dim=1)
@@ -207,7 +207,7 @@ def train(
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     tokenizer = pair_tokenizer(encoder)
     groups = make_groups(data, relevance_texts.SOURCES, teacher, work, seed)
-    claims = collect_pairs(data, claim_pairs.SOURCES, seed)
+    claims = collect_pairs(data, claim_pairs.SOURCES)
     write_json(work / "trained_on.json", trained_on(groups, claims))
     log.info("%d groups, %d claims; their ids are in %s", len(groups), len(claims), work / "trained_on.json")
     judge = Judge(encoder).to(device)
@@ -219,12 +219,12 @@ def train(
         judged = dev.entailment(lambda pairs: entailing(logits_of(judge, tokenizer, pairs)))
         return {**ranked, **judged}
 
-    def losses(step: int) -> training.Losses:
+    def losses(step: int) -> loop.Losses:
         return {**group_loss(judge, by_group(step)), **claim_loss(judge, by_claim(step))}
 
     log.info("BM25: %s", json.dumps(dev.first_stage()))
-    plan, settings = training.Plan(steps=steps, rate=rate), {"seed": seed, "groups": len(groups), "claims": len(claims)}
-    training.train(judge, losses, plan, work, settings=settings, measure=measure)
+    plan, settings = loop.Plan(steps=steps, rate=rate), {"seed": seed, "groups": len(groups), "claims": len(claims)}
+    loop.train(judge, losses, plan, work, settings=settings, measure=measure)
     judge.model.save_pretrained(to)
     save_tokenizer(encoder, to, context=CONTEXT)
 

@@ -9,11 +9,11 @@ import pytest
 from sentence_transformers import SentenceTransformer
 
 from jina_components.embedder import Embedder
+from jina_components.fine_tuner.recipes.data.encoder_texts import SOURCES, cuts
+from jina_components.fine_tuner.recipes.data.held_back import squad_questions
+from jina_components.fine_tuner.recipes.data.jsonl import read_jsonl
+from jina_components.fine_tuner.recipes.data.table_texts import collect
 from jina_components.fine_tuner.recipes.distill_encoder import main, principal_axes
-from jina_components.fine_tuner.recipes.encoder_texts import SOURCES, cuts
-from jina_components.fine_tuner.recipes.held_back import squad_questions
-from jina_components.fine_tuner.recipes.jsonl import read_jsonl
-from jina_components.fine_tuner.recipes.static_texts import collect
 
 TEXTS = ["word1 word2 and word3", "hello world", "word7 word9 word9 word30"]
 

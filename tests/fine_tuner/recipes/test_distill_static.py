@@ -12,9 +12,10 @@ from tiny_teacher import WORDS
 from tokenizers import Tokenizer
 
 from jina_components.errors import ConfigError, ModelFilesError
+from jina_components.fine_tuner.recipes.data.sources import Source
+from jina_components.fine_tuner.recipes.data.table_texts import SOURCES, collect
 from jina_components.fine_tuner.recipes.distill_static import distill, main, quantize
-from jina_components.fine_tuner.recipes.static_quality import static_encoder
-from jina_components.fine_tuner.recipes.static_texts import SOURCES, Source, collect
+from jina_components.fine_tuner.recipes.static.quality import static_encoder
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")

@@ -10,8 +10,9 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from jina_components.entailment import EntailmentScorer  # noqa: E402
-from jina_components.fine_tuner.recipes import claim_pairs, train_cross_encoder  # noqa: E402
-from jina_components.fine_tuner.recipes.held_back import fever_pairs, squad_questions  # noqa: E402
+from jina_components.fine_tuner.recipes import train_cross_encoder  # noqa: E402
+from jina_components.fine_tuner.recipes.data import claim_pairs  # noqa: E402
+from jina_components.fine_tuner.recipes.data.held_back import fever_pairs, squad_questions  # noqa: E402
 from jina_components.fine_tuner.recipes.train_cross_encoder import (  # noqa: E402
     Judge,
     claim_loss,

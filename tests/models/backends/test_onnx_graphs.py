@@ -19,7 +19,7 @@ from tiny_checkpoints import edit_json, random_sequences
 
 from jina_components import Embedder
 from jina_components.errors import BackendError, ConfigError, ModelFilesError
-from jina_components.fine_tuner.recipes.bundle_graphs import calibration_sequences
+from jina_components.fine_tuner.recipes.graphs.bert import calibration_sequences
 from jina_components.models.backends import onnx
 from jina_components.models.backends.onnx import OnnxBackend, load_onnx_cross_encoder, load_onnx_embedding
 from jina_components.models.backends.torch import TorchCrossEncoderBackend, TorchEmbeddingBackend

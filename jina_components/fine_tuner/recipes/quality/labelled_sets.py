@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from jina_components.fine_tuner.recipes.held_back import fever_pairs, place
-from jina_components.fine_tuner.recipes.jsonl import read_jsonl
+from jina_components.fine_tuner.recipes.data.held_back import fever_pairs, place
+from jina_components.fine_tuner.recipes.data.jsonl import read_jsonl
 
 
 @dataclass(frozen=True, slots=True)

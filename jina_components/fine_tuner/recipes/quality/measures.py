@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from jina_components.fine_tuner.recipes.held_back import place
+from jina_components.fine_tuner.recipes.data.held_back import place
 from jina_components.fine_tuner.recipes.quality import metrics
 from jina_components.fine_tuner.recipes.quality.labelled_sets import ClassificationSet, EntailmentSet, SimilaritySet
 from jina_components.fine_tuner.recipes.quality.metrics import Grades

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from jina_components.errors import ConfigError
-from jina_components.fine_tuner.recipes.held_back import place, squad_questions
-from jina_components.fine_tuner.recipes.jsonl import read_jsonl
+from jina_components.fine_tuner.recipes.data.held_back import place, squad_questions
+from jina_components.fine_tuner.recipes.data.jsonl import read_jsonl
 from jina_components.fine_tuner.recipes.quality.metrics import Grades
 
 SQUAD_QUESTIONS = 2000

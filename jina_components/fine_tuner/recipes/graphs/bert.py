@@ -1,6 +1,6 @@
 """Recipe: the ONNX graphs of a small BERT model in the stored form, written over the bytes of its weights.
 
-    python -m jina_components.fine_tuner.recipes.bundle_graphs FOLDER
+    python -m jina_components.fine_tuner.recipes.graphs.bert FOLDER
 
 For an embedder (Transformer, mean Pooling, Dense steps, Normalize) or a cross-encoder. Products of the int8 graph take
 weights as they are stored, and inputs at a scale that calibration texts gave, so that a row depends on nothing beside
@@ -21,7 +21,7 @@ import onnx
 import onnxruntime
 
 from jina_components.errors import ConfigError, ModelFilesError
-from jina_components.fine_tuner.recipes.graph_writer import MICROSOFT, GraphWriter, StoredTensors
+from jina_components.fine_tuner.recipes.graphs.writer import MICROSOFT, GraphWriter, StoredTensors
 from jina_components.models.architectures.bert import ACTIVATIONS, FAMILIES, is_native
 from jina_components.models.backends.onnx_graphs import FILES, relative, write_index
 from jina_components.models.backends.steps import pooling_modes, pools_prompt, sentence_modules

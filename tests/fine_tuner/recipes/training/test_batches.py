@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 torch = pytest.importorskip("torch")
 
 from jina_components.errors import ConfigError  # noqa: E402
-from jina_components.fine_tuner.recipes.batches import Batches, pad  # noqa: E402
+from jina_components.fine_tuner.recipes.training.batches import Batches, pad  # noqa: E402
 from jina_components.models.sequences import TokenSequence  # noqa: E402
 
 LENGTHS = st.lists(st.integers(1, 60), min_size=1, max_size=80)

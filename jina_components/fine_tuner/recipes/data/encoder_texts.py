@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from jina_components.fine_tuner.recipes.held_back import fever_pairs
-from jina_components.fine_tuner.recipes.jsonl import read_jsonl
-from jina_components.fine_tuner.recipes.static_texts import SOURCES as TABLE_SOURCES
-from jina_components.fine_tuner.recipes.static_texts import Source
+from jina_components.fine_tuner.recipes.data.held_back import fever_pairs
+from jina_components.fine_tuner.recipes.data.jsonl import read_jsonl
+from jina_components.fine_tuner.recipes.data.sources import Source
+from jina_components.fine_tuner.recipes.data.table_texts import SOURCES as TABLE_SOURCES
 
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 # Of the cuts of a text: some of its sentences, and some of its words, as short as a query is.
@@ -45,7 +45,7 @@ def _tables(data: Path) -> Iterator[str]:
     return (row["statement"] for row in read_jsonl(data / "grounding/tabfact_val/statements.jsonl.gz"))
 
 
-SOURCES = (
+SOURCES: tuple[Source[Iterable[str]], ...] = (
     *(replace(source, limit=200_000) for source in TABLE_SOURCES),  # all of their texts
     Source("FEVER premises and claims, without the held-back", "CC BY-SA 3.0", 200_000, _fever),
     Source("SciFact abstracts", "ODC-By", 200_000, _scifact),

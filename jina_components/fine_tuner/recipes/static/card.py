@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from jina_components.fine_tuner.recipes.static_texts import Source
+from jina_components.fine_tuner.recipes.data.sources import Source
 
 MEASURES = {
     "scifact": "SciFact, training queries, nDCG@10",
@@ -44,7 +44,7 @@ class Facts:
     shape: tuple[int, int]
     fidelity: tuple[float, float]
     texts: int
-    sources: Sequence[Source]
+    sources: Sequence[Source[Iterable[str]]]
     quality: Mapping[str, float]
 
 

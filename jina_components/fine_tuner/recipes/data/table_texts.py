@@ -4,31 +4,14 @@ from __future__ import annotations
 
 import ast
 import sysconfig
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from jina_components.fine_tuner.recipes.held_back import squad_questions
-from jina_components.fine_tuner.recipes.jsonl import read_jsonl
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Where texts come from.
-
-    Attributes:
-        name: For the model card.
-        licence: Of the texts.
-        limit: Most texts taken, drawn at random.
-        read: The texts, given the data folder.
-    """
-
-    name: str
-    licence: str
-    limit: int
-    read: Callable[[Path], Iterable[str]]
+from jina_components.fine_tuner.recipes.data.held_back import squad_questions
+from jina_components.fine_tuner.recipes.data.jsonl import read_jsonl
+from jina_components.fine_tuner.recipes.data.sources import Source
 
 
 def _squad_paragraphs(data: Path) -> Iterator[str]:
@@ -65,7 +48,7 @@ def _python(_: Path) -> Iterator[str]:
                 yield from (summary, ast.get_source_segment(source, node) or "")
 
 
-SOURCES = (
+SOURCES: tuple[Source[Iterable[str]], ...] = (
     Source("SQuAD 1.1 training paragraphs", "CC BY-SA 4.0", 12_000, _squad_paragraphs),
     Source("SQuAD 1.1 training questions, without the held-back", "CC BY-SA 4.0", 25_000, _squad_questions),
     Source("Open English WordNet entries", "CC BY 4.0", 50_000, _wordnet),
@@ -75,7 +58,7 @@ SOURCES = (
 )
 
 
-def collect(data: Path, sources: Sequence[Source], seed: int) -> list[str]:
+def collect(data: Path, sources: Sequence[Source[Iterable[str]]], seed: int) -> list[str]:
     """Distinct texts of all sources in random order.
 
     Raises:

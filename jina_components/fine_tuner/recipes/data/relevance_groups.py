@@ -13,11 +13,12 @@ import numpy as np
 
 from jina_components.embedder import Embedder
 from jina_components.errors import ConfigError
-from jina_components.fine_tuner.recipes.held_back import place
+from jina_components.fine_tuner.recipes.data.held_back import place
+from jina_components.fine_tuner.recipes.data.relevance_texts import Corpus
+from jina_components.fine_tuner.recipes.data.sources import Source
 from jina_components.fine_tuner.recipes.quality.metrics import NONE
 from jina_components.fine_tuner.recipes.quality.rankings import rank_by_cosine, rank_by_words
 from jina_components.fine_tuner.recipes.quality.retrieval_sets import RetrievalSet
-from jina_components.fine_tuner.recipes.relevance_texts import Corpus, Source
 
 if TYPE_CHECKING:
     from jina_components.types import FloatArray
@@ -48,7 +49,7 @@ class Group:
     cosines: list[float]
 
 
-def make_groups(data: Path, sources: Sequence[Source], teacher: str, work: Path, seed: int) -> list[Group]:
+def make_groups(data: Path, sources: Sequence[Source[Corpus]], teacher: str, work: Path, seed: int) -> list[Group]:
     """The groups of all sources, kept in `work/groups.jsonl`, where a later run finds them.
 
     Raises:
@@ -70,7 +71,7 @@ def make_groups(data: Path, sources: Sequence[Source], teacher: str, work: Path,
         return [Group(*json.loads(line)) for line in lines]
 
 
-def _groups(source: Source, data: Path, teacher: str, work: Path, seed: int) -> list[Group]:
+def _groups(source: Source[Corpus], data: Path, teacher: str, work: Path, seed: int) -> list[Group]:
     corpus = source.read(data)
     ids = sorted((name for name, (query, _) in corpus.queries.items() if query.strip()), key=place)[: source.limit]
     log.info("%s: %d queries, %d passages", source.name, len(ids), len(corpus.passages))

@@ -8,7 +8,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from jina_components.errors import ConfigError  # noqa: E402
-from jina_components.fine_tuner.recipes.training import Plan, train  # noqa: E402
+from jina_components.fine_tuner.recipes.training.loop import Plan, train  # noqa: E402
 
 SETTINGS = {"seed": 0}
 PLAN = Plan(steps=12, rate=0.1, warmup=2, log_every=3, save_every=4)

@@ -7,9 +7,9 @@ import pytest
 
 from jina_components.embedder import Embedder
 from jina_components.errors import ConfigError
-from jina_components.fine_tuner.recipes.held_back import fever_pairs, squad_questions
-from jina_components.fine_tuner.recipes.relevance_groups import make_groups
-from jina_components.fine_tuner.recipes.relevance_texts import SOURCES, Corpus
+from jina_components.fine_tuner.recipes.data.held_back import fever_pairs, squad_questions
+from jina_components.fine_tuner.recipes.data.relevance_groups import make_groups
+from jina_components.fine_tuner.recipes.data.relevance_texts import SOURCES, Corpus
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from jina_components.fine_tuner.recipes.jsonl import read_jsonl
+from jina_components.fine_tuner.recipes.data.jsonl import read_jsonl
 
 SHARE = 0.1
 _FEVER_TEXTS = ("premise", "hypothesis")

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jina_components.errors import ConfigError
-from jina_components.fine_tuner.recipes.held_back import fever_pairs, is_held_back, place, squad_questions
-from jina_components.fine_tuner.recipes.jsonl import read_jsonl
+from jina_components.fine_tuner.recipes.data.held_back import fever_pairs, is_held_back, place, squad_questions
+from jina_components.fine_tuner.recipes.data.jsonl import read_jsonl
 from jina_components.fine_tuner.recipes.quality.labelled_sets import load_entailment
 from jina_components.fine_tuner.recipes.quality.retrieval_sets import load_set
 

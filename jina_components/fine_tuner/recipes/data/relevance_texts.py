@@ -5,12 +5,13 @@ from __future__ import annotations
 import ast
 import re
 import sysconfig
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from jina_components.fine_tuner.recipes.held_back import fever_pairs, is_held_back, place
-from jina_components.fine_tuner.recipes.jsonl import read_jsonl
+from jina_components.fine_tuner.recipes.data.held_back import fever_pairs, is_held_back, place
+from jina_components.fine_tuner.recipes.data.jsonl import read_jsonl
+from jina_components.fine_tuner.recipes.data.sources import Source
 
 # Words of a passage; a quarter of the documents is cut into longer ones.
 _WORDS, _MORE_WORDS, _MORE = 100, 200, 0.25
@@ -43,23 +44,6 @@ class Corpus:
         self.passages += parts
         self.documents += [document] * len(parts)
         return range(first, len(self.passages))
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Where queries come from.
-
-    Attributes:
-        name: For the log and the model card.
-        licence: Of the texts.
-        limit: Most queries taken, drawn by hash.
-        read: Its corpus, given the data folder.
-    """
-
-    name: str
-    licence: str
-    limit: int
-    read: Callable[[Path], Corpus]
 
 
 def _squad(data: Path) -> Corpus:
@@ -146,7 +130,7 @@ def _functions() -> Iterator[tuple[str, str, str]]:
                 yield f"{path.name}:{node.lineno}", summary, ast.unparse(node)
 
 
-SOURCES = (
+SOURCES: tuple[Source[Corpus], ...] = (
     Source("SQuAD 1.1 training questions, without the held-back", "CC BY-SA 4.0", 10_000, _squad),
     Source("MedQuAD", "CC BY 4.0", 3_000, _medquad),
     Source("FEVER claims, without the held-back", "CC BY-SA 3.0", 3_000, _fever),

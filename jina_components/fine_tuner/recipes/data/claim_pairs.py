@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from jina_components.fine_tuner.recipes.held_back import fever_pairs, is_held_back, place
-from jina_components.fine_tuner.recipes.jsonl import read_jsonl
+from jina_components.fine_tuner.recipes.data.held_back import fever_pairs, is_held_back, place
+from jina_components.fine_tuner.recipes.data.jsonl import read_jsonl
+from jina_components.fine_tuner.recipes.data.sources import Source
 
 ENTAILMENT, NEUTRAL, CONTRADICTION, NOT_ENTAILMENT = "entailment", "neutral", "contradiction", "not_entailment"
 
@@ -55,6 +56,7 @@ _NUMBER = re.compile(r"\b\d[\d,]*(?:\.\d+)?\b")
 _NAME = re.compile(r"(?<=[a-z,;] )(?:[A-Z][\w'-]+)(?: [A-Z][\w'-]+)*")
 _VERB = re.compile(r"\b(is|are|was|were|can|will|has been|have been)\b")
 _ASIDE = re.compile(r"\s*\([^()]*\)")
+_SEED = 0  # of what is drawn
 _ALIKE, _UNLIKE = 4.4, 1.5  # on the scale of the STS benchmark, 0 to 5
 
 
@@ -75,34 +77,15 @@ class ClaimPair:
     label: str
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Where pairs come from.
-
-    Attributes:
-        name: For the log and the model card.
-        licence: Of the texts.
-        limit: Most pairs taken, drawn by hash.
-        read: Its pairs, given the data folder.
-        repeats: How often an epoch holds each of them.
-    """
-
-    name: str
-    licence: str
-    limit: int
-    read: Callable[[Path, np.random.Generator], Iterable[ClaimPair]]
-    repeats: int = 1
-
-
-def collect_pairs(data: Path, sources: Iterable[Source], seed: int) -> list[ClaimPair]:
+def collect_pairs(data: Path, sources: Sequence[Source[Iterable[ClaimPair]]]) -> list[ClaimPair]:
     """The pairs of all sources.
 
     Raises:
         ConfigError: a file of a source is missing.
     """
     pairs: list[ClaimPair] = []
-    for number, source in enumerate(sources):
-        found = sorted(source.read(data, np.random.default_rng([seed, number])), key=lambda pair: place(pair.id))
+    for source in sources:
+        found = sorted(source.read(data), key=lambda pair: place(pair.id))
         pairs += found[: source.limit] * source.repeats
     return pairs
 
@@ -116,15 +99,16 @@ def claim_of(question: str, answer: str) -> str | None:
     return None
 
 
-def _fever(data: Path, _: np.random.Generator) -> Iterator[ClaimPair]:
+def _fever(data: Path) -> Iterator[ClaimPair]:
     held_back = fever_pairs(data)
     for number, row in enumerate(read_jsonl(data / "grounding/fever_pairs/fever_dev_pairs.jsonl.gz")):
         if row["hypothesis"] not in held_back:
             yield ClaimPair(f"fever {number} {row['hypothesis']}", row["premise"], row["hypothesis"], row["label"])
 
 
-def _answers(data: Path, random: np.random.Generator) -> Iterator[ClaimPair]:
+def _answers(data: Path) -> Iterator[ClaimPair]:
     """Claims of SQuAD's questions: the answer, another of its kind, or the wrong paragraph."""
+    random = np.random.default_rng(_SEED)
     folder = data / "retrieval/squad"
     paragraphs = {row["_id"]: row for row in _squad_paragraphs(data)}
     questions = [row for row in read_jsonl(folder / "train_questions.jsonl.gz") if row["para"] in paragraphs]
@@ -179,8 +163,9 @@ def _opening(text: str, random: np.random.Generator) -> str:
     return " ".join(_SENTENCE_END.split(text)[: int(random.integers(1, 4))])
 
 
-def _turned(data: Path, random: np.random.Generator) -> Iterator[ClaimPair]:
+def _turned(data: Path) -> Iterator[ClaimPair]:
     """Sentences beside themselves without an aside, or with a number, a name or a word turned."""
+    random = np.random.default_rng(_SEED)
     rows = [(row["_id"], row["text"]) for row in read_jsonl(data / "deepsearch/wiki2_passages/passages.jsonl.gz")]
     rows += [(row["id"], row["a"]) for row in read_jsonl(data / "train/medquad/qa.jsonl.gz")]
     rows += [(row["_id"], row["text"]) for row in _squad_paragraphs(data)]
@@ -253,8 +238,9 @@ _TURNS: tuple[tuple[Callable[[str, list[str], np.random.Generator], str | None],
 )
 
 
-def _wordnet(data: Path, random: np.random.Generator) -> Iterator[ClaimPair]:
+def _wordnet(data: Path) -> Iterator[ClaimPair]:
     """An example of a word, and the same with a synonym or what it is a kind of, or with another of its kind."""
+    random = np.random.default_rng(_SEED)
     synsets = {row["id"]: row for row in read_jsonl(data / "train/oewn/synsets.jsonl.gz")}
     below: dict[str, list[str]] = defaultdict(list)
     for row in synsets.values():
@@ -278,12 +264,12 @@ def _wordnet(data: Path, random: np.random.Generator) -> Iterator[ClaimPair]:
                 yield ClaimPair(f"oewn {row['id']}", example, re.sub(rf"\b{re.escape(word)}\b", other, example), label)
 
 
-def _covid(data: Path, _: np.random.Generator) -> Iterator[ClaimPair]:
+def _covid(data: Path) -> Iterator[ClaimPair]:
     for number, row in enumerate(read_jsonl(data / "grounding/covidfact/rte_train.jsonl.gz")):
         yield ClaimPair(f"covidfact {number}", row["premise"], row["hypothesis"], row["label"])
 
 
-def _similar(data: Path, _: np.random.Generator) -> Iterator[ClaimPair]:
+def _similar(data: Path) -> Iterator[ClaimPair]:
     for number, row in enumerate(read_jsonl(data / "sts/stsb_multi/en_train.jsonl.gz")):
         if row["score"] >= _ALIKE:
             yield ClaimPair(f"stsb {number}", row["a"], row["b"], ENTAILMENT)
@@ -291,7 +277,7 @@ def _similar(data: Path, _: np.random.Generator) -> Iterator[ClaimPair]:
             yield ClaimPair(f"stsb {number}", row["a"], row["b"], NOT_ENTAILMENT)
 
 
-SOURCES = (
+SOURCES: tuple[Source[Iterable[ClaimPair]], ...] = (
     Source("FEVER pairs, without the held-back tenth", "CC BY-SA 3.0", 100_000, _fever, repeats=4),
     Source("COVID-Fact training pairs", "none stated", 100_000, _covid, repeats=2),
     Source("claims made of SQuAD's questions, without the held-back", "CC BY-SA 4.0", 40_000, _answers),

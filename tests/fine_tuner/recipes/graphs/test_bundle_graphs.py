@@ -13,7 +13,7 @@ from torch import nn
 
 from jina_components import Reranker
 from jina_components.errors import ConfigError, ModelFilesError
-from jina_components.fine_tuner.recipes.bundle_graphs import calibration_sequences, main, write_graphs
+from jina_components.fine_tuner.recipes.graphs.bert import calibration_sequences, main, write_graphs
 from jina_components.models.stored import write_stored
 
 

@@ -1,0 +1,1 @@
+"""What the recipes train on: sources, splits, texts, groups and pairs."""

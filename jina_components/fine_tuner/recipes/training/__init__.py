@@ -1,0 +1,1 @@
+"""How the recipes train: batches, the loop, folders."""
