@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 import transformers
 from safetensors.numpy import save_file
@@ -16,6 +17,8 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules import Transformer
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 
+from jina_components.errors import ConfigError
+from jina_components.models.backends.linear import choose_precision
 from jina_components.models.sequences import TokenSequence
 
 TEXTS = [
@@ -209,3 +212,12 @@ def save_model2vec(folder: Path, words: Sequence[str], **tensors: np.ndarray) ->
     (folder / "config.json").write_text(json.dumps({"model_type": "model2vec", "normalize": False}))
     save_file(tensors, folder / "model.safetensors")
     return folder
+
+
+def skip_what_cannot_run(backend: str, precision: str) -> None:
+    """Skip a test of a precision that torch has no instructions for on this CPU."""
+    if backend == "torch":
+        try:
+            choose_precision(precision, torch.device("cpu"))
+        except ConfigError as error:
+            pytest.skip(str(error))

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import pytest
-import torch
-from tiny_checkpoints import FOUR_LABELS, save_checkpoint, save_pair_model
+from tiny_checkpoints import FOUR_LABELS, save_checkpoint, save_pair_model, skip_what_cannot_run
 
 from jina_components import Embedder, EntailmentScorer, Reranker
-from jina_components.errors import ConfigError
-from jina_components.models.backends.linear import choose_precision
 from jina_components.testing import check_embedder, check_entailment_scorer, check_reranker
 
 pytestmark = pytest.mark.slow
@@ -27,14 +24,6 @@ WAYS = [
 @pytest.fixture(autouse=True)
 def graphs_in_a_folder_of_their_own(tmp_path_factory, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "graphs"))
-
-
-def skip_what_cannot_run(backend, precision):
-    if backend == "torch":
-        try:
-            choose_precision(precision, torch.device("cpu"))
-        except ConfigError as error:
-            pytest.skip(str(error))
 
 
 @pytest.mark.parametrize(("backend", "precision", "tolerance"), WAYS)

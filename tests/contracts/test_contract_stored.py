@@ -8,12 +8,10 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 from stored_models import cut_minilm, store
-from tiny_checkpoints import FOUR_LABELS
+from tiny_checkpoints import FOUR_LABELS, skip_what_cannot_run
 from transformers import AutoConfig, BertForSequenceClassification
 
 from jina_components import Embedder, EntailmentScorer, Reranker
-from jina_components.errors import ConfigError
-from jina_components.models.backends.linear import choose_precision
 from jina_components.testing import check_embedder, check_entailment_scorer, check_reranker
 
 pytestmark = pytest.mark.slow
@@ -47,14 +45,6 @@ def pair_model(tmp_path_factory, minilm_folder):
     for name in ("tokenizer.json", "tokenizer_config.json"):
         shutil.copy(cut / name, folder / name)
     return store(folder)
-
-
-def skip_what_cannot_run(backend, precision):
-    if backend == "torch":
-        try:
-            choose_precision(precision, torch.device("cpu"))
-        except ConfigError as error:
-            pytest.skip(str(error))
 
 
 @pytest.mark.parametrize(("backend", "precision", "tolerance"), WAYS)

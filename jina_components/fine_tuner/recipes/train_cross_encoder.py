@@ -31,6 +31,8 @@ from jina_components.fine_tuner.recipes.quality.dev import DevSets
 from jina_components.fine_tuner.recipes.training import loop
 from jina_components.fine_tuner.recipes.training.batches import Batches
 from jina_components.fine_tuner.recipes.training.folders import save_tokenizer, write_json
+from jina_components.models.entailing import outcome_probabilities
+from jina_components.models.labels import entailment_columns
 from jina_components.models.sequences import TokenSequence
 from jina_components.models.stored import round_words
 
@@ -231,8 +233,7 @@ def train(
 
 def entailing(logits: FloatArray) -> FloatArray:
     """Probability of entailment among the three outcomes."""
-    chances = np.exp(logits[:, 1:] - logits[:, 1:].max(axis=1, keepdims=True))
-    return np.asarray(chances[:, 0] / chances.sum(axis=1), np.float32)
+    return np.asarray(outcome_probabilities(logits, entailment_columns(LABELS, "the model"))[:, 0], np.float32)
 
 
 def trained_on(groups: Sequence[Group], claims: Sequence[ClaimPair]) -> dict[str, list[str]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,8 +12,8 @@ from jina_components.fine_tuner.recipes.data.held_back import fever_pairs
 from jina_components.fine_tuner.recipes.data.jsonl import read_jsonl
 from jina_components.fine_tuner.recipes.data.sources import Source
 from jina_components.fine_tuner.recipes.data.table_texts import SOURCES as TABLE_SOURCES
+from jina_components.fine_tuner.recipes.data.texts import SENTENCE_END
 
-_SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 # Of the cuts of a text: some of its sentences, and some of its words, as short as a query is.
 _SENTENCES, _WORDS = 0.35, 0.15
 _MOST_WORDS = 12
@@ -61,7 +60,7 @@ def cut(text: str, random: np.random.Generator) -> str:
     if draw < _WORDS:
         return _stretch(text.split(), random, int(random.integers(2, _MOST_WORDS + 1)), " ")
     if draw < _WORDS + _SENTENCES:
-        return _stretch(_SENTENCE_END.split(text), random, int(random.integers(1, 4)), " ")
+        return _stretch(SENTENCE_END.split(text), random, int(random.integers(1, 4)), " ")
     return text
 
 

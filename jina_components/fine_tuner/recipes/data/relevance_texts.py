@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import ast
-import re
-import sysconfig
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from jina_components.fine_tuner.recipes.data.held_back import fever_pairs, is_held_back, place
 from jina_components.fine_tuner.recipes.data.jsonl import read_jsonl
 from jina_components.fine_tuner.recipes.data.sources import Source
+from jina_components.fine_tuner.recipes.data.texts import SENTENCE_END, documented_functions
 
 # Words of a passage; a quarter of the documents is cut into longer ones.
 _WORDS, _MORE_WORDS, _MORE = 100, 200, 0.25
 _PARTS = 2  # passages of a long answer or function
-_SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 
 
 @dataclass(slots=True)
@@ -104,7 +102,7 @@ def _sentences(data: Path) -> Corpus:
     """A sentence of a passage, and the passage without it (the inverse cloze task, Lee et al. 2019)."""
     corpus = Corpus()
     for row in read_jsonl(data / "deepsearch/wiki2_passages/passages.jsonl.gz"):
-        sentences = _SENTENCE_END.split(row["text"])
+        sentences = SENTENCE_END.split(row["text"])
         taken = int(place(row["_id"]) * len(sentences))
         rest = " ".join(s for i, s in enumerate(sentences) if i != taken)
         if len(sentences) > 1:
@@ -115,19 +113,14 @@ def _sentences(data: Path) -> Corpus:
 def _python(_: Path) -> Corpus:
     """The first line of a function's documentation, and its code; they differ by the interpreter's release."""
     corpus = Corpus()
-    for name, summary, code in _functions():
-        if parts := corpus.add(name, code, most=_PARTS):
-            corpus.queries[name] = (summary, parts)
+    for function in documented_functions():
+        body = function.tree.body[1:]
+        if not body:
+            continue
+        function.tree.body = body
+        if parts := corpus.add(function.name, ast.unparse(function.tree), most=_PARTS):
+            corpus.queries[function.name] = (function.documentation.partition("\n\n")[0].replace("\n", " "), parts)
     return corpus
-
-
-def _functions() -> Iterator[tuple[str, str, str]]:
-    for path in sorted(Path(sysconfig.get_path("stdlib")).glob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.FunctionDef) and (text := ast.get_docstring(node)) and len(node.body) > 1:
-                summary = text.partition("\n\n")[0].replace("\n", " ")
-                node.body = node.body[1:]
-                yield f"{path.name}:{node.lineno}", summary, ast.unparse(node)
 
 
 SOURCES: tuple[Source[Corpus], ...] = (

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ast
-import sysconfig
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import numpy as np
 from jina_components.fine_tuner.recipes.data.held_back import squad_questions
 from jina_components.fine_tuner.recipes.data.jsonl import read_jsonl
 from jina_components.fine_tuner.recipes.data.sources import Source
+from jina_components.fine_tuner.recipes.data.texts import documented_functions
 
 
 def _squad_paragraphs(data: Path) -> Iterator[str]:
@@ -40,12 +39,8 @@ def _stsb(data: Path) -> Iterator[str]:
 
 
 def _python(_: Path) -> Iterator[str]:
-    """Documented functions of the interpreter's own library, and their docstrings; they differ by release."""
-    for path in sorted(Path(sysconfig.get_path("stdlib")).glob("*.py")):
-        source = path.read_text(encoding="utf-8")
-        for node in ast.walk(ast.parse(source)):
-            if isinstance(node, ast.FunctionDef) and (summary := ast.get_docstring(node)):
-                yield from (summary, ast.get_source_segment(source, node) or "")
+    for function in documented_functions():
+        yield from (function.documentation, function.source)
 
 
 SOURCES: tuple[Source[Iterable[str]], ...] = (
