@@ -36,9 +36,10 @@ def _write_judged(folder: Path, split: str) -> None:
     documents = [*rows, {"_id": "blank", "title": "", "text": ""}]
     sentences = [{**row, "sentences": [f"{row['text']}.", "And more."]} for row in documents]
     write_jsonl(folder / "corpus.jsonl.gz", sentences)
-    queries = [{"_id": "q3", "text": "word3"}, {"_id": "q7", "text": "word7 please"}, {"_id": "q9", "text": "unjudged"}]
+    texts = {"q3": "word3", "q7": "word7 please", "q8": "word8", "q9": "unjudged"}
+    queries = [{"_id": name, "text": text} for name, text in texts.items()]
     write_jsonl(folder / f"queries{split}.jsonl", queries)
-    judged = "query-id\tcorpus-id\tscore\nq3\td3\t2\nq3\td2\t1\nq7\td7\t1\nq7\td1\t0\n"
+    judged = "query-id\tcorpus-id\tscore\nq3\td3\t2\nq3\td2\t1\nq7\td7\t1\nq7\td1\t0\nq8\td8\t1\n"
     (folder / f"qrels{split}.tsv").write_text(judged, encoding="utf-8")
 
 
@@ -92,5 +93,13 @@ def _write_entailment(folder: Path) -> None:
         {"doc_id": "d1", "label": "SUPPORT", "sentences": [0]},
         {"doc_id": "d2", "label": "CONTRADICT", "sentences": [0]},
     ]
-    claims = [{"_id": "1", "claim": "claim", "evidence": evidence}, {"_id": "2", "claim": "open", "evidence": []}]
+    claims = [
+        {
+            "_id": f"q{i}",
+            "claim": f"finding {i} is d1",
+            "cited_doc_ids": [f"x{i // 2}", "d1"] if i == 1 else [f"x{i // 2}"],
+            "evidence": evidence if i % 4 else [],
+        }
+        for i in range(12)
+    ]
     write_jsonl(folder / "scifact" / "claims_train.jsonl", claims)

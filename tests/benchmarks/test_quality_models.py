@@ -18,7 +18,7 @@ SETS = {
     "retrieval": {"scifact", "squad", "cosqa", "cranfield", "npl", "anthropic_docs"},
     "classification": {"clinc150", "sib200", "sentconv"},
     "similarity": {"stsb"},
-    "entailment": {"fever", "foolmetwice", "scifact_claims", "covidfact"},
+    "entailment": {"fever", "foolmetwice", "scifact_claims"},
 }
 SETS |= {"reranking BM25": SETS["retrieval"], "reranking hybrid": SETS["retrieval"]}
 

@@ -26,7 +26,8 @@ from transformers import BertForSequenceClassification
 
 from jina_components.fine_tuner.recipes.data import claim_pairs, relevance_texts
 from jina_components.fine_tuner.recipes.data.claim_pairs import ClaimPair, collect_pairs
-from jina_components.fine_tuner.recipes.data.relevance_groups import Group, make_groups
+from jina_components.fine_tuner.recipes.data.claim_rules import NOT_ENTAILMENT
+from jina_components.fine_tuner.recipes.data.relevance_groups import Group, kept_apart, make_groups
 from jina_components.fine_tuner.recipes.quality.dev import DevSets
 from jina_components.fine_tuner.recipes.training import loop
 from jina_components.fine_tuner.recipes.training.batches import Batches
@@ -108,7 +109,7 @@ def claim_loss(judge: Judge, claims: Sequence[tuple[ClaimPair, TokenSequence]]) 
     device = next(judge.parameters()).device
     chances = functional.log_softmax(judge(_pad([pair for _, pair in claims], device))[:, 1:], dim=1)
     chances = torch.cat([chances, chances[:, 1:].logsumexp(dim=1, keepdim=True)], dim=1)
-    outcomes = (*LABELS[1:], claim_pairs.NOT_ENTAILMENT)
+    outcomes = (*LABELS[1:], NOT_ENTAILMENT)
     wanted = torch.tensor([outcomes.index(claim.label) for claim, _ in claims], device=device)
     return {"claims": functional.nll_loss(chances, wanted)}
 
@@ -208,7 +209,8 @@ def train(
     torch.manual_seed(seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     tokenizer = pair_tokenizer(encoder)
-    groups = make_groups(data, relevance_texts.SOURCES, teacher, work, seed)
+    made = make_groups(data, relevance_texts.SOURCES, teacher, work, seed)
+    groups = [group for group in made if not kept_apart(group)]
     claims = collect_pairs(data, claim_pairs.SOURCES)
     write_json(work / "trained_on.json", trained_on(groups, claims))
     log.info("%d groups, %d claims; their ids are in %s", len(groups), len(claims), work / "trained_on.json")

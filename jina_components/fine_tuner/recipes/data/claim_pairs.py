@@ -1,8 +1,11 @@
 """Pairs of a premise and a claim that the small entailment model learns on: a row a source.
 
-FEVER's claims were written and judged by people. The others are made by rules, each of a known outcome: a question of
-SQuAD with its answer put in place of the question word (the idea of Demszky et al. 2018), or with another answer of
-the like; a sentence with a number, a name or a word turned; a word replaced by one above or beside it in WordNet.
+The claims of FEVER and SciFact were written and judged by people, those of COVID-Fact by people and a model. The others
+are made by rule (`claim_rules`), each of a known outcome: a question of SQuAD with its answer put in place of the
+question word (the idea of Demszky et al. 2018), or with another answer of the like; a sentence, or a claim of people,
+with a number, a name or a word turned; a word replaced by one above or beside it in WordNet. A claim that people
+found contradicted is entailed once it is denied: pairs made both ways leave nothing to learn from a "not" alone, which
+is what tells most in FEVER (Schuster et al. 2019).
 """
 
 from __future__ import annotations
@@ -16,47 +19,26 @@ from typing import Any
 
 import numpy as np
 
-from jina_components.fine_tuner.recipes.data.held_back import fever_pairs, is_held_back, place
+from jina_components.fine_tuner.recipes.data.claim_rules import (
+    CONTRADICTION,
+    ENTAILMENT,
+    NEUTRAL,
+    NOT_ENTAILMENT,
+    claim_of,
+    names_in,
+    turned,
+)
+from jina_components.fine_tuner.recipes.data.held_back import fever_pairs, is_held_back, place, scifact_claims
 from jina_components.fine_tuner.recipes.data.jsonl import read_jsonl
+from jina_components.fine_tuner.recipes.data.scifact import judged_claims, uncited_abstracts
 from jina_components.fine_tuner.recipes.data.sources import Source
 
-ENTAILMENT, NEUTRAL, CONTRADICTION, NOT_ENTAILMENT = "entailment", "neutral", "contradiction", "not_entailment"
-
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z\"'(])")
-_AUXILIARY = r"(?:do|does|did|is|are|was|were|has|have|had|can|could|will|would|should|may|might|must)\b"
-_NOUN = rf"(?!{_AUXILIARY})\w+"
-# A question by its beginning, and the claim that it makes of the answer {a}.
-_CLAIMS = tuple(
-    (re.compile(pattern, re.IGNORECASE), claim)
-    for pattern, claim in (
-        (rf"^(?:who|what|(?:what|which) {_NOUN}) (?!of |{_AUXILIARY})(?P<rest>[^?]+)\?*$", "{a} {rest}"),
-        (rf"^(?:who|what|(?:what|which) {_NOUN}) (?P<verb>is|are|was|were) (?P<rest>[^?]+)\?*$", "{rest} {verb} {a}"),
-        (rf"^how many (?P<what>\w+) (?!{_AUXILIARY})(?P<rest>[^?]+)\?*$", "{a} {what} {rest}"),
-        (r"^how many (?P<what>[\w ]+?) (?:do|does|did) (?P<rest>[^?]+)\?*$", "{rest} {a} {what}"),
-        (r"^(?:when|where|in what year|in which year|what year) (?:do|does|did) (?P<rest>[^?]+)\?*$", "{rest} in {a}"),
-        (r"^(?:when|where|in what year|in which year|what year) (?P<verb>is|are|was|were) (?P<rest>[^?]+)\?*$",
-         "{rest} {verb} in {a}"),
-        (rf"^(?:who|what|(?:what|which) {_NOUN}) (?:do|does|did) (?P<rest>[^?]+)\?*$", "{rest} {a}"),
-        (r"^(?P<before>[^?]*?)\b(?:what|which|who|whom)\b(?P<rest>[^?]*)\?*$", "{before} {a} {rest}"),
-    )
-)  # fmt: skip
-_OPPOSITES = (
-    "increase decrease", "increases decreases", "increased decreased", "more less", "higher lower", "high low",
-    "before after", "first last", "largest smallest", "larger smaller", "north south", "east west", "northern southern",
-    "eastern western", "always never", "all none", "many few", "most least", "early late", "earlier later", "old young",
-    "older younger", "won lost", "positive negative", "male female", "king queen", "father mother",
-    "brother sister", "son daughter", "husband wife", "begins ends", "began ended", "born died", "inside outside",
-    "above below", "upper lower", "best worst", "better worse", "long short", "longer shorter",
-    "public private", "common rare", "strong weak", "success failure", "allowed forbidden", "gain loss",
-    "rich poor", "reduce raise", "reduced raised", "reduces raises", "benign malignant", "acute chronic",
-    "accepted rejected", "buy sell", "bought sold", "rise fall", "rose fell",
-)  # fmt: skip
-_OPPOSITE = {a: b for pair in _OPPOSITES for a, b in (pair.split(), pair.split()[::-1])}
-_NUMBER = re.compile(r"\b\d[\d,]*(?:\.\d+)?\b")
-_NAME = re.compile(r"(?<=[a-z,;] )(?:[A-Z][\w'-]+)(?: [A-Z][\w'-]+)*")
-_VERB = re.compile(r"\b(is|are|was|were|can|will|has been|have been)\b")
 _ASIDE = re.compile(r"\s*\([^()]*\)")
 _SEED = 0  # of what is drawn
+# Shares of the sentences that are turned, if they can be, and of those that are denied on top of it: this leaves about
+# as many that are entailed as are not.
+_TURNED, _DENIED = 0.7, 0.3
 _ALIKE, _UNLIKE = 4.4, 1.5  # on the scale of the STS benchmark, 0 to 5
 
 
@@ -90,20 +72,36 @@ def collect_pairs(data: Path, sources: Sequence[Source[Iterable[ClaimPair]]]) ->
     return pairs
 
 
-def claim_of(question: str, answer: str) -> str | None:
-    """What a question and its answer say, in the words of both; None for a question of unknown form."""
-    for pattern, claim in _CLAIMS:
-        if found := pattern.match(question.strip()):
-            said = " ".join(claim.format(a=answer, **found.groupdict()).split())
-            return f"{said[0].upper()}{said[1:]}."
-    return None
-
-
 def _fever(data: Path) -> Iterator[ClaimPair]:
+    """What is not entailed in this set is what FEVER calls refuted."""
     held_back = fever_pairs(data)
     for number, row in enumerate(read_jsonl(data / "grounding/fever_pairs/fever_dev_pairs.jsonl.gz")):
         if row["hypothesis"] not in held_back:
-            yield ClaimPair(f"fever {number} {row['hypothesis']}", row["premise"], row["hypothesis"], row["label"])
+            label = ENTAILMENT if row["label"] == ENTAILMENT else CONTRADICTION
+            yield ClaimPair(f"fever {number} {row['hypothesis']}", row["premise"], row["hypothesis"], label)
+
+
+def _scifact(data: Path) -> Iterator[ClaimPair]:
+    held_back = scifact_claims(data)
+    for claim in judged_claims(data):
+        if claim.id not in held_back:
+            label = ENTAILMENT if claim.supported else CONTRADICTION
+            yield ClaimPair(f"scifact {claim.id}", claim.premise, claim.text, label)
+
+
+def _turned_claims(read: Callable[[Path], Iterable[ClaimPair]]) -> Callable[[Path], Iterator[ClaimPair]]:
+    """The pairs of people, each with its claim turned."""
+
+    def turn(data: Path) -> Iterator[ClaimPair]:
+        random = np.random.default_rng(_SEED)
+        pairs, held_back = list(read(data)), fever_pairs(data)
+        names = [name for pair in pairs for name in names_in(pair.claim)]
+        for pair in pairs:
+            made = turned(pair.claim, pair.label, names, random)
+            if made and made[0] not in held_back:  # whose claims are turned from one another, too
+                yield ClaimPair(f"turned {pair.id}", pair.premise, *made)
+
+    return turn
 
 
 def _answers(data: Path) -> Iterator[ClaimPair]:
@@ -163,79 +161,32 @@ def _opening(text: str, random: np.random.Generator) -> str:
     return " ".join(_SENTENCE_END.split(text)[: int(random.integers(1, 4))])
 
 
-def _turned(data: Path) -> Iterator[ClaimPair]:
-    """Sentences beside themselves without an aside, or with a number, a name or a word turned."""
+def _turned_sentences(data: Path) -> Iterator[ClaimPair]:
+    """Sentences beside themselves without an aside, or turned, or turned and denied."""
     random = np.random.default_rng(_SEED)
     rows = [(row["_id"], row["text"]) for row in read_jsonl(data / "deepsearch/wiki2_passages/passages.jsonl.gz")]
     rows += [(row["id"], row["a"]) for row in read_jsonl(data / "train/medquad/qa.jsonl.gz")]
     rows += [(row["_id"], row["text"]) for row in _squad_paragraphs(data)]
-    names = [name for _, text in rows for name in _NAME.findall(text[:400])[:1]]
+    rows += [(row["_id"], row["text"]) for row in uncited_abstracts(data)]
+    names = [name for _, text in rows for name in names_in(text[:400])[:1]]
     for number, text in rows:
         sentences = [s for s in _SENTENCE_END.split(text[:1500]) if 6 <= len(s.split()) <= 50]
         if not sentences:
             continue
         at = int(random.integers(0, len(sentences)))
         premise = " ".join(sentences[max(0, at - 1) : at + 2])
-        plain = _shortened(_ASIDE.sub("", sentences[at]), random)
-        turns = [(claim, label) for turn, label in _TURNS if (claim := turn(plain, names, random))]
-        if turns and random.random() < 0.6:  # which leaves about as many of each
-            claim, label = turns[int(random.integers(0, len(turns)))]
-            yield ClaimPair(f"turned {number}", premise, claim, label)
-        else:
-            yield ClaimPair(f"turned {number}", premise, plain, ENTAILMENT)
+        claim, label = _shortened(_ASIDE.sub("", sentences[at]), random), ENTAILMENT
+        if random.random() < _TURNED:
+            claim, label = turned(claim, label, names, random) or (claim, label)
+            if label == CONTRADICTION and random.random() < _DENIED:
+                claim, label = turned(claim, label, names, random) or (claim, label)
+        yield ClaimPair(f"turned {number}", premise, claim, label)
 
 
 def _shortened(sentence: str, random: np.random.Generator) -> str:
     """The sentence up to a comma that leaves most of it, or all of it."""
     commas = [found.start() for found in re.finditer(r", ", sentence) if found.start() > len(sentence) * 0.5]
     return f"{sentence[: commas[0]]}." if commas and random.random() < 0.5 else sentence
-
-
-def _other_number(sentence: str, _: list[str], random: np.random.Generator) -> str | None:
-    found = list(_NUMBER.finditer(sentence))
-    if not found:
-        return None
-    one = found[int(random.integers(0, len(found)))]
-    whole, point, rest = one[0].partition(".")
-    value = int(whole.replace(",", ""))
-    shift = int(random.integers(1, max(3, min(20, value // 2 + 2))))
-    other = value + (shift if random.random() < 0.5 or value <= shift else -shift)
-    written = f"{other:,}" if "," in whole else str(other)
-    return f"{sentence[: one.start()]}{written}{point}{rest}{sentence[one.end() :]}"
-
-
-def _other_name(sentence: str, names: list[str], random: np.random.Generator) -> str | None:
-    found = list(_NAME.finditer(sentence))
-    if not found:
-        return None
-    one, other = found[int(random.integers(0, len(found)))], names[int(random.integers(0, len(names)))]
-    return None if other in sentence else f"{sentence[: one.start()]}{other}{sentence[one.end() :]}"
-
-
-def _opposite(sentence: str, _: list[str], random: np.random.Generator) -> str | None:
-    words = sentence.split(" ")
-    places = [at for at, word in enumerate(words) if word in _OPPOSITE]
-    if not places:
-        return None
-    at = places[int(random.integers(0, len(places)))]
-    return " ".join([*words[:at], _OPPOSITE[words[at]], *words[at + 1 :]])
-
-
-def _negated(sentence: str, _: list[str], random: np.random.Generator) -> str | None:
-    found = _VERB.search(sentence)
-    if found is None or " not " in sentence or " never " in sentence:
-        return None
-    word = "never" if random.random() < 0.4 else "not"
-    return f"{sentence[: found.end()]} {word}{sentence[found.end() :]}"
-
-
-# What makes another claim of a sentence, and whether that must be false: another name may be true as well.
-_TURNS: tuple[tuple[Callable[[str, list[str], np.random.Generator], str | None], str], ...] = (
-    (_other_number, CONTRADICTION),
-    (_other_name, NOT_ENTAILMENT),
-    (_opposite, CONTRADICTION),
-    (_negated, CONTRADICTION),
-)
 
 
 def _wordnet(data: Path) -> Iterator[ClaimPair]:
@@ -278,14 +229,17 @@ def _similar(data: Path) -> Iterator[ClaimPair]:
 
 
 SOURCES: tuple[Source[Iterable[ClaimPair]], ...] = (
-    Source("FEVER pairs, without the held-back tenth", "CC BY-SA 3.0", 100_000, _fever, repeats=4),
+    Source("FEVER pairs, without the held-back tenth", "CC BY-SA 3.0", 100_000, _fever, repeats=3),
+    Source("the same with the claim turned", "CC BY-SA 3.0", 100_000, _turned_claims(_fever)),
+    Source("SciFact training claims, without the held-back half", "CC BY 4.0", 100_000, _scifact, repeats=10),
+    Source("the same with the claim turned", "CC BY 4.0", 100_000, _turned_claims(_scifact), repeats=5),
     Source("COVID-Fact training pairs", "none stated", 100_000, _covid, repeats=2),
     Source("claims made of SQuAD's questions, without the held-back", "CC BY-SA 4.0", 40_000, _answers),
     Source(
-        "sentences of 2WikiMultihopQA, MedQuAD and SQuAD, turned",
-        "Apache-2.0, CC BY 4.0, CC BY-SA 4.0",
-        20_000,
-        _turned,
+        "sentences of 2WikiMultihopQA, MedQuAD, SQuAD and SciFact abstracts, turned",
+        "Apache-2.0, CC BY 4.0, CC BY-SA 4.0, ODC-By",
+        24_000,
+        _turned_sentences,
     ),
     Source("examples of Open English WordNet", "CC BY 4.0", 6_000, _wordnet),
     Source("STS benchmark training pairs", "CC BY-SA 4.0", 4_000, _similar),

@@ -8,6 +8,7 @@ these sets, and a test holds both to it.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from scipy.sparse.csgraph import connected_components
 from jina_components.fine_tuner.recipes.data.jsonl import read_jsonl
 
 SHARE = 0.1
-_FEVER_TEXTS = ("premise", "hypothesis")
+SCIFACT_SHARE = 0.5  # of few claims, enough to measure on
 
 
 def squad_questions(data: Path) -> frozenset[str]:
@@ -45,12 +46,31 @@ def fever_pairs(data: Path) -> frozenset[str]:
         ConfigError: the file is missing.
     """
     rows = list(read_jsonl(data / "grounding" / "fever_pairs" / "fever_dev_pairs.jsonl.gz"))
-    texts = {text: at for at, text in enumerate(dict.fromkeys(row[key] for row in rows for key in _FEVER_TEXTS))}
-    links = [[texts[row[key]] for row in rows] for key in _FEVER_TEXTS]
-    graph = coo_array((np.ones(len(rows)), links), shape=(len(texts), len(texts)))
+    held_back = _linked([(row["premise"], row["hypothesis"]) for row in rows], SHARE)
+    return frozenset(row["hypothesis"] for row, out in zip(rows, held_back, strict=True) if out)
+
+
+def scifact_claims(data: Path) -> frozenset[str]:
+    """Ids of the held-back half of the SciFact training claims, which serve retrieval and entailment.
+
+    Claims that cite the same abstract, directly or through others, stay together: many are two forms of one finding.
+
+    Raises:
+        ConfigError: the file is missing.
+    """
+    rows = list(read_jsonl(data / "grounding" / "scifact" / "claims_train.jsonl"))
+    held_back = _linked([(row["_id"], *map(str, row["cited_doc_ids"])) for row in rows], SCIFACT_SHARE)
+    return frozenset(row["_id"] for row, out in zip(rows, held_back, strict=True) if out)
+
+
+def _linked(rows: Sequence[Sequence[str]], share: float) -> list[bool]:
+    """Whether each row is held back, where rows that have a key in common, directly or through others, go together."""
+    keys = {key: at for at, key in enumerate(dict.fromkeys(key for row in rows for key in row))}
+    links = np.array([(keys[row[0]], keys[key]) for row in rows for key in row]).T
+    graph = coo_array((np.ones(links.shape[1]), links), shape=(len(keys), len(keys)))
     groups = connected_components(graph, directed=False)[1].tolist()
-    first = {group: text for text, group in reversed([*zip(texts, groups, strict=True)])}
-    return frozenset(row["hypothesis"] for row in rows if is_held_back(first[groups[texts[row["hypothesis"]]]]))
+    first = {group: key for key, group in reversed([*zip(keys, groups, strict=True)])}
+    return [place(first[groups[keys[row[0]]]]) < share for row in rows]
 
 
 def is_held_back(key: str) -> bool:

@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 # Negatives of a group by how they are found, and how deep either ranking is searched for them.
 _BY_WORDS, _BY_MEANING, _DEPTH = 2, 2, 30
 _MINER = "static-minilm-v1"
+_APART = 0.05  # share of the groups
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +67,22 @@ def make_groups(data: Path, sources: Sequence[Source[Corpus]], teacher: str, wor
                     lines.write(json.dumps([group.source, group.id, group.query, group.passages, group.cosines]) + "\n")
         draft.replace(path)
     with path.open(encoding="utf-8") as lines:
-        if (made_with := json.loads(next(lines))) != settings:
-            raise ConfigError(f"{path} was made with {made_with}, not {settings}: give another folder, or delete it.")
+        made_with = json.loads(next(lines))
+    if made_with != settings:
+        raise ConfigError(f"{path} was made with {made_with}, not {settings}: give another folder, or delete it.")
+    return read_groups(path)
+
+
+def read_groups(path: Path) -> list[Group]:
+    """The groups of a file that `make_groups` wrote."""
+    with path.open(encoding="utf-8") as lines:
+        next(lines)  # what they were made with
         return [Group(*json.loads(line)) for line in lines]
+
+
+def kept_apart(group: Group) -> bool:
+    """Whether a group is left out of training, for what is fitted on trained models' scores."""
+    return place(f"kept apart {group.id}") < _APART
 
 
 def _groups(source: Source[Corpus], data: Path, teacher: str, work: Path, seed: int) -> list[Group]:

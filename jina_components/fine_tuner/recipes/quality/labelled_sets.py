@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from jina_components.fine_tuner.recipes.data.held_back import fever_pairs, place
+from jina_components.fine_tuner.recipes.data.held_back import fever_pairs, place, scifact_claims
 from jina_components.fine_tuner.recipes.data.jsonl import read_jsonl
+from jina_components.fine_tuner.recipes.data.scifact import judged_claims
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +111,6 @@ def _fever(data: Path) -> _Rows:
     return (_pair(row) for row in rows if row["hypothesis"] in held_back)
 
 
-def _covidfact(data: Path) -> _Rows:
-    return (_pair(row) for row in read_jsonl(data / "grounding" / "covidfact" / "rte_train.jsonl.gz"))
-
-
 def _pair(row: Mapping[str, str]) -> tuple[str, str, bool]:
     return row["premise"], row["hypothesis"], row["label"] == "entailment"
 
@@ -125,15 +122,9 @@ def _foolmetwice(data: Path) -> _Rows:
 
 
 def _scifact(data: Path) -> _Rows:
-    """Each claim with the gold sentences of each abstract that supports or contradicts it."""
-    sentences = {row["_id"]: row["sentences"] for row in read_jsonl(data / "retrieval" / "scifact" / "corpus.jsonl.gz")}
-    for row in read_jsonl(data / "grounding" / "scifact" / "claims_train.jsonl"):
-        chosen: dict[tuple[str, str], set[int]] = {}
-        for evidence in row["evidence"]:
-            chosen.setdefault((evidence["doc_id"], evidence["label"]), set()).update(evidence["sentences"])
-        for (document, label), numbers in chosen.items():
-            premise = " ".join(sentences[document][number] for number in sorted(numbers))
-            yield premise, row["claim"], label == "SUPPORT"
+    """The held-back half of the claims, with the chosen sentences."""
+    held_back = scifact_claims(data)
+    return ((c.premise, c.text, c.supported) for c in judged_claims(data) if c.id in held_back)
 
 
 CLASSIFICATION: Mapping[str, Callable[[Path], ClassificationSet]] = {
@@ -145,5 +136,4 @@ ENTAILMENT: Mapping[str, Callable[[Path], _Rows]] = {
     "fever": _fever,
     "foolmetwice": _foolmetwice,
     "scifact_claims": _scifact,
-    "covidfact": _covidfact,
 }

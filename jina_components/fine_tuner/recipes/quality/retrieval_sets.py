@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from jina_components.errors import ConfigError
-from jina_components.fine_tuner.recipes.data.held_back import place, squad_questions
+from jina_components.fine_tuner.recipes.data.held_back import place, scifact_claims, squad_questions
 from jina_components.fine_tuner.recipes.data.jsonl import read_jsonl
 from jina_components.fine_tuner.recipes.quality.metrics import Grades
 
@@ -49,8 +49,13 @@ def load_set(data: Path, name: str) -> RetrievalSet:
     return RETRIEVAL[name](data / "retrieval" / name)
 
 
-def _judged(split: str) -> Callable[[Path], RetrievalSet]:
-    """Reads a set in BEIR's layout; `split` stands in the names of the files of queries and judgements."""
+def _judged(split: str, held_back: Callable[[Path], frozenset[str]] | None = None) -> Callable[[Path], RetrievalSet]:
+    """Reads a set in BEIR's layout.
+
+    Args:
+        split: What stands in the names of the files of queries and judgements.
+        held_back: Ids of the queries to measure with, of a folder of data; default all.
+    """
 
     def load(folder: Path) -> RetrievalSet:
         corpus = list(read_jsonl(folder / "corpus.jsonl.gz"))
@@ -60,6 +65,9 @@ def _judged(split: str) -> Callable[[Path], RetrievalSet]:
             if float(row["score"]) > 0:
                 grades[row["query-id"]][position[row["corpus-id"]]] = float(row["score"])
         queries = {row["_id"]: row["text"] for row in read_jsonl(folder / f"queries{split}.jsonl")}
+        if held_back is not None:
+            kept = held_back(folder.parent.parent)
+            queries = {name: text for name, text in queries.items() if name in kept}
         return _set([f"{row.get('title', '')} {row['text']}".strip() for row in corpus], queries, grades)
 
     return load
@@ -97,7 +105,7 @@ def _read_tsv(path: Path) -> list[dict[str, Any]]:
 
 
 RETRIEVAL: Mapping[str, Callable[[Path], RetrievalSet]] = {
-    "scifact": _judged("_train"),
+    "scifact": _judged("_train", scifact_claims),
     "squad": _squad,
     "cosqa": _judged("_dev"),
     "cranfield": _judged(""),

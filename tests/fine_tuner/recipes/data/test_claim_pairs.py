@@ -1,33 +1,8 @@
 from __future__ import annotations
 
-import pytest
-
-from jina_components.fine_tuner.recipes.data.claim_pairs import (
-    CONTRADICTION,
-    ENTAILMENT,
-    NOT_ENTAILMENT,
-    SOURCES,
-    claim_of,
-    collect_pairs,
-)
-from jina_components.fine_tuner.recipes.data.held_back import fever_pairs, squad_questions
-
-
-@pytest.mark.parametrize(
-    ("question", "answer", "claim"),
-    [
-        ("Who wrote Hamlet?", "Shakespeare", "Shakespeare wrote Hamlet."),
-        ("What is the capital of France?", "Paris", "The capital of France is Paris."),
-        ("When did the war end?", "1918", "The war end in 1918."),
-        ("How many people live in Rome?", "3 million", "3 million people live in Rome."),
-        ("How many goals did she score?", "two", "She score two goals."),
-        ("Which river crosses Vienna?", "the Danube", "The Danube crosses Vienna."),
-        ("It was named after what?", "a ship", "It was named after a ship."),
-        ("Is it so?", "yes", None),
-    ],
-)
-def test_claims_of_questions(question, answer, claim):
-    assert claim_of(question, answer) == claim
+from jina_components.fine_tuner.recipes.data.claim_pairs import SOURCES, collect_pairs
+from jina_components.fine_tuner.recipes.data.claim_rules import CONTRADICTION, ENTAILMENT, NOT_ENTAILMENT
+from jina_components.fine_tuner.recipes.data.held_back import fever_pairs, scifact_claims, squad_questions
 
 
 def test_no_held_back_claim_or_question_is_among_the_pairs(training_data):
@@ -35,19 +10,37 @@ def test_no_held_back_claim_or_question_is_among_the_pairs(training_data):
     held_back = squad_questions(training_data)
     assert not {pair.claim for pair in pairs} & fever_pairs(training_data)
     assert not {pair.id.removeprefix("squad ") for pair in pairs} & held_back
-    assert {pair.id.split()[0] for pair in pairs} == {"fever", "squad", "turned", "oewn", "stsb", "covidfact"}
+    assert not {pair.id.split()[-1] for pair in pairs if "scifact" in pair.id} & scifact_claims(training_data)
+    assert {pair.id.split()[0] for pair in pairs} == {
+        "fever",
+        "scifact",
+        "squad",
+        "turned",
+        "oewn",
+        "stsb",
+        "covidfact",
+    }
 
 
 def test_pairs_are_the_same_in_every_run(training_data):
     assert collect_pairs(training_data, SOURCES) == collect_pairs(training_data, SOURCES)
 
 
-def test_claims_of_the_right_answer_are_entailed_and_turned_ones_differ(training_data):
-    pairs = collect_pairs(training_data, SOURCES)
-    turned = [pair for pair in pairs if pair.id.startswith("turned")]
-    assert {pair.label for pair in turned} == {ENTAILMENT, CONTRADICTION, NOT_ENTAILMENT}
+def test_sentences_are_entailed_as_they_are_and_not_once_turned(training_data):
+    pairs = [pair for source in SOURCES[6:7] for pair in source.read(training_data)]
+    assert {pair.label for pair in pairs} == {ENTAILMENT, CONTRADICTION, NOT_ENTAILMENT}
+    for pair in pairs:
+        if pair.claim.rstrip(".") in pair.premise:
+            assert pair.label == ENTAILMENT
+
+
+def test_a_claim_of_people_is_turned_both_ways(training_data):
+    plain, turned = (source.read(training_data) for source in SOURCES[2:4])
+    labels = {(pair.premise, pair.claim): pair.label for pair in plain}
+    turned = list(turned)
+    assert {pair.label for pair in turned} >= {ENTAILMENT, CONTRADICTION}
     for pair in turned:
-        assert (pair.claim.rstrip(".") in pair.premise) == (pair.label == ENTAILMENT)
+        assert (pair.premise, pair.claim) not in labels
 
 
 def test_limits_hold(training_data):

@@ -5,7 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jina_components.errors import ConfigError
-from jina_components.fine_tuner.recipes.data.held_back import fever_pairs, is_held_back, place, squad_questions
+from jina_components.fine_tuner.recipes.data.held_back import (
+    fever_pairs,
+    is_held_back,
+    place,
+    scifact_claims,
+    squad_questions,
+)
 from jina_components.fine_tuner.recipes.data.jsonl import read_jsonl
 from jina_components.fine_tuner.recipes.quality.labelled_sets import load_entailment
 from jina_components.fine_tuner.recipes.quality.retrieval_sets import load_set
@@ -65,4 +71,23 @@ def test_no_text_of_a_held_back_pair_stands_in_another(quality_data):
     inside = {row[key] for row in rows if row["hypothesis"] in held_back for key in ("premise", "hypothesis")}
     outside = {row[key] for row in rows if row["hypothesis"] not in held_back for key in ("premise", "hypothesis")}
     assert inside
+    assert not inside & outside
+
+
+def test_scifact_is_measured_on_held_back_claims_alone_in_retrieval_and_entailment(quality_data):
+    held_back = scifact_claims(quality_data)
+    claims = {row["_id"]: row for row in read_jsonl(quality_data / "grounding/scifact/claims_train.jsonl")}
+    assert held_back == {f"q{number}" for number in (0, 1, 2, 3, 4, 5, 6, 7, 10, 11)}
+    assert load_set(quality_data, "scifact").queries == ["word3", "word7 please"]
+    judged = {claims[name]["claim"] for name in held_back if claims[name]["evidence"]}
+    assert {claim for _, claim in load_entailment(quality_data, "scifact_claims").pairs} == judged
+
+
+def test_no_abstract_is_cited_by_both_held_back_and_other_claims(quality_data):
+    held_back = scifact_claims(quality_data)
+    inside, outside = set(), set()
+    for row in read_jsonl(quality_data / "grounding/scifact/claims_train.jsonl"):
+        (inside if row["_id"] in held_back else outside).update(row["cited_doc_ids"])
+    assert inside
+    assert outside
     assert not inside & outside

@@ -24,8 +24,8 @@ def test_every_query_has_a_relevant_document_of_the_corpus(quality_data, name):
 
 def test_judgements_point_at_the_documents_meant(quality_data):
     task = load_set(quality_data, "cranfield")
-    assert task.queries == ["word3", "word7 please"]
-    assert task.relevant == [{3: 2.0, 2: 1.0}, {7: 1.0}]
+    assert task.queries == ["word3", "word7 please", "word8"]
+    assert task.relevant == [{3: 2.0, 2: 1.0}, {7: 1.0}, {8: 1.0}]
     assert task.corpus[3] == "word3 word4"
     docs = load_set(quality_data, "anthropic_docs")
     assert docs.queries == ["word0", "word1", "word2"]
@@ -60,8 +60,8 @@ def test_pairs_are_of_both_kinds(quality_data, name):
 
 def test_gold_sentences_of_an_abstract_are_joined_in_its_order(quality_data):
     task = load_entailment(quality_data, "scifact_claims")
-    assert task.pairs == [("word1 word2. And more.", "claim"), ("word2 word3.", "claim")]
-    assert task.entailed == [True, False]
+    assert task.pairs[:2] == [("word1 word2. And more.", "finding 1 is d1"), ("word2 word3.", "finding 1 is d1")]
+    assert task.entailed[:2] == [True, False]
     assert load_entailment(quality_data, "foolmetwice").pairs[0] == ("a b", "claim 0")
 
 
