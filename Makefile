@@ -22,7 +22,7 @@ check: $(VENV)/.installed-dev
 bench: $(VENV)/.installed-dev
 	@test -n "$(DATA)" || { echo "make bench DATA=FOLDER: the data sets; see benchmarks/README.md" >&2; exit 2; }
 	$(BIN)/python -m benchmarks.quality.models --data "$(DATA)" --to build/quality --cache build/vectors
-	$(BIN)/python -m benchmarks.quality.retrieval --data "$(DATA)"
+	$(BIN)/python -m benchmarks.quality.retrieval --data "$(DATA)" --queries 100
 	$(BIN)/python -m benchmarks.quality.answers --data "$(DATA)"
 
 bench-speed: $(VENV)/.installed-dev

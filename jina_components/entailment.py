@@ -13,6 +13,7 @@ from jina_components.core.component import Component
 from jina_components.core.flow import Flow, adrive, drive
 from jina_components.core.inputs import as_list, as_pairs
 from jina_components.errors import BackendError, ConfigError
+from jina_components.models.catalog import DEFAULT_ENTAILMENT
 from jina_components.models.entailing import EntailmentModel, Outcomes
 from jina_components.models.loading import LoadOptions, load_entailment_model
 from jina_components.models.tokenize import check_text
@@ -56,15 +57,14 @@ class EntailmentScorer(Component):
         ConfigError, UnknownNameError: a wrong setting.
 
     Example:
-        >>> scorer = EntailmentScorer("nli-MiniLM2-L6-H768")  # fetched when it scores
-        >>> [result] = scorer.score([("The cat sleeps on the mat.", "An animal is asleep.")])  # doctest: +SKIP
-        >>> result.label  # doctest: +SKIP
-        'entailment'
+        >>> [result] = EntailmentScorer().score([("The bridge was opened in 1932.", "The bridge was opened in 1952.")])
+        >>> result.label
+        'contradiction'
     """
 
     def __init__(
         self,
-        model: str | os.PathLike[str],
+        model: str | os.PathLike[str] = DEFAULT_ENTAILMENT,
         *,
         backend: str = "auto",
         device: str = "auto",

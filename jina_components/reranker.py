@@ -31,8 +31,9 @@ logger = logging.getLogger(__name__)
 class Reranker(Component):
     """Scores each document against the query and sorts.
 
-    The offline default is exact late interaction over the bundled token vectors: untrained, so it orders
-    by soft word overlap, and a stand-in until a trained cross-encoder is passed.
+    The offline default sums the cosine of the bundled embedder, which knows what is meant, and late interaction over
+    the bundled token vectors, which knows what is said; its score is the probability, at even odds, that a document
+    answers rather than that it only looks like it.
 
     A cross-encoder orders documents by its float32 logits, a blend by a weighted sum of its parts' scores. The score
     they report is the sigmoid of that, 0 to 1, as a float64: strictly monotone in float32 logits from -700 to 23, but
@@ -41,7 +42,7 @@ class Reranker(Component):
 
     A document that does not fit the model's context beside the query is cut into overlapping chunks (80
     tokens, or a quarter of a chunk if that is less), and scores what its best chunk does (MaxP, Dai & Callan
-    2019). The context of the offline default is 8192 tokens for query and document each.
+    2019). The context of the offline default is 512 tokens for query and document each.
 
     A document that cannot be scored, for what it is or because the model fails on it, is left out, listed in
     `Ranking.failures` and logged. When the model fails alike on every document, that is raised.

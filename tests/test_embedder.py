@@ -329,9 +329,11 @@ def test_names(tiny_folder):
 def test_the_default_model_needs_no_framework():
     """Not even an import of torch, nor a word on stdout or stderr."""
     script = (
-        "import sys; from jina_components import Embedder, Reranker; "
+        "import sys; from jina_components import Embedder, EntailmentScorer, Reranker; "
         "Embedder().embed_query('sea'); Reranker().rerank('sea', ['calm sea']); "
-        "sys.exit(sorted({'torch', 'transformers', 'huggingface_hub', 'httpx', 'faiss'} & set(sys.modules)) or 0)"
+        "EntailmentScorer().score([('sea', 'calm sea')]); "
+        "frameworks = {'torch', 'transformers', 'onnx', 'huggingface_hub', 'httpx', 'faiss'}; "
+        "sys.exit(sorted(frameworks & set(sys.modules)) or 0)"
     )
     command = [sys.executable, "-W", "error", "-c", script]
     environment = {"PYTHONPATH": ":".join(sys.path)}

@@ -345,7 +345,7 @@ def test_wrong_settings_are_errors_and_never_another_model():
     with pytest.raises(ConfigError, match="backend='torch' cannot run"):
         Reranker("static-minilm-v1-maxsim", backend="torch").load()
     with pytest.raises(ConfigError, match="runs on the CPU"):
-        Reranker(device="cuda").load()
+        Reranker("static-minilm-v1-maxsim", device="cuda").load()
     with pytest.raises(ConfigError, match="is of kind 'embedding', where 'cross-encoder' is needed"):
         Reranker("all-MiniLM-L6-v2", offline=True).load()
     with pytest.raises(UnknownNameError, match="Did you mean 'ms-marco-MiniLM-L6-v2'"):

@@ -1,6 +1,6 @@
 """Retrieval quality and speed of the offline defaults: lexical, dense, hybrid, and hybrid reranked.
 
-    python -m benchmarks.quality.retrieval --data DATA [--sets squad scifact …] [--to results.json]
+    python -m benchmarks.quality.retrieval --data DATA [--sets squad scifact …] [--queries 100] [--to results.json]
 
 nDCG@10. `bm25s` is the peer for the lexical part: the same k1 = 0.9 and b = 0.4, with its own English stop words.
 Times are wall seconds of one process. `benchmarks.quality.models` compares the models themselves, on more metrics.
@@ -50,7 +50,7 @@ def measure(task: RetrievalSet, embedder: Embedder, reranker: Reranker) -> dict[
     for system, search in systems.items():
         started = time.perf_counter()
         rows = [search(query) for query in task.queries]
-        result[f"{system}_qps"] = round(len(rows) / (time.perf_counter() - started))
+        result[f"{system}_qps"] = round(len(rows) / (time.perf_counter() - started), 1)
         result[system] = round(ndcg(padded(rows, 10), task.relevant), 4)
     return result
 
@@ -64,6 +64,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder with retrieval/")
     parser.add_argument("--sets", nargs="+", default=list(RETRIEVAL), choices=RETRIEVAL)
+    parser.add_argument("--queries", type=int, help="that many of each set, drawn by hash; default all")
     parser.add_argument("--embedder", default=DEFAULT_EMBEDDER)
     parser.add_argument("--reranker", default=DEFAULT_RERANKER)
     parser.add_argument("--to", type=Path, help="write the results here as JSON")
@@ -84,7 +85,7 @@ def main() -> None:
     )
     print(f"{'set':<12}" + "".join(f"{column:>11}" for column in columns))
     for name in options.sets:
-        results[name] = measure(load_set(options.data, name), embedder, reranker)
+        results[name] = measure(load_set(options.data, name).sample(options.queries), embedder, reranker)
         print(f"{name:<12}" + "".join(f"{results[name][column]:>11}" for column in columns), flush=True)
     if options.to:
         options.to.write_text(json.dumps(results, indent=1), encoding="utf-8")

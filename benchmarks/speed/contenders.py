@@ -29,28 +29,25 @@ _BUDGET = 4096
 
 @dataclass(frozen=True)
 class Contender:
-    """A way to run the model: how it is loaded, the modules it needs, and its file in the folder if it has its own."""
+    """A way to run the model: how it is loaded, the modules it needs, and its file in the folder if it has its own.
+
+    `bundled` is one of our own models, whose results are not to be compared with the baseline's.
+    """
 
     load: Callable[[Path, int], Run]
     needs: tuple[str, ...]
     file: str = ""
+    bundled: bool = False
 
 
-def _ours(folder: Path, threads: int, *, precision: str, backend: str = "auto") -> Run:  # noqa: ARG001
+def _ours(folder: Path | str, threads: int, *, precision: str = "auto", backend: str = "auto") -> Run:  # noqa: ARG001
     from jina_components import Embedder
 
     embedder = Embedder(folder, backend=backend, precision=precision, truncate=True)
     return lambda job: embedder.embed_query(job) if isinstance(job, str) else embedder.embed(job).vectors
 
 
-def _bundled(folder: Path, threads: int) -> Run:  # noqa: ARG001
-    from jina_components import Embedder
-
-    embedder = Embedder()
-    return lambda job: embedder.embed_query(job) if isinstance(job, str) else embedder.embed(job).vectors
-
-
-def _our_reranker(folder: Path, threads: int, *, precision: str) -> Run:  # noqa: ARG001
+def _our_reranker(folder: Path | str, threads: int, *, precision: str = "auto") -> Run:  # noqa: ARG001
     from jina_components import Reranker
 
     reranker = Reranker(folder, precision=precision)
@@ -226,6 +223,10 @@ def _pool(tokens: Any, mask: Any) -> Any:  # noqa: ANN401
     return summed / np.linalg.norm(summed, axis=1, keepdims=True)
 
 
+def _bundled(load: Callable[[str, int], Run], name: str) -> Contender:
+    return Contender(lambda _, threads: load(name, threads), ("jina_components",), bundled=True)
+
+
 _OURS = ("jina_components", "torch")
 _ST = ("sentence_transformers",)
 _ST_ONNX, _ST_OPENVINO = (*_ST, "optimum.onnxruntime"), (*_ST, "optimum.intel.openvino")
@@ -235,6 +236,7 @@ BASELINE = "sentence-transformers"
 EMBEDDING: dict[str, Contender] = {
     **{f"ours {name}": Contender(partial(_ours, precision=name), _OURS) for name in PRECISIONS},
     "ours onnx": Contender(partial(_ours, precision="float32", backend="onnx"), ("jina_components", "onnxruntime")),
+    **{name: _bundled(_ours, name) for name in ("small-embedding-v1", "static-minilm-v1")},
     BASELINE: Contender(_sentence_transformers, _ST),
     "sentence-transformers bf16": Contender(partial(_sentence_transformers, bf16=True), _ST),
     "sentence-transformers onnx": Contender(partial(_sentence_transformers, file=ONNX), _ST_ONNX, ONNX),
@@ -251,6 +253,7 @@ EMBEDDING: dict[str, Contender] = {
 }
 RERANKING: dict[str, Contender] = {
     **{f"ours {name}": Contender(partial(_our_reranker, precision=name), _OURS) for name in PRECISIONS},
+    **{name: _bundled(_our_reranker, name) for name in ("small-reranker-v1", "small-cross-encoder-v1")},
     BASELINE: Contender(_cross_encoder, _ST),
     "sentence-transformers bf16": Contender(partial(_cross_encoder, bf16=True), _ST),
     "sentence-transformers onnx": Contender(partial(_cross_encoder, file=ONNX), _ST_ONNX, ONNX),
@@ -268,7 +271,7 @@ CONCURRENCY: dict[str, Contender] = {
     BASELINE: EMBEDDING[BASELINE],
 }
 STARTUP: dict[str, Contender] = {
-    "ours, bundled": Contender(_bundled, ("jina_components",)),
+    "ours, bundled": EMBEDDING["small-embedding-v1"],
     "ours float32": EMBEDDING["ours float32"],
     "ours auto": CONCURRENCY["ours auto"],
     "ours onnx": EMBEDDING["ours onnx"],

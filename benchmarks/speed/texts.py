@@ -49,7 +49,11 @@ EMBEDDING_SETS = {
     "mixed": Lengths(70, 1.2, 256),
 }
 # Bare documents, which the tokens of the query and three markers come on top of.
-RERANKING_SETS = {"256 tokens": Lengths(258, 0.0, 100), "mixed": Lengths(130, 0.8, 100, 480)}
+RERANKING_SETS = {
+    "128 tokens": Lengths(130, 0.0, 100),
+    "256 tokens": Lengths(258, 0.0, 100),
+    "mixed": Lengths(130, 0.8, 100, 480),
+}
 
 
 class TextSource:

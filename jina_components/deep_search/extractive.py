@@ -16,7 +16,7 @@ _DOCUMENTS = 5
 # How much the rank that a document was retrieved at adds to the reranker's score, which alone forgets it.
 _PRIOR = 0.2
 # Sentences nearly as relevant as the best one belong to the answer.
-_CLOSE = 0.96
+_CLOSE = 0.9
 _NOTE_MARKS = re.compile(r"\[\d{1,4}\]")
 _QUESTION_MARKS = ("?", "？", "؟")
 

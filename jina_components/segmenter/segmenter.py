@@ -33,7 +33,7 @@ class Segmenter(Component):
         length_unit: `characters` (code points) or `tokens`.
         overlap: The most that a chunk repeats of the one before, in the same unit; it begins at a block,
             sentence or word.
-        tokenizer: `bundled`, that of the bundled embedder, or the path of a `tokenizer.json`. Special tokens
+        tokenizer: `bundled`, that of `static-minilm-v1`, or the path of a `tokenizer.json`. Special tokens
             are not counted.
 
     Raises:

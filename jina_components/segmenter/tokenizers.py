@@ -14,13 +14,12 @@ from tokenizers.normalizers import BertNormalizer
 from tokenizers.pre_tokenizers import BertPreTokenizer
 
 from jina_components.core.names import resolve_name
-from jina_components.models.catalog import BY_NAME, DEFAULT_EMBEDDER
 from jina_components.models.files import bundled_path
 from jina_components.models.tokenize import load_tokenizer
 from jina_components.segmenter.pieces import PARTING, PieceMemory, Spans
 
 BUNDLED = "bundled"
-_FILES = {BUNDLED: bundled_path(BY_NAME[DEFAULT_EMBEDDER].folder) / "tokenizer.json"}
+_FILES = {BUNDLED: bundled_path("static-minilm-v1") / "tokenizer.json"}
 
 _WINDOW = 1 << 18
 # Before a lone space: most byte-pair vocabularies begin words with theirs.

@@ -207,7 +207,7 @@ class Relative(Reranker):
 
 class OtherAsyncOrder(Reranker):
     async def arerank(self, query, documents, **settings):
-        return Ranking(self.rerank(query, documents, **settings)[1:])
+        return Ranking((await super().arerank(query, documents, **settings))[1:])
 
 
 class AnyLimit(Reranker):

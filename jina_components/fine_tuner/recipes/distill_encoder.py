@@ -4,8 +4,7 @@
 
 The student keeps some of the teacher's layers and learns to give what the teacher gives: the states of all tokens
 (TinyBERT, Jiao et al. 2020) and their mean, on texts of `encoder_texts.SOURCES` cut to many lengths. Its vectors are
-then turned to the principal axes of the teacher's, so that the first 64, 128 or 256 dimensions alone are as near to
-the whole as a linear cut can be (the goal of Matryoshka learning, Kusupati et al. 2022, without a loss of its own).
+then turned to axes of which the first 64, 128 or 256 alone do for the whole (`matryoshka_axes`).
 
 A run that was interrupted goes on from its last checkpoint in `--work`.
 """
@@ -33,6 +32,7 @@ from jina_components.fine_tuner.recipes.quality.dev import DevSets
 from jina_components.fine_tuner.recipes.training import loop
 from jina_components.fine_tuner.recipes.training.batches import Batches, pad
 from jina_components.fine_tuner.recipes.training.folders import read_json, save_tokenizer, teacher_folder, write_json
+from jina_components.fine_tuner.recipes.training.matryoshka import matryoshka_axes
 from jina_components.models.architectures.bert import read_weights
 from jina_components.models.backends.packed import PackedEncoder, load_packed
 from jina_components.models.sequences import TokenSequence
@@ -54,7 +54,8 @@ SHORT, LONG, LONG_SHARE = 128, 256, 0.15
 CONTEXT = 512
 UNSEEN = 512  # texts kept aside, to see how far the student is
 _SLICE = 10_000  # texts tokenized at once
-AXES = 10_000  # texts that the principal axes are found with
+AXES = 10_000  # texts that the axes are found with
+SHARES = (1 / 6, 1 / 3, 2 / 3)  # of the dimensions, that vectors are cut to: 64, 128 and 256 of 384
 
 
 class Student(torch.nn.Module):  # type: ignore[misc]  # torch is untyped here
@@ -152,12 +153,6 @@ def vectors_of(
     return np.asarray(rows[np.argsort(order)])
 
 
-def principal_axes(vectors: FloatArray) -> FloatArray:
-    """Axes of the second moment, largest first, shape [hidden, hidden]: turning to them changes no cosine."""
-    _, axes = np.linalg.eigh(normalize(vectors).astype(np.float64).T @ normalize(vectors))
-    return np.asarray(axes[:, ::-1].T, np.float32)
-
-
 def save(student: Student, axes: FloatArray, teacher: Path, to: Path) -> None:
     """Write a sentence-transformers folder, float32."""
     student.encoder.save_pretrained(to)
@@ -247,7 +242,10 @@ def distill(
     loop.train(
         student, lambda step: losses(student, guide, batches(step)), plan, work, settings=settings, measure=measure
     )
-    save(student, principal_axes(vectors_of(guided, tokenizer, texts[:AXES])), folder, to)
+    vectors = vectors_of(learned, tokenizer, texts[:AXES])
+    widths = [round(share * vectors.shape[1]) for share in SHARES]
+    axes = matryoshka_axes(vectors, widths, seed=seed)
+    save(student, axes, folder, to)
 
 
 def trained_on(texts: Sequence[str]) -> dict[str, list[str]]:

@@ -13,7 +13,7 @@ from jina_components.fine_tuner.recipes.data.encoder_texts import SOURCES, cuts
 from jina_components.fine_tuner.recipes.data.held_back import squad_questions
 from jina_components.fine_tuner.recipes.data.jsonl import read_jsonl
 from jina_components.fine_tuner.recipes.data.table_texts import collect
-from jina_components.fine_tuner.recipes.distill_encoder import main, principal_axes
+from jina_components.fine_tuner.recipes.distill_encoder import main
 
 TEXTS = ["word1 word2 and word3", "hello world", "word7 word9 word9 word30"]
 
@@ -44,15 +44,6 @@ def test_the_first_dimensions_hold_most(run):
     with Embedder(str(run / "tiny"), precision="float32") as embedder:
         vectors = embedder.embed_documents(TEXTS)
     assert np.square(vectors[:, :8]).mean() > 2 * np.square(vectors[:, 8:]).mean()
-
-
-def test_turning_to_the_axes_changes_no_cosine():
-    random = np.random.default_rng(0)
-    vectors = random.normal(size=(50, 6)).astype(np.float32)
-    axes = principal_axes(vectors)
-    np.testing.assert_allclose(axes @ axes.T, np.eye(6), atol=1e-5)
-    energy = np.square(vectors @ axes.T).sum(0)
-    assert np.corrcoef(energy, -np.arange(6))[0, 1] > 0
 
 
 def test_no_held_back_question_is_among_the_texts(training_data):

@@ -1,7 +1,7 @@
 """Claims made by rule: of a question and its answer, and of another claim, so that it must be false, or true again.
 
 A claim that a premise contradicts is entailed once it is denied, and the other way round. Pairs made both ways leave
-nothing to be learned from a "not" alone.
+nothing to be learned from a "not" alone, which is what tells most in FEVER (Schuster et al. 2019).
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def turned(claim: str, label: str, names: list[str], random: np.random.Generator
     Args:
         claim: A sentence.
         label: `ENTAILMENT` or `CONTRADICTION`: what the claim is of its premise.
-        names: Those that may take the place of one in it.
+        names: Those that may take the place of one in it; some.
         random: Draws the rule and what it puts in.
     """
     choices = [(made, of) for turn, of in _TURNS[label] if (made := turn(claim, names, random))]

@@ -81,7 +81,7 @@ def read_groups(path: Path) -> list[Group]:
 
 
 def kept_apart(group: Group) -> bool:
-    """Whether a group is left out of training, for what is fitted on trained models' scores."""
+    """Whether a group is left out of a cross-encoder's training, for what is fitted on models' scores."""
     return place(f"kept apart {group.id}") < _APART
 
 

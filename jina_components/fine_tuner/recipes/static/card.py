@@ -9,7 +9,7 @@ from pathlib import Path
 from jina_components.fine_tuner.recipes.data.sources import Source
 
 MEASURES = {
-    "scifact": "SciFact, training queries, nDCG@10",
+    "scifact": "SciFact, held-back training claims, nDCG@10",
     "squad": "SQuAD 1.1, training paragraphs, 2,000 questions of a tenth of the articles, nDCG@10",
     "cosqa": "CoSQA, dev, nDCG@10",
     "cranfield": "Cranfield, nDCG@10",

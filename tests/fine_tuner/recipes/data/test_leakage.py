@@ -55,4 +55,4 @@ def test_entailment_is_learned_on_no_claim_that_is_judged(judged):
         assert not claims & judged
         assert not claims & fever_pairs(DATA)
         assert not {pair.id.removeprefix("squad ") for pair in pairs} & held_back
-        assert not {pair.id.removeprefix("scifact ") for pair in pairs} & scifact_claims(DATA)
+        assert not {pair.id.split()[-1] for pair in pairs if "scifact" in pair.id} & scifact_claims(DATA)
