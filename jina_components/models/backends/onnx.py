@@ -4,9 +4,11 @@ A folder may ship graphs for its weights (`onnx_graphs`). Else a graph is made f
 first asked for (`onnx_export`, which needs torch), and kept in `cache_folder()`. Other graphs that a folder has
 (`onnx/model.onnx`) are not used: what they pool, nobody says.
 
-Nothing is padded: sequences of equal length run together, which on a CPU is as fast as any batch. An int8 graph that
-was made here has weights of 8 bits with a scale a row, and scales its activations as they come, with one scale for all
-of a product's input. So that a vector does not depend on what shares its pass, sequences run one by one there.
+Nothing is padded: sequences of equal length run together, which on a CPU is as fast as any batch. Graphs that a folder
+ships are of small models: each core runs a batch of its own, which is up to 1.4 times as fast as all cores on one.
+An int8 graph that was made here has weights of 8 bits with a scale a row, and scales its activations as they come, with
+one scale for all of a product's input. So that a vector does not depend on what shares its pass, sequences run one by
+one there.
 """
 
 from __future__ import annotations
@@ -18,7 +20,8 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -57,6 +60,8 @@ logger = logging.getLogger(__name__)
 
 GRAPH = "model.onnx"
 _SIZES = "complete.json"  # written last: the size of each file beside it
+# Of a batch: few enough for what a layer leaves to the next to stay in a core's cache.
+_BATCH_TOKENS = 1024
 # Raised when graphs of the same library version must be made anew.
 _REVISION = 1
 _PRECISIONS = {"auto": "float32", "float32": "float32", "int8": "int8"}
@@ -109,23 +114,32 @@ class OnnxBackend:
             and gives float32 rows.
         precision: What it computes in: `float32` or `int8`.
         alone: Run sequences one by one, for a graph that scales activations by all that share a pass.
+        workers: Threads that run a batch each; 1 runs one batch after the other, each on all cores.
         remedy: For the error: what to do about a damaged graph.
 
     Raises:
         BackendError: it cannot be run.
     """
 
-    token_budget = 1024  # few enough for what a layer leaves to the next to stay in a core's cache
     padded = False
     device = "cpu"
 
     def __init__(
-        self, graph: Path, *, precision: str = "float32", alone: bool = False, remedy: str = "Fetch the model again."
+        self,
+        graph: Path,
+        *,
+        precision: str = "float32",
+        alone: bool = False,
+        workers: int = 1,
+        remedy: str = "Fetch the model again.",
     ) -> None:
         self.precision = precision
+        # Two batches for each worker, so that none waits long for another's end.
+        self.token_budget = _BATCH_TOKENS * (2 * workers if workers > 1 else 1)
         self._alone = alone
+        self._workers = workers
         try:
-            self._session = _open_session(graph)
+            self._session = _open_session(graph, threads=1 if workers > 1 else 0)
             self._takes_types = any(row.name == "token_type_ids" for row in self._session.get_inputs())
             self.width = int(self.run([TokenSequence(np.zeros(1, np.int32))]).shape[1])
         except Exception as error:  # onnxruntime's errors share no other base
@@ -136,10 +150,19 @@ class OnnxBackend:
         groups: dict[int, list[int]] = {}
         for row, sequence in enumerate(batch):
             groups.setdefault(row if self._alone else len(sequence), []).append(row)
-        order = [row for rows in groups.values() for row in rows]
-        results = np.concatenate([self._run_equal([batch[row] for row in rows]) for rows in groups.values()])
-        ordered = np.empty_like(results)
-        ordered[order] = results
+        parts = list(groups.values())
+        if self._workers > 1:
+            parts = [part for rows in parts for part in _split(rows, len(batch[rows[0]]))]
+        inputs = [[batch[row] for row in part] for part in parts]
+        if self._workers > 1 < len(parts):
+            # Threads of this pass alone: they start in a ten-thousandth of a second, and survive a fork.
+            with ThreadPoolExecutor(self._workers) as workers:
+                results = list(workers.map(self._run_equal, inputs))
+        else:
+            results = [self._run_equal(part) for part in inputs]
+        ordered = np.empty((len(batch), results[0].shape[1]), np.float32)
+        for part, rows in zip(parts, results, strict=True):
+            ordered[part] = rows
         return ordered
 
     def _run_equal(self, batch: Sequence[TokenSequence]) -> FloatArray:
@@ -157,8 +180,16 @@ class OnnxBackend:
             raise
 
 
-def _open_session(graph: Path) -> onnxruntime.InferenceSession:
+def _split(rows: list[int], length: int) -> Iterator[list[int]]:
+    """Batches of sequences of a length."""
+    size = max(1, _BATCH_TOKENS // length)
+    return (rows[start : start + size] for start in range(0, len(rows), size))
+
+
+def _open_session(graph: Path, threads: int) -> onnxruntime.InferenceSession:
+    """A session that runs a batch in so many threads; 0 for one a core."""
     options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
     # With an arena, or a plan of memory for each shape seen, memory grows with the number of different shapes.
     options.enable_cpu_mem_arena = options.enable_mem_pattern = False
     options.log_severity_level = 4  # what goes wrong is raised, so it need not be on stderr too
@@ -167,6 +198,13 @@ def _open_session(graph: Path) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(
         graph, options, providers=["CPUExecutionProvider"], disabled_optimizers=_NO_FUSION
     )
+
+
+def _cores() -> int:
+    """Those that the process may use, or fewer if OMP_NUM_THREADS says so."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    return min(allowed, max(1, int(asked))) if asked.isdigit() else allowed
 
 
 @cache
@@ -187,7 +225,7 @@ def _load(layout: Layout, kind: Kind, device: str, precision: str) -> OnnxBacken
         )
     if layout.ships_graphs:
         precision = "int8" if precision == "auto" else precision
-        return OnnxBackend(find_graph(layout, kind, precision), precision=precision)
+        return OnnxBackend(find_graph(layout, kind, precision), precision=precision, workers=_cores())
     if any(map(is_stored, weight_paths(layout))):
         raise ModelFilesError(f"{layout.folder} has stored weights, but no graphs for them: use backend='torch'.")
     precision = _PRECISIONS[precision]

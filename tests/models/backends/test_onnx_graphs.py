@@ -22,6 +22,7 @@ from jina_components.errors import BackendError, ConfigError, ModelFilesError
 from jina_components.fine_tuner.recipes.graphs.bert import calibration_sequences
 from jina_components.models.backends import onnx
 from jina_components.models.backends.onnx import OnnxBackend, load_onnx_cross_encoder, load_onnx_embedding
+from jina_components.models.backends.onnx_graphs import find_graph
 from jina_components.models.backends.torch import TorchCrossEncoderBackend, TorchEmbeddingBackend
 from jina_components.models.fingerprint import fingerprint
 from jina_components.models.layout import read_layout
@@ -302,3 +303,25 @@ def test_out_of_memory(embedder, holds_in_forked_child):
         return backend.run(batch[:1]).shape == (1, 16)
 
     assert holds_in_forked_child(fails)
+
+
+def test_batches_of_several_workers_come_back_in_order(embedder):
+    graph = find_graph(read_layout(embedder), "embedding", "int8")
+    lengths = [*LENGTHS * 8, *[60] * 40]
+    batch = random_sequences(lengths)
+    one, three = OnnxBackend(graph, precision="int8"), OnnxBackend(graph, precision="int8", workers=3)
+    np.testing.assert_allclose(three.run(batch), one.run(batch), atol=1e-6)
+    assert three.token_budget > one.token_budget
+
+
+def test_workers_in_a_forked_child(embedder, holds_in_forked_child):
+    backend = OnnxBackend(find_graph(read_layout(embedder), "embedding", "int8"), precision="int8", workers=2)
+    batch = random_sequences(LENGTHS)
+    wanted = backend.run(batch)
+    assert holds_in_forked_child(lambda: bool(np.allclose(backend.run(batch), wanted)))
+
+
+@pytest.mark.parametrize(("asked", "workers"), [("1", 1), ("100000", None), ("", None), ("0", 1), ("2,2", None)])
+def test_as_many_workers_as_cores_unless_told_fewer(monkeypatch, asked, workers):
+    monkeypatch.setenv("OMP_NUM_THREADS", asked)
+    assert onnx._cores() == (workers or len(os.sched_getaffinity(0)))
