@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from jina_components.chat import OpenAIChat as OpenAIChat
+    from jina_components.core.late_interaction import max_sim as max_sim
     from jina_components.core.quantization import calibrate as calibrate
     from jina_components.core.quantization import dequantize as dequantize
     from jina_components.core.quantization import quantize as quantize
@@ -21,12 +22,14 @@ if TYPE_CHECKING:
     from jina_components.models.endpoint import Endpoint as Endpoint
     from jina_components.protocols import ChatMessage as ChatMessage
     from jina_components.reader import Reader as Reader
+    from jina_components.reader_lm import ReaderLM as ReaderLM
     from jina_components.reranker import Reranker as Reranker
     from jina_components.retriever import Retriever as Retriever
     from jina_components.segmenter import Segmenter as Segmenter
     from jina_components.types import Answer as Answer
     from jina_components.types import Document as Document
     from jina_components.types import Entailment as Entailment
+    from jina_components.types import Image as Image
 
 __version__ = "0.1.0"
 
@@ -40,13 +43,16 @@ _HOMES = {
     "Endpoint": "models.endpoint",
     "Entailment": "types",
     "EntailmentScorer": "entailment",
+    "Image": "types",
     "OpenAIChat": "chat",
     "Reader": "reader",
+    "ReaderLM": "reader_lm",
     "Reranker": "reranker",
     "Retriever": "retriever",
     "Segmenter": "segmenter",
     "calibrate": "core.quantization",
     "dequantize": "core.quantization",
+    "max_sim": "core.late_interaction",
     "quantize": "core.quantization",
     "search_quantized": "core.quantization",
 }

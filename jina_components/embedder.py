@@ -4,34 +4,30 @@ from __future__ import annotations
 
 import os
 import threading
-from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from jina_components.core.component import Component
 from jina_components.core.flow import Flow, adrive, drive
-from jina_components.core.inputs import as_list, check_query, check_texts
+from jina_components.core.inputs import as_list, check_count, check_query, check_texts
 from jina_components.core.vectors import check_dimensions, cut, normalize
 from jina_components.embedding_cache import CacheKey, EmbeddingCache
-from jina_components.errors import ConfigError
+from jina_components.errors import ConfigError, InputError
 from jina_components.models.catalog import DEFAULT_EMBEDDER
 from jina_components.models.embedding import TASKS as TASKS
-from jina_components.models.embedding import Embedded, EmbeddingModel
+from jina_components.models.embedding import EmbeddingModel
 from jina_components.models.endpoint import Endpoint
+from jina_components.models.files import find_spec
 from jina_components.models.loading import LoadOptions, load_embedding_model
-from jina_components.models.pending import Pending
-from jina_components.types import Embeddings, Usage
+from jina_components.models.multi_vector import MultiVectorModel
+from jina_components.models.windows import TOKEN_WINDOW, Rows, TokenRows, fill, run_windows, windows_of
+from jina_components.types import Embeddings, MultiVectorEmbeddings, Usage
 
 if TYPE_CHECKING:
     from tqdm import tqdm
 
     from jina_components.types import FloatArray
-
-# Texts tokenized at a time: the next are tokenized while the model runs these, and no more are held than _AHEAD lots.
-_WINDOW, _AHEAD = 1024, 2
 
 
 class Embedder(Component):
@@ -102,7 +98,7 @@ class Embedder(Component):
         self._dimensions = dimensions
         self._truncate = truncate
         self._cache = cache if cache is None or isinstance(cache, EmbeddingCache) else EmbeddingCache(cache)
-        self._loaded: EmbeddingModel | None = None
+        self._loaded: EmbeddingModel | MultiVectorModel | None = None
         self._loading = threading.Lock()
 
     @property
@@ -128,29 +124,40 @@ class Embedder(Component):
         dimensions: int | None = None,
         normalized: bool = True,
         truncate: bool | None = None,
+        late_chunking: bool = False,
         show_progress: bool = False,
     ) -> Embeddings:
         """Vectors of texts, with usage; zeros for a text of which the model knows no token.
 
         Args:
             texts: The texts; an empty list gives an array of shape [0, dimensions].
-            task: `retrieval.query`, `retrieval.passage`, `text-matching`, `classification` or `separation`:
-                puts the prompt before each text that the model was trained with, if it has one.
-                None uses the model's default prompt.
+            task: `retrieval.query`, `retrieval.passage`, `text-matching`, `classification`, `separation`, or one of
+                the model's own (`jina-components models --json` lists them): puts the prompt before each text and
+                takes the adapter that the model was trained with, if it has them. None uses the model's default.
             dimensions: Overrides the constructor's.
             normalized: Unit length; False gives the model's raw vectors.
             truncate: Overrides the constructor's.
+            late_chunking: The texts are consecutive chunks of one document, and all of it: they run together, and
+                each one's vector is the mean over its own tokens (Günther et al. 2024, arXiv:2409.04701), so that it
+                knows what stands around it. A document over the context runs in overlapping windows. One chunk gives
+                the plain vector. Texts are put together as they are, blanks at their ends included. The cache is left
+                out, since a vector depends on all texts.
             show_progress: Draw a bar on stderr.
 
         Raises:
             InputError: a bare string, a blank text, or one over the context (`.index` names it); or more
                 dimensions than the model has.
+            ConfigError: late chunking with a model that does not pool by the mean, or runs as a graph or table.
             UnknownNameError: unknown task or model.
             ModelFilesError, MissingDependencyError: the model cannot be loaded.
             BackendError: the model failed.
         """
         with _progress(len(as_list(texts, what="texts")), show=show_progress) as bar:
-            return drive(self._flow(texts, task, dimensions, truncate, normalized=normalized, advance=bar.update))
+            flow = self._flow(
+                texts, task, dimensions, truncate,
+                normalized=normalized, late_chunking=late_chunking, advance=bar.update,
+            )  # fmt: skip
+            return drive(flow)
 
     async def aembed(
         self,
@@ -160,11 +167,15 @@ class Embedder(Component):
         dimensions: int | None = None,
         normalized: bool = True,
         truncate: bool | None = None,
+        late_chunking: bool = False,
         show_progress: bool = False,
     ) -> Embeddings:
         """`embed` without blocking the event loop; cancelling stops the model before its next batch."""
         with _progress(len(as_list(texts, what="texts")), show=show_progress) as bar:
-            flow = self._flow(texts, task, dimensions, truncate, normalized=normalized, advance=bar.update)
+            flow = self._flow(
+                texts, task, dimensions, truncate,
+                normalized=normalized, late_chunking=late_chunking, advance=bar.update,
+            )  # fmt: skip
             return await adrive(flow)
 
     def embed_query(self, text: str) -> FloatArray:
@@ -183,7 +194,58 @@ class Embedder(Component):
         """`embed_documents` without blocking the event loop."""
         return (await self.aembed(texts, task="retrieval.passage", show_progress=show_progress)).vectors
 
-    def load(self) -> EmbeddingModel:
+    def embed_multi_vector(
+        self,
+        texts: Sequence[str],
+        *,
+        task: str = "retrieval.passage",
+        dimensions: int | None = None,
+        pool_factor: int = 1,
+        truncate: bool | None = None,
+        show_progress: bool = False,
+    ) -> MultiVectorEmbeddings:
+        """A unit vector for each token of texts, by a model that gives such (jina-colbert-v2), to compare by `max_sim`.
+
+        A query is filled up with mask tokens, whose vectors stand for what it does not name; punctuation of a
+        document gives no vectors; markers do. The cache is left out: vectors of tokens take a hundred times the room.
+
+        Args:
+            texts: The texts.
+            task: `retrieval.passage` for documents, or `retrieval.query`.
+            dimensions: One of the model's `token_dimensions` (128, 96 or 64 for jina-colbert-v2), which overrides the
+                constructor's: that many leading components, at unit length again. Jina named a head for each of the
+                three; the checkpoint's single one was trained for all (Matryoshka).
+            pool_factor: Merge the vectors of a document to 1 / `pool_factor` of their number by clustering them
+                (Clavié, Chaffin & Adams 2024, arXiv:2409.14683).
+            truncate: Overrides the constructor's. A query is cut to the model's length for one (32 tokens).
+            show_progress: Draw a bar on stderr.
+
+        Raises:
+            InputError: a bare string, a blank text, or one over the model's length (`.index` names it); dimensions
+                that the model was not trained for; a pool factor for queries, or one that is not positive.
+            ConfigError: the model gives one vector a text, or is behind an endpoint.
+            UnknownNameError: unknown task or model.
+            ModelFilesError, MissingDependencyError: the model cannot be loaded.
+            BackendError: the model failed.
+        """
+        with _progress(len(as_list(texts, what="texts")), show=show_progress) as bar:
+            return drive(self._token_flow(texts, task, dimensions, pool_factor, truncate, advance=bar.update))
+
+    async def aembed_multi_vector(
+        self,
+        texts: Sequence[str],
+        *,
+        task: str = "retrieval.passage",
+        dimensions: int | None = None,
+        pool_factor: int = 1,
+        truncate: bool | None = None,
+        show_progress: bool = False,
+    ) -> MultiVectorEmbeddings:
+        """`embed_multi_vector` without blocking the event loop; cancelling stops the model before its next batch."""
+        with _progress(len(as_list(texts, what="texts")), show=show_progress) as bar:
+            return await adrive(self._token_flow(texts, task, dimensions, pool_factor, truncate, advance=bar.update))
+
+    def load(self) -> EmbeddingModel | MultiVectorModel:
         """Load the model now rather than at the first call."""
         with self._loading:
             if self._loaded is None:
@@ -210,98 +272,82 @@ class Embedder(Component):
         truncate: bool | None,
         *,
         normalized: bool,
+        late_chunking: bool,
         advance: Callable[[int], object],
     ) -> Flow[Embeddings]:
         check_texts(texts, what="texts")
-        model: EmbeddingModel = yield self.load
+        model: EmbeddingModel = yield self._load_single
         prompt = model.prompt(task)
         truncate = self._truncate if truncate is None else truncate
-        rows = _Rows(len(texts), self._dimensions if dimensions is None else dimensions)
+        rows = Rows(len(texts), self._dimensions if dimensions is None else dimensions)
         if model.known_width is not None:
             rows.allocate(model.known_width)
         elif self._cache is not None or not texts:  # else the first vectors tell the width, since asking costs
             rows.allocate((yield lambda: model.width))
         missing: Sequence[int] = range(len(texts))
-        store = None
-        if self._cache is not None:
+        keep = None
+        if self._cache is not None and not late_chunking:
             full = rows.array.shape[1]
             key = CacheKey(*model.identity, task or "", full, normalized=False, prompt=prompt, truncate=truncate)
-            missing = _fill(rows.array, (yield partial(self._cache.get_many, key, texts)))
+            missing = fill(rows.array, (yield partial(self._cache.get_many, key, texts)))
             advance(len(texts) - len(missing))
-            store = partial(self._cache.put_many, key)
-        submit = partial(model.submit, task=task, truncate=truncate, on_progress=advance)
-        windows = _windows(texts, missing, by_length=model.by_length)
-        tokens = yield from _run(texts, windows, rows, submit, store)
+            keep = partial(_store, self._cache, key, texts, rows)
+        submit = partial(model.submit, task=task, truncate=truncate, late_chunking=late_chunking, on_progress=advance)
+        windows = [missing] if late_chunking and texts else windows_of(texts, missing, by_length=model.by_length)
+        tokens = yield from run_windows(texts, windows, rows, submit, keep)
         vectors = cut(rows.array, rows.dimensions)
         return Embeddings(normalize(vectors) if normalized else vectors, Usage(tokens))
 
+    def _token_flow(
+        self,
+        texts: Sequence[str],
+        task: str,
+        dimensions: int | None,
+        pool_factor: int,
+        truncate: bool | None,
+        *,
+        advance: Callable[[int], object],
+    ) -> Flow[MultiVectorEmbeddings]:
+        check_texts(texts, what="texts")
+        check_count(pool_factor, what="pool_factor")
+        if task == "retrieval.query" and pool_factor > 1:
+            raise InputError("pool_factor is for documents: the vectors of a query are its terms.")
+        model: MultiVectorModel = yield self._load_multi_vector
+        width = model.check_dimensions(self._dimensions if dimensions is None else dimensions)
+        truncate = self._truncate if truncate is None else truncate
+        rows = TokenRows(len(texts), width, pool_factor)
+        submit = partial(model.submit, task=task, truncate=truncate, on_progress=advance)
+        windows = windows_of(texts, range(len(texts)), by_length=True, size=TOKEN_WINDOW)
+        tokens = yield from run_windows(texts, windows, rows, submit, rows.finish)
+        return MultiVectorEmbeddings(tuple(rows.vectors), Usage(tokens))
 
-class _Rows:
-    """Vectors by the index of their text, in an array that is made when their width is known."""
+    def _load_single(self) -> EmbeddingModel:
+        if self._gives_tokens() is not True:  # else nothing is to be fetched
+            model = self.load()
+            if not isinstance(model, MultiVectorModel):
+                return model
+        raise ConfigError(f"{self._model_name!r} gives a vector a token: call embed_multi_vector.")
 
-    def __init__(self, count: int, dimensions: int | None) -> None:
-        self.dimensions = dimensions
-        self.array: FloatArray = np.zeros((count, 0), np.float32)
+    def _load_multi_vector(self) -> MultiVectorModel:
+        if self._gives_tokens() is not False:
+            model = self.load()
+            if isinstance(model, MultiVectorModel):
+                return model
+        raise ConfigError(
+            f"{self._model_name!r} gives no vectors of tokens here: call embed, or take a model that has "
+            "token_dimensions, such as 'jina-colbert-v2', without an endpoint."
+        )
 
-    def allocate(self, width: int) -> None:
-        """Make the array, unless it is there; InputError where more dimensions are wanted than it has."""
-        if not self.array.shape[1]:
-            check_dimensions(self.dimensions, width)
-            self.array = np.zeros((len(self.array), width), np.float32)
-
-    def __setitem__(self, indices: Sequence[int], vectors: FloatArray) -> None:
-        self.allocate(vectors.shape[1])
-        self.array[indices] = vectors
-
-    def __getitem__(self, indices: Sequence[int]) -> FloatArray:
-        return self.array[indices]
-
-
-def _run(
-    texts: Sequence[str],
-    windows: Sequence[Sequence[int]],
-    rows: _Rows,
-    submit: Callable[[Sequence[str], Sequence[int]], Pending[Embedded]],
-    store: Callable[[Sequence[str], FloatArray], None] | None,
-) -> Flow[int]:
-    """Embed the texts of the windows into their rows, and count the tokens."""
-    tokens = 0
-    running: deque[tuple[Sequence[int], Pending[Embedded]]] = deque()
-    waiting = deque(windows)
-    try:
-        while waiting or running:
-            if waiting and len(running) < _AHEAD:
-                window = waiting.popleft()
-                running.append((window, (yield partial(submit, [texts[index] for index in window], window))))
-                continue
-            window, pending = running[0]
-            rows[window], ran = pending.finish((yield pending.future))
-            running.popleft()
-            tokens += ran
-            if store is not None:
-                yield partial(store, [texts[index] for index in window], rows[window])
-    finally:
-        for _, pending in running:
-            pending.cancel()
-    return tokens
+    def _gives_tokens(self) -> bool | None:
+        """Whether the model gives a vector a token; None where only its folder can tell."""
+        if self._options.endpoint is not None:
+            return False
+        spec = find_spec(self._model_name)
+        return None if spec is None else spec.kind == "late-interaction" and bool(spec.token_dimensions)
 
 
-def _fill(rows: FloatArray, found: Sequence[FloatArray | None]) -> list[int]:
-    """Put the vectors that were found into their rows; the indices of the others."""
-    missing = []
-    for index, vector in enumerate(found):
-        if vector is None:
-            missing.append(index)
-        else:
-            rows[index] = vector
-    return missing
-
-
-def _windows(texts: Sequence[str], indices: Sequence[int], *, by_length: bool) -> list[Sequence[int]]:
-    """Indices in lots, the longest texts first, so that the lengths of a pass are near each other."""
-    if by_length and len(indices) > _WINDOW:
-        indices = sorted(indices, key=lambda index: -len(texts[index]))
-    return [indices[start : start + _WINDOW] for start in range(0, len(indices), _WINDOW)]
+def _store(cache: EmbeddingCache, key: CacheKey, texts: Sequence[str], rows: Rows, window: Sequence[int]) -> None:
+    cache.put_many(key, [texts[index] for index in window], rows[window])
 
 
 def _progress(total: int, *, show: bool) -> tqdm[Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, runtime_checkable
 
 from jina_components.types import Document, Entailments, Ranking, Usage
 
@@ -89,4 +89,35 @@ class ChatModel(Protocol):
 
     async def achat(self, messages: Sequence[ChatMessage]) -> ChatReply:
         """The model's next turn."""
+        ...
+
+
+FinishReason: TypeAlias = Literal["stop", "length", "repetition"]
+"""What ended a generated text: the model itself, the cap on its length, or a loop it had run into."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """HTML in another form, and what that cost.
+
+    Attributes:
+        text: The Markdown, or the JSON where a schema was given.
+        usage: Tokens of the prompt and of the text.
+        finish_reason: `stop` for a whole text; after `length` and `repetition` something is missing at its end.
+    """
+
+    text: str
+    usage: Usage = field(default_factory=Usage)
+    finish_reason: FinishReason = "stop"
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@runtime_checkable
+class SupportsConvert(Protocol):
+    """Turns HTML into Markdown."""
+
+    async def aconvert(self, html: str) -> Conversion:
+        """The main content of a page."""
         ...

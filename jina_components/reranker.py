@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +18,11 @@ from jina_components.errors import BackendError, ConfigError, InputError, JinaCo
 from jina_components.models.catalog import DEFAULT_RERANKER
 from jina_components.models.endpoint import Endpoint
 from jina_components.models.loading import LoadOptions, load_scorer
-from jina_components.models.scoring import Limits, Scorer
+from jina_components.models.pending import Pending
+from jina_components.models.scoring import Limits, Scorer, Scores
 from jina_components.models.tokenize import check_text
-from jina_components.types import Document, DocumentFailure, Ranking, ScoredDocument, Usage
+from jina_components.models.vision_scoring import ScoresImages
+from jina_components.types import Document, DocumentFailure, Image, Ranking, ScoredDocument, Usage
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -40,9 +42,19 @@ class Reranker(Component):
     for those nearer to 0 than 1e-8, and never decreasing; where scores are equal and logits are not, the order still
     is that of the logits.
 
+    A model that gives a vector a token (jina-colbert-v2) orders them by late interaction: for each of the query's 32
+    tokens the best cosine with a token of the document, -1 to 1; the score is the mean over the query's tokens.
+
     A document that does not fit the model's context beside the query is cut into overlapping chunks (80
     tokens, or a quarter of a chunk if that is less), and scores what its best chunk does (MaxP, Dai & Callan
     2019). The context of the offline default is 512 tokens for query and document each.
+
+    A listwise model (jina-reranker-v3) reads the query and all documents together, so that the documents see each
+    other: its scores are cosines, -1 to 1, and depend on what a document is ranked with and on the order. What does not
+    fit one pass runs in blocks (up to 125 documents and `token_budget` tokens: 8,192 on a CPU, 65,536 on a GPU), made
+    comparable as published: every document is compared with the mean of the query's vectors of all blocks. Queries may
+    have 512 tokens and documents 2,048, unless `max_query_length` or `max_document_length` say otherwise; a longer
+    document counts by its best chunk as above. Special tokens within texts are removed.
 
     A document that cannot be scored, for what it is or because the model fails on it, is left out, listed in
     `Ranking.failures` and logged. When the model fails alike on every document, that is raised.
@@ -50,8 +62,8 @@ class Reranker(Component):
     Thread-safe; nothing is loaded before the first call or `load()`. Pickles as its settings.
 
     Args:
-        model: Catalog name of any kind that scores, folder of a sequence-classification checkpoint, or hub id. Of a
-            checkpoint with several labels the one named `relevance` is read.
+        model: Catalog name of any kind that scores, folder of a sequence-classification or ColBERT checkpoint, or hub
+            id. Of a checkpoint with several labels the one named `relevance` is read.
         backend: `auto`, `static`, `torch` (needs `jina-components[torch]`), `onnx` (needs `jina-components[torch,onnx]`
             to export a model that ships no graphs) or `http`. `auto` takes `http` when there is an endpoint, `static`
             for a token table, `onnx` for a folder that ships graphs, where they run on the device and in the precision
@@ -118,8 +130,8 @@ class Reranker(Component):
 
     def rerank(
         self,
-        query: str,
-        documents: Sequence[str | Document],
+        query: str | Image,
+        documents: Sequence[str | Document | Image],
         *,
         top_n: int | None = None,
         truncate: bool = False,
@@ -127,21 +139,23 @@ class Reranker(Component):
         """The documents, best first; equal scores keep their order.
 
         Args:
-            query: What is asked.
-            documents: Candidates; an empty list gives an empty ranking.
+            query: What is asked: a text, or with a model that takes images (jina-reranker-m0) an `Image`.
+            documents: Candidates, likewise; an empty list gives an empty ranking.
             top_n: Return this many; None for all.
             truncate: Score a document over the context by its head rather than its best chunk, and cut a query
                 that leaves the documents too little of it instead of raising.
 
         Returns:
-            The ranking; `index` is the position in `documents`. Documents without text, with invalid Unicode, of
-            over 5,000,000 characters or of a wrong type are in `failures` with an InputError, those on which a local
-            model fails with a BackendError. `usage` counts the tokens that ran: query and document or chunk, equal
-            ones once.
+            The ranking; `index` is the position in `documents`. An image is a document without text, whose metadata
+            says under `image` where it is, or what. Documents without text, with invalid Unicode, of over 5,000,000
+            characters or of a wrong type, and images that cannot be read, or that the model does not take, are in
+            `failures` with an InputError, those on which a local model fails with a BackendError. `usage` counts the
+            tokens that ran: query and document or chunk, equal ones once.
 
         Raises:
-            InputError: an empty query, or one that does not fit; a bare string; a bad document if `strict`,
-                `.index` names it.
+            InputError: an empty query, one that does not fit, or an image that cannot be read or that the model does
+                not take; a bare string; a bad document if `strict`, `.index` names it.
+            WebError: the query's image cannot be fetched.
             UnknownNameError, ModelFilesError, MissingDependencyError: the model cannot be loaded.
             BackendError: the model failed, on every document in the same way, or on one if `strict`.
         """
@@ -149,8 +163,8 @@ class Reranker(Component):
 
     async def arerank(
         self,
-        query: str,
-        documents: Sequence[str | Document],
+        query: str | Image,
+        documents: Sequence[str | Document | Image],
         *,
         top_n: int | None = None,
         truncate: bool = False,
@@ -159,17 +173,25 @@ class Reranker(Component):
         return await adrive(self._flow(query, documents, top_n, truncate=truncate))
 
     def _flow(
-        self, query: str, documents: Sequence[str | Document], top_n: int | None, *, truncate: bool
+        self,
+        query: str | Image,
+        documents: Sequence[str | Document | Image],
+        top_n: int | None,
+        *,
+        truncate: bool,
     ) -> Flow[Ranking]:
-        check_text(check_query(query), "The query")
+        if not isinstance(query, Image):
+            check_text(check_query(query), "The query")
         if top_n is not None:
             check_count(top_n, what="top_n")
         candidates, failures = self._candidates(documents)
         if not candidates:
             return Ranking(failures=_report(failures))
         scorer = yield self.load
-        texts = [document.text for document in candidates.values()]
-        pending = yield partial(scorer.submit, query, texts, truncate=truncate)
+        submit = self._submission(scorer, query, candidates, failures, truncate=truncate)
+        if not candidates:
+            return Ranking(failures=_report(failures))
+        pending = yield submit
         try:
             scores = pending.finish((yield pending.future))
         finally:
@@ -178,8 +200,30 @@ class Reranker(Component):
             if np.isnan(scores.raw[row]):
                 self._refuse(index, _unscored(index, scores.errors.get(row)), failures)
         ranked = _best_first([*candidates], scores.raw, scorer)
-        results = [ScoredDocument(candidates[index], score, index) for index, score in ranked[:top_n]]
+        results = [ScoredDocument(_as_document(candidates[index]), score, index) for index, score in ranked[:top_n]]
         return Ranking(tuple(results), Usage(scores.tokens), _report(failures))
+
+    def _submission(
+        self,
+        scorer: Scorer,
+        query: str | Image,
+        candidates: dict[int, Document | Image],
+        failures: dict[int, JinaComponentsError],
+        *,
+        truncate: bool,
+    ) -> Callable[[], Pending[Scores]]:
+        """The step that begins to score; leaves images out that the model does not take."""
+        if isinstance(scorer, ScoresImages):
+            items = [item if isinstance(item, Image) else item.text for item in candidates.values()]
+            return partial(scorer.submit_mixed, query, items, truncate=truncate)
+        takes = f"which {self._model_name!r} does not take: use one that does, such as jina-reranker-m0."
+        if isinstance(query, Image):
+            raise InputError(f"The query is an image, {takes}")
+        for index in [index for index, item in candidates.items() if isinstance(item, Image)]:
+            del candidates[index]
+            self._refuse(index, InputError(f"documents[{index}] is an image, {takes}", index), failures)
+        texts = [item.text for item in candidates.values() if isinstance(item, Document)]
+        return partial(scorer.submit, query, texts, truncate=truncate)
 
     def load(self) -> Scorer:
         """Load the model now rather than at the first call."""
@@ -199,12 +243,15 @@ class Reranker(Component):
         return f"Reranker({self._model_name!r})"
 
     def _candidates(
-        self, documents: Sequence[str | Document]
-    ) -> tuple[dict[int, Document], dict[int, JinaComponentsError]]:
+        self, documents: Sequence[str | Document | Image]
+    ) -> tuple[dict[int, Document | Image], dict[int, JinaComponentsError]]:
         """Good documents, and what is wrong with the others, by index."""
-        good: dict[int, Document] = {}
+        good: dict[int, Document | Image] = {}
         failures: dict[int, JinaComponentsError] = {}
         for index, item in enumerate(as_list(documents, what="documents")):
+            if isinstance(item, Image):
+                good[index] = item
+                continue
             try:
                 document = as_document(item, index, what="documents")
                 check_text(document.text, f"documents[{index}]", index)
@@ -224,9 +271,19 @@ def _unscored(index: int, error: JinaComponentsError | None) -> JinaComponentsEr
     """Why a document has no score: the model's error, or no tokens."""
     if error is None:
         return InputError(f"documents[{index}] has no text the model's tokenizer keeps.", index)
-    named = BackendError(f"documents[{index}]: {error.message}")
+    message = f"documents[{index}]: {error.message}"
+    named = BackendError(message) if isinstance(error, BackendError) else InputError(message, index)
     named.__cause__ = error
     return named
+
+
+def _as_document(item: Document | Image) -> Document:
+    """An image is one without text that says where it is, or of what size."""
+    if isinstance(item, Document):
+        return item
+    source = os.fsdecode(item.source) if isinstance(item.source, str | os.PathLike) else ""
+    named = bool(source) and source[:5].lower() != "data:"
+    return Document("", metadata={"image": source if named else repr(item)})
 
 
 def _best_first(indices: Sequence[int], raw: NDArray[Any], scorer: Scorer) -> list[tuple[int, float]]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import html
 import json
+import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
@@ -13,6 +15,7 @@ from jina_components.errors import InputError, JinaComponentsError
 
 if TYPE_CHECKING:
     import numpy as np
+    import PIL.Image
     from numpy.typing import NDArray
 
     FloatArray: TypeAlias = NDArray[np.float32]
@@ -75,6 +78,29 @@ class Document:
 
     def __repr__(self) -> str:
         return f"Document({shorten(self.text)!r}, id={self.id!r})"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Image:
+    """An image to embed.
+
+    Attributes:
+        source: The bytes of a file, a PIL image, a path; or a str: an http(s) URL, a `data:` URI, else a file's path.
+
+    Raises:
+        InputError: it is none of these, or empty.
+    """
+
+    source: str | os.PathLike[str] | bytes | PIL.Image.Image
+
+    def __post_init__(self) -> None:
+        pil = getattr(sys.modules.get("PIL.Image"), "Image", str)  # not imported: there is no PIL image
+        if not isinstance(self.source, str | bytes | os.PathLike | pil) or self.source in ("", b""):
+            raise InputError(f"Image takes a URL, a path, bytes or a PIL image, got {shorten(repr(self.source))}.")
+
+    def __repr__(self) -> str:
+        named = isinstance(self.source, str | os.PathLike)
+        return f"Image({shorten(str(self.source)) if named else type(self.source)!r})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +252,27 @@ class Embeddings:
 
     def __repr__(self) -> str:
         return f"Embeddings(shape={self.vectors.shape}, {self.usage!r})"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MultiVectorEmbeddings:
+    """Vectors of the tokens of a batch.
+
+    Attributes:
+        vectors: Of each text, in the order of the input: float32 rows of unit length, shape [its tokens, dimensions].
+        usage: Tokens that ran.
+    """
+
+    vectors: tuple[FloatArray, ...]
+    usage: Usage = Usage()
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+    def __repr__(self) -> str:
+        rows = sum(map(len, self.vectors))
+        width = f" of {self.vectors[0].shape[1]} dimensions" if self.vectors else ""
+        return f"MultiVectorEmbeddings({len(self)} texts, {rows} vectors{width}, {self.usage!r})"
 
 
 @dataclass(frozen=True, slots=True)

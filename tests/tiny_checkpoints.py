@@ -32,6 +32,10 @@ TEXTS = [
 _SIZE = {"num_hidden_layers": 2, "num_attention_heads": 2, "hidden_size": 32, "intermediate_size": 64}
 _WIDE = {"initializer_range": 0.3}  # so that texts differ clearly
 _ROBERTA = {**_SIZE, **_WIDE, "max_position_embeddings": 66, "pad_token_id": 1, "type_vocab_size": 1}
+_LLAMA = {
+    **_WIDE, "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 64, "pad_token_id": 1,
+    "bos_token_id": 0, "eos_token_id": 2,
+}  # fmt: skip
 VOCABULARY = 300
 ENTAILMENT = ("contradiction", "entailment", "neutral")
 FOUR_LABELS = ("relevance", "entailment", "neutral", "contradiction")
@@ -98,14 +102,9 @@ _FAMILIES: dict[str, tuple[str, dict[str, Any], Any]] = {
         },
         byte_bpe,
     ),
-    "qwen3": (
-        "Qwen3",
-        {
-            **_SIZE, **_WIDE, "max_position_embeddings": 64, "num_key_value_heads": 2, "head_dim": 16,
-            "pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2,
-        },
-        byte_bpe,
-    ),
+    "qwen2": ("Qwen2", {**_SIZE, **_LLAMA}, byte_bpe),
+    "qwen3": ("Qwen3", {**_SIZE, **_LLAMA, "head_dim": 16}, byte_bpe),
+    "eurobert": ("EuroBert", {**_SIZE, **_LLAMA, "mask_token_id": 3}, byte_bpe),
     "t5": (
         "T5Encoder",
         {"d_model": 32, "d_kv": 16, "d_ff": 64, "num_layers": 2, "num_heads": 2, "initializer_factor": 1.0},
@@ -113,7 +112,9 @@ _FAMILIES: dict[str, tuple[str, dict[str, Any], Any]] = {
     ),
 }  # fmt: skip
 FAMILIES = tuple(_FAMILIES)
-NATIVE = ("bert", "roberta", "xlm-roberta", "camembert", "mpnet", "distilbert")
+BERTS = ("bert", "roberta", "xlm-roberta", "camembert", "mpnet", "distilbert")
+DECODERS = ("qwen2", "qwen3", "eurobert")
+NATIVE = BERTS + DECODERS
 PADDED = tuple(family for family in FAMILIES if family not in NATIVE)
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from jina_components.errors import ConfigError
 
 if TYPE_CHECKING:
+    from jina_components.protocols import SupportsConvert
     from jina_components.reader import Reader
     from jina_components.types import Document, Reading
 
@@ -58,13 +59,14 @@ def add_reading_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cache-tolerance", type=float, default=3600, metavar="SECONDS", help="(default: %(default)s)")
 
 
-def make_reader(options: argparse.Namespace) -> Reader:
+def make_reader(options: argparse.Namespace, *, html_converter: SupportsConvert | None = None) -> Reader:
     """A reader with the options of `add_reading_options`."""
     from jina_components.net import Fetcher, ResponseCache, URLGuard
     from jina_components.reader import Reader
 
     cache = ResponseCache(options.cache, tolerance=options.cache_tolerance) if options.cache else None
-    return Reader(fetcher=Fetcher(guard=URLGuard(allow_networks=tuple(options.allow_network)), cache=cache))
+    fetcher = Fetcher(guard=URLGuard(allow_networks=tuple(options.allow_network)), cache=cache)
+    return Reader(fetcher=fetcher, html_converter=html_converter)
 
 
 def read_sources(

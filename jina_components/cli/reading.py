@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import asdict
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from jina_components.cli.common import (
     Commands,
@@ -16,6 +17,9 @@ from jina_components.cli.common import (
 )
 from jina_components.types import Page
 
+if TYPE_CHECKING:
+    from jina_components.reader_lm import ReaderLM
+
 
 def add_commands(commands: Commands) -> None:
     """Add the commands of this group."""
@@ -25,10 +29,15 @@ def add_commands(commands: Commands) -> None:
         examples="""
             jina-components read https://example.com
             jina-components read paper.pdf --json | jq .title
+            jina-components read page.html --reader-lm ReaderLM-v2
         """,
     )  # fmt: skip
     read.add_argument("source", metavar="SOURCE", help="URL or path")
     read.add_argument("--json", action="store_true", help="print the page with all it carries as JSON")
+    read.add_argument(
+        "--reader-lm", metavar="MODEL",
+        help="let this language model write the Markdown of HTML pages, such as ReaderLM-v2 (needs the torch extra)",
+    )  # fmt: skip
     add_reading_options(read)
 
     segment = add_command(
@@ -48,12 +57,20 @@ def add_commands(commands: Commands) -> None:
 
 
 def _read(options: argparse.Namespace) -> int:
-    page = make_reader(options).read(options.source)
+    page = make_reader(options, html_converter=_make_converter(options.reader_lm)).read(options.source)
     if options.json:
         print_json(asdict(page))
     else:
         print(_with_page_numbers(page))
     return 0
+
+
+def _make_converter(model: str | None) -> ReaderLM | None:
+    if model is None:
+        return None
+    from jina_components.reader_lm import ReaderLM
+
+    return ReaderLM(model)
 
 
 def _segment(options: argparse.Namespace) -> int:

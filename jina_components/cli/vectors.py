@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, get_args
 
 from jina_components.cli.common import Commands, add_command, print_json, read_text, shows_progress
 from jina_components.models.catalog import DEFAULT_EMBEDDER, MODELS
+from jina_components.models.files import on_disk
+from jina_components.models.spec import ModelKind, ModelSpec
 
 if TYPE_CHECKING:
     from jina_components.embedder import Embedder
@@ -30,13 +35,16 @@ def add_commands(commands: Commands) -> None:
 
     models = add_command(
         commands, "models", _models,
-        help="list the models known by name",
+        help="list the models known by name, and what of them is on this machine",
         examples="""
             jina-components models
-            jina-components models --json | jq -r .name
+            jina-components models colbert
+            jina-components models --kind listwise --json | jq .tasks
         """,
     )  # fmt: skip
-    models.add_argument("--json", action="store_true", help="one JSON object a line")
+    models.add_argument("filter", nargs="?", default="", metavar="TEXT", help="only those with this in their name")
+    models.add_argument("--kind", choices=get_args(ModelKind), help="only those of this kind")
+    models.add_argument("--json", action="store_true", help="one JSON object a line, with all that is known")
 
 
 def add_embedder_option(parser: argparse.ArgumentParser) -> None:
@@ -68,22 +76,70 @@ def _embed(options: argparse.Namespace) -> int:
 
 
 def _models(options: argparse.Namespace) -> int:
-    rows = [
-        {
-            "name": spec.name, "kind": spec.kind, "dimensions": spec.dimensions, "context": spec.context,
-            "languages": list(spec.languages), "license": spec.license,
-            "files": "bundled" if spec.bundled else spec.hub_id,
-        }
+    wanted = options.filter.casefold()
+    specs = [
+        spec
         for spec in MODELS
-    ]  # fmt: skip
+        if options.kind in (None, spec.kind)
+        and any(wanted in name.casefold() for name in (spec.name, spec.hub_id, *spec.aliases))
+    ]
     if options.json:
-        for row in rows:
-            print_json(row)
-        return 0
-    print(f"{'name':<38}{'kind':<18}{'dim':>5}{'context':>9}  {'license':<12}files")
-    for row in rows:
-        dimensions = row["dimensions"] or "-"
-        print(
-            f"{row['name']:<38}{row['kind']:<18}{dimensions:>5}{row['context']:>9}  {row['license']:<12}{row['files']}"
-        )
-    return 0
+        for spec in specs:
+            print_json(_all_of(spec))
+    elif specs:
+        _print_table(specs)
+    else:
+        print("jina-components: no such model in the catalog; a folder or hub id needs no row", file=sys.stderr)
+    return 0 if specs else 1
+
+
+def _all_of(spec: ModelSpec) -> dict[str, Any]:
+    from jina_components.models.embedding import TASKS
+
+    return asdict(spec) | {
+        "tasks": list(dict.fromkeys([*TASKS, *spec.prompts, *spec.adapters])) if spec.kind == "embedding" else [],
+        "non_commercial": spec.non_commercial,
+        "files": "bundled" if spec.bundled else spec.hub_id,
+        "bytes_on_disk": on_disk(spec),
+    }
+
+
+def _dimensions(spec: ModelSpec) -> str:
+    return str(spec.dimensions or "") or (f"n x {spec.token_dimensions[0]}" if spec.token_dimensions else "-")
+
+
+def _languages(spec: ModelSpec) -> str:
+    return "many" if "mul" in spec.languages or len(spec.languages) > 2 else " ".join(spec.languages)
+
+
+def _count(number: int) -> str:
+    if not number:
+        return "-"
+    return f"{number / 1e9:.2f}B" if number >= 1e9 else f"{number / 1e6:.3g}M"
+
+
+def _megabytes(number: int) -> str:
+    return f"{max(round(number / 1e6), 1)} MB" if number else "-"
+
+
+# Heading, alignment and cell of each column.
+_COLUMNS: tuple[tuple[str, str, Callable[[ModelSpec], str]], ...] = (
+    ("name", "<", lambda spec: spec.name),
+    ("kind", "<", lambda spec: "+".join([spec.kind, *(m for m in spec.modalities if m != "text")])),
+    ("size", ">", lambda spec: _count(spec.parameters)),
+    ("dims", ">", _dimensions),
+    ("context", ">", lambda spec: str(spec.context)),
+    ("lang", "<", _languages),
+    ("license", "<", lambda spec: spec.license.removeprefix("LicenseRef-") + "*" * spec.non_commercial),
+    ("on disk", ">", lambda spec: "bundled" if spec.bundled else _megabytes(on_disk(spec))),
+)  # fmt: skip
+
+
+def _print_table(specs: Sequence[ModelSpec]) -> None:
+    lines = [[heading for heading, _, _ in _COLUMNS], *([cell(spec) for _, _, cell in _COLUMNS] for spec in specs)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        columns = zip(line, _COLUMNS, widths, strict=True)
+        print("  ".join(f"{text:{align}{width}}" for text, (_, align, _), width in columns).rstrip())
+    if any(spec.non_commercial for spec in specs):
+        print("\n* not for commercial use")

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 Chunks: TypeAlias = Sequence[Sequence[TokenSequence]]
 """Of each text its chunks."""
-Key: TypeAlias = tuple[bytes, bytes]
-"""A chunk's token ids and segments."""
+Key: TypeAlias = tuple[bytes, ...]
+"""A chunk's token ids, segments and images."""
 DistinctChunks: TypeAlias = Mapping[Key, TokenSequence]
 
 
@@ -27,7 +27,8 @@ def distinct_chunks(chunks: Chunks) -> DistinctChunks:
 
 
 def _key(chunk: TokenSequence) -> Key:
-    return chunk.ids.tobytes(), b"" if chunk.type_ids is None else chunk.type_ids.tobytes()
+    types = b"" if chunk.type_ids is None else chunk.type_ids.tobytes()
+    return chunk.ids.tobytes(), types, *(image.digest for image in chunk.images)
 
 
 def count_tokens(distinct: DistinctChunks) -> int:

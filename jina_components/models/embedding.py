@@ -6,12 +6,11 @@ import asyncio
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 from jina_components.core.background import background_loop, run_sync
 from jina_components.core.names import resolve_name
-from jina_components.errors import BackendError
+from jina_components.errors import BackendError, ConfigError
 from jina_components.models.pending import Pending
 
 if TYPE_CHECKING:
@@ -85,12 +84,16 @@ class EmbeddingModel(Protocol):
         *,
         task: str | None,
         truncate: bool,
+        late_chunking: bool,
         on_progress: Callable[[int], object],
     ) -> Pending[Embedded]:
         """Begin to embed texts; `indices` are those of the caller's list, for errors.
 
+        With `late_chunking` the texts are consecutive chunks of one document, and all of it.
+
         Raises:
             InputError: a text that the model does not take.
+            ConfigError: no late chunking as the model runs.
         """
         ...
 
@@ -100,22 +103,62 @@ class EmbeddingModel(Protocol):
 
 
 @dataclass(frozen=True)
+class Tasks:
+    """What tasks mean for a model: the text before an input, and the adapter it runs with.
+
+    Attributes:
+        prompts: By task, or by the names that folders use.
+        adapters: Numbers by task, or by the names that checkpoints use.
+        default_prompt: Without a task.
+        default: The task when none is asked for, or empty.
+    """
+
+    prompts: Mapping[str, str]
+    adapters: Mapping[str, int]
+    default_prompt: str = ""
+    default: str = ""
+
+    def prompt(self, task: str | None) -> str:
+        """The prompt that the model was trained with for a task, or empty.
+
+        Raises:
+            UnknownNameError: no such task.
+        """
+        names = self._names(task)
+        return next(
+            (self.prompts[name] or "" for name in names if name in self.prompts), "" if names else self.default_prompt
+        )
+
+    def adapter(self, task: str | None) -> int:
+        """The number of the adapter for a task, -1 for none; raises as `prompt`."""
+        names = [*self._names(task), *(name.partition(".")[0] for name in self._names(task)[:1])]
+        return next((self.adapters[name] for name in names if name in self.adapters), -1)
+
+    def _names(self, task: str | None) -> Sequence[str]:
+        task = task or self.default
+        if not task:
+            return ()
+        own = {name: (name,) for name in (*self.prompts, *self.adapters)}
+        return resolve_name({**own, **TASKS}, task, what="task")
+
+
+@dataclass(frozen=True)
 class LocalModel:
     """A model in this process.
 
     Attributes:
         tokenizer: Of the model.
         runner: Its owner thread.
-        prompts: Text put before an input, by task or by the names that folders use.
-        default_prompt: Without a task.
+        tasks: What it does for a task.
         identity: What determines its vectors.
+        takes_spans: Whether it pools parts of a text by their mean, as late chunking needs.
     """
 
     tokenizer: TextTokenizer
     runner: ModelRunner
-    prompts: Mapping[str, str]
-    default_prompt: str
+    tasks: Tasks
     identity: Identity
+    takes_spans: bool
 
     by_length = True
 
@@ -133,10 +176,7 @@ class LocalModel:
 
     def prompt(self, task: str | None) -> str:
         """The prompt that the model was trained with for a task, or empty."""
-        if task is None:
-            return self.default_prompt
-        names = resolve_name(TASKS, task, what="task")
-        return next((self.prompts[name] or "" for name in names if name in self.prompts), "")
+        return self.tasks.prompt(task)
 
     def submit(
         self,
@@ -145,21 +185,33 @@ class LocalModel:
         *,
         task: str | None,
         truncate: bool,
+        late_chunking: bool,
         on_progress: Callable[[int], object],
     ) -> Pending[Embedded]:
         """Tokenize here and now, and queue the rest."""
-        sequences = self.tokenizer.texts(texts, indices=indices, prompt=self.prompt(task), truncate=truncate)
+        prompt, adapter = self.tasks.prompt(task), self.tasks.adapter(task)
+        if late_chunking:
+            if not self.takes_spans:
+                raise ConfigError(
+                    f"{self.identity.name!r} cannot do late chunking as it runs: that takes a transformer with mean "
+                    "pooling and backend='torch'."
+                )
+            sequences = self.tokenizer.together(texts, prompt=prompt, adapter=adapter, truncate=truncate)
+        else:
+            sequences = self.tokenizer.texts(texts, indices=indices, prompt=prompt, adapter=adapter, truncate=truncate)
         tokens = sum(map(len, sequences))
 
         def finish(result: JobResult) -> Embedded:
             if result.errors:
-                index, error = min(
-                    ((indices[position], error) for position, error in result.errors.items()), key=itemgetter(0)
-                )
-                raise BackendError(f"Text {index}: {error.message}") from error
+                position = min(result.errors, key=lambda position: indices[position])
+                where = "The document" if late_chunking else f"Text {indices[position]}"
+                error = result.errors[position]
+                raise BackendError(f"{where}: {error.message}") from error
+            if late_chunking:
+                on_progress(len(texts))
             return result.rows, tokens
 
-        return Pending(self.runner.submit(sequences, on_progress=on_progress), finish)
+        return Pending(self.runner.submit(sequences, on_progress=None if late_chunking else on_progress), finish)
 
     def close(self) -> None:
         """Nothing is held but memory, which goes with the object."""
@@ -203,10 +255,13 @@ class RemoteModel:
         *,
         task: str | None,
         truncate: bool,
+        late_chunking: bool,
         on_progress: Callable[[int], object],
     ) -> Pending[Embedded]:
         """Send the texts."""
-        request = self._model.aembed(texts, task=task, truncate=truncate, indices=indices, on_progress=on_progress)
+        request = self._model.aembed(
+            texts, task=task, truncate=truncate, late_chunking=late_chunking, indices=indices, on_progress=on_progress
+        )
         return Pending(asyncio.run_coroutine_threadsafe(request, background_loop()), lambda answer: answer)
 
     def close(self) -> None:

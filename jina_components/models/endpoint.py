@@ -31,6 +31,7 @@ class Operation:
             choice that is missing cannot be asked for.
         truncate_note: What the servers do instead, where a choice is missing or changes nothing.
         fields: Sent with every request.
+        late_chunking: Fields for texts that are chunks of one document, or None where servers do not know it.
     """
 
     path: str
@@ -40,6 +41,7 @@ class Operation:
     truncate: Mapping[bool, _Fields]
     truncate_note: str = ""
     fields: _Fields = field(default_factory=dict)
+    late_chunking: _Fields | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +112,7 @@ DIALECTS: dict[str, Dialect] = {
             read=_indexed("data", "embedding"),
             truncate={choice: {"truncate": choice} for choice in (False, True)},
             fields={"embedding_type": "base64"},
+            late_chunking={"late_chunking": True},
         ),
         rerank=Operation(
             path="rerank",

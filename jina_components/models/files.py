@@ -14,6 +14,7 @@ import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -35,10 +36,16 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 # Of the root and of the folders that modules.json names; the same weights in other forms are left behind, but the
 # graphs that graphs.json declares, which hold none of them.
-_NEEDED = re.compile(r".+\.json|vocab\.txt|merges\.txt|.+\.model|model(-\d+-of-\d+)?\.safetensors")
+_NEEDED = re.compile(
+    r".+\.json|vocab\.txt|merges\.txt|.+\.model|chat_template\.jinja|artifact\.metadata"
+    r"|model(-\d+-of-\d+)?\.safetensors"
+)
+# LoRA adapters as PEFT saves them: one for all tasks, or a folder each.
+_ADAPTER = re.compile(r"adapters/([\w-]+/)?adapter_(config\.json|model\.safetensors)")
+_WEIGHTS = re.compile(r"(.*/)?model(-\d+-of-\d+)?\.safetensors")
 # Ours within a model's folder of the cache: partial files, what was verified, which files a commit needs.
 # A change of what is needed changes the number, for a commit complete by the old rule may lack a file by the new.
-_OWN = "jina-components-2"
+_OWN = "jina-components-3"
 
 # Why the hub gave nothing, by the error's class or the first of its bases that is named: the hub client's, and those
 # of the HTTP client that it is built on, which differs between its versions.
@@ -61,7 +68,7 @@ class ModelFiles:
     Attributes:
         name: As the caller gave it.
         folder: Where the files are.
-        spec: The catalog row, or None.
+        spec: The catalog row: that of the name, or of the folder's own name; or None.
         revision: Commit of a hub snapshot; empty for bundled models and folders.
     """
 
@@ -79,12 +86,14 @@ def bundled_path(folder: str) -> Path:
 def find_files(name: str, *, revision: str | None = None, offline: bool = False) -> ModelFiles:
     """Files of a model given by catalog name, local folder or hub id (`owner/name`).
 
-    Of a hub model only JSON, tokenizer files, safetensors and declared graphs for them are fetched. An interrupted
-    download goes on where it stopped, weights are compared with the SHA-256 that the hub names, and a commit that is
-    complete in the cache is used without asking the hub.
+    Of a hub model only JSON, tokenizer files, safetensors, their adapters and declared graphs for them are fetched. An
+    interrupted download goes on where it stopped, weights are compared with the SHA-256 that the hub names, and a
+    commit that is complete in the cache is used without asking the hub. A licence that excludes commercial use is
+    logged as a warning, once for each model of the catalog.
 
     Args:
-        name: A folder that exists wins over a hub id of the same spelling.
+        name: A folder that exists wins over a hub id of the same spelling. A folder that is itself called as a hub
+            model of the catalog is taken to hold that model.
         revision: Commit, tag or branch for a hub id outside the catalog (`main` by default), or to override the
             pinned one. What a tag or branch stands for is logged.
         offline: Use only what the hub cache holds already (the environment variable
@@ -95,11 +104,51 @@ def find_files(name: str, *, revision: str | None = None, offline: bool = False)
         ModelFilesError: the files cannot be had, are incomplete, broken, or hold no safetensors; says which.
         ConfigError: a revision of what is not on the hub.
     """
+    files = _found(name, revision=revision, offline=offline)
+    if files.spec is not None and files.spec.non_commercial:
+        _warn_of_licence(files.spec.name)
+    return files
+
+
+def on_disk(spec: ModelSpec) -> int:
+    """Bytes of a catalog model's files on this machine; 0 unless all are there. No weights are read.
+
+    Of a hub model the cached snapshot of its pinned revision counts, of a blend the models that it is made of.
+    """
+    if spec.bundled:
+        folders = {BY_NAME[part].folder for part in spec.parts} or {spec.folder}
+        paths = [path for folder in folders for path in bundled_path(folder).rglob("*") if path.is_file()]
+    else:
+        try:
+            folder, names = _cached(spec.hub_id, spec.revision, _store(spec.hub_id))
+            _check_shards(folder, names)
+        except ModelFilesError:
+            return 0
+        paths = [folder / name for name in names]
+    return sum(path.stat().st_size for path in paths)
+
+
+def find_spec(name: str) -> ModelSpec | None:
+    """The catalog row of a name, or of a local folder that is itself called as a hub model of the catalog, or None."""
     spec = BY_NAME.get(name)
+    if spec is None and (folder := _local(name)).is_dir():
+        called = BY_NAME.get(folder.absolute().name)
+        spec = called if called is not None and called.hub_id else None
+    return spec
+
+
+def _local(name: str) -> Path:
+    return Path(os.path.expanduser(name))  # noqa: PTH111 (Path.expanduser raises for an unknown user)
+
+
+def _found(name: str, *, revision: str | None, offline: bool) -> ModelFiles:
+    spec = find_spec(name)
     if spec is None or spec.hub_id:
-        folder = Path(os.path.expanduser(name))  # noqa: PTH111 (Path.expanduser raises for an unknown user)
+        folder = _local(name)
         if folder.is_dir():
             _refuse_revision(name, revision)
+            if spec is not None and name not in BY_NAME:
+                logger.info("%s: taken for %s of the catalog, by the folder's name", folder, spec.name)
             return ModelFiles(name, folder, spec)
         if folder.is_file() or name.startswith((".", "/", "~")):
             raise ModelFilesError(f"Model {name!r} is not a folder on this machine.")
@@ -113,6 +162,16 @@ def find_files(name: str, *, revision: str | None = None, offline: bool = False)
     return ModelFiles(name, folder, spec, folder.name)
 
 
+@cache
+def _warn_of_licence(name: str) -> None:
+    spec = BY_NAME[name]
+    logger.warning(
+        "%s: the licence of its weights, %s, excludes commercial use; for a commercial licence ask its publisher, "
+        "https://huggingface.co/%s",
+        name, spec.license, spec.hub_id,
+    )  # fmt: skip
+
+
 def _refuse_revision(name: str, revision: str | None) -> None:
     if revision is not None:
         raise ConfigError(f"revision={revision!r} is for models of the hub; {name!r} is on this machine.")
@@ -122,7 +181,7 @@ def _snapshot(hub_id: str, revision: str, *, offline: bool) -> Path:
     """The folder of a commit's files: complete, and its weights verified."""
     from huggingface_hub import constants
 
-    store = Path(constants.HF_HUB_CACHE) / f"models--{hub_id.replace('/', '--')}"
+    store = _store(hub_id)
     folder = store / "snapshots" / revision
     names = _recorded(store, revision)
     if offline or constants.HF_HUB_OFFLINE:
@@ -132,11 +191,23 @@ def _snapshot(hub_id: str, revision: str, *, offline: bool) -> Path:
     for name in names:
         if name.endswith((".safetensors", ".onnx")):
             _verify(folder / name, store)
-        if name.endswith("model.safetensors.index.json"):
-            weight_files((folder / name).parent)
+    _check_shards(folder, names)
     if not _COMMIT.fullmatch(revision):
         logger.info("%s: %s is commit %s; pass revision=%r to pin it", hub_id, revision, folder.name, folder.name)
     return folder
+
+
+def _store(hub_id: str) -> Path:
+    """A model's folder of the cache."""
+    from huggingface_hub import constants
+
+    return Path(constants.HF_HUB_CACHE) / f"models--{hub_id.replace('/', '--')}"
+
+
+def _check_shards(folder: Path, names: Iterable[str]) -> None:
+    for name in names:
+        if name.endswith("model.safetensors.index.json"):
+            weight_files((folder / name).parent)
 
 
 def _needed(names: Iterable[str], modules: Iterable[str]) -> list[str]:
@@ -145,7 +216,7 @@ def _needed(names: Iterable[str], modules: Iterable[str]) -> list[str]:
     graphs = names.intersection(FILES.values()) if GRAPHS in names else set()
     paths = (PurePosixPath(name) for name in names)
     needed = {str(path) for path in paths if path.parent in folders and _NEEDED.fullmatch(path.name)}
-    return sorted(needed | graphs)
+    return sorted(needed | graphs | set(filter(_ADAPTER.fullmatch, names)))
 
 
 def _missing(folder: Path, names: Iterable[str]) -> list[str]:
@@ -166,7 +237,7 @@ def _cached(hub_id: str, revision: str, store: Path) -> tuple[Path, list[str]]:
     present = [path.relative_to(folder).as_posix() for path in folder.rglob("*")]
     names = _recorded(store, commit) or _needed(present, module_paths(folder))
     missing = _missing(folder, names) if folder.is_dir() else ["every file"]
-    if not missing and not any(name.endswith(".safetensors") for name in names):
+    if not missing and not any(map(_WEIGHTS.fullmatch, names)):
         missing = ["its *.safetensors"]
     if missing:
         raise ModelFilesError(
@@ -206,7 +277,7 @@ def _fetch_all(hub_id: str, revision: str, store: Path) -> tuple[Path, list[str]
     if "modules.json" in listing:
         modules = module_paths(Path(hf_hub_download(hub_id, "modules.json", revision=info.sha)).parent)
     names = _needed(listing, modules)
-    if not any(name.endswith(".safetensors") for name in names):
+    if not any(map(_WEIGHTS.fullmatch, names)):
         raise no_safetensors(f"Model {hub_id!r} (revision {revision})", listing)
     for name in names:
         if (blob := listing[name].lfs) is not None:

@@ -45,11 +45,11 @@ class Frame:
     def __len__(self) -> int:
         return len(self.ids) - 1
 
-    def around(self, document: NDArray[np.int32], *, prompt: int = 0) -> TokenSequence:
-        """With the document's tokens; `prompt` of them are a prompt's."""
+    def around(self, document: NDArray[np.int32], *, prompt: int = 0, adapter: int = -1) -> TokenSequence:
+        """With the document's tokens, of which `prompt` are a prompt's, for an adapter."""
         ids = np.concatenate([self.ids[: self.slot], document, self.ids[self.slot + 1 :]])
         if self.types is None:
-            return TokenSequence(ids, prompt=prompt)
+            return TokenSequence(ids, prompt=prompt, adapter=adapter)
         repeats = np.ones(len(self.ids), np.int64)
         repeats[self.slot] = len(document)
         return TokenSequence(ids, np.repeat(self.types, repeats))

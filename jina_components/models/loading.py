@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
+from itertools import chain
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from jina_components.core.names import resolve_name
@@ -12,26 +13,37 @@ from jina_components.errors import ConfigError, JinaComponentsError, ModelFilesE
 from jina_components.models.blend import Blend
 from jina_components.models.calibration import TEXTS
 from jina_components.models.catalog import BY_NAME
-from jina_components.models.embedding import EmbeddingModel, Identity, LocalModel, RemoteModel
+from jina_components.models.embedding import EmbeddingModel, Identity, LocalModel, RemoteModel, Tasks
 from jina_components.models.endpoint import Endpoint
 from jina_components.models.entailing import EntailmentModel
-from jina_components.models.files import ModelFiles, find_files
+from jina_components.models.files import ModelFiles, find_files, find_spec
 from jina_components.models.fingerprint import fingerprint
 from jina_components.models.labels import RELEVANCE, entailment_columns, read_labels, relevance_column
 from jina_components.models.layout import Layout, Module, read_json, read_layout
+from jina_components.models.list_prompt import ListPrompt
+from jina_components.models.listwise import Listwise
+from jina_components.models.loading_vision import (
+    is_vision_embedding,
+    is_vision_ranker,
+    load_vision_embedding,
+    load_vision_ranker,
+)
 from jina_components.models.maxsim import MaxSimScorer
+from jina_components.models.multi_vector import MultiVectorModel, is_multi_vector, read_tokenizer
 from jina_components.models.runner import ModelRunner
 from jina_components.models.scoring import (
     BiEncoder,
     CrossEncoder,
     LateInteraction,
     Limits,
+    MultiVectorScorer,
     RemoteScorer,
     Scorer,
 )
 from jina_components.models.sequences import Backend
 from jina_components.models.spec import ModelKind
 from jina_components.models.tokenize import TextTokenizer, load_tokenizer, unknown_token_id
+from jina_components.models.vision_scoring import VisionCrossEncoder
 
 if TYPE_CHECKING:
     from jina_components.models.backends.static import StaticBackend
@@ -103,8 +115,10 @@ class LoadOptions:
             raise ConfigError(f"{' and '.join(given)} cannot be set for {what}: leave it out.")
 
 
-def load_embedding_model(name: str, options: LoadOptions, *, identify: bool = False) -> EmbeddingModel:
-    """Load a sentence-transformers folder or a token table, or speak to an endpoint.
+def load_embedding_model(
+    name: str, options: LoadOptions, *, identify: bool = False
+) -> EmbeddingModel | MultiVectorModel:
+    """Load a sentence-transformers folder, a ColBERT checkpoint or a token table, or speak to an endpoint.
 
     Args:
         name: Catalog name, folder or hub id; with an endpoint, the server's name for it.
@@ -118,12 +132,38 @@ def load_embedding_model(name: str, options: LoadOptions, *, identify: bool = Fa
         from jina_components.models.backends.http import HTTPEmbeddingModel
 
         return RemoteModel(HTTPEmbeddingModel(name, options.endpoint))
-    return _load_local(name, options, identify=identify)
+    spec = find_spec(name)
+    tokens = spec is not None and spec.kind == "late-interaction" and bool(spec.token_dimensions)
+    files, layout = _find(name, options, "late-interaction" if tokens else "embedding")
+    if is_multi_vector(layout):
+        return _load_multi_vector(files, layout, options)
+    if is_vision_embedding(layout):
+        return _load_vision(files, layout, options, identify=identify)
+    return _load_local(files, layout, options, identify=identify)
 
 
-def _load_local(name: str, options: LoadOptions, *, identify: bool = False) -> LocalModel:
-    files, layout = _find(name, options, "embedding")
-    layout = _with_pooling(layout)
+def _load_multi_vector(files: ModelFiles, layout: Layout, options: LoadOptions) -> MultiVectorModel:
+    from jina_components.models.backends.torch_tokens import TorchTokenBackend
+
+    if options.backend not in ("auto", "torch"):
+        raise ConfigError(f"backend={options.backend!r} cannot run {layout.folder}: use 'auto' or 'torch'.")
+    tokenizer = read_tokenizer(layout, files.spec, context=_context(layout, None))
+    backend = TorchTokenBackend(
+        layout,
+        device=options.device,
+        precision=options.precision,
+        calibration=tokenizer.documents(TEXTS, truncate=True) if options.precision == "int8" else (),
+    )
+    _log_choice(files.name, "torch", backend, options)
+    widths = (backend.width,) if files.spec is None else files.spec.token_dimensions
+    if backend.width != widths[0]:
+        raise ModelFilesError(f"{layout.folder} gives vectors of {backend.width} dimensions, not {widths[0]}.")
+    runner = ModelRunner(backend, token_budget=options.token_budget)
+    return MultiVectorModel(files.name, tokenizer, runner, widths)
+
+
+def _load_local(files: ModelFiles, layout: Layout, options: LoadOptions, *, identify: bool = False) -> LocalModel:
+    name, layout = files.name, _with_pooling(files, layout)
     revision = files.revision or (fingerprint(files.folder) if identify else "")
     backend_name = _choose_backend(layout, options)
     tokenizer, backend = _EMBEDDING_BACKENDS[backend_name](files, layout, options)
@@ -131,18 +171,52 @@ def _load_local(name: str, options: LoadOptions, *, identify: bool = False) -> L
     return LocalModel(
         tokenizer=tokenizer,
         runner=ModelRunner(backend, token_budget=options.token_budget),
-        prompts={**layout.prompts, **(files.spec.prompts if files.spec is not None else {})},
-        default_prompt=layout.default_prompt,
+        tasks=_tasks(files, layout, getattr(backend, "adapters", ())),
         identity=Identity(name, revision, f"{backend_name} {backend.precision} {_NUMERICS}"),
+        takes_spans=getattr(backend, "takes_spans", False),
     )
 
 
+def _load_vision(files: ModelFiles, layout: Layout, options: LoadOptions, *, identify: bool = False) -> LocalModel:
+    _refuse_backend(layout, options)
+    revision = files.revision or (fingerprint(files.folder) if identify else "")
+    parts = load_vision_embedding(layout, files.spec, device=options.device, precision=options.precision)
+    _log_choice(files.name, "torch", parts.vectors, options)
+    return LocalModel(
+        tokenizer=parts.tokenizer,
+        runner=ModelRunner(parts.vectors, token_budget=options.token_budget),
+        tasks=_tasks(files, layout, parts.vectors.adapters),
+        identity=Identity(files.name, revision, f"torch {parts.vectors.precision} {_NUMERICS}"),
+        takes_spans=True,
+    )
+
+
+def _refuse_backend(layout: Layout, options: LoadOptions) -> None:
+    if options.backend not in ("auto", "torch"):
+        raise ConfigError(f"backend={options.backend!r} cannot run {layout.folder}: use 'auto' or 'torch'.")
+
+
+def _tasks(files: ModelFiles, layout: Layout, adapters: Sequence[str]) -> Tasks:
+    """What the folder says of tasks, and the catalog."""
+    spec, numbers = files.spec, {name: number for number, name in enumerate(adapters)}
+    prompts = {**layout.config.get("task_instructions", {}), **layout.prompts}
+    if spec is None:
+        return Tasks(prompts, numbers, layout.default_prompt)
+    if lacking := set(spec.adapters.values()) - set(numbers):
+        raise ModelFilesError(
+            f"{files.folder} lacks the adapters {', '.join(sorted(lacking))} of {spec.name}; there is "
+            f"{', '.join(numbers) or 'none'}."
+        )
+    chosen = {task: numbers[name] for task, name in spec.adapters.items()}
+    return Tasks({**prompts, **spec.prompts}, {**numbers, **chosen}, layout.default_prompt, spec.default_task)
+
+
 def load_scorer(name: str, options: LoadOptions, limits: Limits) -> Scorer:
-    """Load a reranking model: a sequence-classification folder, one of another kind by its name, or an endpoint's.
+    """Load a reranking model: a folder that classifies sequences, or ColBERT's, one by its name, or an endpoint's.
 
     Args:
-        name: Of the catalog, or the folder or hub id of a sequence-classification checkpoint that scores relevance;
-            with an endpoint, the server's name for it.
+        name: Of the catalog, or the folder or hub id of a ColBERT or sequence-classification checkpoint that scores
+            relevance; with an endpoint, the server's name for it.
         options: How to load it.
         limits: Tokens kept of queries and documents.
 
@@ -157,9 +231,27 @@ def load_scorer(name: str, options: LoadOptions, limits: Limits) -> Scorer:
                 "An endpoint counts tokens by itself: leave max_query_length and max_document_length out."
             )
         return RemoteScorer(HTTPReranker(name, options.endpoint))
-    spec = BY_NAME.get(name)
-    load = _SCORERS.get(spec.kind, _load_cross_encoder) if spec is not None else _load_cross_encoder
-    return load(name, options, limits)
+    spec = find_spec(name)
+    kind = _kind_of(name, options) if spec is None else spec.kind
+    if kind == "cross-encoder" and (spec is None or "image" in spec.modalities):
+        files, layout = _find(name, options, kind)
+        if is_vision_ranker(layout):
+            return _load_vision_ranker(files, layout, options, limits)
+    return _SCORERS.get(kind, _load_cross_encoder)(name, options, limits)
+
+
+def _kind_of(name: str, options: LoadOptions) -> ModelKind:
+    """What scores with a folder that is not of the catalog."""
+    files = find_files(name, revision=options.revision, offline=options.offline)
+    return "late-interaction" if is_multi_vector(read_layout(files.folder)) else "cross-encoder"
+
+
+def _load_vision_ranker(files: ModelFiles, layout: Layout, options: LoadOptions, limits: Limits) -> VisionCrossEncoder:
+    _refuse_backend(layout, options)
+    parts = load_vision_ranker(layout, files.spec, device=options.device, precision=options.precision)
+    _log_choice(files.name, "torch", parts.backend, options)
+    runner = ModelRunner(parts.backend, token_budget=options.token_budget)
+    return VisionCrossEncoder(parts.prompts, parts.processor, runner, limits)
 
 
 def _load_cross_encoder(name: str, options: LoadOptions, limits: Limits) -> CrossEncoder:
@@ -167,7 +259,14 @@ def _load_cross_encoder(name: str, options: LoadOptions, limits: Limits) -> Cros
     return CrossEncoder(tokenizer, runner, limits, column)
 
 
-def _load_late_interaction(name: str, options: LoadOptions, limits: Limits) -> LateInteraction:
+def _load_late_interaction(name: str, options: LoadOptions, limits: Limits) -> MultiVectorScorer | LateInteraction:
+    files, layout = _find(name, options, "late-interaction")
+    if is_multi_vector(layout):
+        return MultiVectorScorer(_load_multi_vector(files, layout, options), limits)
+    return _load_table_interaction(name, options, limits)
+
+
+def _load_table_interaction(name: str, options: LoadOptions, limits: Limits) -> LateInteraction:
     options.refuse("late interaction", "token_budget")
     files, layout = _find(name, options, "late-interaction")
     _choose_backend(layout, options)
@@ -175,10 +274,41 @@ def _load_late_interaction(name: str, options: LoadOptions, limits: Limits) -> L
     return LateInteraction(tokenizer, MaxSimScorer(table), limits)
 
 
+def _load_listwise(name: str, options: LoadOptions, limits: Limits) -> Listwise:
+    from jina_components.models.backends.torch_listwise import TorchListwiseBackend
+
+    _, layout = _find(name, options, "listwise")
+    if options.backend not in ("auto", "torch"):
+        raise ConfigError(f"backend={options.backend!r} cannot run {layout.folder}: use 'auto' or 'torch'.")
+    settings = read_json(layout.folder / "tokenizer_config.json", default={})
+    prompt = ListPrompt(load_tokenizer(layout.folder / "tokenizer.json"), layout.folder)
+    query, *documents = TEXTS
+    [*passages] = chain.from_iterable(prompt.passages(documents, max_length=None, truncate=True))
+    backend = TorchListwiseBackend(
+        layout.folder,
+        layout.config,
+        device=options.device,
+        precision=options.precision,
+        calibration=[prompt.sequence(query, passages)] if options.precision == "int8" else (),
+    )
+    context = _context(layout, settings.get("model_max_length")) or _NO_LIMIT
+    longest = prompt.longest(limits.query, limits.document)
+    if longest > context:
+        raise ConfigError(
+            f"A query and a document may have {longest} tokens together, the model has {context}: lower "
+            "max_query_length or max_document_length."
+        )
+    budget = min(options.token_budget or backend.token_budget, context)
+    _log_choice(name, "torch", backend, options)
+    return Listwise(prompt, ModelRunner(backend, token_budget=budget), limits, budget)
+
+
 def _load_bi_encoder(name: str, options: LoadOptions, limits: Limits) -> BiEncoder:
-    model = _load_local(name, options)
-    if model.prompt("retrieval.query") or model.prompt("retrieval.passage"):
-        raise ConfigError(f"{name!r} puts prompts before texts, which its cosines here would lack: use one without.")
+    files, layout = _find(name, options, "embedding")
+    model = _load_local(files, layout, options)
+    sides = ("retrieval.query", "retrieval.passage")
+    if any(map(model.tasks.prompt, sides)) or max(map(model.tasks.adapter, sides)) >= 0:
+        raise ConfigError(f"{name!r} tells queries from documents, which its cosines here would not: use one without.")
     return BiEncoder(model.tokenizer, model.runner, limits)
 
 
@@ -218,19 +348,24 @@ def _load_pair_model(
     name: str, options: LoadOptions, choose: Callable[[Sequence[str], str], T]
 ) -> tuple[TextTokenizer, ModelRunner, T]:
     """A sequence-classification folder, and what `choose` reads of its labels."""
-    spec = BY_NAME.get(name)
+    spec = find_spec(name)
     if spec is not None and spec.kind == "cross-encoder":
         choose(spec.labels or (RELEVANCE,), name)  # before a file is fetched
-    _, layout = _find(name, options, "cross-encoder")
-    if not layout.is_cross_encoder:
+    files, layout = _find(name, options, "cross-encoder")
+    if files.spec is None and not layout.is_cross_encoder:
         raise ModelFilesError(
             f"{name!r} is no cross-encoder: it has the architecture {layout.config.get('architectures')} and "
             f"the steps {[module.type for module in layout.modules]}, not one …ForSequenceClassification."
         )
-    chosen = choose(read_labels(layout.config), name)
-    tokenizer = _transformer_tokenizer(layout)
+    labels = read_labels(layout.config)
+    if files.spec is not None and not layout.config.keys() & {"id2label", "num_labels"}:
+        labels = files.spec.labels or (RELEVANCE,)
+    chosen = choose(labels, name)
+    tokenizer = _transformer_tokenizer(files, layout)
     backend_name = _choose_backend(layout, options)
     backend = _CROSS_ENCODERS[backend_name](tokenizer, layout, options)
+    if backend.width != len(labels):
+        raise ModelFilesError(f"{name!r} has a head of {backend.width} labels, but names {len(labels)}: {labels}.")
     _log_choice(name, backend_name, backend, options)
     return tokenizer, ModelRunner(backend, token_budget=options.token_budget), chosen
 
@@ -261,19 +396,20 @@ def _onnx_cross_encoder(tokenizer: TextTokenizer, layout: Layout, options: LoadO
     return load_onnx_cross_encoder(layout, device=options.device, precision=options.precision)
 
 
-def _with_pooling(layout: Layout) -> Layout:
-    """A plain checkpoint with the pooling that sentence-transformers gives one: mean, or the last token's."""
-    if layout.modules or layout.is_static:
+def _with_pooling(files: ModelFiles, layout: Layout) -> Layout:
+    """A checkpoint that names no pooling with the catalog's, or that of sentence-transformers: mean, or last token."""
+    pooling = files.spec.pooling if files.spec is not None else ""
+    if layout.is_static or (layout.modules and not pooling) or any(m.type == "Pooling" for m in layout.modules):
         return layout
-    architecture = str((layout.config.get("architectures") or [""])[0])
-    mode = "lasttoken" if architecture.endswith("ForCausalLM") else "mean"
-    logger.warning("%s names no pooling: taking %r, as sentence-transformers does", layout.folder, mode)
-    steps = (layout.transformer, Module("Pooling", layout.folder, {"pooling_mode": mode}))
-    return replace(layout, modules=steps)
+    if not pooling:
+        architecture = str((layout.config.get("architectures") or [""])[0])
+        pooling = "lasttoken" if architecture.endswith("ForCausalLM") else "mean"
+        logger.warning("%s names no pooling: taking %r, as sentence-transformers does", layout.folder, pooling)
+    return replace(layout, modules=(layout.transformer, Module("Pooling", layout.folder, {"pooling_mode": pooling})))
 
 
 def _find(name: str, options: LoadOptions, kind: ModelKind) -> tuple[ModelFiles, Layout]:
-    spec = BY_NAME.get(name)
+    spec = find_spec(name)
     if spec is not None and spec.kind != kind:
         raise ConfigError(f"Model {name!r} is of kind {spec.kind!r}, where {kind!r} is needed.")
     files = find_files(name, revision=options.revision, offline=options.offline)
@@ -318,10 +454,10 @@ def _load_static(files: ModelFiles, layout: Layout, options: LoadOptions) -> tup
     return tokenizer, table
 
 
-def _load_torch(files: ModelFiles, layout: Layout, options: LoadOptions) -> tuple[TextTokenizer, Backend]:  # noqa: ARG001 (as _load_static)
+def _load_torch(files: ModelFiles, layout: Layout, options: LoadOptions) -> tuple[TextTokenizer, Backend]:
     from jina_components.models.backends.torch import TorchEmbeddingBackend
 
-    tokenizer = _transformer_tokenizer(layout)
+    tokenizer = _transformer_tokenizer(files, layout)
     backend = TorchEmbeddingBackend(
         layout,
         device=options.device,
@@ -331,22 +467,25 @@ def _load_torch(files: ModelFiles, layout: Layout, options: LoadOptions) -> tupl
     return tokenizer, backend
 
 
-def _load_onnx(files: ModelFiles, layout: Layout, options: LoadOptions) -> tuple[TextTokenizer, Backend]:  # noqa: ARG001 (as _load_static)
+def _load_onnx(files: ModelFiles, layout: Layout, options: LoadOptions) -> tuple[TextTokenizer, Backend]:
     from jina_components.models.backends.onnx import load_onnx_embedding
 
     backend = load_onnx_embedding(layout, device=options.device, precision=options.precision)
-    return _transformer_tokenizer(layout), backend
+    return _transformer_tokenizer(files, layout), backend
 
 
-def _transformer_tokenizer(layout: Layout) -> TextTokenizer:
+def _transformer_tokenizer(files: ModelFiles, layout: Layout) -> TextTokenizer:
     folder, settings = layout.transformer.folder, layout.transformer.config
     config = read_json(folder / "tokenizer_config.json", default={})
-    return TextTokenizer(
+    tokenizer = TextTokenizer(
         load_tokenizer(folder / "tokenizer.json"),
         context=_context(layout, settings.get("max_seq_length") or config.get("model_max_length")),
         lowercase=bool(settings.get("do_lower_case")),
         segments="token_type_ids" in config.get("model_input_names", ["token_type_ids"]),
     )
+    if files.spec is not None:
+        tokenizer.limit(files.spec.context)
+    return tokenizer
 
 
 def _context(layout: Layout, asked: int | None) -> int | None:
@@ -366,11 +505,12 @@ _EMBEDDING_BACKENDS: dict[str, Callable[[ModelFiles, Layout, LoadOptions], tuple
 }
 _SCORERS: dict[ModelKind, Callable[[str, LoadOptions, Limits], Scorer]] = {
     "late-interaction": _load_late_interaction,
+    "listwise": _load_listwise,
     "blend": _load_blend,
 }
 _PARTS: dict[ModelKind, Callable[[str, LoadOptions, Limits], _Part]] = {
     "cross-encoder": _load_cross_encoder,
-    "late-interaction": _load_late_interaction,
+    "late-interaction": _load_table_interaction,
     "embedding": _load_bi_encoder,
 }
 _CROSS_ENCODERS: dict[str, Callable[[TextTokenizer, Layout, LoadOptions], Backend]] = {

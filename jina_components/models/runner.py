@@ -21,12 +21,13 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 from jina_components.errors import BackendError, JinaComponentsError
-from jina_components.models.sequences import Backend, TokenSequence
+from jina_components.models.sequences import Backend, ModelInput
 
 if TYPE_CHECKING:
     from jina_components.types import FloatArray
@@ -45,7 +46,8 @@ class JobResult:
     """What became of a job's sequences.
 
     Attributes:
-        rows: In their order, shape [len(sequences), width]; zeros for one without tokens, and for one that failed.
+        rows: In their order, of each one, or as many as it wants; shape [rows, width]; zeros for a sequence without
+            tokens, and for one that failed.
         errors: By position, what each one failed with that did.
     """
 
@@ -61,7 +63,7 @@ class JobResult:
 
 @dataclass(eq=False)
 class _Job:
-    sequences: Sequence[TokenSequence]
+    sequences: Sequence[ModelInput]
     rows: FloatArray
     on_progress: Callable[[int], object] | None
     future: Future[JobResult] = field(default_factory=Future)
@@ -70,10 +72,15 @@ class _Job:
     tokens: int = 0  # of what is to do
 
     def __post_init__(self) -> None:
-        filled = [index for index, sequence in enumerate(self.sequences) if len(sequence)]
+        self.ends = np.cumsum([sequence.num_rows for sequence in self.sequences])
+        filled = [index for index, sequence in enumerate(self.sequences) if len(sequence) and sequence.num_rows]
         self.todo = sorted(filled, key=lambda i: (len(self.sequences[i]), -i))
         self.unfinished = len(self.todo)
         self.tokens = sum(len(self.sequences[index]) for index in self.todo)
+
+    def keep(self, index: int, rows: FloatArray) -> None:
+        """Keep what a sequence gave."""
+        self.rows[self.ends[index] - len(rows) : self.ends[index]] = rows
 
     @property
     def longest(self) -> int:
@@ -109,7 +116,7 @@ class ModelRunner:
         return self._backend.width
 
     def submit(
-        self, sequences: Sequence[TokenSequence], *, on_progress: Callable[[int], object] | None = None
+        self, sequences: Sequence[ModelInput], *, on_progress: Callable[[int], object] | None = None
     ) -> Future[JobResult]:
         """Queue sequences; cancelling the future drops what is left of them.
 
@@ -124,7 +131,8 @@ class ModelRunner:
         Raises:
             BackendError: no thread can be started.
         """
-        job = _Job(sequences, np.zeros((len(sequences), self.width), np.float32), on_progress)
+        count = sum(sequence.num_rows for sequence in sequences)
+        job = _Job(sequences, np.zeros((count, self.width), np.float32), on_progress)
         if not job.todo:
             job.future.set_result(JobResult(job.rows, {}))
             return job.future
@@ -135,9 +143,7 @@ class ModelRunner:
             self._wake.notify()
         return job.future
 
-    def run(
-        self, sequences: Sequence[TokenSequence], *, on_progress: Callable[[int], object] | None = None
-    ) -> FloatArray:
+    def run(self, sequences: Sequence[ModelInput], *, on_progress: Callable[[int], object] | None = None) -> FloatArray:
         """`submit` and wait; raises the first sequence's error that has one. Ctrl-C stops before the next batch."""
         future = self.submit(sequences, on_progress=on_progress)
         try:
@@ -147,7 +153,7 @@ class ModelRunner:
             raise
 
     async def arun(
-        self, sequences: Sequence[TokenSequence], *, on_progress: Callable[[int], object] | None = None
+        self, sequences: Sequence[ModelInput], *, on_progress: Callable[[int], object] | None = None
     ) -> FloatArray:
         """`submit` and await; cancelling the task does the same, and the errors are `run`'s."""
         return (await asyncio.wrap_future(self.submit(sequences, on_progress=on_progress))).all_rows()
@@ -248,21 +254,24 @@ class ModelRunner:
     def _pass(self, batch: _Batch) -> tuple[_Batch, BaseException | None]:
         """Run a batch and keep its rows; the items that failed, and what with."""
         try:
-            rows = self._rows([job.sequences[index] for job, index in batch])
-            bad = set(np.flatnonzero(~np.isfinite(rows).all(axis=1)).tolist())
+            sequences = [job.sequences[index] for job, index in batch]
+            rows, starts = self._rows(sequences), list(accumulate((s.num_rows for s in sequences), initial=0))
+            finite = np.logical_and.reduceat(np.isfinite(rows).all(axis=1), starts[:-1])
+            bad = set(np.flatnonzero(~finite).tolist())
             for place, (job, index) in enumerate(batch):
                 if place not in bad:
-                    job.rows[index] = rows[place]
+                    job.keep(index, rows[starts[place] : starts[place + 1]])
         except BaseException as error:  # noqa: BLE001 (whatever fails here belongs to the callers who wait)
             return batch, error
         for job, count in Counter(job for place, (job, _) in enumerate(batch) if place not in bad).items():
             self._advance(job, count)
         return [batch[place] for place in sorted(bad)], BackendError(_NOT_FINITE) if bad else None
 
-    def _rows(self, sequences: list[TokenSequence]) -> FloatArray:
+    def _rows(self, sequences: list[ModelInput]) -> FloatArray:
         rows = np.asarray(self._backend.run(sequences), np.float32)
-        if len(rows) != len(sequences):
-            raise BackendError(f"The model failed: it gave {len(rows)} rows for {len(sequences)} inputs.")
+        wanted = sum(sequence.num_rows for sequence in sequences)
+        if len(rows) != wanted:
+            raise BackendError(f"The model failed: it gave {len(rows)} rows where {wanted} are wanted.")
         return rows
 
     def _gave_up(self, job: _Job, failed: _Batch, error: BaseException) -> bool:
@@ -275,7 +284,7 @@ class ModelRunner:
         self._fail([(job, index) for index in left], _as_backend_error(error))
         return True
 
-    def _can_run(self, sequence: TokenSequence) -> bool:
+    def _can_run(self, sequence: ModelInput) -> bool:
         try:
             return bool(np.isfinite(self._rows([sequence])).all())
         except BaseException:  # noqa: BLE001 (the error that led here is the one that is reported)

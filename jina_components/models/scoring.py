@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import numpy as np
 
 from jina_components.core.background import background_loop
+from jina_components.core.late_interaction import max_sim
 from jina_components.core.vectors import normalize
 from jina_components.errors import InputError, JinaComponentsError
 from jina_components.models.chunks import Chunks, DistinctChunks, best_rows, chunk_errors, count_tokens, distinct_chunks
+from jina_components.models.multi_vector import MultiVectorModel, split_rows
 from jina_components.models.pending import Pending
 from jina_components.models.runner import JobResult, ModelRunner
 from jina_components.models.sequences import TokenSequence
@@ -129,6 +131,44 @@ class LateInteraction:
 
     def scale(self, raw: NDArray[Any]) -> NDArray[np.floating[Any]]:
         """As they are, 0 to 1."""
+        return raw
+
+    def close(self) -> None:
+        """Nothing is held but memory, which goes with the object."""
+
+
+@dataclass(frozen=True, slots=True)
+class MultiVectorScorer:
+    """Scores by MaxSim over the vectors that a model gives the tokens of the query and the document.
+
+    Attributes:
+        model: The model.
+        limits: Tokens kept.
+    """
+
+    model: MultiVectorModel
+    limits: Limits
+
+    def submit(self, query: str, texts: Sequence[str], *, truncate: bool) -> Pending[Scores]:
+        """Tokenize here and now, and queue the rest: the query once, and each document or its chunks."""
+        tokenizer = self.model.tokenizer
+        question = tokenizer.as_query(_question(query, tokenizer.query, self.limits, truncate=truncate))
+        chunks = tokenizer.chunks(texts, truncate=truncate, max_length=self.limits.document)
+        distinct = distinct_chunks(chunks)
+        future = self.model.runner.submit([*distinct.values(), question])
+        return Pending(future, partial(self._finish, chunks, distinct, question))
+
+    def _finish(self, chunks: Chunks, distinct: DistinctChunks, question: TokenSequence, result: JobResult) -> Scores:
+        if len(distinct) in result.errors:
+            raise result.errors[len(distinct)]
+        errors = chunk_errors(chunks, distinct, result)
+        *documents, asked = split_rows(normalize(result.rows), [*distinct.values(), question])
+        raw = best_rows(chunks, distinct, max_sim(asked, documents) / len(asked))
+        raw[[*errors]] = np.nan
+        return Scores(raw, count_tokens(distinct) + len(question), errors)
+
+    def scale(self, raw: NDArray[Any]) -> NDArray[np.floating[Any]]:
+        """As they are: the mean over the query's tokens, -1 to 1."""
         return raw
 
     def close(self) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from jina_components.models.patches import Patches
     from jina_components.types import FloatArray
 
 
@@ -19,14 +20,43 @@ class TokenSequence(NamedTuple):
         ids: Token ids.
         type_ids: Segment ids, when any is not 0.
         prompt: Tokens at its head that are the prompt's, which some models leave out of their pooling.
+        adapter: Number of the adapter it runs with, -1 for none.
+        spans: First and past-the-last token of each vector that is wanted, shape [vectors, 2]; None for one of all.
+        images: That stand among the tokens, from the first on.
     """
 
     ids: NDArray[np.int32]
     type_ids: NDArray[np.int32] | None = None
     prompt: int = 0
+    adapter: int = -1
+    spans: NDArray[np.int32] | None = None
+    images: tuple[Patches, ...] = ()
+
+    @property
+    def num_rows(self) -> int:
+        """Vectors that are wanted."""
+        return 1 if self.spans is None else len(self.spans)
+
+    @property
+    def cost(self) -> int:
+        """Tokens that it counts as in usage: those of its images, where it has any."""
+        return sum(image.tokens * image.tile_tokens for image in self.images) or len(self)
 
     def __len__(self) -> int:
         return len(self.ids)
+
+
+class ModelInput(Protocol):
+    """What runs through a model: tokens, or an image."""
+
+    @property
+    def num_rows(self) -> int:
+        """Vectors that are wanted."""
+        ...
+
+    def __len__(self) -> int:
+        """Tokens that it costs."""
+        ...
 
 
 class Backend(Protocol):
@@ -52,6 +82,6 @@ class Backend(Protocol):
         """Columns of the result."""
         ...
 
-    def run(self, batch: Sequence[TokenSequence]) -> FloatArray:
-        """One row a sequence, shape [len(batch), width]; raises MemoryError when the batch is too large."""
+    def run(self, batch: Sequence[Any]) -> FloatArray:
+        """The rows that each sequence wants, one after the other; raises MemoryError when the batch is too large."""
         ...

@@ -19,6 +19,7 @@ import numpy as np
 from jina_components.core.batching import batches
 from jina_components.errors import InputError, ModelFilesError
 from jina_components.models.frames import Frame, PairFrame, pair_frame, sides_of, text_frame
+from jina_components.models.late_chunking import Window, windows
 from jina_components.models.pieces import PieceTokenizer, is_by_piece
 from jina_components.models.sequences import TokenSequence
 
@@ -90,14 +91,16 @@ class TextTokenizer:
         *,
         indices: Sequence[int] | None = None,
         prompt: str = "",
+        adapter: int = -1,
         truncate: bool = False,
     ) -> list[TokenSequence]:
-        """Token ids of each text after `prompt`.
+        """Token ids of each text after `prompt`, to run with `adapter`.
 
         Args:
             texts: The texts.
             indices: Their positions in the caller's list, for errors; 0 onwards if None.
             prompt: Put before each.
+            adapter: Its number, -1 for none.
             truncate: Keep the head of a text over the context.
 
         Raises:
@@ -111,14 +114,66 @@ class TextTokenizer:
         room = self._room(frame)
         sequences = []
         for index, ids in zip(indices, self._bare_ids([prompt + text for text in texts], None), strict=True):
-            if room is not None and len(ids) > room and not truncate:
-                raise InputError(
-                    f"Text {index} has {len(ids) + len(frame)} tokens, more than the model's context of "
-                    f"{self.context}: segment it first, or pass truncate=True to keep its head.",
-                    index,
-                )
-            sequences.append(frame.around(ids[:room], prompt=head))
+            kept = self._within(ids, room, index, truncate=truncate)
+            sequences.append(frame.around(kept, prompt=head, adapter=adapter))
         return sequences
+
+    def _within(self, ids: NDArray[np.int32], room: int | None, index: int, *, truncate: bool) -> NDArray[np.int32]:
+        """A text's tokens where they fit, or their head if it may be cut."""
+        if room is not None and len(ids) > room and not truncate:
+            raise InputError(
+                f"Text {index} has {len(ids) + len(self._single)} tokens, more than the model's context of "
+                f"{self.context}: segment it first, or pass truncate=True to keep its head.",
+                index,
+            )
+        return ids[:room]
+
+    def together(
+        self, texts: Sequence[str], *, prompt: str = "", adapter: int = -1, truncate: bool = False
+    ) -> list[TokenSequence]:
+        """Consecutive chunks of a document as one sequence, or as windows of the context; each chunk is a span.
+
+        Markers and prompt belong to the first chunk and the last, so that a document of one chunk is that text.
+
+        Args:
+            texts: The chunks, none of them blank.
+            prompt: Put before the first, and before each window.
+            adapter: Its number, -1 for none.
+            truncate: Keep the head of a chunk over the context.
+
+        Raises:
+            InputError: a chunk is over the context and `truncate` is False, has no tokens, or is no valid Unicode;
+                `.index` names it.
+        """
+        for index, text in enumerate(texts):
+            check_text(text, f"Text {index}", index)
+        if not texts:
+            return []
+        head = self._bare_ids([prompt], None)[0] if prompt else np.zeros(0, np.int32)
+        whole = self._room(self._single)
+        room = None if whole is None else max(1, whole - len(head))
+        bare = []
+        for index, ids in enumerate(self._bare_ids([prompt + texts[0], *texts[1:]], None)):
+            if not len(ids):
+                raise InputError(f"Text {index} has no text that the model's tokenizer keeps.", index)
+            bare.append(self._within(ids, room if index else whole, index, truncate=truncate))
+        found = [self._window(window, bare, head) for window in windows(list(map(len, bare)), room)]
+        return [TokenSequence(ids, adapter=adapter, spans=spans) for ids, spans in found]
+
+    def _window(
+        self, window: Window, bare: Sequence[NDArray[np.int32]], head: NDArray[np.int32]
+    ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """Tokens and spans of a window's chunks, after the prompt, which the first chunk of all has already."""
+        before = head[:0] if window.start == 0 else head
+        ids = self._single.around(np.concatenate([before, *bare[window.start : window.stop]])).ids
+        ends = self._single.slot + len(before) + np.cumsum([0, *map(len, bare[window.start : window.stop])])
+        starts, stops = ends[:-1].copy(), ends[1:].copy()
+        if window.start == 0:
+            starts[0] = 0
+        if window.stop == len(bare):
+            stops[-1] = len(ids)
+        spans = np.stack([starts, stops], 1).astype(np.int32)
+        return ids, spans[window.own - window.start : window.until - window.start]
 
     def _room(self, frame: Frame) -> int | None:
         """Tokens of a text that fit the context; None for any number."""
@@ -153,7 +208,7 @@ class TextTokenizer:
         frame = self._single
         room = self._room(frame)
         return [
-            [frame.around(part) for part in _split(ids, room, truncate=truncate)]
+            [frame.around(part) for part in split_ids(ids, room, truncate=truncate)]
             for ids in self._bare_ids(texts, max_length)
         ]
 
@@ -193,7 +248,7 @@ class TextTokenizer:
             return [[] for _ in documents]
         frame = self._frame(query, min(filled, key=len), max_query_length, truncate=truncate)
         room = self.context and self.context - len(frame)
-        return [[frame.around(part) for part in _split(ids, room, truncate=truncate)] for ids in bare]
+        return [[frame.around(part) for part in split_ids(ids, room, truncate=truncate)] for ids in bare]
 
     def premises(self, pairs: Sequence[tuple[str, str]], *, truncate: bool = False) -> list[list[TokenSequence]]:
         """Token ids of (premise, hypothesis), or (chunk, hypothesis) for each chunk of a premise; segments as `pairs`.
@@ -219,7 +274,7 @@ class TextTokenizer:
             _check_pair(len(ids[premise]), len(ids[hypothesis]), None if truncate else most, index)
             kept = ids[hypothesis][:most]
             room = self.context and self.context - len(frame) - len(kept)
-            sequences.append([frame.around(part, kept) for part in _split(ids[premise], room, truncate=truncate)])
+            sequences.append([frame.around(part, kept) for part in split_ids(ids[premise], room, truncate=truncate)])
         return sequences
 
     @cached_property
@@ -292,7 +347,7 @@ def _check_pair(premise: int, hypothesis: int, most: int | None, index: int) -> 
         )
 
 
-def _split(ids: NDArray[np.int32], room: int | None, *, truncate: bool) -> list[NDArray[np.int32]]:
+def split_ids(ids: NDArray[np.int32], room: int | None, *, truncate: bool) -> list[NDArray[np.int32]]:
     """Parts of `room` tokens that overlap and cover `ids`, or its head alone."""
     if not room or len(ids) <= room:
         return [ids] if len(ids) else []

@@ -7,12 +7,15 @@ import os
 import re
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from jina_components.core.background import run_sync
 from jina_components.core.component import Component
 from jina_components.core.inputs import as_list
 from jina_components.errors import ConfigError, ExtractionError, InputError, JinaComponentsError
+from jina_components.protocols import Conversion, FinishReason, SupportsConvert
+from jina_components.reader.charset import decode
 from jina_components.reader.files import expand, local_path, read_file
 from jina_components.reader.html import read_html
 from jina_components.reader.pdf import read_pdf
@@ -25,13 +28,18 @@ if TYPE_CHECKING:
 
 _READERS: dict[Format, Callable[[Source], Page]] = {"html": read_html, "pdf": read_pdf, "text": read_text}
 _URL = re.compile(r"https?://", re.IGNORECASE)
+_CUT: dict[FinishReason, tuple[str, ...]] = {
+    "stop": (),
+    "length": ("The Markdown reached its longest length: what follows was not converted.",),
+    "repetition": ("The model began to repeat itself and was stopped: what follows was not converted.",),
+}
 
 
 class Reader(Component):
     """Reads HTML, PDF, Markdown and plain text, wherever they are, into clean Markdown pages.
 
     The declared content type decides what a source is, then its first bytes, then its suffix. Words are
-    never changed, so that a quotation from the content stands in the source.
+    never changed, so that a quotation from the content stands in the source; unless an `html_converter` writes them.
 
     Thread-safe. Pickles as its settings.
 
@@ -39,6 +47,8 @@ class Reader(Component):
         fetcher: Fetches URLs; by default one that reaches public addresses only.
         max_file_bytes: Largest file, and largest response of the default fetcher.
         concurrency: Sources that `read_all` reads at the same time.
+        html_converter: Writes the content of HTML pages, such as a `ReaderLM`, in place of the own extraction, from
+            which title, links, images and all else still come. `metadata["conversion"]` tells its tokens.
 
     Raises:
         ConfigError: a limit is not positive.
@@ -50,7 +60,12 @@ class Reader(Component):
     """
 
     def __init__(
-        self, *, fetcher: Fetcher | None = None, max_file_bytes: int = 100_000_000, concurrency: int = 8
+        self,
+        *,
+        fetcher: Fetcher | None = None,
+        max_file_bytes: int = 100_000_000,
+        concurrency: int = 8,
+        html_converter: SupportsConvert | None = None,
     ) -> None:
         if min(max_file_bytes, concurrency) < 1:
             raise ConfigError(
@@ -60,6 +75,7 @@ class Reader(Component):
         self._own_fetcher: Fetcher | None = None
         self._max_file_bytes = max_file_bytes
         self._concurrency = concurrency
+        self._html_converter = html_converter
         self._lock = threading.Lock()
 
     def read(self, source: str | os.PathLike[str] | bytes, *, base_url: str = "", content_type: str = "") -> Page:
@@ -78,6 +94,7 @@ class Reader(Component):
             WebError: the URL is refused or cannot be fetched.
             ExtractionError: no readable document is in it: it is empty, broken, encrypted or binary, or its
                 extraction fails.
+            JinaComponentsError: what the `html_converter` raises.
         """
         return run_sync(self.aread(source, base_url=base_url, content_type=content_type))
 
@@ -95,7 +112,11 @@ class Reader(Component):
             path = local_path(source)
             data = await asyncio.to_thread(read_file, path, max_bytes=self._max_file_bytes)
             loaded = Source(path, data, base_url, content_type)
-        return await asyncio.to_thread(_extract, loaded)
+        page = await asyncio.to_thread(_extract, loaded)
+        if self._html_converter is None or format_of(loaded) != "html":
+            return page
+        decoded = decode(loaded.data, declared=(page.metadata["encoding"],))
+        return _converted(page, await self._html_converter.aconvert(decoded.text))
 
     def read_all(self, sources: Sequence[str | os.PathLike[str]], *, show_progress: bool = False) -> Reading:
         """The pages of many sources, in order; sources that fail do not keep the others from being read.
@@ -172,6 +193,16 @@ def _extract(source: Source) -> Page:
         raise
     except Exception as error:
         raise _unexpected(source.name, error) from error
+
+
+def _converted(page: Page, conversion: Conversion) -> Page:
+    cost = {**asdict(conversion.usage), "finish_reason": conversion.finish_reason}
+    return replace(
+        page,
+        content=conversion.text,
+        metadata={**page.metadata, "conversion": cost},
+        warnings=(*page.warnings, *_CUT[conversion.finish_reason]),
+    )
 
 
 def _unexpected(name: str, error: Exception) -> ExtractionError:

@@ -118,7 +118,7 @@ def test_a_blend_of_the_catalog(named, folders):
 
 
 def test_an_embedder_with_prompts_is_no_part(named):
-    with pytest.raises(ConfigError, match=r"'mix', of which '.*/prompted' is a part: .* puts prompts before texts"):
+    with pytest.raises(ConfigError, match=r"'mix', of which '.*/prompted' is a part: .* tells queries from documents"):
         load_scorer(named(embedder="prompted"), PLAIN, Limits())
 
 

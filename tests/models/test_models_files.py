@@ -8,10 +8,9 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-import huggingface_hub
 import huggingface_hub.constants
 import pytest
-from hub_server import COMMIT, HubServer, sha256
+from hub_server import COMMIT, sha256
 
 from jina_components.errors import ModelFilesError, UnknownNameError
 from jina_components.models.catalog import BY_NAME, DEFAULT_EMBEDDER
@@ -19,30 +18,6 @@ from jina_components.models.files import bundled_path, find_files
 
 WEIGHTS = bytes(range(256)) * 40
 MODEL = {"config.json": b"{}", "tokenizer.json": b"{}", "model.safetensors": WEIGHTS}
-
-
-@pytest.fixture
-def hub_cache(tmp_path, monkeypatch):
-    """An empty cache of the hub client."""
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache"
-
-
-@pytest.fixture
-def hub(hub_cache, monkeypatch):
-    """A hub that this process may ask."""
-    server = HubServer(dict(MODEL))
-    for name, value in {
-        "ENDPOINT": server.url,
-        "HUGGINGFACE_CO_URL_TEMPLATE": server.url + "/{repo_id}/resolve/{revision}/{filename}",
-        "HF_HUB_OFFLINE": False,
-        "DOWNLOAD_CHUNK_SIZE": 1000,
-    }.items():
-        monkeypatch.setattr(huggingface_hub.constants, name, value)
-    huggingface_hub.get_session()  # threads that each make one leave all but one open
-    yield server
-    huggingface_hub.close_session()
-    server.close()
 
 
 def cache_snapshot(cache, hub_id, revision, names=("config.json", "model.safetensors")):
@@ -168,6 +143,49 @@ def test_only_what_is_needed_is_fetched(hub):
     assert content(find_files("owner/name").folder) == needed
 
 
+ADAPTERS = {
+    "jina-embeddings-v4": ["adapters/adapter_config.json", "adapters/adapter_model.safetensors"],
+    "jina-embeddings-v5": [
+        f"adapters/{task}/adapter_{file}"
+        for task in ("retrieval", "text-matching")
+        for file in ("config.json", "model.safetensors")
+    ],
+}
+
+
+@pytest.mark.parametrize("names", ADAPTERS.values(), ids=ADAPTERS.keys())
+def test_adapters_come_with_the_weights_they_are_for(hub, names):
+    needed = MODEL | {name: name.encode() for name in names}
+    left = ["adapters/README.md", "adapters/retrieval/adapter_model.bin", "adapters/a/b/adapter_config.json",
+            "old/adapter_model.safetensors", "adapters/retrieval/model.safetensors"]  # fmt: skip
+    hub.files = needed | dict.fromkeys(left, b"unwanted")
+    assert content(find_files("owner/name").folder) == needed
+    assert content(find_files("owner/name", offline=True).folder) == needed
+    hub.requests.clear()
+    assert content(find_files("owner/name", revision=COMMIT).folder) == needed
+    assert not hub.requests
+
+
+def test_a_broken_adapter_is_deleted_and_named(hub):
+    name = "adapters/retrieval/adapter_model.safetensors"
+    hub.files[name] = b"adapter"
+    hub.broken = {name}
+    with pytest.raises(ModelFilesError, match=f"{name} of models--owner--name is broken"):
+        find_files("owner/name")
+
+
+def test_adapters_alone_are_no_model(hub):
+    hub.files = {"config.json": b"{}", "pytorch_model.bin": b"pickle", "adapters/adapter_model.safetensors": b"a"}
+    with pytest.raises(ModelFilesError, match=r"only pickled weights \(pytorch_model.bin\)"):
+        find_files("owner/name")
+
+
+def test_settings_of_other_kinds_of_models_are_fetched(hub):
+    names = ["preprocessor_config.json", "generation_config.json", "chat_template.jinja", "artifact.metadata"]
+    hub.files |= dict.fromkeys(names, b"{}")
+    assert content(find_files("owner/name").folder) == hub.files
+
+
 def test_the_commit_of_a_branch_is_known_and_logged(hub, caplog):
     with caplog.at_level(logging.INFO, "jina_components"):
         files = find_files("owner/name")
@@ -262,7 +280,7 @@ def test_a_broken_graph_is_deleted_and_named(hub):
 
 
 def test_a_partial_file_that_cannot_be_gone_on_with(hub, hub_cache):
-    part = hub_cache / "models--owner--name/jina-components-2" / f"{sha256(WEIGHTS)}.part"
+    part = hub_cache / "models--owner--name/jina-components-3" / f"{sha256(WEIGHTS)}.part"
     part.parent.mkdir(parents=True)
     part.write_bytes(WEIGHTS + b"more")
     assert content(find_files("owner/name").folder) == MODEL

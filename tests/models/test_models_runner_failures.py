@@ -304,6 +304,9 @@ def test_an_embedding_model_names_the_text_it_failed_on(tmp_path):
     model.runner._backend.go()
     sequences = model.tokenizer.texts(["a", "a b c d e", "b c"], indices=[3, 17, 5], prompt="", truncate=False)
     assert [len(item) for item in sequences] == [3, 7, 4]
-    pending = model.submit(["a", "a b c d e", "b c"], [3, 17, 5], task=None, truncate=False, on_progress=lambda _: None)
+    pending = model.submit(
+        ["a", "a b c d e", "b c"], [3, 17, 5],
+        task=None, truncate=False, late_chunking=False, on_progress=lambda _: None,
+    )  # fmt: skip
     with pytest.raises(BackendError, match="^Text 17: The model failed: ValueError: an input"):
         pending.finish(pending.future.result(WAIT))

@@ -5,23 +5,21 @@ A family is a row that says where its checkpoints keep their tensors; what is co
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeAlias
-
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
+from typing import Any
 
 from jina_components.errors import ModelFilesError
-from jina_components.models.labels import read_labels
-from jina_components.models.layout import weight_files
-from jina_components.models.stored import is_stored, read_stored
-
-Affine: TypeAlias = tuple[torch.Tensor, torch.Tensor]
-"""Weight and bias of a linear layer or a LayerNorm."""
+from jina_components.models.architectures.blocks import (
+    ACTIVATIONS,
+    Block,
+    EncoderWeights,
+    Norms,
+    Stack,
+    relative_buckets,
+)
+from jina_components.models.architectures.tensors import Tensors
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,61 +105,9 @@ FAMILIES: dict[str, Family] = {
         head=("pre_classifier", "relu", "classifier"),
     ),
 }
-# Tensors beside the encoder that pooling over tokens does not use: heads, or the temperature it was trained at.
-_MAY_CARRY = re.compile(
-    r"^(cls|lm_head|pooler|(pre_)?classifier|vocab_\w+|qa_outputs)(\.|$)|^logit_scale$|(^|\.)(pooler|position_ids)(\.|$)"
-)
-ACTIVATIONS: dict[str, tuple[str, str]] = {
-    "gelu": ("gelu", "none"),
-    "gelu_new": ("gelu", "tanh"),
-    "gelu_pytorch_tanh": ("gelu", "tanh"),
-    "relu": ("relu", ""),
-}
-"""Activations by their name in config.json: function, and the approximation it takes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
-    """Weights of one layer; queries are scaled by 1/√(head width) already."""
-
-    qkv: Affine
-    output: Affine
-    output_norm: Affine
-    up: Affine
-    down: Affine
-    down_norm: Affine
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EncoderWeights:
-    """A checkpoint of the family in one form, float32.
-
-    Attributes:
-        words: Token vectors, shape [vocabulary, hidden].
-        positions: Position vectors from the first token on, token type 0 included, shape [positions, hidden].
-        types: What a token type adds to type 0, shape [types, hidden]; None when there is one type.
-        norm: LayerNorm of the sum.
-        blocks: The layers.
-        relative: Bias of a head for a bucket of distance, shape [buckets, heads], or None.
-        head: Two linear layers of a classifier with the activation between them, or None.
-        heads: Attention heads.
-        epsilon: Of every LayerNorm.
-        activation: Function and approximation, as in ACTIVATIONS.
-    """
-
-    words: torch.Tensor
-    positions: torch.Tensor
-    types: torch.Tensor | None
-    norm: Affine
-    blocks: tuple[Block, ...]
-    relative: torch.Tensor | None
-    head: tuple[Affine, str, Affine] | None
-    heads: int
-    epsilon: float
-    activation: tuple[str, str]
-
-
-def is_native(config: Mapping[str, Any]) -> bool:
+def is_native(config: Mapping[str, Any], names: Set[str] = frozenset()) -> bool:  # noqa: ARG001 (as its siblings)
     """Whether `config.json` describes an encoder that this module computes."""
     family = FAMILIES.get(config.get("model_type", ""))
     return (
@@ -192,127 +138,46 @@ def read_weights(folder: Path, config: Mapping[str, Any], *, with_head: bool) ->
         ModelFilesError: unreadable, or a tensor is missing, of another shape, or left over.
     """
     family = FAMILIES[config["model_type"]]
-    tensors = _Tensors(folder, family.prefix)
+    tensors = Tensors(folder, family.prefix)
     hidden, heads = int(config[family.hidden]), int(config[family.heads])
     if hidden % heads:
         raise ModelFilesError(f"{folder}: hidden size {hidden} is no multiple of {heads} heads.")
     positions = tensors.take("embeddings.position_embeddings.weight", config.get("max_position_embeddings"), hidden)
-    positions, types = positions[family.first_position :], None
+    types = None
     if "embeddings.token_type_embeddings.weight" in tensors:
         types = tensors.take("embeddings.token_type_embeddings.weight", config.get("type_vocab_size"), hidden)
-        positions, types = positions + types[0], types - types[0]
     weights = EncoderWeights(
         words=tensors.take("embeddings.word_embeddings.weight", config.get("vocab_size"), hidden),
-        positions=positions,
-        types=types if types is not None and len(types) > 1 else None,
-        norm=tensors.affine("embeddings.LayerNorm", hidden),
-        blocks=tuple(_read_block(tensors, family, i, hidden, heads) for i in range(int(config[family.layers]))),
-        relative=tensors.take(family.relative, None, heads) if family.relative else None,
-        head=_read_head(tensors, family, hidden, len(read_labels(config))) if with_head else None,
-        heads=heads,
-        epsilon=float(config.get("layer_norm_eps", family.epsilon)),
-        activation=ACTIVATIONS[config.get(family.activation, "gelu")],
+        positions=positions[family.first_position :],
+        types=types,
+        norm=tensors.norm("embeddings.LayerNorm", hidden),
+        stack=Stack(
+            blocks=tuple(_read_block(tensors, family, i, hidden) for i in range(int(config[family.layers]))),
+            heads=heads,
+            key_heads=heads,
+            epsilon=float(config.get("layer_norm_eps", family.epsilon)),
+            activation=ACTIVATIONS[config.get(family.activation, "gelu")],
+            by_distance=relative_buckets(tensors.take(family.relative, None, heads)) if family.relative else None,
+        ),
+        head=tensors.head(family.head, hidden) if with_head else None,
     )
     tensors.check_all_taken()
     return weights
 
 
-def _read_block(tensors: _Tensors, family: Family, number: int, hidden: int, heads: int) -> Block:
-    def affine(name: str, *shape: int | None) -> Affine:
-        return tensors.affine(name.format(number), *shape)
-
-    query, key, value = (affine(name, hidden, hidden) for name in (family.query, family.key, family.value))
-    up = affine(family.up, None, hidden)
-    scale = (hidden // heads) ** -0.5
+def _read_block(tensors: Tensors, family: Family, number: int, hidden: int) -> Block:
+    query, key, value, output, up, down, output_norm, down_norm = (
+        name.format(number)
+        for name in (
+            family.query, family.key, family.value, family.output, family.up, family.down, family.output_norm,
+            family.down_norm,
+        )
+    )  # fmt: skip
+    inner = tensors.dense(up, None, hidden)
     return Block(
-        qkv=(torch.cat([query[0] * scale, key[0], value[0]]), torch.cat([query[1] * scale, key[1], value[1]])),
-        output=affine(family.output, hidden, hidden),
-        output_norm=affine(family.output_norm, hidden),
-        up=up,
-        down=affine(family.down, hidden, len(up[1])),
-        down_norm=affine(family.down_norm, hidden),
+        qkv=tuple(tensors.dense(name, hidden, hidden) for name in (query, key, value)),
+        output=tensors.dense(output, hidden, hidden),
+        up=inner,
+        down=tensors.dense(down, hidden, len(inner.weight)),
+        norms=Norms(attention_out=tensors.norm(output_norm, hidden), feed_forward_out=tensors.norm(down_norm, hidden)),
     )
-
-
-def _read_head(tensors: _Tensors, family: Family, hidden: int, labels: int) -> tuple[Affine, str, Affine]:
-    first, activation, last = family.head
-    return tensors.affine(first, hidden, hidden), activation, tensors.affine(last, labels, hidden)
-
-
-class _Tensors:
-    """The tensors of a checkpoint by name; knows which were taken."""
-
-    def __init__(self, folder: Path, prefix: str) -> None:
-        self._folder = folder
-        self._prefix = prefix
-        self._left: dict[str, torch.Tensor] = {}
-        for path in weight_files(folder):
-            self._left |= {_modern_name(name): tensor for name, tensor in load_tensors(path).items()}
-
-    def __contains__(self, name: str) -> bool:
-        return name in self._left or self._prefix + name in self._left
-
-    def take(self, name: str, *shape: int | None) -> torch.Tensor:
-        """The tensor in float32, with or without the prefix; None stands for any size."""
-        full = next((full for full in (self._prefix + name, name) if full in self._left), None)
-        if full is None:
-            raise ModelFilesError(
-                f"{self._folder} does not hold the weights of its model_type: it lacks the tensor {name!r}."
-            )
-        tensor = self._left.pop(full)
-        sizes = tuple(size if wanted is None else wanted for size, wanted in zip(tensor.shape, shape, strict=False))
-        # One wrong size would fail in a kernel, amid a call, and name nothing.
-        if len(tensor.shape) != len(shape) or tuple(tensor.shape) != sizes:
-            wanted = " x ".join("any" if size is None else str(size) for size in shape)
-            raise ModelFilesError(f"{self._folder}: {full} has the shape {tuple(tensor.shape)}, not {wanted}.")
-        return tensor.to(torch.float32)
-
-    def affine(self, name: str, *shape: int | None) -> Affine:
-        """Weight of a shape, and bias of its first size."""
-        weight = self.take(f"{name}.weight", *shape)
-        return weight, self.take(f"{name}.bias", len(weight))
-
-    def check_all_taken(self) -> None:
-        """A tensor left over means that the architecture is not the checkpoint's."""
-        left = [name for name in self._left if not _MAY_CARRY.search(name)]
-        if left:
-            raise ModelFilesError(
-                f"{self._folder} does not hold the weights of its model_type: {len(left)} tensors are left over, "
-                f"such as {left[0]!r}."
-            )
-
-
-def load_tensors(path: Path) -> dict[str, torch.Tensor]:
-    """Tensors of a safetensors file by name; those of one in the stored form in float32.
-
-    Raises:
-        ModelFilesError: unreadable.
-    """
-    if is_stored(path):
-        return {name: torch.from_numpy(tensor) for name, tensor in read_stored(path).items()}
-    try:
-        tensors: dict[str, torch.Tensor] = load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise ModelFilesError(f"{path} cannot be read: {error}.") from error
-    return tensors
-
-
-def _modern_name(name: str) -> str:
-    """LayerNorm's parameters have other names in checkpoints that were converted from TensorFlow."""
-    return re.sub(r"\.gamma$", ".weight", re.sub(r"\.beta$", ".bias", name))
-
-
-def relative_bias(table: torch.Tensor, length: int, *, max_distance: int = 128) -> torch.Tensor:
-    """Bias of each head for each pair of positions, shape [heads, length, length].
-
-    The buckets of T5 (Raffel et al. 2020, as in MPNet): half for either direction; small distances have their own,
-    larger ones share them by logarithm.
-    """
-    buckets = len(table) // 2
-    exact = buckets // 2
-    distance = torch.arange(length)[None, :] - torch.arange(length)[:, None]
-    far = distance.abs()
-    scaled = torch.log(far.float().clamp(min=1) / exact) / torch.log(torch.tensor(max_distance / exact))
-    shared = (exact + (scaled * (buckets - exact)).long()).clamp(max=buckets - 1)
-    bucket = torch.where(far < exact, far, shared) + (distance > 0) * buckets
-    return table[bucket].permute(2, 0, 1).contiguous()

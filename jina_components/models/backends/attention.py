@@ -7,6 +7,7 @@ from functools import cached_property
 from itertools import accumulate
 from typing import NamedTuple, Protocol, TypeAlias
 
+import numpy as np
 import torch
 from torch.nn import functional
 
@@ -61,6 +62,13 @@ class Packing:
         starts = self.ends[:-1].long()
         return functional.pad(starts, (0, self.first_rows - len(starts)))
 
+    @cached_property
+    def positions(self) -> torch.Tensor:
+        """Of each token in its sequence, and 0 for what is added, shape [rows]."""
+        own = np.zeros(self.rows, np.int64)
+        np.concatenate([np.arange(length) for length in self.lengths], out=own[: sum(self.lengths)])
+        return torch.from_numpy(own).to(self._device)
+
     def pooled(self) -> Packing:
         """What is left when only the first token of each sequence is kept."""
         return Packing([1] * len(self.lengths), self._device)
@@ -75,23 +83,36 @@ def _few_sizes(number: int) -> int:
     return -(-number // step) * step
 
 
-Bias: TypeAlias = Callable[[int], torch.Tensor]
-"""Relative position bias for a length, shape [heads, length, length]."""
+class Heads(NamedTuple):
+    """What attention takes.
+
+    Attributes:
+        queries: Scaled, shape [rows, heads, width].
+        keys, values: Shape [rows, heads or a divisor of it, width].
+    """
+
+    queries: torch.Tensor
+    keys: torch.Tensor
+    values: torch.Tensor
+
+
+Bias: TypeAlias = Callable[[int, int, int], torch.Tensor]
+"""What is added to the scores of tokens `start` to `stop` of a length, shape [heads, stop - start, length]."""
 
 
 class Attention(Protocol):
     """Self-attention."""
 
     def __call__(
-        self, qkv: torch.Tensor, packing: Packing, heads: int, bias: Bias | None, *, first_only: bool
+        self, heads: Heads, packing: Packing, bias: Bias | None, *, causal: bool, first_only: bool
     ) -> torch.Tensor:
-        """What each token gathers, shape [rows, hidden], or [first_rows, hidden] for `first_only`.
+        """What each token gathers, shape [rows, heads * width], or [first_rows, heads * width] for `first_only`.
 
         Args:
-            qkv: Queries (scaled), keys and values, shape [rows, 3 * hidden].
+            heads: Queries, keys and values.
             packing: Whose tokens they are.
-            heads: Number of heads.
             bias: Added to the scores, or None.
+            causal: Tokens see those before them alone.
             first_only: Compute the first token of each sequence only.
         """
         ...
@@ -99,6 +120,8 @@ class Attention(Protocol):
 
 # Scores held at a time: as many as fit into a core's cache beside the rest.
 _CELLS = 3 << 18
+# Numbers of a bias held at a time, where it comes in parts.
+_MOST_BIAS = 1 << 24
 # Longest sequence for which products and a softmax of their own beat the fused kernel in bfloat16. Measured on AVX-512:
 # for 128 tokens 2.0 against 4.2 µs a token and layer, for 12 tokens 0.9 against 2.9.
 _LONGEST = 2048
@@ -106,64 +129,83 @@ _LONGEST = 2048
 _LENGTH_STEP = 16
 
 
-def attend_cpu(qkv: torch.Tensor, packing: Packing, heads: int, bias: Bias | None, *, first_only: bool) -> torch.Tensor:
+def attend_cpu(heads: Heads, packing: Packing, bias: Bias | None, *, causal: bool, first_only: bool) -> torch.Tensor:
     """Group by group: in bfloat16 by oneDNN's products and softmax, else by torch's fused kernel."""
-    longest = _LONGEST if qkv.dtype == torch.bfloat16 else 0
-    return _by_groups(qkv, packing, heads, bias, first_only=first_only, longest=longest)
+    longest = _LONGEST if heads.queries.dtype == torch.bfloat16 else 0
+    return _by_groups(heads, packing, bias, causal=causal, first_only=first_only, longest=longest)
 
 
-def attend_fused(
-    qkv: torch.Tensor, packing: Packing, heads: int, bias: Bias | None, *, first_only: bool
-) -> torch.Tensor:
+def attend_fused(heads: Heads, packing: Packing, bias: Bias | None, *, causal: bool, first_only: bool) -> torch.Tensor:
     """Group by group, torch's fused kernel: for any device and type."""
-    return _by_groups(qkv, packing, heads, bias, first_only=first_only, longest=0)
+    return _by_groups(heads, packing, bias, causal=causal, first_only=first_only, longest=0)
 
 
-def attend_varlen(
-    qkv: torch.Tensor, packing: Packing, heads: int, bias: Bias | None, *, first_only: bool
-) -> torch.Tensor:
+def attend_varlen(heads: Heads, packing: Packing, bias: Bias | None, *, causal: bool, first_only: bool) -> torch.Tensor:
     """All sequences in one kernel (FlashAttention's variable lengths, Dao 2023): CUDA, float16 or bfloat16."""
-    if bias is not None:
-        return attend_fused(qkv, packing, heads, bias, first_only=first_only)
+    if bias is not None or (causal and first_only):
+        return attend_fused(heads, packing, bias, causal=causal, first_only=first_only)
     from torch.nn.attention.varlen import varlen_attn
 
-    queries, keys, values = qkv.view(len(qkv), 3, heads, -1).unbind(1)
+    queries, keys, values = heads
     longest, ends, query_ends = max(packing.lengths), packing.ends, packing.ends
     if first_only:
         queries = queries[packing.firsts]
-        query_ends = torch.arange(len(queries) + 1, dtype=torch.int32, device=qkv.device)
-    context = varlen_attn(queries, keys, values, query_ends, ends, 1 if first_only else longest, longest, scale=1.0)
+        query_ends = torch.arange(len(queries) + 1, dtype=torch.int32, device=queries.device)
+    context = varlen_attn(
+        queries, keys, values, query_ends, ends, 1 if first_only else longest, longest, scale=1.0,
+        window_size=(-1, 0) if causal else (-1, -1), enable_gqa=queries.shape[1] != keys.shape[1],
+    )  # fmt: skip
     return context.reshape(len(queries), -1)
 
 
 def _by_groups(
-    qkv: torch.Tensor, packing: Packing, heads: int, bias: Bias | None, *, first_only: bool, longest: int
+    heads: Heads, packing: Packing, bias: Bias | None, *, causal: bool, first_only: bool, longest: int
 ) -> torch.Tensor:
-    width = qkv.shape[1] // (3 * heads)
+    columns = heads.queries.shape[1] * heads.queries.shape[2]
     rows = []
     for group in packing.groups:
-        shape = (group.number, group.length, 3, heads, width)
-        queries, keys, values = qkv[group.tokens].view(shape).permute(2, 0, 3, 1, 4)
+        queries, keys, values = (_of_group(part, group, heads.queries.shape[1]) for part in heads)
         if first_only:
             queries = queries[:, :, :1]
-        scores = None if bias is None else bias(group.length)[:, : queries.shape[2]]
+            if causal:  # the first token sees itself alone
+                keys, values = keys[:, :, :1], values[:, :, :1]
         attend = _products if group.length <= longest else _fused
-        context = attend(queries, keys, values, scores)
-        rows.append(context.transpose(1, 2).reshape(-1, heads * width))
+        context = attend(queries, keys, values, bias, causal=causal)
+        rows.append(context.transpose(1, 2).reshape(-1, columns))
     added = (packing.first_rows - len(packing.lengths)) if first_only else (packing.rows - sum(packing.lengths))
     if added:
-        rows.append(qkv.new_zeros(added, heads * width))
+        rows.append(heads.queries.new_zeros(added, columns))
     return rows[0] if len(rows) == 1 else torch.cat(rows)
 
 
-def _fused(queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
-    return functional.scaled_dot_product_attention(queries, keys, values, attn_mask=bias, scale=1.0)
+def _of_group(part: torch.Tensor, group: Group, heads: int) -> torch.Tensor:
+    """A group's share as [number, heads, length, width]; heads that serve several queries are repeated."""
+    own = part[group.tokens].unflatten(0, (group.number, group.length)).transpose(1, 2)
+    return own if own.shape[1] == heads else own.repeat_interleave(heads // own.shape[1], 1)
+
+
+def _fused(
+    queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, bias: Bias | None, *, causal: bool
+) -> torch.Tensor:
+    """softmax(queries @ keys.T + bias) @ values; with a bias in parts, so that few of its numbers are held at once."""
+    heads, asked, length = queries.shape[1], queries.shape[2], keys.shape[2]
+    if bias is None:
+        return functional.scaled_dot_product_attention(queries, keys, values, is_causal=causal, scale=1.0)
+    step = max(1, _MOST_BIAS // (heads * length))
+    parts = []
+    for start in range(0, asked, step):
+        added = bias(start, min(start + step, asked), length)
+        if causal:
+            added = added.masked_fill(torch.ones_like(added[0], dtype=torch.bool).triu(start + 1), float("-inf"))
+        part = queries[:, :, start : start + step]
+        parts.append(functional.scaled_dot_product_attention(part, keys, values, attn_mask=added, scale=1.0))
+    return torch.cat(parts, 2)
 
 
 def _products(
-    queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, bias: torch.Tensor | None
+    queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, bias: Bias | None, *, causal: bool
 ) -> torch.Tensor:
-    """softmax(queries @ keys.T + bias) @ values, in blocks that the cache holds; [number, heads, length, width]."""
+    """The same in blocks that the cache holds; [number, heads, length, width]."""
     number, heads, asked, width = queries.shape
     length = keys.shape[2]
     columns = -(-length // _LENGTH_STEP) * _LENGTH_STEP
@@ -173,13 +215,17 @@ def _products(
     pairs = whole + heads * _few_numbers(-(-(number * heads - whole) // heads))
     padded = [_padded(part, pairs, size) for part, size in ((queries, rows), (keys, columns), (values, columns))]
     context = torch.empty_like(padded[0])
+    added = None if bias is None else bias(0, asked, length)
+    later = torch.ones(rows, columns, dtype=torch.bool).triu(1) if causal else None
     for start in range(0, pairs, step):
         query, key, value = (part[start : start + step] for part in padded)
         scores = torch.bmm(query, key.transpose(1, 2))
-        if bias is not None:
-            own = bias[start % heads :][:step]
+        if added is not None:
+            own = added[start % heads :][:step]
             scores.view(-1, len(own), rows, columns)[..., :asked, :length] += own
         scores[..., length:] = float("-inf")
+        if later is not None:
+            scores.masked_fill_(later, float("-inf"))
         torch.bmm(torch.softmax(scores.to_mkldnn(), -1).to_dense(), value, out=context[start : start + step])
     return context[: number * heads, :asked].view(number, heads, asked, width)
 

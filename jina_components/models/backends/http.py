@@ -72,13 +72,14 @@ class _HTTPModel(Component):
         characters: float,
         decode: Callable[[list[object]], NDArray[Any]],
         on_progress: Callable[[int], object] | None = None,
+        together: bool = False,
     ) -> tuple[NDArray[Any] | None, int]:
         """What the server makes of `items`, one row an item in their order (None for none), and tokens.
 
-        `where` words a range of them for errors.
+        `where` words a range of them for errors; `together` sends all in one request.
         """
         size = self.endpoint.batch_size or self._operation.batch_size
-        spans = list(batches(items, size=size, characters=characters))
+        spans = [(0, len(items))] if together else list(batches(items, size=size, characters=characters))
         waiting, gate = iter(spans), self._gate()
         rows: NDArray[Any] | None = None
         tokens = 0
@@ -183,6 +184,7 @@ class HTTPEmbeddingModel(_HTTPModel):
         task: str | None = None,
         truncate: bool = False,
         indices: Sequence[int] | None = None,
+        late_chunking: bool = False,
         on_progress: Callable[[int], object] | None = None,
     ) -> tuple[FloatArray, int]:
         """Vectors of texts as the server sends them, and the input tokens it reports (0 if it does not).
@@ -199,6 +201,7 @@ class HTTPEmbeddingModel(_HTTPModel):
             truncate: Cut texts to the model's context. False lets the server refuse them; the OpenAI dialect
                 knows only that.
             indices: Positions of the texts in the caller's list, for errors; 0 onwards if None.
+            late_chunking: The texts are consecutive chunks of one document; all go in one request.
             on_progress: Called on the event loop with the number of texts just finished.
 
         Returns:
@@ -207,12 +210,16 @@ class HTTPEmbeddingModel(_HTTPModel):
 
         Raises:
             UnknownNameError: the dialect has no such task.
-            InputError: the dialect needs a task, or cannot truncate.
+            InputError: the dialect needs a task, or cannot truncate, or knows no late chunking.
             WebError: the first request that failed, which cancels the others; says which texts were in it.
             BackendError: an answer with too few vectors, of another width than any before, NaN, or otherwise
                 out of form.
         """
         fields = {**self._task(task), **self._truncation(truncate)}
+        if late_chunking:
+            if self._operation.late_chunking is None:
+                raise InputError(f"Servers of the {self.endpoint.dialect} dialect know no late chunking.")
+            fields |= self._operation.late_chunking
         rows, tokens = await self._collect(
             texts,
             fields,
@@ -220,6 +227,7 @@ class HTTPEmbeddingModel(_HTTPModel):
             characters=_REQUEST_CHARACTERS,
             decode=self._rows,
             on_progress=on_progress,
+            together=late_chunking,
         )
         return np.empty((0, 0), np.float32) if rows is None else rows, tokens
 

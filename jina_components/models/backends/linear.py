@@ -6,7 +6,7 @@ A layer is made of a float32 weight and bias, and takes and gives tensors of tok
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Literal, Protocol, TypeAlias
 
@@ -14,11 +14,11 @@ import torch
 from torch.nn import functional
 
 from jina_components.errors import BackendError, ConfigError
-from jina_components.models.architectures.bert import Affine
+from jina_components.models.architectures.blocks import Affine, LowRank
 
 Precision = Literal["auto", "float32", "bfloat16", "float16", "int8"]
 Activation: TypeAlias = tuple[str, str]
-"""Name and approximation, as in `architectures.bert.ACTIVATIONS`; ("none", "") for none."""
+"""Name and approximation, as in `architectures.blocks.ACTIVATIONS`; ("none", "") for none."""
 Range: TypeAlias = tuple[torch.Tensor, torch.Tensor]
 """Lowest and highest value of each feature."""
 NONE: Activation = ("none", "")
@@ -31,6 +31,7 @@ _FUNCTIONS: dict[Activation, Callable[[torch.Tensor], torch.Tensor]] = {
     ("gelu", "none"): functional.gelu,
     ("gelu", "tanh"): lambda tokens: functional.gelu(tokens, approximate="tanh"),
     ("relu", ""): torch.relu,
+    ("swish", ""): functional.silu,
 }
 
 
@@ -47,10 +48,10 @@ class Linear(Protocol):
 
 
 class FeedForward(Protocol):
-    """Two linear layers, an activation between them, and the sum with what they were given."""
+    """Two linear layers, an activation between them, and the sum with the residual stream."""
 
-    def __call__(self, tokens: torch.Tensor) -> torch.Tensor:
-        """Tokens + down(activation(up(tokens))); may overwrite tokens."""
+    def __call__(self, tokens: torch.Tensor, residual: torch.Tensor) -> torch.Tensor:
+        """Residual + down(activation(up(tokens))); may overwrite the residual."""
         ...
 
 
@@ -228,15 +229,103 @@ def float_linear(affine: Affine, activation: Activation, device: torch.device, p
     return PlainLinear(weight, bias, activation, DTYPES[precision])
 
 
+class TaskRows:
+    """Which rows of the pass under way are of which adapter; those of none are in no part."""
+
+    def __init__(self) -> None:
+        self.parts: list[tuple[int, torch.Tensor | slice]] = []
+
+    def set(self, adapters: Sequence[int], lengths: Sequence[int], device: torch.device) -> None:
+        """Begin a pass over sequences with these adapters (-1 for none) and numbers of rows."""
+        used = sorted({*adapters} - {-1})
+        if len(used) == len({*adapters}) == 1:
+            self.parts = [(used[0], slice(None))]
+            return
+        of_row = torch.repeat_interleave(torch.tensor(adapters), torch.tensor(lengths)) if used else None
+        self.parts = [(task, torch.nonzero(of_row == task)[:, 0].to(device)) for task in used]
+
+
+class AdaptedLinear:
+    """A layer to which low-rank adapters are added, of each row its own; the weights stay as they are.
+
+    Args:
+        linear: Without an activation.
+        adapters: Of each task, or None where it leaves the layer as it is.
+        rows: Set for each pass.
+        activation: Applied to the sum.
+        dtype: Of the products.
+        device: Where it runs.
+    """
+
+    def __init__(
+        self,
+        linear: Linear,
+        adapters: Sequence[LowRank | None],
+        rows: TaskRows,
+        activation: Activation,
+        dtype: torch.dtype,
+        device: torch.device,
+    ) -> None:
+        self._linear, self._rows, self._activation = linear, rows, _FUNCTIONS[activation]
+        self._adapters = [
+            None
+            if pair is None
+            else (pair.down.T.to(device, dtype).contiguous(), pair.up.T.to(device, dtype).contiguous())
+            for pair in adapters
+        ]
+
+    def __call__(self, tokens: torch.Tensor) -> torch.Tensor:
+        """As in the protocol."""
+        return self._activation(self._adapt(self._linear(tokens), tokens))
+
+    def add(self, tokens: torch.Tensor, residual: torch.Tensor) -> torch.Tensor:
+        """As in the protocol."""
+        return self._adapt(self._linear.add(tokens, residual), tokens)
+
+    def _adapt(self, result: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
+        for task, rows in self._rows.parts:
+            if (pair := self._adapters[task]) is None:
+                continue
+            down, up = pair
+            inner = tokens[rows].to(down.dtype) @ down
+            # In one way whether all rows are of an adapter or some: elsewise rounding would tell what is beside a text.
+            own = result[rows]
+            own = own.addmm_(inner, up) if own.dtype == up.dtype else own.add_(inner @ up)
+            if not isinstance(rows, slice):
+                result[rows] = own
+        return result
+
+
 class FloatFeedForward:
     """Two layers one after the other."""
 
     def __init__(self, up: Linear, down: Linear) -> None:
         self._up, self._down = up, down
 
-    def __call__(self, tokens: torch.Tensor) -> torch.Tensor:
+    def __call__(self, tokens: torch.Tensor, residual: torch.Tensor) -> torch.Tensor:
         """As in the protocol."""
-        return self._down.add(self._up(tokens), tokens)
+        return self._down.add(self._up(tokens), residual)
+
+
+class GatedFeedForward:
+    """A gate, activated, times what is let through (GLU variants, Shazeer 2020); normalized before the last layer.
+
+    Args:
+        gate: With the activation.
+        up: Without one.
+        down: The last layer.
+        norm: Between, or None.
+    """
+
+    def __init__(
+        self, gate: Linear, up: Linear, down: Linear, norm: Callable[[torch.Tensor], torch.Tensor] | None
+    ) -> None:
+        self._gate, self._up, self._down, self._norm = gate, up, down, norm
+
+    def __call__(self, tokens: torch.Tensor, residual: torch.Tensor) -> torch.Tensor:
+        """As in the protocol, with gate(tokens) * up(tokens) for activation(up(tokens))."""
+        inner = self._gate(tokens).mul_(self._up(tokens))
+        return self._down.add(inner if self._norm is None else self._norm(inner), residual)
 
 
 class Int8FeedForward:
@@ -266,11 +355,11 @@ class Int8FeedForward:
         self._far_down = down[0][:, far].T.contiguous()
         self._activation = _FUNCTIONS[activation]
 
-    def __call__(self, tokens: torch.Tensor) -> torch.Tensor:
+    def __call__(self, tokens: torch.Tensor, residual: torch.Tensor) -> torch.Tensor:
         """As in the protocol."""
         far = self._activation(functional.linear(tokens, self._far_up, self._far_bias))
         near = self._up.quantized_for(self._down, tokens)
-        return self._down.add_quantized(near, tokens).addmm_(far, self._far_down)
+        return self._down.add_quantized(near, residual).addmm_(far, self._far_down)
 
 
 class RecordingLinear(PlainLinear):

@@ -114,7 +114,7 @@ class OnnxBackend:
             and gives float32 rows.
         precision: What it computes in: `float32` or `int8`.
         alone: Run sequences one by one, for a graph that scales activations by all that share a pass.
-        workers: Threads that run a batch each; 1 runs one batch after the other, each on all cores.
+        workers: Threads that run a batch each on a core; None runs one batch after the other, each on all cores.
         remedy: For the error: what to do about a damaged graph.
 
     Raises:
@@ -130,16 +130,16 @@ class OnnxBackend:
         *,
         precision: str = "float32",
         alone: bool = False,
-        workers: int = 1,
+        workers: int | None = None,
         remedy: str = "Fetch the model again.",
     ) -> None:
         self.precision = precision
         # Two batches for each worker, so that none waits long for another's end.
-        self.token_budget = _BATCH_TOKENS * (2 * workers if workers > 1 else 1)
+        self.token_budget = _BATCH_TOKENS * (2 * workers if workers is not None and workers > 1 else 1)
         self._alone = alone
         self._workers = workers
         try:
-            self._session = _open_session(graph, threads=1 if workers > 1 else 0)
+            self._session = _open_session(graph, threads=0 if workers is None else 1)
             self._takes_types = any(row.name == "token_type_ids" for row in self._session.get_inputs())
             self.width = int(self.run([TokenSequence(np.zeros(1, np.int32))]).shape[1])
         except Exception as error:  # onnxruntime's errors share no other base
@@ -151,10 +151,10 @@ class OnnxBackend:
         for row, sequence in enumerate(batch):
             groups.setdefault(row if self._alone else len(sequence), []).append(row)
         parts = list(groups.values())
-        if self._workers > 1:
+        if self._workers is not None:
             parts = [part for rows in parts for part in _split(rows, len(batch[rows[0]]))]
         inputs = [[batch[row] for row in part] for part in parts]
-        if self._workers > 1 < len(parts):
+        if self._workers is not None and self._workers > 1 < len(parts):
             # Threads of this pass alone: they start in a ten-thousandth of a second, and survive a fork.
             with ThreadPoolExecutor(self._workers) as workers:
                 results = list(workers.map(self._run_equal, inputs))

@@ -118,8 +118,8 @@ class _Padded:
         return self._model(**tensors), tensors["attention_mask"]
 
 
-class _SwappedLinear(torch.nn.Module):  # type: ignore[misc]  # torch is untyped here
-    """Stands where a torch.nn.Linear stood; takes and gives float32 of any shape."""
+class SwappedLinear(torch.nn.Module):  # type: ignore[misc]  # torch is untyped here
+    """Stands where a torch.nn.Linear stood; gives tokens of any shape in the type that it takes them in."""
 
     def __init__(self, layer: torch.nn.Linear, make: Callable[[torch.Tensor, torch.Tensor], Linear]) -> None:
         super().__init__()
@@ -128,7 +128,8 @@ class _SwappedLinear(torch.nn.Module):  # type: ignore[misc]  # torch is untyped
         self.weight = torch.empty(0)  # some models look at its type
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
-        result = self.linear(tokens.reshape(-1, tokens.shape[-1])).float()
+        """What the layer gives."""
+        result = self.linear(tokens.reshape(-1, tokens.shape[-1])).to(tokens.dtype)
         return result.view(*tokens.shape[:-1], -1)
 
     def quantize(self) -> None:
@@ -141,14 +142,14 @@ class _SwappedLinear(torch.nn.Module):  # type: ignore[misc]  # torch is untyped
 def _swap_linears(
     model: Any,  # noqa: ANN401 (transformers is untyped)
     make: Callable[[torch.Tensor, torch.Tensor], Linear],
-) -> list[_SwappedLinear]:
+) -> list[SwappedLinear]:
     """Replace the linear layers of a model's body but its pooler's, and return what stands there now."""
     body = getattr(model, model.base_model_prefix, model)
     swapped = []
     for parent in list(body.modules()):
         for name, child in list(parent.named_children()):
             if type(child) is torch.nn.Linear and parent is not getattr(body, "pooler", None):
-                layer = _SwappedLinear(child, make)
+                layer = SwappedLinear(child, make)
                 setattr(parent, name, layer)
                 swapped.append(layer)
     return swapped

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 
 from jina_components.errors import ModelFilesError
-from jina_components.models.architectures.bert import load_tensors
+from jina_components.models.architectures.tensors import load_tensors
 from jina_components.models.layout import Layout, Module
 
 Step = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]

@@ -18,14 +18,15 @@ try:
 except ImportError as error:
     raise MissingDependencyError("This model needs torch: pip install 'jina-components[torch]'.") from error
 
-from jina_components.models.architectures.bert import is_native, read_weights
+from jina_components.models.architectures.native import find_architecture
 from jina_components.models.backends.linear import choose_precision
 from jina_components.models.backends.packed import Hidden, PackedEncoder, load_packed
 from jina_components.models.backends.steps import build_step, pooling_modes, pools_prompt, sentence_modules
-from jina_components.models.labels import read_labels
 
 if TYPE_CHECKING:
-    from jina_components.models.architectures.bert import Affine
+    from numpy.typing import NDArray
+
+    from jina_components.models.architectures.blocks import Affine
     from jina_components.types import FloatArray
 
 # Tokens of a pass. Packed: so few that what a layer leaves to the next stays in a core's cache. Padded passes and
@@ -72,16 +73,21 @@ class _Encoder(Protocol):
 class _TorchBackend:
     """What embedding models and cross-encoders share: where and how they run."""
 
-    def __init__(self, layout: Layout, device: str, precision: str) -> None:
+    def __init__(self, layout: Layout, device: str, precision: str, *, with_head: bool) -> None:
         self.device = pick_device(device)
         self.precision = choose_precision(precision, self.device)
-        self.padded = not is_native(layout.config)
+        self._native = find_architecture(layout.transformer.folder, layout.config, with_head=with_head)
+        self.padded = self._native is None
         cpu_budget = _PADDED_CPU_BUDGET if self.padded else _PACKED_CPU_BUDGET
         self.token_budget = cpu_budget if self.device.type == "cpu" else _GPU_BUDGET
 
 
 class TorchEmbeddingBackend(_TorchBackend):
     """A sentence-transformers folder: Transformer, then Pooling, Dense and LayerNorm steps in its order.
+
+    Attributes:
+        adapters: Names of the checkpoint's adapters; a sequence's number is a place here.
+        takes_spans: Whether it pools by the mean, so that a part of a text can be pooled alone.
 
     Args:
         layout: The folder.
@@ -99,9 +105,11 @@ class TorchEmbeddingBackend(_TorchBackend):
         calibration: Sequence[TokenSequence] = (),
     ) -> None:
         modules = sentence_modules(layout)
-        super().__init__(layout, device, precision)
+        self.adapters: tuple[str, ...] = ()
+        super().__init__(layout, device, precision, with_head=False)
         self._pools_prompt = pools_prompt(modules[0])
         self._first_only = self._pools_prompt and pooling_modes(modules[0]) == ["cls"]
+        self.takes_spans = pooling_modes(modules[0]) == ["mean"]
         with _does_not_fit(layout, self.device):
             self._encoder = self._load(layout, calibration)
         self._steps = [build_step(module, self.device) for module in modules]
@@ -112,15 +120,20 @@ class TorchEmbeddingBackend(_TorchBackend):
 
     def _load(self, layout: Layout, calibration: Sequence[TokenSequence]) -> _Encoder:
         folder = layout.transformer.folder
-        if self.padded:
+        if self._native is None:
             from jina_components.models.backends.padded import load_padded_encoder
 
             return load_padded_encoder(folder, layout.config, self.device, self.precision, calibration)
-        weights = read_weights(folder, layout.config, with_head=False)
+        weights = self._native.read_weights(folder, layout.config, with_head=False)
+        self.adapters = weights.stack.adapters
+        calibration = [
+            TokenSequence(sequence.ids, sequence.type_ids, adapter=number % (len(self.adapters) + 1) - 1)
+            for number, sequence in enumerate(calibration)
+        ]
         return load_packed(weights, self.device, self.precision, calibration)
 
     def run(self, batch: Sequence[TokenSequence]) -> FloatArray:
-        """Sentence vectors before a closing Normalize step, float32, shape [len(batch), width]."""
+        """Vectors before a closing Normalize step, float32: of each sequence one, or one a span; [vectors, width]."""
         rows: list[int] = []
         results = []
         with torch.inference_mode(), _memory_errors():
@@ -128,12 +141,26 @@ class TorchEmbeddingBackend(_TorchBackend):
                 if not self._pools_prompt:
                     for row, index in enumerate(hidden.rows):
                         hidden.mask[row, : batch[index].prompt] = 0
-                vectors = hidden.vectors.float()
-                for step in self._steps:
-                    vectors = step(vectors, hidden.mask)
                 rows += hidden.rows
-                results.append(vectors)
-            return _in_order(rows, torch.cat(results))
+                results += self._pooled(batch, hidden)
+            return _in_order(batch, rows, results)
+
+    def _pooled(self, batch: Sequence[TokenSequence], hidden: Hidden) -> list[torch.Tensor]:
+        """The vectors that each sequence of a group wants."""
+        vectors = hidden.vectors.float()
+        if all(batch[index].spans is None for index in hidden.rows):
+            return list(self._stepped(vectors, hidden.mask).unsqueeze(1))
+        rows = zip(hidden.rows, vectors.unsqueeze(1), hidden.mask.unsqueeze(1), strict=True)
+        return [self._of_spans(batch[index].spans, own, mask) for index, own, mask in rows]
+
+    def _of_spans(self, spans: NDArray[np.int32] | None, vectors: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        parts = [slice(None)] if spans is None else [slice(start, stop) for start, stop in spans.tolist()]
+        return torch.cat([self._stepped(vectors[:, part], mask[:, part]) for part in parts])
+
+    def _stepped(self, vectors: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        for step in self._steps:
+            vectors = step(vectors, mask)
+        return vectors
 
 
 class TorchCrossEncoderBackend(_TorchBackend):
@@ -154,20 +181,20 @@ class TorchCrossEncoderBackend(_TorchBackend):
         precision: str = "auto",
         calibration: Sequence[TokenSequence] = (),
     ) -> None:
-        super().__init__(layout, device, precision)
-        self.width = len(read_labels(layout.config))
+        super().__init__(layout, device, precision, with_head=True)
         with _does_not_fit(layout, self.device):
             self._score = self._load(layout, calibration)
+        self.width = int(self.run([TokenSequence(np.zeros(1, np.int32))]).shape[1])
 
     def _load(
         self, layout: Layout, calibration: Sequence[TokenSequence]
     ) -> Callable[[Sequence[TokenSequence]], torch.Tensor]:
         folder = layout.transformer.folder
-        if self.padded:
+        if self._native is None:
             from jina_components.models.backends.padded import load_padded_classifier
 
             return load_padded_classifier(folder, self.device, self.precision, calibration)
-        weights = read_weights(folder, layout.config, with_head=True)
+        weights = self._native.read_weights(folder, layout.config, with_head=True)
         head = cast("tuple[Affine, str, Affine]", weights.head)
         return _Head(load_packed(weights, self.device, self.precision, calibration), head, self.device)
 
@@ -203,7 +230,10 @@ def _does_not_fit(layout: Layout, device: torch.device) -> Iterator[None]:
         raise BackendError(f"{layout.folder} does not fit into the memory of {device}.") from error
 
 
-def _in_order(rows: Sequence[int], results: torch.Tensor) -> FloatArray:
-    ordered = np.empty(tuple(results.shape), np.float32)
-    ordered[list(rows)] = results.cpu().numpy()
+def _in_order(batch: Sequence[TokenSequence], rows: Sequence[int], results: Sequence[torch.Tensor]) -> FloatArray:
+    """The results, one of each of `rows`, in the order of the batch."""
+    ends = np.cumsum([sequence.num_rows for sequence in batch])
+    ordered = np.empty((int(ends[-1]), results[0].shape[1]), np.float32)
+    places = np.concatenate([np.arange(ends[row] - batch[row].num_rows, ends[row]) for row in rows])
+    ordered[places] = torch.cat(list(results)).cpu().numpy()
     return ordered

@@ -20,6 +20,7 @@ from jina_components.models.backends.linear import (
     DTYPES,
     NONE,
     FloatFeedForward,
+    GatedFeedForward,
     Int8FeedForward,
     Int8Linear,
     PackedLinear,
@@ -30,7 +31,7 @@ from jina_components.models.backends.linear import (
 )
 
 CPU = torch.device("cpu")
-ACTIVATIONS = [NONE, ("gelu", "none"), ("gelu", "tanh"), ("relu", "")]
+ACTIVATIONS = [NONE, ("gelu", "none"), ("gelu", "tanh"), ("relu", ""), ("swish", "")]
 TOLERANCE = {"float32": 1e-5, "bfloat16": 0.05}
 
 
@@ -57,9 +58,10 @@ def affine(rows, columns, seed=0):
 
 def exact(weight, bias, activation, tokens):
     result = tokens.double() @ weight.T.double() + bias.double()
-    if activation[0] == "gelu":
-        return torch.nn.functional.gelu(result, approximate=activation[1])
-    return result.relu() if activation[0] == "relu" else result
+    name, approximation = activation
+    if name == "gelu":
+        return torch.nn.functional.gelu(result, approximate=approximation)
+    return {"none": result, "relu": result.relu(), "swish": result / (1 + (-result).exp())}[name]
 
 
 def int8_linear(weight, bias, tokens, activation=NONE):
@@ -185,12 +187,15 @@ def test_an_int8_feed_forward_is_near_the_float_one(activation, far):
         up[0][3:9] *= 30  # some inner features reach much further than the others
         down[0][:, 3:9] /= 30
     inner = exact(*up, activation, tokens).float()
-    wanted = tokens.double() + exact(*down, NONE, inner)
+    residual = random(300, 64, seed=7)
+    wanted = residual.double() + exact(*down, NONE, inner)
     ranges = {"inputs": (tokens.amin(0), tokens.amax(0)), "inner": (inner.amin(0), inner.amax(0))}
-    got = Int8FeedForward(up, down, activation, **ranges)(tokens.clone())
-    assert relative_error(got, wanted) < 0.02
+    layer = Int8FeedForward(up, down, activation, **ranges)
+    assert relative_error(layer(tokens, residual.clone()), wanted) < 0.02
     plain = FloatFeedForward(PlainLinear(*up, activation, torch.float32), PlainLinear(*down, NONE, torch.float32))
-    assert relative_error(plain(tokens.clone()), wanted) < 1e-5
+    assert relative_error(plain(tokens, residual.clone()), wanted) < 1e-5
+    stream = tokens.clone()  # as after a norm: what the layers are given is the stream itself
+    assert relative_error(layer(stream, stream), tokens.double() + exact(*down, NONE, inner)) < 0.02
 
 
 @needs_int8
@@ -198,8 +203,9 @@ def test_a_feed_forward_narrower_than_its_far_features():
     up, down, tokens = affine(4, 16), affine(16, 4, seed=5), random(30, 16, seed=2)
     inner = exact(*up, ("relu", ""), tokens).float()
     ranges = {"inputs": (tokens.amin(0), tokens.amax(0)), "inner": (inner.amin(0), inner.amax(0))}
-    got = Int8FeedForward(up, down, ("relu", ""), **ranges)(tokens.clone())
-    np.testing.assert_allclose(got, tokens.double() + exact(*down, NONE, inner), atol=1e-4)
+    residual = random(30, 16, seed=7)
+    got = Int8FeedForward(up, down, ("relu", ""), **ranges)(tokens, residual.clone())
+    np.testing.assert_allclose(got, residual.double() + exact(*down, NONE, inner), atol=1e-4)
 
 
 def test_recording_notes_the_range_of_each_feature_and_changes_nothing():
@@ -211,6 +217,45 @@ def test_recording_notes_the_range_of_each_feature_and_changes_nothing():
     flat = torch.cat([first, second.view(-1, 4), torch.zeros(1, 4)])
     assert torch.equal(layer.low, flat.amin(0))
     assert torch.equal(layer.high, flat.amax(0))
+
+
+# --- gates -----------------------------------------------------------------------------------------------------
+
+
+def layer_norm(tokens):
+    return torch.nn.functional.layer_norm(tokens, tokens.shape[-1:])
+
+
+def gated(gate, up, down, activation, tokens, norm=None):
+    """down(norm(activation(gate) * up)), in float64."""
+    inner = exact(*gate, activation, tokens) * exact(*up, NONE, tokens)
+    return exact(*down, NONE, inner if norm is None else norm(inner))
+
+
+@pytest.mark.parametrize("precision", FLOATS)
+@pytest.mark.parametrize("activation", ACTIVATIONS[1:], ids=str)
+@pytest.mark.parametrize("norm", [None, layer_norm])
+def test_a_gate_lets_through_what_is_activated(norm, activation, precision):
+    gate, up, down = affine(96, 32), affine(96, 32, seed=3), affine(32, 96, seed=5)
+    layers = [float_linear(part, kind, CPU, precision) for part, kind in ((gate, activation), (up, NONE), (down, NONE))]
+    tokens, residual = random(50, 32, seed=2), 100 * random(50, 32, seed=7)
+    typed = None if norm is None else lambda inner: norm(inner.float())  # as the stream, in which norms are
+    got = GatedFeedForward(*layers, typed)(tokens, residual.clone())
+    assert got.dtype == torch.float32
+    wanted = gated(gate, up, down, activation, tokens, norm)
+    assert relative_error(got - residual, wanted) < {"float32": 1e-5, "bfloat16": 0.01}[precision]
+
+
+@needs_int8
+@pytest.mark.parametrize("activation", [("gelu", "none"), ("swish", "")], ids=str)
+@pytest.mark.parametrize("norm", [None, layer_norm])
+def test_an_int8_gate_is_near_the_float_one(norm, activation):
+    gate, up, down, tokens = affine(256, 64), affine(256, 64, seed=3), affine(64, 256, seed=5), random(300, 64, seed=2)
+    inner = (exact(*gate, activation, tokens) * exact(*up, NONE, tokens)).float()
+    layers = int8_linear(*gate, tokens, activation), int8_linear(*up, tokens)
+    last = int8_linear(*down, inner if norm is None else norm(inner))
+    got = GatedFeedForward(*layers, last, norm)(tokens, torch.zeros(300, 64))
+    assert relative_error(got, gated(gate, up, down, activation, tokens, norm)) < 0.04
 
 
 # --- what a machine runs ---------------------------------------------------------------------------------------

@@ -22,7 +22,8 @@ import onnxruntime
 
 from jina_components.errors import ConfigError, ModelFilesError
 from jina_components.fine_tuner.recipes.graphs.writer import MICROSOFT, GraphWriter, StoredTensors
-from jina_components.models.architectures.bert import ACTIVATIONS, FAMILIES, is_native
+from jina_components.models.architectures.bert import FAMILIES, is_native
+from jina_components.models.architectures.blocks import ACTIVATIONS
 from jina_components.models.backends.onnx_graphs import FILES, relative, write_index
 from jina_components.models.backends.steps import pooling_modes, pools_prompt, sentence_modules
 from jina_components.models.calibration import TEXTS

@@ -1,0 +1,305 @@
+"""ReaderLM: HTML into Markdown or JSON by a small language model."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from functools import partial
+from types import TracebackType
+from typing import Self
+
+from jina_components.core.component import Component
+from jina_components.core.flow import Flow, adrive, drive
+from jina_components.errors import ConfigError, InputError
+from jina_components.models.generation import Generated, Generation, GenerativeModel, load_generative_model
+from jina_components.models.loading import LoadOptions
+from jina_components.models.tokenize import check_text
+from jina_components.protocols import Conversion
+from jina_components.types import Usage
+
+# The form of the prompts and what is cleaned away are those of the card of ReaderLM-v2
+# (https://huggingface.co/jinaai/ReaderLM-v2). The instruction for JSON is that of Jina's own service
+# (https://github.com/jina-ai/reader, lm.ts), for the card's speaks of a list of news.
+_INSTRUCTIONS = {
+    "html": "Extract the main content from the given HTML and convert it to Markdown format.",
+    "json": "Infer useful information from the HTML and present it in a structured JSON object.",
+}
+
+_RANGE = re.compile(r"<!--(?!-?>)|<(script|style|svg)(?=[\s/>])[^>]*+(?:>|\Z)", re.IGNORECASE)
+_ENDS = {
+    "": re.compile("-->"),
+    **{name: re.compile(rf"</{name}[^>]*+(?:>|\Z)", re.IGNORECASE) for name in ("script", "style", "svg")},
+}
+_EMPTY = re.compile(r"""<(?:meta|link)(?=[\s/>])(?:[^>"']|"[^"]*+"|'[^']*+'|["'])*+>?""", re.IGNORECASE)
+_DATA = re.compile(r"""(?<=["'(=\s])data:[\w/+.;=-]{0,100}?;base64,[\w+/=%-]*+""", re.IGNORECASE)
+
+
+class ReaderLM(Component):
+    """Converts HTML with a language model made for that, such as Jina's ReaderLM-v2.
+
+    The text is the model's own: unlike the Markdown of `Reader` alone, its words need not all stand in the page. It
+    is written greedily, the most likely token each time, so that equal input gives equal text.
+
+    Thread-safe; one text is written at a time, in the order of the calls. Nothing is loaded before the first call or
+    `load()`. Pickles as its settings. Needs `jina-components[torch]`.
+
+    Args:
+        model: Catalog name, folder of a causal checkpoint with a chat template, or hub id.
+        device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`. `auto` takes CUDA, then MPS, then the CPU.
+        precision: `auto`, `float32`, `bfloat16` or `float16`. `auto` takes bfloat16 on CUDA and on a CPU with
+            instructions for it, float16 on MPS, else float32.
+        revision: Commit, tag or branch on the hub, to override the pinned one.
+        offline: Never ask the hub.
+        max_tokens: Longest text. Prompt and text share the model's context.
+        repetition_penalty: How much less likely a token is that came before, in HTML or text; 1 for not at all.
+
+    Raises:
+        ConfigError, UnknownNameError: a wrong setting.
+
+    Example:
+        >>> page = "<nav>Home</nav><h1>Rain</h1><p>It rains <b>today</b>.</p>"
+        >>> print(ReaderLM().convert(page).text)
+        # Rain
+        <BLANKLINE>
+        It rains **today**.
+    """
+
+    def __init__(
+        self,
+        model: str | os.PathLike[str] = "ReaderLM-v2",
+        *,
+        device: str = "auto",
+        precision: str = "auto",
+        revision: str | None = None,
+        offline: bool = False,
+        max_tokens: int = 8192,
+        repetition_penalty: float = 1.08,
+    ) -> None:
+        if max_tokens < 1 or repetition_penalty <= 0:
+            raise ConfigError(
+                f"max_tokens and repetition_penalty must be positive, got {max_tokens} and {repetition_penalty}."
+            )
+        if precision == "int8":
+            raise ConfigError("precision='int8' does not generate: use auto, float32, bfloat16 or float16.")
+        self._model_name = os.fspath(model)
+        self._options = LoadOptions(device=device, precision=precision, revision=revision, offline=offline)
+        self._max_tokens = max_tokens
+        self._repetition_penalty = repetition_penalty
+        self._model: GenerativeModel | None = None
+        self._loading = threading.Lock()
+
+    @property
+    def name(self) -> str:
+        """The model as given."""
+        return self._model_name
+
+    def convert(
+        self,
+        html: str,
+        *,
+        instruction: str | None = None,
+        schema: str | Mapping[str, object] | None = None,
+        truncate: bool = False,
+    ) -> Conversion:
+        """The main content of a page as Markdown, or what a schema asks for as JSON.
+
+        Scripts, styles, comments, `<meta>`, `<link>`, SVG and embedded images are left out of the prompt.
+
+        Args:
+            html: The page.
+            instruction: What to do with it; the model's usual one if None. Empty puts the HTML alone to the model,
+                which is all that the first models, reader-lm-0.5b and -1.5b, take.
+            schema: JSON schema of what to extract. The model follows it as well as it can; nothing is validated.
+            truncate: Keep the head of HTML that does not fit the model's context beside `max_tokens`.
+
+        Raises:
+            InputError: no str, invalid Unicode, of over 5,000,000 characters, nothing left of it to convert, or over
+                the context and `truncate` is False; a schema for a model that takes none.
+            UnknownNameError, ModelFilesError, MissingDependencyError, ConfigError: the model cannot be loaded, or
+                `max_tokens` leaves no room in its context.
+            BackendError: the model failed.
+        """
+        return drive(self._flow(self._request(html, instruction, schema, truncate=truncate)))
+
+    async def aconvert(
+        self,
+        html: str,
+        *,
+        instruction: str | None = None,
+        schema: str | Mapping[str, object] | None = None,
+        truncate: bool = False,
+    ) -> Conversion:
+        """`convert` without blocking the event loop; cancelling stops the model before its next token."""
+        return await adrive(self._flow(self._request(html, instruction, schema, truncate=truncate)))
+
+    def stream(
+        self,
+        html: str,
+        *,
+        instruction: str | None = None,
+        schema: str | Mapping[str, object] | None = None,
+        truncate: bool = False,
+    ) -> ConversionStream:
+        """`convert`, piece by piece, for `for` or `async for`; begins with the first piece asked for.
+
+        Raises:
+            InputError: as `convert`. What loading and the model raise, the stream raises.
+
+        Example:
+            >>> with ReaderLM().stream("<h1>Rain</h1><p>It rains.</p>") as pieces:
+            ...     for piece in pieces:
+            ...         print(piece, end="", flush=True)
+            # Rain
+            ...
+        """
+        return ConversionStream(self._request(html, instruction, schema, truncate=truncate))
+
+    def _request(
+        self, html: str, instruction: str | None, schema: str | Mapping[str, object] | None, *, truncate: bool
+    ) -> Callable[[], Generation]:
+        """What begins a conversion, with its input checked."""
+        if not isinstance(html, str):
+            raise InputError(f"html must be str, got {type(html).__name__}.")
+        check_text(html, "html")
+        cleaned = clean_html(html)
+        if not cleaned.strip():
+            raise InputError("html holds nothing to convert: it is empty, or all scripts, styles and comments.")
+        written = schema if schema is None or isinstance(schema, str) else json.dumps(schema, indent=2)
+        return partial(self._begin, cleaned, instruction, written, truncate=truncate)
+
+    def _begin(self, html: str, instruction: str | None, schema: str | None, *, truncate: bool) -> Generation:
+        model = self.load()
+        if instruction is None:
+            instruction = {**_INSTRUCTIONS, **model.prompts}["html" if schema is None else "json"]
+        opening, closing = _around_html(instruction, schema)
+        prompt = model.prompt.encode(opening, html, closing, room=model.room(self._max_tokens), truncate=truncate)
+        return model.submit(prompt, max_tokens=self._max_tokens, repetition_penalty=self._repetition_penalty)
+
+    def _flow(self, begin: Callable[[], Generation]) -> Flow[Conversion]:
+        generation: Generation = yield begin
+        try:
+            return _conversion((yield generation.future))
+        finally:
+            generation.cancel()
+
+    def load(self) -> GenerativeModel:
+        """Load the model now rather than at the first call."""
+        with self._loading:
+            if self._model is None:
+                self._model = load_generative_model(self._model_name, self._options)
+            return self._model
+
+    def close(self) -> None:
+        """Give the model's memory back once what it writes is done; the next call loads it again."""
+        with self._loading:
+            self._model = None
+
+    def __repr__(self) -> str:
+        return f"ReaderLM({self._model_name!r})"
+
+
+class ConversionStream(Iterator[str], AsyncIterator[str]):
+    """Pieces of a text that is being written, for one reader at a time.
+
+    An error, a cancelled wait, `close` or the end of a `with` block stops the model before its next token.
+    """
+
+    def __init__(self, begin: Callable[[], Generation]) -> None:
+        self._begin = begin
+        self._generation: Generation | None = None
+        self._conversion: Conversion | None = None
+        self._closed = False
+
+    @property
+    def conversion(self) -> Conversion | None:
+        """The whole text, its usage and what ended it, once the stream has come to its end; None before."""
+        return self._conversion
+
+    def close(self) -> None:
+        """Stop the model; no more pieces come."""
+        self._closed = True
+        if self._generation is not None:
+            self._generation.cancel()
+
+    def __next__(self) -> str:
+        try:
+            piece = drive(self._flow())
+        except BaseException:
+            self.close()
+            raise
+        if not piece:
+            raise StopIteration
+        return piece
+
+    async def __anext__(self) -> str:
+        try:
+            piece = await adrive(self._flow())
+        except BaseException:
+            self.close()
+            raise
+        if not piece:
+            raise StopAsyncIteration
+        return piece
+
+    def _flow(self) -> Flow[str]:
+        """The next piece; empty at the end."""
+        if self._closed:
+            return ""
+        if self._generation is None:
+            self._generation = yield self._begin
+        piece: str = yield self._generation.next_piece()
+        if not piece:
+            self._closed = True
+            if not self._generation.future.cancelled():
+                self._conversion = _conversion(self._generation.future.result())
+        return piece
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        self.close()
+
+
+def clean_html(html: str) -> str:
+    """`html` without scripts, styles, comments, `<meta>`, `<link>` and SVG; embedded images become `#`.
+
+    What is never closed is kept. Takes time in proportion to the length, whatever it holds.
+    """
+    pieces: list[str] = []
+    kept = position = 0
+    ends = dict(_ENDS)
+    while begin := _RANGE.search(html, position):
+        position = begin.end()
+        name = (begin[1] or "").lower()
+        end = ends[name].search(html, position) if name in ends and not begin[0].endswith("/>") else None
+        if end is not None:
+            pieces.append(html[kept : begin.start()])
+            kept = position = end.end()
+        elif not begin[0].endswith("/>"):
+            ends.pop(name, None)  # nor does a later one find it: no text is searched twice
+    return _DATA.sub("#", _EMPTY.sub("", "".join([*pieces, html[kept:]])))
+
+
+def _around_html(instruction: str, schema: str | None) -> tuple[str, str]:
+    """What stands before and behind the HTML in a user's turn."""
+    if instruction:
+        asked = "" if schema is None else f"\nThe JSON schema is as follows:```json\n{schema}\n```"
+        return f"{instruction}\n```html\n", f"\n```{asked}"
+    if schema is not None:
+        raise InputError("schema needs an instruction, and this model takes none by default: pass one, or no schema.")
+    return "", ""
+
+
+def _conversion(generated: Generated) -> Conversion:
+    return Conversion(
+        generated.text, Usage(generated.prompt_tokens, generated.completion_tokens), generated.finish_reason
+    )
