@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 from jina_components.core.component import Component
 from jina_components.core.flow import Flow, adrive, drive
-from jina_components.core.inputs import as_list, check_count, check_query, check_texts
+from jina_components.core.inputs import as_list, check_count, check_query, check_text_item, check_texts
 from jina_components.core.vectors import check_dimensions, cut, normalize
 from jina_components.embedding_cache import CacheKey, EmbeddingCache
 from jina_components.errors import ConfigError, InputError
 from jina_components.models.catalog import DEFAULT_EMBEDDER
 from jina_components.models.embedding import TASKS as TASKS
-from jina_components.models.embedding import EmbeddingModel
+from jina_components.models.embedding import EmbeddingModel, LocalModel
 from jina_components.models.endpoint import Endpoint
 from jina_components.models.files import find_spec
 from jina_components.models.loading import LoadOptions, load_embedding_model
-from jina_components.models.multi_vector import MultiVectorModel
-from jina_components.models.windows import TOKEN_WINDOW, Rows, TokenRows, fill, run_windows, windows_of
-from jina_components.types import Embeddings, MultiVectorEmbeddings, Usage
+from jina_components.models.multi_vector import MultiVectorModel, TokenSide
+from jina_components.models.windows import IMAGE_WINDOW, TOKEN_WINDOW, Rows, TokenRows, fill, run_windows, windows_of
+from jina_components.types import Embeddings, Image, MultiVectorEmbeddings, Usage
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -37,7 +37,7 @@ class Embedder(Component):
     call or `load()`. Pickles as its settings.
 
     Args:
-        model: Catalog name, folder (sentence-transformers layout or token table) or hub id.
+        model: Catalog name, folder (sentence-transformers layout, token table or ColBERT checkpoint) or hub id.
         backend: `auto`, `static`, `torch` (needs `jina-components[torch]`), `onnx` (needs `jina-components[torch,onnx]`
             to export a model that ships no graphs) or `http`. `auto` takes `http` when there is an endpoint, `static`
             for a token table, `onnx` for a folder that ships graphs, where they run on the device and in the precision
@@ -118,7 +118,7 @@ class Embedder(Component):
 
     def embed(
         self,
-        texts: Sequence[str],
+        inputs: Sequence[str | Image],
         *,
         task: str | None = None,
         dimensions: int | None = None,
@@ -127,10 +127,12 @@ class Embedder(Component):
         late_chunking: bool = False,
         show_progress: bool = False,
     ) -> Embeddings:
-        """Vectors of texts, with usage; zeros for a text of which the model knows no token.
+        """Vectors of texts and images, with usage; zeros for a text of which the model knows no token.
 
         Args:
-            texts: The texts; an empty list gives an array of shape [0, dimensions].
+            inputs: Texts, and images for a model that takes them; an empty list gives an array of shape
+                [0, dimensions]. Images come from files, bytes, Pillow, `data:` URIs or URLs, which are fetched through
+                the guard; they count as the model's tiles in usage and are left out of the cache.
             task: `retrieval.query`, `retrieval.passage`, `text-matching`, `classification`, `separation`, or one of
                 the model's own (`jina-components models --json` lists them): puts the prompt before each text and
                 takes the adapter that the model was trained with, if it has them. None uses the model's default.
@@ -141,27 +143,29 @@ class Embedder(Component):
                 each one's vector is the mean over its own tokens (Günther et al. 2024, arXiv:2409.04701), so that it
                 knows what stands around it. A document over the context runs in overlapping windows. One chunk gives
                 the plain vector. Texts are put together as they are, blanks at their ends included. The cache is left
-                out, since a vector depends on all texts.
+                out, since a vector depends on all texts. No images.
             show_progress: Draw a bar on stderr.
 
         Raises:
-            InputError: a bare string, a blank text, or one over the context (`.index` names it); or more
-                dimensions than the model has.
-            ConfigError: late chunking with a model that does not pool by the mean, or runs as a graph or table.
+            InputError: a bare string, a blank text, one over the context, or an image that cannot be read (`.index`
+                names it); or more dimensions than the model has.
+            WebError: an image cannot be fetched; says which.
+            ConfigError: images with a model of texts; late chunking with one that does not pool by the mean, or runs
+                as a graph or table.
             UnknownNameError: unknown task or model.
             ModelFilesError, MissingDependencyError: the model cannot be loaded.
             BackendError: the model failed.
         """
-        with _progress(len(as_list(texts, what="texts")), show=show_progress) as bar:
+        with _progress(len(as_list(inputs, what="inputs")), show=show_progress) as bar:
             flow = self._flow(
-                texts, task, dimensions, truncate,
+                inputs, task, dimensions, truncate,
                 normalized=normalized, late_chunking=late_chunking, advance=bar.update,
             )  # fmt: skip
             return drive(flow)
 
     async def aembed(
         self,
-        texts: Sequence[str],
+        inputs: Sequence[str | Image],
         *,
         task: str | None = None,
         dimensions: int | None = None,
@@ -171,9 +175,9 @@ class Embedder(Component):
         show_progress: bool = False,
     ) -> Embeddings:
         """`embed` without blocking the event loop; cancelling stops the model before its next batch."""
-        with _progress(len(as_list(texts, what="texts")), show=show_progress) as bar:
+        with _progress(len(as_list(inputs, what="inputs")), show=show_progress) as bar:
             flow = self._flow(
-                texts, task, dimensions, truncate,
+                inputs, task, dimensions, truncate,
                 normalized=normalized, late_chunking=late_chunking, advance=bar.update,
             )  # fmt: skip
             return await adrive(flow)
@@ -266,7 +270,7 @@ class Embedder(Component):
 
     def _flow(
         self,
-        texts: Sequence[str],
+        inputs: Sequence[str | Image],
         task: str | None,
         dimensions: int | None,
         truncate: bool | None,
@@ -275,26 +279,30 @@ class Embedder(Component):
         late_chunking: bool,
         advance: Callable[[int], object],
     ) -> Flow[Embeddings]:
-        check_texts(texts, what="texts")
+        texts = _Texts(inputs, late_chunking=late_chunking)
         model: EmbeddingModel = yield self._load_single
         prompt = model.prompt(task)
         truncate = self._truncate if truncate is None else truncate
-        rows = Rows(len(texts), self._dimensions if dimensions is None else dimensions)
+        rows = Rows(len(inputs), self._dimensions if dimensions is None else dimensions)
         if model.known_width is not None:
             rows.allocate(model.known_width)
-        elif self._cache is not None or not texts:  # else the first vectors tell the width, since asking costs
+        elif self._cache is not None or not inputs:  # else the first vectors tell the width, since asking costs
             rows.allocate((yield lambda: model.width))
-        missing: Sequence[int] = range(len(texts))
+        missing: Sequence[int] = texts.places
         keep = None
         if self._cache is not None and not late_chunking:
             full = rows.array.shape[1]
             key = CacheKey(*model.identity, task or "", full, normalized=False, prompt=prompt, truncate=truncate)
-            missing = fill(rows.array, (yield partial(self._cache.get_many, key, texts)))
-            advance(len(texts) - len(missing))
-            keep = partial(_store, self._cache, key, texts, rows)
+            found = yield partial(self._cache.get_many, key, texts.items)
+            missing = fill(rows.array, texts.places, found)
+            advance(len(texts.places) - len(missing))
+            keep = partial(_store, self._cache, key, inputs, rows)
         submit = partial(model.submit, task=task, truncate=truncate, late_chunking=late_chunking, on_progress=advance)
-        windows = [missing] if late_chunking and texts else windows_of(texts, missing, by_length=model.by_length)
-        tokens = yield from run_windows(texts, windows, rows, submit, keep)
+        windows = [missing] if late_chunking and missing else windows_of(inputs, missing, by_length=model.by_length)
+        tokens = yield from run_windows(inputs, windows, rows, submit, keep)
+        show = partial(model.submit_images, task=task, on_progress=advance)
+        pictures = windows_of(inputs, texts.images, by_length=False, size=IMAGE_WINDOW)
+        tokens += yield from run_windows(inputs, pictures, rows, show, None)
         vectors = cut(rows.array, rows.dimensions)
         return Embeddings(normalize(vectors) if normalized else vectors, Usage(tokens))
 
@@ -312,7 +320,7 @@ class Embedder(Component):
         check_count(pool_factor, what="pool_factor")
         if task == "retrieval.query" and pool_factor > 1:
             raise InputError("pool_factor is for documents: the vectors of a query are its terms.")
-        model: MultiVectorModel = yield self._load_multi_vector
+        model: MultiVectorModel | TokenSide = yield self._load_multi_vector
         width = model.check_dimensions(self._dimensions if dimensions is None else dimensions)
         truncate = self._truncate if truncate is None else truncate
         rows = TokenRows(len(texts), width, pool_factor)
@@ -328,26 +336,48 @@ class Embedder(Component):
                 return model
         raise ConfigError(f"{self._model_name!r} gives a vector a token: call embed_multi_vector.")
 
-    def _load_multi_vector(self) -> MultiVectorModel:
+    def _load_multi_vector(self) -> MultiVectorModel | TokenSide:
         if self._gives_tokens() is not False:
             model = self.load()
             if isinstance(model, MultiVectorModel):
                 return model
+            if isinstance(model, LocalModel) and model.tokens is not None:
+                return model.tokens
         raise ConfigError(
-            f"{self._model_name!r} gives no vectors of tokens here: call embed, or take a model that has "
-            "token_dimensions, such as 'jina-colbert-v2', without an endpoint."
+            f"{self._model_name!r} gives no vectors of tokens here: call embed, or take a model that does, such as "
+            "'jina-colbert-v2', without an endpoint."
         )
 
     def _gives_tokens(self) -> bool | None:
-        """Whether the model gives a vector a token; None where only its folder can tell."""
+        """Whether the model gives a vector a token; None where only its folder can tell, or it gives both."""
         if self._options.endpoint is not None:
             return False
         spec = find_spec(self._model_name)
-        return None if spec is None else spec.kind == "late-interaction" and bool(spec.token_dimensions)
+        if spec is None or (spec.kind == "embedding" and spec.token_dimensions):
+            return None
+        return spec.kind == "late-interaction" and bool(spec.token_dimensions)
 
 
-def _store(cache: EmbeddingCache, key: CacheKey, texts: Sequence[str], rows: Rows, window: Sequence[int]) -> None:
-    cache.put_many(key, [texts[index] for index in window], rows[window])
+class _Texts:
+    """Where texts and images stand in a list of both.
+
+    Raises:
+        InputError: no list, an item that is neither or blank, or an image among chunks; `.index` names it.
+    """
+
+    def __init__(self, inputs: Sequence[str | Image], *, late_chunking: bool) -> None:
+        self.images = [place for place, item in enumerate(as_list(inputs, what="inputs")) if isinstance(item, Image)]
+        images = set(self.images)
+        self.places = [place for place in range(len(inputs)) if place not in images] if images else range(len(inputs))
+        if images and late_chunking:
+            raise InputError(f"inputs[{self.images[0]}] is an image: late chunking is for texts.", self.images[0])
+        for place in self.places:
+            check_text_item(inputs[place], place, what="inputs")
+        self.items = [item for item in inputs if isinstance(item, str)]
+
+
+def _store(cache: EmbeddingCache, key: CacheKey, inputs: Sequence[Any], rows: Rows, window: Sequence[int]) -> None:
+    cache.put_many(key, [inputs[index] for index in window], rows[window])
 
 
 def _progress(total: int, *, show: bool) -> tqdm[Any]:

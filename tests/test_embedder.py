@@ -154,9 +154,9 @@ def test_the_constructor_opens_nothing():
 @pytest.mark.parametrize(
     ("texts", "index", "message"),
     [
-        (["fine", "", "fine"], 1, r"texts\[1\] is empty"),
-        (["fine", " \n\t"], 1, r"texts\[1\] is empty"),
-        (["fine", "fine", None], 2, r"texts\[2\] must be str, got NoneType"),
+        (["fine", "", "fine"], 1, r"inputs\[1\] is empty"),
+        (["fine", " \n\t"], 1, r"inputs\[1\] is empty"),
+        (["fine", "fine", None], 2, r"inputs\[2\] must be str, got NoneType"),
         ([b"bytes"], 0, "must be str, got bytes"),
         (["fine", "word " * 9000], 1, "Text 1 has 9000 tokens, more than the model's context of 8192"),
         (["fine", "lone \udc80 surrogate"], 1, "Text 1 is not valid Unicode"),

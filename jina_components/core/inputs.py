@@ -50,10 +50,19 @@ def check_texts(texts: Sequence[str], *, what: str) -> Sequence[str]:
         InputError: no list, or an item that is no string or blank; `.index` names it.
     """
     for index, text in enumerate(as_list(texts, what=what)):
-        if not isinstance(text, str):
-            raise InputError(f"{what}[{index}] must be str, got {type(text).__name__}.", index)
-        _check_filled(text, index, what)
+        check_text_item(text, index, what=what)
     return texts
+
+
+def check_text_item(text: object, index: int, *, what: str) -> None:
+    """Refuse an item of a list that is no string, or blank.
+
+    Raises:
+        InputError: it is; `.index` names it.
+    """
+    if not isinstance(text, str):
+        raise InputError(f"{what}[{index}] must be str, got {type(text).__name__}.", index)
+    _check_filled(text, index, what)
 
 
 def as_pairs(pairs: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:

@@ -218,9 +218,9 @@ def _named(index: int) -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        raise InputError(f"images[{index}]: {error.message}", index) from error
+        raise InputError(f"Image {index}: {error.message}", index) from error
     except WebError as error:
-        raise type(error)(f"images[{index}]: {error.message}", *error.args[1:]) from error
+        raise type(error)(f"Image {index}: {error.message}", *error.args[1:]) from error
 
 
 async def _one(image: Image, fetcher: Fetcher | None) -> PIL.Image.Image:

@@ -29,7 +29,8 @@ from jina_components.models.loading_vision import (
     load_vision_ranker,
 )
 from jina_components.models.maxsim import MaxSimScorer
-from jina_components.models.multi_vector import MultiVectorModel, is_multi_vector, read_tokenizer
+from jina_components.models.multi_vector import MultiVectorModel, TokenSide, is_multi_vector, read_tokenizer
+from jina_components.models.picturing import ImageSide, VisionModel
 from jina_components.models.runner import ModelRunner
 from jina_components.models.scoring import (
     BiEncoder,
@@ -174,7 +175,30 @@ def _load_local(files: ModelFiles, layout: Layout, options: LoadOptions, *, iden
         tasks=_tasks(files, layout, getattr(backend, "adapters", ())),
         identity=Identity(name, revision, f"{backend_name} {backend.precision} {_NUMERICS}"),
         takes_spans=getattr(backend, "takes_spans", False),
+        images=_image_side(files, layout, options),
     )
+
+
+def _image_side(files: ModelFiles, layout: Layout, options: LoadOptions) -> ImageSide | None:
+    """What embeds images beside the texts of a jina-clip checkpoint."""
+    if layout.config.get("model_type") != "jina_clip":
+        return None
+
+    def load() -> VisionModel:
+        from jina_components.models.backends.torch_vision import TorchVisionBackend
+        from jina_components.models.images import read_processor
+
+        folder, tile = layout.transformer.folder, (0, 0) if files.spec is None else files.spec.tile
+        vision = TorchVisionBackend(
+            folder, layout.config.get("vision_config") or {}, device=options.device, precision=options.precision
+        )
+        processor = read_processor(
+            folder, image_size=vision.image_size, patch_size=vision.patch_size, tile=tile,
+            tile_tokens=0 if files.spec is None else files.spec.tile_tokens,
+        )  # fmt: skip
+        return VisionModel(lambda picture, adapter: processor(picture), ModelRunner(vision))
+
+    return ImageSide(load)
 
 
 def _load_vision(files: ModelFiles, layout: Layout, options: LoadOptions, *, identify: bool = False) -> LocalModel:
@@ -182,12 +206,16 @@ def _load_vision(files: ModelFiles, layout: Layout, options: LoadOptions, *, ide
     revision = files.revision or (fingerprint(files.folder) if identify else "")
     parts = load_vision_embedding(layout, files.spec, device=options.device, precision=options.precision)
     _log_choice(files.name, "torch", parts.vectors, options)
+    runner, tokens = (ModelRunner(part, token_budget=options.token_budget) for part in (parts.vectors, parts.tokens))
+    tasks = _tasks(files, layout, parts.vectors.adapters)
     return LocalModel(
         tokenizer=parts.tokenizer,
-        runner=ModelRunner(parts.vectors, token_budget=options.token_budget),
-        tasks=_tasks(files, layout, parts.vectors.adapters),
+        runner=runner,
+        tasks=tasks,
         identity=Identity(files.name, revision, f"torch {parts.vectors.precision} {_NUMERICS}"),
         takes_spans=True,
+        images=ImageSide(lambda: VisionModel(parts.prepare, runner)),
+        tokens=TokenSide(files.name, parts.tokenizer, tokens, tasks, (parts.tokens.width,)),
     )
 
 

@@ -12,6 +12,7 @@ import string
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
@@ -30,6 +31,7 @@ from jina_components.models.tokenize import TextTokenizer, load_tokenizer
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from jina_components.models.embedding import Tasks
     from jina_components.models.spec import ModelSpec
     from jina_components.types import FloatArray
 
@@ -284,10 +286,7 @@ class MultiVectorModel:
         Raises:
             InputError: none of those that the model was trained for.
         """
-        if dimensions is not None and dimensions not in self.widths:
-            allowed = ", ".join(map(str, self.widths))
-            raise InputError(f"dimensions must be one of {allowed} for {self.name!r}, got {dimensions!r}.")
-        return dimensions or self.width
+        return _check_width(self.name, self.widths, dimensions)
 
     def submit(
         self,
@@ -306,18 +305,67 @@ class MultiVectorModel:
         """
         sides = {"retrieval.query": self.tokenizer.queries, "retrieval.passage": self.tokenizer.documents}
         sequences = resolve_name(sides, task, what="task")(texts, indices=indices, truncate=truncate)
-
-        def finish(result: JobResult) -> TokenVectors:
-            if result.errors:
-                position = min(result.errors, key=lambda position: indices[position])
-                error = result.errors[position]
-                raise BackendError(f"Text {indices[position]}: {error.message}") from error
-            return split_rows(result.rows, sequences), sum(map(len, sequences))
-
-        return Pending(self.runner.submit(sequences, on_progress=on_progress), finish)
+        return Pending(
+            self.runner.submit(sequences, on_progress=on_progress), partial(_token_vectors, sequences, indices)
+        )
 
     def close(self) -> None:
         """Nothing is held but memory, which goes with the object."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenSide:
+    """The part of a model of one vector a text that gives each token its own too, as jina-embeddings-v4 has it.
+
+    Attributes:
+        name: As the caller gave it.
+        tokenizer: Of the model.
+        runner: The owner thread.
+        tasks: What the model does for a task.
+        widths: Dimensions that its vectors may have, largest first.
+    """
+
+    name: str
+    tokenizer: TextTokenizer
+    runner: ModelRunner
+    tasks: Tasks
+    widths: tuple[int, ...]
+
+    def check_dimensions(self, dimensions: int | None) -> int:
+        """As `MultiVectorModel.check_dimensions`."""
+        return _check_width(self.name, self.widths, dimensions)
+
+    def submit(
+        self,
+        texts: Sequence[str],
+        indices: Sequence[int],
+        *,
+        task: str,
+        truncate: bool,
+        on_progress: Callable[[int], object],
+    ) -> Pending[TokenVectors]:
+        """As `MultiVectorModel.submit`, for any of the model's tasks; each token gives a vector, the prompt's too."""
+        prompt, adapter = self.tasks.prompt(task), self.tasks.adapter(task)
+        plain = self.tokenizer.texts(texts, indices=indices, prompt=prompt, adapter=adapter, truncate=truncate)
+        sequences = [TokenSequence(one.ids, adapter=adapter, spans=_each(np.arange(len(one)))) for one in plain]
+        return Pending(
+            self.runner.submit(sequences, on_progress=on_progress), partial(_token_vectors, sequences, indices)
+        )
+
+
+def _token_vectors(sequences: Sequence[TokenSequence], indices: Sequence[int], result: JobResult) -> TokenVectors:
+    if result.errors:
+        position = min(result.errors, key=lambda position: indices[position])
+        error = result.errors[position]
+        raise BackendError(f"Text {indices[position]}: {error.message}") from error
+    return split_rows(result.rows, sequences), sum(map(len, sequences))
+
+
+def _check_width(name: str, widths: Sequence[int], dimensions: int | None) -> int:
+    if dimensions is not None and dimensions not in widths:
+        allowed = ", ".join(map(str, widths))
+        raise InputError(f"dimensions must be one of {allowed} for {name!r}, got {dimensions!r}.")
+    return dimensions or widths[0]
 
 
 def split_rows(rows: FloatArray, sequences: Sequence[TokenSequence]) -> list[FloatArray]:

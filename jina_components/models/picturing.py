@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from jina_components.core.background import background_loop, run_sync
 from jina_components.errors import BackendError
@@ -28,42 +28,71 @@ class PreparedImage(ModelInput, Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class ImageSide:
-    """What embeds images.
+class VisionModel(NamedTuple):
+    """What runs images.
 
     Attributes:
-        prepare: An RGB image of Pillow's as the model takes it, for the number of an adapter.
-        runner: The owner thread of the vision model.
-        fetcher: Of images behind URLs.
+        prepare: Of an RGB image of Pillow's and the number of an adapter: what the model takes.
+        runner: The owner thread.
     """
 
     prepare: Callable[[Any, int], PreparedImage]
     runner: ModelRunner
-    fetcher: Fetcher
+
+
+class ImageSide:
+    """The part of a model that embeds images; loaded with the first.
+
+    Args:
+        load: Loads it.
+    """
+
+    def __init__(self, load: Callable[[], VisionModel]) -> None:
+        self._load = load
+        self._loaded: tuple[VisionModel, Fetcher] | None = None
+        self._loading = threading.Lock()
 
     def submit(
         self, images: Sequence[Image], indices: Sequence[int], *, adapter: int, on_progress: Callable[[int], object]
     ) -> Pending[Embedded]:
         """Begin to fetch, prepare and embed images; `indices` are those of the caller's list, for errors."""
-        work = self._embed(images, indices, adapter, on_progress)
+        model, fetcher = self._ready()
+        work = _embed(model, fetcher, images, indices, adapter, on_progress)
         return Pending(asyncio.run_coroutine_threadsafe(work, background_loop()), lambda answer: answer)
 
-    async def _embed(
-        self, images: Sequence[Image], indices: Sequence[int], adapter: int, on_progress: Callable[[int], object]
-    ) -> Embedded:
-        from jina_components.models.images import aload_images
+    def _ready(self) -> tuple[VisionModel, Fetcher]:
+        from jina_components.models.images import MAX_BYTES
+        from jina_components.net import Fetcher
 
-        prepared = await aload_images(
-            images, process=lambda picture: self.prepare(picture, adapter), fetcher=self.fetcher, indices=indices
-        )
-        result = await asyncio.wrap_future(self.runner.submit(prepared, on_progress=on_progress))
-        if result.errors:
-            position = min(result.errors)
-            error = result.errors[position]
-            raise BackendError(f"Image {indices[position]}: {error.message}") from error
-        return result.rows, sum(image.cost for image in prepared)
+        with self._loading:
+            if self._loaded is None:
+                self._loaded = self._load(), Fetcher(max_bytes=MAX_BYTES)
+            return self._loaded
 
     def close(self) -> None:
-        """Close the connections."""
-        run_sync(self.fetcher.aclose())
+        """Close the connections, and let the model go."""
+        with self._loading:
+            loaded, self._loaded = self._loaded, None
+        if loaded is not None:
+            run_sync(loaded[1].aclose())
+
+
+async def _embed(
+    model: VisionModel,
+    fetcher: Fetcher,
+    images: Sequence[Image],
+    indices: Sequence[int],
+    adapter: int,
+    on_progress: Callable[[int], object],
+) -> Embedded:
+    from jina_components.models.images import aload_images
+
+    prepared = await aload_images(
+        images, process=lambda picture: model.prepare(picture, adapter), fetcher=fetcher, indices=indices
+    )
+    result = await asyncio.wrap_future(model.runner.submit(prepared, on_progress=on_progress))
+    if result.errors:
+        position = min(result.errors)
+        error = result.errors[position]
+        raise BackendError(f"Image {indices[position]}: {error.message}") from error
+    return result.rows, sum(image.cost for image in prepared)

@@ -1,4 +1,4 @@
-"""Many texts through a model, so many at a time."""
+"""Many inputs through a model, so many at a time."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 WINDOW, AHEAD = 1024, 2
 # Fewer where each token gives a vector.
 TOKEN_WINDOW = 256
+# Images that are fetched and prepared at a time; one of 512 x 512 pixels takes 3 MB.
+IMAGE_WINDOW = 16
 
 
 class Rows:
@@ -62,13 +64,13 @@ class TokenRows:
 
 
 def run_windows(
-    texts: Sequence[str],
+    inputs: Sequence[Any],
     windows: Sequence[Sequence[int]],
     rows: Rows | TokenRows,
-    submit: Callable[[Sequence[str], Sequence[int]], Pending[Any]],
+    submit: Callable[[Sequence[Any], Sequence[int]], Pending[Any]],
     after: Callable[[Sequence[int]], None] | None,
 ) -> Flow[int]:
-    """Embed the texts of the windows into their rows, and count the tokens; `after` is called with each window."""
+    """Embed the inputs of the windows into their rows, and count the tokens; `after` is called with each window."""
     tokens = 0
     running: deque[tuple[Sequence[int], Pending[Any]]] = deque()
     waiting = deque(windows)
@@ -76,7 +78,7 @@ def run_windows(
         while waiting or running:
             if waiting and len(running) < AHEAD:
                 window = waiting.popleft()
-                running.append((window, (yield partial(submit, [texts[index] for index in window], window))))
+                running.append((window, (yield partial(submit, [inputs[index] for index in window], window))))
                 continue
             window, pending = running[0]
             rows[window], ran = pending.finish((yield pending.future))
@@ -90,10 +92,10 @@ def run_windows(
     return tokens
 
 
-def fill(rows: FloatArray, found: Sequence[FloatArray | None]) -> list[int]:
-    """Put the vectors that were found into their rows; the indices of the others."""
+def fill(rows: FloatArray, places: Sequence[int], found: Sequence[FloatArray | None]) -> list[int]:
+    """Put the vectors that were found into their places; those of the others."""
     missing = []
-    for index, vector in enumerate(found):
+    for index, vector in zip(places, found, strict=True):
         if vector is None:
             missing.append(index)
         else:
@@ -102,9 +104,9 @@ def fill(rows: FloatArray, found: Sequence[FloatArray | None]) -> list[int]:
 
 
 def windows_of(
-    texts: Sequence[str], indices: Sequence[int], *, by_length: bool, size: int = WINDOW
+    inputs: Sequence[Any], indices: Sequence[int], *, by_length: bool, size: int = WINDOW
 ) -> list[Sequence[int]]:
     """Indices in lots, the longest texts first, so that the lengths of a pass are near each other."""
     if by_length and len(indices) > size:
-        indices = sorted(indices, key=lambda index: -len(texts[index]))
+        indices = sorted(indices, key=lambda index: -len(inputs[index]))
     return [indices[start : start + size] for start in range(0, len(indices), size)]

@@ -94,6 +94,12 @@ def test_pooling_merges_what_is_alike():
     np.testing.assert_allclose(pooled, normalize(np.array(wanted)), atol=1e-6)
 
 
+def test_pooling_vectors_that_look_like_distances_does_not_warn():
+    """As many as they have dimensions, alike over the diagonal, on which they are 0."""
+    vectors = np.ones((4, 4), np.float32) - np.eye(4, dtype=np.float32)
+    assert pool_vectors(normalize(vectors[[0, *range(4)]]), 2).shape == (3, 4)
+
+
 def test_pooling_equal_vectors_leaves_as_many():
     """A cut at a height, where all merges have the same, would leave one."""
     assert pool_vectors(np.tile(np.eye(1, 4, dtype=np.float32), (10, 1)), 2).shape == (5, 4)

@@ -356,14 +356,14 @@ async def test_few_images_are_decoded_at_a_time():
 
 async def test_the_one_that_fails_is_named(server):
     good = Image(picture())
-    with pytest.raises(InputError, match=r"images\[2\]: .*known format") as caught:
+    with pytest.raises(InputError, match=r"Image 2: .*known format") as caught:
         await aload_images([good, good, Image(b"junk"), good], process=lambda image: image)
     assert caught.value.index == 2
     async with loopback_fetcher() as fetcher:
-        with pytest.raises(HTTPStatusError, match=r"images\[1\]: .*404") as missing:
+        with pytest.raises(HTTPStatusError, match=r"Image 1: .*404") as missing:
             await aload_images([good, Image(server.url("/x"))], process=lambda image: image, fetcher=fetcher)
         assert (missing.value.status_code, missing.value.url) == (404, server.url("/x"))
-    with pytest.raises(BlockedURLError, match=r"images\[0\]"):
+    with pytest.raises(BlockedURLError, match=r"Image 0"):
         await aload_images([Image("http://10.0.0.1/a.png")], process=lambda image: image)
 
 
@@ -374,7 +374,7 @@ async def test_a_failure_ends_the_others(server):
     server.routes["/slow"] = hang
     images = [Image(server.url("/slow"))] * 3 + [Image(b"junk")]
     async with asyncio.timeout(10), loopback_fetcher() as fetcher:
-        with pytest.raises(InputError, match=r"images\[3\]"):
+        with pytest.raises(InputError, match=r"Image 3"):
             await aload_images(images, process=lambda image: image, fetcher=fetcher)
 
 

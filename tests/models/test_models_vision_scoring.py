@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 
 import numpy as np
@@ -19,12 +20,14 @@ from tiny_vision_models import (
 )
 
 from jina_components import Embedder, Reranker
+from jina_components.core.vectors import normalize
 from jina_components.errors import ConfigError, InputError, ModelFilesError
 from jina_components.models.layout import read_layout
 from jina_components.models.loading import LoadOptions, load_embedding_model
 from jina_components.models.loading_vision import load_vision_embedding, load_vision_ranker
 from jina_components.models.patches import PatchProcessor
 from jina_components.models.scoring import sigmoid
+from jina_components.models.sequences import TokenSequence
 from jina_components.models.vision_prompts import PairPrompts, VisionPrompts
 from jina_components.types import Document, Image
 
@@ -174,6 +177,38 @@ def test_late_chunking_of_one_chunk_is_the_plain_vector(embedder):
     chunks = embedder.embed(TEXTS[:3], task="retrieval", late_chunking=True).vectors
     assert chunks.shape == (3, 64)
     assert np.abs(chunks[0] - plain[0]).max() < 0.5
+
+
+def test_images_and_texts_are_embedded_together(embedder, v4_folder):
+    inputs = [TEXTS[0], Image(FIRST), TEXTS[1], Image(SECOND)]
+    vectors = {task: embedder.embed(inputs, task=task).vectors for task in ("retrieval", "code")}
+    assert np.abs(vectors["retrieval"] - vectors["code"]).max(axis=1).min() > 0.01
+    parts = load_vision_embedding(read_layout(v4_folder), None, device="cpu", precision="float32")
+    expected = normalize(parts.vectors.run([parts.prepare(image, 2) for image in (FIRST, SECOND)]))
+    assert np.abs(vectors["code"][[1, 3]] - expected).max() < 1e-5
+
+
+def test_texts_are_embedded_by_token_with_the_same_model(embedder, v4_folder):
+    embedded = embedder.embed_multi_vector(TEXTS[:3], task="code")
+    parts = load_vision_embedding(read_layout(v4_folder), None, device="cpu", precision="float32")
+    sequences = parts.tokenizer.texts(TEXTS[:3], adapter=2)
+    assert [vectors.shape for vectors in embedded.vectors] == [(len(sequence), 16) for sequence in sequences]
+    assert embedded.usage.prompt_tokens == sum(map(len, sequences))
+    spans = [np.array([(place, place + 1) for place in range(len(one))], np.int32) for one in sequences]
+    wanted = [TokenSequence(one.ids, adapter=2, spans=own) for one, own in zip(sequences, spans, strict=True)]
+    assert np.abs(np.concatenate(embedded.vectors) - normalize(parts.tokens.run(wanted))).max() < 1e-5
+    with pytest.raises(InputError, match="dimensions"):
+        embedder.embed_multi_vector(TEXTS[:1], dimensions=8)
+
+
+def test_a_vector_and_vectors_of_tokens_can_be_asked_for_at_once(embedder):
+    with ThreadPoolExecutor(4) as pool:
+        plain = [pool.submit(embedder.embed, TEXTS, task="retrieval") for _ in range(4)]
+        tokens = [pool.submit(embedder.embed_multi_vector, TEXTS, task="code") for _ in range(4)]
+        plain, tokens = ([future.result() for future in futures] for futures in (plain, tokens))
+    alone = embedder.embed(TEXTS, task="retrieval").vectors, embedder.embed_multi_vector(TEXTS, task="code").vectors
+    assert all(np.abs(one.vectors - alone[0]).max() < 1e-5 for one in plain)
+    assert all(np.abs(np.concatenate(one.vectors) - np.concatenate(alone[1])).max() < 1e-4 for one in tokens)
 
 
 def test_images_are_prepared_for_an_adapter_and_counted_by_tiles(v4_folder):

@@ -28,7 +28,6 @@ from jina_components.models.backends.linear import (
     float_linear,
 )
 
-
 _Make: TypeAlias = Callable[[Affine, Activation], Linear]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -74,6 +75,10 @@ class TorchListwiseBackend:
         try:
             with _memory_errors():
                 weights = decoder.read_weights(folder, config, with_head=False)
+                # Word vectors stay mapped, and with them all that was read through the same map, as much again as the
+                # layers that are made of it; through one of their own, only rows that are used are ever read.
+                words = Tensors(folder, "model.").take("embed_tokens.weight", *weights.words.shape)
+                weights = replace(weights, words=words)
                 self._encoder = load_packed(weights, self.device, self.precision, calibration)
         except MemoryError as error:
             raise BackendError(f"{folder} does not fit into the memory of {self.device}.") from error
