@@ -210,12 +210,13 @@ class Embedder(Component):
     ) -> MultiVectorEmbeddings:
         """A unit vector for each token of texts, by a model that gives such (jina-colbert-v2), to compare by `max_sim`.
 
-        A query is filled up with mask tokens, whose vectors stand for what it does not name; punctuation of a
-        document gives no vectors; markers do. The cache is left out: vectors of tokens take a hundred times the room.
+        Of ColBERT's kind, a query is filled up with mask tokens, whose vectors stand for what it does not name;
+        punctuation of a document gives no vectors; markers do. Of jina-embeddings-v4 each token has one, those of the
+        prompt too. The cache is left out: vectors of tokens take a hundred times the room.
 
         Args:
             texts: The texts.
-            task: `retrieval.passage` for documents, or `retrieval.query`.
+            task: `retrieval.passage` for documents, or `retrieval.query`; with jina-embeddings-v4 any that it has.
             dimensions: One of the model's `token_dimensions` (128, 96 or 64 for jina-colbert-v2), which overrides the
                 constructor's: that many leading components, at unit length again. Jina named a head for each of the
                 three; the checkpoint's single one was trained for all (Matryoshka).

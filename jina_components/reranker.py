@@ -193,7 +193,8 @@ class Reranker(Component):
             return Ranking(failures=_report(failures))
         pending = yield submit
         try:
-            scores = pending.finish((yield pending.future))
+            result = yield pending.future
+            scores = yield partial(pending.finish, result)
         finally:
             pending.cancel()
         for row, index in enumerate(candidates):

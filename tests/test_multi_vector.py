@@ -26,7 +26,8 @@ TEXTS = ["Hello, world! The quick brown fox.", "東京 is the capital of 日本"
 def folders(tmp_path_factory):
     root = tmp_path_factory.mktemp("colbert")
     colbert = save_bert_colbert(root / "colbert")
-    return {"colbert": colbert, "pylate": save_pylate(root / "pylate", colbert)}
+    unseen = save_bert_colbert(root / "unseen", attend_to_mask_tokens=False)
+    return {"colbert": colbert, "pylate": save_pylate(root / "pylate", colbert), "unseen": unseen}
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +45,7 @@ def assert_same(left, right, atol=1e-5):
 
 
 @pytest.mark.parametrize("query", [True, False])
-@pytest.mark.parametrize("layout", ["colbert", "pylate"])
+@pytest.mark.parametrize("layout", ["colbert", "pylate", "unseen"])
 def test_vectors_are_those_of_sentence_transformers(folders, layout, query):
     task = "retrieval.query" if query else "retrieval.passage"
     result = Embedder(folders[layout], precision="float32").embed_multi_vector(TEXTS, task=task)

@@ -125,9 +125,9 @@ def load_task(data: Path, *, documents: Sequence[str] = (), questions: int | Non
         ConfigError: a file is missing, or no question is left.
     """
     folder = data / FOLDER
-    rows = read_jsonl(folder / "questions.jsonl.gz")
-    kept = [row for row in rows if not documents or row["corpus"] in documents]
-    kept = sorted(kept, key=lambda row: place(row["question"]))[:questions]
+    rows = list(read_jsonl(folder / "questions.jsonl.gz"))
+    names = sorted(set(documents) or {row["corpus"] for row in rows})
+    kept = sorted((row for row in rows if row["corpus"] in names), key=lambda row: place(row["question"]))[:questions]
     if not kept:
         raise ConfigError(
             f"{folder / 'questions.jsonl.gz'} has no question about {', '.join(documents) or 'anything'}."
@@ -138,7 +138,6 @@ def load_task(data: Path, *, documents: Sequence[str] = (), questions: int | Non
         )
         for row in kept
     ]
-    names = sorted(documents or {question.document for question in asked})
     return Task(asked, {name: _read_text(folder / "corpora" / f"{name}.md.gz") for name in names})
 
 

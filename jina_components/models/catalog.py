@@ -19,6 +19,7 @@ _BUNDLED: tuple[ModelSpec, ...] = (
         dimensions=384,
         matryoshka=(384, 256, 128, 64),
         context=512,
+        trained_length=256,
         license="Apache-2.0",
     ),
     ModelSpec(

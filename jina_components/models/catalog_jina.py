@@ -7,6 +7,7 @@ from jina_components.models.spec import ModelSpec
 
 _CC_BY_NC = "CC-BY-NC-4.0"
 _NO_BAR = 0.0  # where no threshold is published
+_MAXSIM = "mean over the query's 32 tokens of the best cosine with a token of the document, -1 to 1"
 
 # Languages: those that XLM-RoBERTa, which v3 grew from, was trained on; the others as MTEB's registry lists them.
 _V3_LANGUAGES = (
@@ -161,13 +162,13 @@ JINA_MODELS: tuple[ModelSpec, ...] = (
     ModelSpec(
         name="jina-colbert-v1-en", kind="late-interaction", hub_id="jinaai/jina-colbert-v1-en",
         revision="c7ba4e1a885f40d640b533b605a58c83ef107105", parameters=137_466_624, token_dimensions=(128,),
-        context=8192, license="Apache-2.0", score="sum over the query's 32 tokens of the best cosine", bar=_NO_BAR,
+        context=8192, license="Apache-2.0", score=_MAXSIM, bar=_NO_BAR,
     ),
     ModelSpec(
         name="jina-colbert-v2", kind="late-interaction", hub_id="jinaai/jina-colbert-v2",
         revision="4cf816e5e2b03167b132a3c847a9ecd48ba708e1", parameters=559_497_216, token_dimensions=(128, 96, 64),
         context=8192, languages=tuple(_COLBERT_LANGUAGES.split()), license=_CC_BY_NC,
-        score="sum over the query's 32 tokens of the best cosine", bar=_NO_BAR,
+        score=_MAXSIM, bar=_NO_BAR,
     ),
     ModelSpec(
         name="jina-reranker-v1-tiny-en", kind="cross-encoder", hub_id="jinaai/jina-reranker-v1-tiny-en",

@@ -166,6 +166,7 @@ class LocalModel:
         takes_spans: Whether it pools parts of a text by their mean, as late chunking needs.
         images: What embeds images, or None.
         tokens: What gives the tokens of texts their own vectors, or None.
+        trained_length: Tokens that windows of late chunking are filled up to; None for the context.
     """
 
     tokenizer: TextTokenizer
@@ -175,6 +176,7 @@ class LocalModel:
     takes_spans: bool
     images: ImageSide | None = None
     tokens: TokenSide | None = None
+    trained_length: int | None = None
 
     by_length = True
 
@@ -212,7 +214,9 @@ class LocalModel:
                     f"{self.identity.name!r} cannot do late chunking as it runs: that takes a transformer with mean "
                     "pooling and backend='torch'."
                 )
-            sequences = self.tokenizer.together(texts, prompt=prompt, adapter=adapter, truncate=truncate)
+            sequences = self.tokenizer.together(
+                texts, prompt=prompt, adapter=adapter, truncate=truncate, length=self.trained_length
+            )
         else:
             sequences = self.tokenizer.texts(texts, indices=indices, prompt=prompt, adapter=adapter, truncate=truncate)
         tokens = sum(map(len, sequences))

@@ -47,7 +47,10 @@ _MASKS = ("[MASK]", "<mask>")
 def is_multi_vector(layout: Layout) -> bool:
     """Whether a folder is of a model that gives a vector a token: ColBERT's layout or PyLate's."""
     if layout.modules:
-        return [module.type for module in layout.modules[:2]] == ["Transformer", "Dense"]
+        settings = read_json(layout.folder / _PYLATE, default={})
+        return [module.type for module in layout.modules[:2]] == ["Transformer", "Dense"] and (
+            "query_length" in settings or settings.get("similarity_fn_name") == "MaxSim"
+        )
     return (layout.config.get("architectures") or [""])[0] == "HF_ColBERT"
 
 
@@ -145,6 +148,7 @@ class MultiVectorTokenizer:
         markers = zip((settings.query_marker, settings.document_marker), _JINA_MARKERS, strict=True)
         self._query_marker, self._document_marker = (_marker(ids, *names) for names in markers)
         self._length = settings.query_length
+        self._attended = settings.attended
         self._mask = _first(ids, (mask, *_MASKS)) if settings.filled else None
         self._skipped = np.array([number for word in settings.skipped if (number := ids(word)) is not None], np.int32)
         self.query = _limited(tokenizer, settings.query_length - len(self._query_marker))
@@ -185,9 +189,10 @@ class MultiVectorTokenizer:
     def as_query(self, sequence: TokenSequence) -> TokenSequence:
         """What `query` gives, with its marker, and filled up; each token gives a vector."""
         ids = _marked(sequence.ids, self._query_marker)
+        seen = len(ids)
         if self._mask is not None:
-            ids = np.concatenate([ids, np.full(max(0, self._length - len(ids)), self._mask, np.int32)])
-        return TokenSequence(ids, spans=_each(np.arange(len(ids))))
+            ids = np.concatenate([ids, np.full(max(0, self._length - seen), self._mask, np.int32)])
+        return TokenSequence(ids, spans=_each(np.arange(len(ids))), seen=None if self._attended else seen)
 
     def as_document(self, sequence: TokenSequence) -> TokenSequence:
         """What `document` gives, with its marker; each token gives a vector that is not to be skipped."""
@@ -207,11 +212,6 @@ def read_tokenizer(layout: Layout, spec: ModelSpec | None, *, context: int | Non
         ModelFilesError: a file is missing or broken, or asks for what does not run here.
     """
     settings = read_settings(layout)
-    if settings.filled and not settings.attended:
-        raise ModelFilesError(
-            f"{layout.folder}: its queries are filled up with mask tokens that the others do not see, which is not "
-            "supported."
-        )
     folder, config = layout.transformer.folder, layout.transformer.config
     parsed = load_tokenizer(folder / "tokenizer.json")
     mask = read_json(folder / "tokenizer_config.json", default={}).get("mask_token") or ""

@@ -23,6 +23,7 @@ class TokenSequence(NamedTuple):
         adapter: Number of the adapter it runs with, -1 for none.
         spans: First and past-the-last token of each vector that is wanted, shape [vectors, 2]; None for one of all.
         images: That stand among the tokens, from the first on.
+        seen: Tokens at its head that all tokens attend to, the others to none; None for all.
     """
 
     ids: NDArray[np.int32]
@@ -31,6 +32,7 @@ class TokenSequence(NamedTuple):
     adapter: int = -1
     spans: NDArray[np.int32] | None = None
     images: tuple[Patches, ...] = ()
+    seen: int | None = None
 
     @property
     def num_rows(self) -> int:
@@ -41,6 +43,11 @@ class TokenSequence(NamedTuple):
     def cost(self) -> int:
         """Tokens that it counts as in usage: those of its images, where it has any."""
         return sum(image.tokens * image.tile_tokens for image in self.images) or len(self)
+
+    @property
+    def num_seen(self) -> int:
+        """Tokens that are attended to."""
+        return len(self.ids) if self.seen is None else self.seen
 
     def __len__(self) -> int:
         return len(self.ids)

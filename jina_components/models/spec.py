@@ -34,6 +34,8 @@ class ModelSpec:
         tile: Pixels of an image that count as `tile_tokens` tokens, width by height, each begun; (0, 0) without images.
         parameters: Number of its weights; 0 where it is not known here.
         context: Longest input in tokens.
+        trained_length: Tokens of the longest inputs that it was trained on, where that is less than its context: late
+            chunking fills windows no further.
         languages: BCP 47 tags.
         license: SPDX id of the weights.
         score: What the score of a reranking kind means.
@@ -61,6 +63,7 @@ class ModelSpec:
     tile_tokens: int = 0
     parameters: int = 0
     context: int
+    trained_length: int = 0
     languages: tuple[str, ...] = ("en",)
     license: str
     score: str = ""

@@ -129,7 +129,13 @@ class TextTokenizer:
         return ids[:room]
 
     def together(
-        self, texts: Sequence[str], *, prompt: str = "", adapter: int = -1, truncate: bool = False
+        self,
+        texts: Sequence[str],
+        *,
+        prompt: str = "",
+        adapter: int = -1,
+        truncate: bool = False,
+        length: int | None = None,
     ) -> list[TokenSequence]:
         """Consecutive chunks of a document as one sequence, or as windows of the context; each chunk is a span.
 
@@ -140,6 +146,7 @@ class TextTokenizer:
             prompt: Put before the first, and before each window.
             adapter: Its number, -1 for none.
             truncate: Keep the head of a chunk over the context.
+            length: Fill windows up to this many tokens; None for the context.
 
         Raises:
             InputError: a chunk is over the context and `truncate` is False, has no tokens, or is no valid Unicode;
@@ -152,12 +159,13 @@ class TextTokenizer:
         head = self._bare_ids([prompt], None)[0] if prompt else np.zeros(0, np.int32)
         whole = self._room(self._single)
         room = None if whole is None else max(1, whole - len(head))
+        filled = min((most for most in (room, length and length - len(self._single) - len(head)) if most), default=None)
         bare = []
         for index, ids in enumerate(self._bare_ids([prompt + texts[0], *texts[1:]], None)):
             if not len(ids):
                 raise InputError(f"Text {index} has no text that the model's tokenizer keeps.", index)
             bare.append(self._within(ids, room if index else whole, index, truncate=truncate))
-        found = [self._window(window, bare, head) for window in windows(list(map(len, bare)), room)]
+        found = [self._window(window, bare, head) for window in windows(list(map(len, bare)), filled)]
         return [TokenSequence(ids, adapter=adapter, spans=spans) for ids, spans in found]
 
     def _window(

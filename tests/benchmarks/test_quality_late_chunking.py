@@ -95,9 +95,11 @@ def test_characters_count_as_the_evaluation_counts_them():
 
 
 def test_a_larger_sample_of_questions_holds_a_smaller_one(data):
-    two, four = (late_chunking.load_task(data, questions=count).questions for count in (2, 4))
-    assert list(four[:2]) == list(two)
-    assert len(four) == 4
+    one, four = (late_chunking.load_task(data, questions=count) for count in (1, 4))
+    assert list(four.questions[:1]) == list(one.questions)
+    assert len(four.questions) == 4
+    assert one.documents == four.documents
+    assert set(one.documents) == {"market", "meadow"}
 
 
 def test_what_is_not_there_is_said(data, tmp_path):

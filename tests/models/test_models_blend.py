@@ -19,7 +19,8 @@ from jina_components import Embedder, EntailmentScorer, Reranker
 from jina_components.errors import BackendError, ConfigError, InputError
 from jina_components.models.blend import Blend
 from jina_components.models.catalog import BY_NAME
-from jina_components.models.loading import LoadOptions, _load_bi_encoder, load_scorer
+from jina_components.models.loading import LoadOptions, load_scorer
+from jina_components.models.loading.scoring import _load_bi_encoder
 from jina_components.models.pending import Pending
 from jina_components.models.scoring import LateInteraction, Limits, Scores
 from jina_components.models.spec import ModelSpec

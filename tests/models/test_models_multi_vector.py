@@ -114,9 +114,13 @@ def test_punctuation_may_count(tmp_path):
     assert len(document.spans) == len(document)
 
 
-def test_mask_tokens_that_nothing_sees_are_not_supported(tmp_path):
-    with pytest.raises(ModelFilesError, match="mask tokens that the others do not see"):
-        tokenizer(save_bert_colbert(tmp_path / "model", attend_to_mask_tokens=False))
+def test_mask_tokens_that_nothing_sees(tmp_path, folder):
+    hidden = tokenizer(save_bert_colbert(tmp_path / "model", attend_to_mask_tokens=False))
+    [query], [plain] = hidden.queries(["quick fox"]), tokenizer(folder).queries(["quick fox"])
+    assert query.ids.tolist() == plain.ids.tolist()
+    assert query.num_seen == len(bare("quick fox")) + 3
+    assert plain.num_seen == 32
+    assert hidden.documents(["quick fox"])[0].seen is None
 
 
 def test_jinas_markers_stand_in_for_those_that_the_vocabulary_lacks(tmp_path, folders):

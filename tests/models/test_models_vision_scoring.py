@@ -24,7 +24,7 @@ from jina_components.core.vectors import normalize
 from jina_components.errors import ConfigError, InputError, ModelFilesError
 from jina_components.models.layout import read_layout
 from jina_components.models.loading import LoadOptions, load_embedding_model
-from jina_components.models.loading_vision import load_vision_embedding, load_vision_ranker
+from jina_components.models.loading.vision import load_vision_embedding, load_vision_ranker
 from jina_components.models.patches import PatchProcessor
 from jina_components.models.scoring import sigmoid
 from jina_components.models.sequences import TokenSequence

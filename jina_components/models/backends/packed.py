@@ -80,8 +80,9 @@ class PackedEncoder:
             batch: Sequences, none of them empty.
             first_only: Only the first token of each, at length 1; the last layer computes no others.
         """
-        order = sorted(range(len(batch)), key=lambda index: len(batch[index]))
-        packing = Packing([len(batch[index]) for index in order], self._device)
+        order = sorted(range(len(batch)), key=lambda index: (len(batch[index]), batch[index].num_seen))
+        seen = [batch[index].num_seen for index in order]
+        packing = Packing([len(batch[index]) for index in order], self._device, seen=seen)
         self._stack.begin([batch[index].adapter for index in order], packing)
         tokens = self._embed([batch[index] for index in order], packing)
         tokens = self._stack.run(tokens, packing, first_only=first_only)

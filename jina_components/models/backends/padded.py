@@ -92,7 +92,9 @@ class _Padded:
         model.config.use_cache = False  # of keys and values, which nobody reads
         self._takes_types = "token_type_ids" in inspect.signature(model.forward).parameters
         if device.type != "cpu":
-            model.to(device, DTYPES[precision])
+            for parameter in model.parameters():  # not model.to(dtype), which would round the frequencies of positions
+                parameter.data = parameter.data.to(device, DTYPES[precision])
+            model.to(device)
         elif precision == "int8":
             swapped = _swap_linears(model, RecordingLinear)
             with torch.inference_mode():
@@ -110,7 +112,7 @@ class _Padded:
         types = np.zeros(shape, np.int64)
         for row, sequence in enumerate(batch):
             ids[row, : len(sequence)] = sequence.ids
-            mask[row, : len(sequence)] = 1
+            mask[row, : sequence.num_seen] = 1
             if sequence.type_ids is not None:
                 types[row, : len(sequence)] = sequence.type_ids
         inputs = {"input_ids": ids, "attention_mask": mask} | ({"token_type_ids": types} if self._takes_types else {})

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from jina_components.errors import BackendError, ConfigError
+from jina_components.errors import ConfigError
 from jina_components.models.backends.linear import (
     DTYPES,
     NONE,
@@ -29,7 +29,7 @@ from jina_components.models.backends.linear import (
 )
 from jina_components.models.backends.padded import SwappedLinear
 from jina_components.models.backends.qwen_vl_files import QwenFiles, build, read_files
-from jina_components.models.backends.torch import _memory_errors, pick_device
+from jina_components.models.backends.torch import memory_errors, must_fit, pick_device
 from jina_components.models.patches import Patches
 from jina_components.models.sequences import TokenSequence
 
@@ -91,7 +91,7 @@ class QwenVL:
         self._stream = DTYPES[self.precision] if on_gpu else torch.float32
         self._rows = TaskRows()
         self._turn = threading.Lock()
-        with _does_not_fit(folder, self.device):
+        with must_fit(folder, self.device):
             self._place(read_files(folder, config, heads))
 
     def _place(self, files: QwenFiles) -> None:
@@ -119,7 +119,7 @@ class QwenVL:
     @contextmanager
     def turn(self) -> Iterator[None]:
         """One pass at a time, whoever asks; errors of memory as the runner knows them."""
-        with self._turn, torch.inference_mode(), _memory_errors():
+        with self._turn, torch.inference_mode(), memory_errors():
             yield
 
     def __call__(self, batch: Sequence[TokenSequence]) -> torch.Tensor:
@@ -261,12 +261,3 @@ def _parts(sequence: TokenSequence) -> list[slice]:
     if sequence.spans is None:
         return [slice(0, len(sequence))]
     return [slice(start, stop) for start, stop in sequence.spans.tolist()]
-
-
-@contextmanager
-def _does_not_fit(folder: Path, device: torch.device) -> Iterator[None]:
-    try:
-        with _memory_errors():
-            yield
-    except MemoryError as error:
-        raise BackendError(f"{folder} does not fit into the memory of {device}.") from error

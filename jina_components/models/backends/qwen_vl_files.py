@@ -24,8 +24,11 @@ try:
 except ImportError as error:
     raise MissingDependencyError("This model needs transformers: pip install 'jina-components[torch]'.") from error
 
-# By model_type: classes of the configuration and of the model without its head.
-FAMILIES = {"qwen2_vl": ("Qwen2VLConfig", "Qwen2VLModel"), "qwen2_5_vl": ("Qwen2_5_VLConfig", "Qwen2_5_VLModel")}
+# By architecture, as config.json names it: classes of the configuration and of the model without its head.
+_CLASSES = {
+    "JinaEmbeddingsV4Model": ("Qwen2_5_VLConfig", "Qwen2_5_VLModel"),
+    "JinaVLForRanking": ("Qwen2VLConfig", "Qwen2VLModel"),
+}
 # Checkpoints of before transformers 4.52 have `visual` and the language model's `model` side by side; adapters and
 # later ones have both under `model`.
 _OUTER = re.compile(r"^base_model\.model\.")
@@ -64,8 +67,8 @@ def read_files(folder: Path, config: Mapping[str, Any], heads: Sequence[str]) ->
     Raises:
         ModelFilesError: a file is missing or broken, or is no such model's.
     """
-    if config.get("model_type") not in FAMILIES:
-        raise ModelFilesError(f"{folder}: model_type {config.get('model_type')!r} is none of {', '.join(FAMILIES)}.")
+    if _architecture(config) not in _CLASSES:
+        raise ModelFilesError(f"{folder}: the architecture {_architecture(config)!r} is none of {', '.join(_CLASSES)}.")
     tensors: dict[str, torch.Tensor] = {}
     for path in weight_files(folder):
         stored = load_tensors(path)
@@ -87,6 +90,10 @@ def read_files(folder: Path, config: Mapping[str, Any], heads: Sequence[str]) ->
         adapters=adapters,
         processor=read_patch_processor(folder, config.get("vision_config") or {}),
     )
+
+
+def _architecture(config: Mapping[str, Any]) -> str:
+    return str((config.get("architectures") or [""])[0])
 
 
 def _name(name: str) -> str:
@@ -144,7 +151,7 @@ def build(files: QwenFiles) -> Any:  # noqa: ANN401 (transformers is untyped)
     Raises:
         ModelFilesError: tensors are missing, left over or of other sizes than config.json says.
     """
-    config_class, model_class = (getattr(transformers, name) for name in FAMILIES[files.config["model_type"]])
+    config_class, model_class = (getattr(transformers, name) for name in _CLASSES[_architecture(files.config)])
     dtype = reduce(torch.promote_types, {tensor.dtype for tensor in files.tensors.values()})
     try:
         model, info = model_class.from_pretrained(

@@ -101,19 +101,37 @@ class _DistanceBias:
     def __init__(self, by_distance: ByDistance, device: torch.device, dtype: torch.dtype) -> None:
         self._by_distance = by_distance
         self._kept = by_distance(torch.zeros(0, dtype=torch.int64)).to(device, dtype).unsqueeze(2)
+        self._buffer = self._kept.new_empty(0)
 
     def __call__(self, start: int, stop: int, length: int) -> torch.Tensor:
         """As `attention.Bias`."""
         if length > self._LONGEST:
-            return self._rows(start, stop, length)
+            return self._part(start, stop, length)
         if length > self._kept.shape[1]:
             self._kept = self._rows(0, size := min(self._LONGEST, max(64, 1 << (length - 1).bit_length())), size)
         return self._kept[:, start:stop, :length]
 
     def _rows(self, start: int, stop: int, length: int) -> torch.Tensor:
+        return self._windows(start, stop, length).flip(1).contiguous()
+
+    def _part(self, start: int, stop: int, length: int) -> torch.Tensor:
+        """Rows in memory that the next part takes again: fresh pages would cost more than the numbers.
+
+        In float32 on a CPU, as whose fused kernel takes them.
+        """
+        windows = self._windows(start, stop, length)
+        if self._buffer.numel() < windows.numel():
+            self._buffer = torch.empty(windows.numel(), dtype=windows.dtype, device=windows.device)
+        part = self._buffer[: windows.numel()].view(windows.shape)
+        backwards = torch.arange(stop - start - 1, -1, -1, device=windows.device)
+        return torch.index_select(windows, 1, backwards, out=part)
+
+    def _windows(self, start: int, stop: int, length: int) -> torch.Tensor:
+        """Rows, the last first."""
+        on_cpu = self._kept.device.type == "cpu" and length > self._LONGEST
+        dtype = torch.float32 if on_cpu else self._kept.dtype
         distances = torch.arange(1 - stop, length - start)
-        windows = self._by_distance(distances).to(self._kept).unfold(1, length, 1)
-        return windows.flip(1).contiguous()
+        return self._by_distance(distances).to(self._kept.device, dtype).unfold(1, length, 1)
 
 
 class _Rotary:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
 import numpy as np
@@ -54,7 +55,7 @@ def pick_device(device: str) -> torch.device:
 
 
 @contextmanager
-def _memory_errors() -> Iterator[None]:
+def memory_errors() -> Iterator[None]:
     """Raise MemoryError where torch raises RuntimeError; only the text tells it apart on every device."""
     try:
         yield
@@ -64,13 +65,15 @@ def _memory_errors() -> Iterator[None]:
         raise
 
 
-class _Encoder(Protocol):
+class Encoder(Protocol):
     """Token vectors of a batch, in groups."""
 
-    def __call__(self, batch: Sequence[TokenSequence], *, first_only: bool = False) -> Iterator[Hidden]: ...
+    def __call__(self, batch: Sequence[TokenSequence], *, first_only: bool = False) -> Iterator[Hidden]:
+        """All of them, or of the first token of each sequence alone."""
+        ...
 
 
-class _TorchBackend:
+class TorchBackend:
     """What embedding models and cross-encoders share: where and how they run."""
 
     def __init__(self, layout: Layout, device: str, precision: str, *, with_head: bool) -> None:
@@ -82,7 +85,7 @@ class _TorchBackend:
         self.token_budget = cpu_budget if self.device.type == "cpu" else _GPU_BUDGET
 
 
-class TorchEmbeddingBackend(_TorchBackend):
+class TorchEmbeddingBackend(TorchBackend):
     """A sentence-transformers folder: Transformer, then Pooling, Dense and LayerNorm steps in its order.
 
     Attributes:
@@ -110,7 +113,7 @@ class TorchEmbeddingBackend(_TorchBackend):
         self._pools_prompt = pools_prompt(modules[0])
         self._first_only = self._pools_prompt and pooling_modes(modules[0]) == ["cls"]
         self.takes_spans = pooling_modes(modules[0]) == ["mean"]
-        with _does_not_fit(layout, self.device):
+        with must_fit(layout.folder, self.device):
             self._encoder = self._load(layout, calibration)
         self._steps = [build_step(module, self.device) for module in modules]
         try:
@@ -118,7 +121,7 @@ class TorchEmbeddingBackend(_TorchBackend):
         except (RuntimeError, ValueError, TypeError, AttributeError, LookupError) as error:
             raise ModelFilesError(f"{layout.folder}: its steps do not run: {error}") from error
 
-    def _load(self, layout: Layout, calibration: Sequence[TokenSequence]) -> _Encoder:
+    def _load(self, layout: Layout, calibration: Sequence[TokenSequence]) -> Encoder:
         folder = layout.transformer.folder
         if self._native is None:
             from jina_components.models.backends.padded import load_padded_encoder
@@ -136,14 +139,14 @@ class TorchEmbeddingBackend(_TorchBackend):
         """Vectors before a closing Normalize step, float32: of each sequence one, or one a span; [vectors, width]."""
         rows: list[int] = []
         results = []
-        with torch.inference_mode(), _memory_errors():
+        with torch.inference_mode(), memory_errors():
             for hidden in self._encoder(batch, first_only=self._first_only):
                 if not self._pools_prompt:
                     for row, index in enumerate(hidden.rows):
                         hidden.mask[row, : batch[index].prompt] = 0
                 rows += hidden.rows
                 results += self._pooled(batch, hidden)
-            return _in_order(batch, rows, results)
+            return in_order(batch, rows, results)
 
     def _pooled(self, batch: Sequence[TokenSequence], hidden: Hidden) -> list[torch.Tensor]:
         """The vectors that each sequence of a group wants."""
@@ -163,7 +166,7 @@ class TorchEmbeddingBackend(_TorchBackend):
         return vectors
 
 
-class TorchCrossEncoderBackend(_TorchBackend):
+class TorchCrossEncoderBackend(TorchBackend):
     """A sequence-classification checkpoint: float32 logits for each pair, one a label.
 
     Args:
@@ -182,7 +185,7 @@ class TorchCrossEncoderBackend(_TorchBackend):
         calibration: Sequence[TokenSequence] = (),
     ) -> None:
         super().__init__(layout, device, precision, with_head=True)
-        with _does_not_fit(layout, self.device):
+        with must_fit(layout.folder, self.device):
             self._score = self._load(layout, calibration)
         self.width = int(self.run([TokenSequence(np.zeros(1, np.int32))]).shape[1])
 
@@ -200,7 +203,7 @@ class TorchCrossEncoderBackend(_TorchBackend):
 
     def run(self, batch: Sequence[TokenSequence]) -> FloatArray:
         """Logits, shape [len(batch), labels]."""
-        with torch.inference_mode(), _memory_errors():
+        with torch.inference_mode(), memory_errors():
             return np.asarray(self._score(batch).float().cpu().numpy())
 
 
@@ -222,15 +225,16 @@ class _Head:
 
 
 @contextmanager
-def _does_not_fit(layout: Layout, device: torch.device) -> Iterator[None]:
+def must_fit(folder: Path, device: torch.device) -> Iterator[None]:
+    """Raise BackendError where a model's weights do not fit into memory."""
     try:
-        with _memory_errors():
+        with memory_errors():
             yield
     except MemoryError as error:
-        raise BackendError(f"{layout.folder} does not fit into the memory of {device}.") from error
+        raise BackendError(f"{folder} does not fit into the memory of {device}.") from error
 
 
-def _in_order(batch: Sequence[TokenSequence], rows: Sequence[int], results: Sequence[torch.Tensor]) -> FloatArray:
+def in_order(batch: Sequence[TokenSequence], rows: Sequence[int], results: Sequence[torch.Tensor]) -> FloatArray:
     """The results, one of each of `rows`, in the order of the batch."""
     ends = np.cumsum([sequence.num_rows for sequence in batch])
     ordered = np.empty((int(ends[-1]), results[0].shape[1]), np.float32)

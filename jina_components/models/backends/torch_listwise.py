@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from jina_components.errors import BackendError, MissingDependencyError, ModelFilesError
+from jina_components.errors import MissingDependencyError, ModelFilesError
 
 try:
     import torch
@@ -19,7 +19,7 @@ from jina_components.models.architectures import decoder
 from jina_components.models.architectures.tensors import Tensors, tensor_shapes
 from jina_components.models.backends.linear import choose_precision
 from jina_components.models.backends.packed import load_packed
-from jina_components.models.backends.torch import _in_order, _memory_errors, pick_device
+from jina_components.models.backends.torch import in_order, memory_errors, must_fit, pick_device
 from jina_components.models.sequences import TokenSequence
 
 if TYPE_CHECKING:
@@ -72,29 +72,26 @@ class TorchListwiseBackend:
             )
         self._projector = [weight.to(self.device) for weight in _read_projector(folder, int(config["hidden_size"]))]
         self.width = len(self._projector[-1])
-        try:
-            with _memory_errors():
-                weights = decoder.read_weights(folder, config, with_head=False)
-                # Word vectors stay mapped, and with them all that was read through the same map, as much again as the
-                # layers that are made of it; through one of their own, only rows that are used are ever read.
-                words = Tensors(folder, "model.").take("embed_tokens.weight", *weights.words.shape)
-                weights = replace(weights, words=words)
-                self._encoder = load_packed(weights, self.device, self.precision, calibration)
-        except MemoryError as error:
-            raise BackendError(f"{folder} does not fit into the memory of {self.device}.") from error
+        with must_fit(folder, self.device):
+            weights = decoder.read_weights(folder, config, with_head=False)
+            # Word vectors stay mapped, and with them all that was read through the same map, as much again as the
+            # layers that are made of it; through one of their own, only rows that are used are ever read.
+            words = Tensors(folder, "model.").take("embed_tokens.weight", *weights.words.shape)
+            weights = replace(weights, words=words)
+            self._encoder = load_packed(weights, self.device, self.precision, calibration)
 
     def run(self, batch: Sequence[TokenSequence]) -> FloatArray:
         """Vectors of the spans of each sequence, float32, shape [spans, width]."""
         rows: list[int] = []
         results = []
-        with torch.inference_mode(), _memory_errors():
+        with torch.inference_mode(), memory_errors():
             for hidden in self._encoder(batch):
                 rows += hidden.rows
                 results += [
                     self._project(vectors[self._places(batch[index])])
                     for index, vectors in zip(hidden.rows, hidden.vectors, strict=True)
                 ]
-            return _in_order(batch, rows, results)
+            return in_order(batch, rows, results)
 
     def _places(self, sequence: TokenSequence) -> torch.Tensor:
         spans = cast("NDArray[Any]", sequence.spans)

@@ -16,7 +16,7 @@ from jina_components.errors import ModelFilesError
 from jina_components.models.architectures.tensors import load_tensors
 from jina_components.models.backends.packed import Hidden, load_packed
 from jina_components.models.backends.steps import build_step
-from jina_components.models.backends.torch import _does_not_fit, _Encoder, _in_order, _memory_errors, _TorchBackend
+from jina_components.models.backends.torch import Encoder, TorchBackend, in_order, memory_errors, must_fit
 from jina_components.models.layout import Layout, Module, weight_files
 from jina_components.models.sequences import TokenSequence
 from jina_components.models.stored import is_stored
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _HEAD = "linear.weight"
 
 
-class TorchTokenBackend(_TorchBackend):
+class TorchTokenBackend(TorchBackend):
     """An encoder and the linear layer after each of its tokens; of each sequence the tokens that its spans begin at.
 
     Args:
@@ -53,7 +53,7 @@ class TorchTokenBackend(_TorchBackend):
         calibration: Sequence[TokenSequence] = (),
     ) -> None:
         super().__init__(layout, device, precision, with_head=False)
-        with _does_not_fit(layout, self.device):
+        with must_fit(layout.folder, self.device):
             self._encode = self._load(layout, calibration)
             self._head = _read_head(layout, self.device)
         try:
@@ -62,7 +62,7 @@ class TorchTokenBackend(_TorchBackend):
         except RuntimeError as error:
             raise ModelFilesError(f"{layout.folder}: the layer after its tokens does not run: {error}") from error
 
-    def _load(self, layout: Layout, calibration: Sequence[TokenSequence]) -> _Encoder:
+    def _load(self, layout: Layout, calibration: Sequence[TokenSequence]) -> Encoder:
         folder = layout.transformer.folder
         if self._native is None:
             from jina_components.models.backends.padded import load_padded_encoder
@@ -75,11 +75,11 @@ class TorchTokenBackend(_TorchBackend):
         """A vector for each span of the sequences, float32, not normalized; shape [vectors, width]."""
         rows: list[int] = []
         results = []
-        with torch.inference_mode(), _memory_errors():
+        with torch.inference_mode(), memory_errors():
             for hidden in self._encode(batch):
                 rows += hidden.rows
                 results.append(self._head(self._wanted(batch, hidden)))
-            return _in_order(batch, rows, results)
+            return in_order(batch, rows, results)
 
     def _wanted(self, batch: Sequence[TokenSequence], hidden: Hidden) -> torch.Tensor:
         """Those of a group's token vectors that are asked for, one behind the other."""

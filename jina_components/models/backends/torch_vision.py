@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jina_components.errors import BackendError, ConfigError, MissingDependencyError
+from jina_components.errors import ConfigError, MissingDependencyError
 
 try:
     import torch
@@ -20,7 +20,7 @@ from jina_components.models.backends.attention import Packing
 from jina_components.models.backends.layers import stream_type
 from jina_components.models.backends.linear import NONE, choose_precision, float_linear
 from jina_components.models.backends.stack import load_stack
-from jina_components.models.backends.torch import _memory_errors, pick_device
+from jina_components.models.backends.torch import memory_errors, must_fit, pick_device
 from jina_components.models.images import Pixels
 
 if TYPE_CHECKING:
@@ -61,11 +61,8 @@ class TorchVisionBackend:
         self.token_budget = _CPU_BUDGET if self.device.type == "cpu" else _GPU_BUDGET
         weights = read_weights(folder, config)
         self.image_size, self.patch_size, self.width = weights.image_size, weights.patch_size, weights.hidden
-        try:
-            with _memory_errors():
-                self._place(weights)
-        except MemoryError as error:
-            raise BackendError(f"{folder} does not fit into the memory of {self.device}.") from error
+        with must_fit(folder, self.device):
+            self._place(weights)
 
     def _place(self, weights: VisionWeights) -> None:
         weight, bias = weights.patches.weight.float(), weights.patches.bias
@@ -79,7 +76,7 @@ class TorchVisionBackend:
 
     def run(self, batch: Sequence[Pixels]) -> FloatArray:
         """Vectors before normalization, shape [len(batch), width]."""
-        with torch.inference_mode(), _memory_errors():
+        with torch.inference_mode(), memory_errors():
             patches = self._patches(torch.from_numpy(np.stack([image.values for image in batch])).to(self.device))
             packing = Packing([self._grid**2 + 1] * len(batch), self.device)
             self._stack.begin([-1] * len(batch), packing)

@@ -219,12 +219,19 @@ def test_a_bias_in_parts_gives_what_a_whole_one_gives(monkeypatch, most, dtype, 
 
 def test_neighbours_of_equal_length_form_a_group():
     packing = Packing([2, 2, 5, 2], CPU)
-    assert packing.groups == [(0, 2, 2), (4, 1, 5), (9, 1, 2)]
+    assert packing.groups == [(0, 2, 2, 2), (4, 1, 5, 5), (9, 1, 2, 2)]
     assert [group.tokens for group in packing.groups] == [slice(0, 4), slice(4, 9), slice(9, 11)]
     assert packing.ends.tolist() == [0, 2, 4, 9, 11]
     assert packing.firsts.tolist()[:4] == [0, 2, 4, 9]
     assert packing.positions.tolist()[:11] == [0, 1, 0, 1, 0, 1, 2, 3, 4, 0, 1]
-    assert packing.pooled().groups == [(0, 4, 1)]
+    assert not packing.hides
+    assert Packing([2, 2, 5, 2], CPU, seen=[2, 1, 5, 2]).groups == [
+        (0, 1, 2, 2),
+        (2, 1, 2, 1),
+        (4, 1, 5, 5),
+        (9, 1, 2, 2),
+    ]
+    assert packing.pooled().groups == [(0, 4, 1, 1)]
 
 
 @given(st.integers(1, 10_000))

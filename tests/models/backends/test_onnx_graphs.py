@@ -26,7 +26,8 @@ from jina_components.models.backends.onnx_graphs import find_graph
 from jina_components.models.backends.torch import TorchCrossEncoderBackend, TorchEmbeddingBackend
 from jina_components.models.fingerprint import fingerprint
 from jina_components.models.layout import read_layout
-from jina_components.models.loading import LoadOptions, _choose_backend
+from jina_components.models.loading import LoadOptions
+from jina_components.models.loading.checkpoints import choose_backend
 from jina_components.models.stored import read_stored, write_stored
 
 LENGTHS = (1, 9, 9, 3, 48, 2, 1, 13)
@@ -259,10 +260,10 @@ MATRIX += [("cuda", "auto", False), ("mps", "int8", False), ("auto", "bfloat16",
 @pytest.mark.parametrize(("device", "precision", "graphs"), MATRIX)
 def test_auto_takes_graphs_where_they_run(embedder, static_folder, device, precision, graphs):
     options = LoadOptions(device=device, precision=precision)
-    assert _choose_backend(read_layout(embedder), options) == ("onnx" if graphs else "torch")
-    assert _choose_backend(read_layout(embedder), replace(options, backend="onnx")) == "onnx"
-    assert _choose_backend(read_layout(embedder), replace(options, backend="torch")) == "torch"
-    assert _choose_backend(read_layout(static_folder), options) == "static"
+    assert choose_backend(read_layout(embedder), options) == ("onnx" if graphs else "torch")
+    assert choose_backend(read_layout(embedder), replace(options, backend="onnx")) == "onnx"
+    assert choose_backend(read_layout(embedder), replace(options, backend="torch")) == "torch"
+    assert choose_backend(read_layout(static_folder), options) == "static"
 
 
 def test_auto_takes_the_graphs(embedder, caplog):

@@ -22,7 +22,7 @@ from tiny_checkpoints import (
 
 from jina_components import Embedder
 from jina_components.errors import InputError, ModelFilesError
-from jina_components.models.backends.torch import _memory_errors
+from jina_components.models.backends.torch import memory_errors
 
 WIDTH = 32
 
@@ -362,7 +362,7 @@ def test_a_folder_that_is_not_what_it_says_is_refused(model_folder, damage, mess
 
 
 def test_running_out_of_memory_is_told_apart_from_other_errors():
-    with pytest.raises(MemoryError), _memory_errors():
+    with pytest.raises(MemoryError), memory_errors():
         torch.empty(2**58)
-    with pytest.raises(RuntimeError, match="shapes cannot be multiplied"), _memory_errors():
+    with pytest.raises(RuntimeError, match="shapes cannot be multiplied"), memory_errors():
         torch.zeros(2, 3) @ torch.zeros(2, 3)
