@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from jina_components.core.component import Component
 from jina_components.core.flow import Flow, adrive, drive
-from jina_components.core.inputs import as_list, check_count, check_query, check_text_item, check_texts
+from jina_components.core.inputs import as_list, check_count, check_query, check_text_item
 from jina_components.core.vectors import check_dimensions, cut, normalize
 from jina_components.embedding_cache import CacheKey, EmbeddingCache
 from jina_components.errors import ConfigError, InputError
@@ -200,7 +200,7 @@ class Embedder(Component):
 
     def embed_multi_vector(
         self,
-        texts: Sequence[str],
+        inputs: Sequence[str | Image],
         *,
         task: str = "retrieval.passage",
         dimensions: int | None = None,
@@ -215,7 +215,7 @@ class Embedder(Component):
         prompt too. The cache is left out: vectors of tokens take a hundred times the room.
 
         Args:
-            texts: The texts.
+            inputs: Texts, and images for a model that takes them (jina-embeddings-v4).
             task: `retrieval.passage` for documents, or `retrieval.query`; with jina-embeddings-v4 any that it has.
             dimensions: One of the model's `token_dimensions` (128, 96 or 64 for jina-colbert-v2), which overrides the
                 constructor's: that many leading components, at unit length again. Jina named a head for each of the
@@ -226,19 +226,21 @@ class Embedder(Component):
             show_progress: Draw a bar on stderr.
 
         Raises:
-            InputError: a bare string, a blank text, or one over the model's length (`.index` names it); dimensions
-                that the model was not trained for; a pool factor for queries, or one that is not positive.
-            ConfigError: the model gives one vector a text, or is behind an endpoint.
+            InputError: a bare string, a blank text, one over the model's length, or an image that cannot be read
+                (`.index` names it); dimensions that the model was not trained for; a pool factor for queries, or one
+                that is not positive.
+            WebError: an image cannot be fetched; says which.
+            ConfigError: the model gives one vector a text, takes no images, or is behind an endpoint.
             UnknownNameError: unknown task or model.
             ModelFilesError, MissingDependencyError: the model cannot be loaded.
             BackendError: the model failed.
         """
-        with _progress(len(as_list(texts, what="texts")), show=show_progress) as bar:
-            return drive(self._token_flow(texts, task, dimensions, pool_factor, truncate, advance=bar.update))
+        with _progress(len(as_list(inputs, what="inputs")), show=show_progress) as bar:
+            return drive(self._token_flow(inputs, task, dimensions, pool_factor, truncate, advance=bar.update))
 
     async def aembed_multi_vector(
         self,
-        texts: Sequence[str],
+        inputs: Sequence[str | Image],
         *,
         task: str = "retrieval.passage",
         dimensions: int | None = None,
@@ -247,8 +249,8 @@ class Embedder(Component):
         show_progress: bool = False,
     ) -> MultiVectorEmbeddings:
         """`embed_multi_vector` without blocking the event loop; cancelling stops the model before its next batch."""
-        with _progress(len(as_list(texts, what="texts")), show=show_progress) as bar:
-            return await adrive(self._token_flow(texts, task, dimensions, pool_factor, truncate, advance=bar.update))
+        with _progress(len(as_list(inputs, what="inputs")), show=show_progress) as bar:
+            return await adrive(self._token_flow(inputs, task, dimensions, pool_factor, truncate, advance=bar.update))
 
     def load(self) -> EmbeddingModel | MultiVectorModel:
         """Load the model now rather than at the first call."""
@@ -309,7 +311,7 @@ class Embedder(Component):
 
     def _token_flow(
         self,
-        texts: Sequence[str],
+        inputs: Sequence[str | Image],
         task: str,
         dimensions: int | None,
         pool_factor: int,
@@ -317,17 +319,20 @@ class Embedder(Component):
         *,
         advance: Callable[[int], object],
     ) -> Flow[MultiVectorEmbeddings]:
-        check_texts(texts, what="texts")
+        texts = _Texts(inputs, late_chunking=False)
         check_count(pool_factor, what="pool_factor")
         if task == "retrieval.query" and pool_factor > 1:
             raise InputError("pool_factor is for documents: the vectors of a query are its terms.")
         model: MultiVectorModel | TokenSide = yield self._load_multi_vector
         width = model.check_dimensions(self._dimensions if dimensions is None else dimensions)
         truncate = self._truncate if truncate is None else truncate
-        rows = TokenRows(len(texts), width, pool_factor)
+        rows = TokenRows(len(inputs), width, pool_factor)
         submit = partial(model.submit, task=task, truncate=truncate, on_progress=advance)
-        windows = windows_of(texts, range(len(texts)), by_length=True, size=TOKEN_WINDOW)
-        tokens = yield from run_windows(texts, windows, rows, submit, rows.finish)
+        windows = windows_of(inputs, texts.places, by_length=True, size=TOKEN_WINDOW)
+        tokens = yield from run_windows(inputs, windows, rows, submit, rows.finish)
+        show = partial(model.submit_images, task=task, on_progress=advance)
+        pictures = windows_of(inputs, texts.images, by_length=False, size=IMAGE_WINDOW)
+        tokens += yield from run_windows(inputs, pictures, rows, show, rows.finish)
         return MultiVectorEmbeddings(tuple(rows.vectors), Usage(tokens))
 
     def _load_single(self) -> EmbeddingModel:

@@ -147,7 +147,7 @@ def test_wrong_arguments(embedder, arguments, message):
 
 
 def test_wrong_texts(embedder):
-    with pytest.raises(InputError, match="texts must be a list"):
+    with pytest.raises(InputError, match="inputs must be a list"):
         embedder.embed_multi_vector("hello")
     with pytest.raises(InputError, match=r"texts\[1\] is empty") as caught:
         embedder.embed_multi_vector(["a", " "])

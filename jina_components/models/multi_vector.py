@@ -21,19 +21,20 @@ import numpy as np
 from jina_components.core.late_interaction import pool_vectors
 from jina_components.core.names import resolve_name
 from jina_components.core.vectors import cut, normalize
-from jina_components.errors import BackendError, InputError, ModelFilesError
+from jina_components.errors import BackendError, ConfigError, InputError, ModelFilesError
 from jina_components.models.layout import Layout, read_json
 from jina_components.models.pending import Pending
 from jina_components.models.runner import JobResult, ModelRunner
-from jina_components.models.sequences import TokenSequence
+from jina_components.models.sequences import TokenSequence, split_rows
 from jina_components.models.tokenize import TextTokenizer, load_tokenizer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from jina_components.models.embedding import Tasks
+    from jina_components.models.picturing import ImageSide
     from jina_components.models.spec import ModelSpec
-    from jina_components.types import FloatArray
+    from jina_components.types import FloatArray, Image
 
 T = TypeVar("T", int, bool, str, list[str])
 TokenVectors: TypeAlias = "tuple[list[FloatArray], int]"
@@ -309,6 +310,17 @@ class MultiVectorModel:
             self.runner.submit(sequences, on_progress=on_progress), partial(_token_vectors, sequences, indices)
         )
 
+    def submit_images(
+        self,
+        images: Sequence[Image],  # noqa: ARG002 (as in TokenSide)
+        indices: Sequence[int],  # noqa: ARG002
+        *,
+        task: str,  # noqa: ARG002
+        on_progress: Callable[[int], object],  # noqa: ARG002
+    ) -> Pending[TokenVectors]:
+        """Refused: ConfigError."""
+        raise ConfigError(f"{self.name!r} takes texts alone; jina-embeddings-v4 is one that takes images too.")
+
     def close(self) -> None:
         """Nothing is held but memory, which goes with the object."""
 
@@ -323,6 +335,7 @@ class TokenSide:
         runner: The owner thread.
         tasks: What the model does for a task.
         widths: Dimensions that its vectors may have, largest first.
+        images: What embeds images.
     """
 
     name: str
@@ -330,6 +343,7 @@ class TokenSide:
     runner: ModelRunner
     tasks: Tasks
     widths: tuple[int, ...]
+    images: ImageSide
 
     def check_dimensions(self, dimensions: int | None) -> int:
         """As `MultiVectorModel.check_dimensions`."""
@@ -352,6 +366,12 @@ class TokenSide:
             self.runner.submit(sequences, on_progress=on_progress), partial(_token_vectors, sequences, indices)
         )
 
+    def submit_images(
+        self, images: Sequence[Image], indices: Sequence[int], *, task: str, on_progress: Callable[[int], object]
+    ) -> Pending[TokenVectors]:
+        """Begin to embed images, a vector a token."""
+        return self.images.submit_tokens(images, indices, adapter=self.tasks.adapter(task), on_progress=on_progress)
+
 
 def _token_vectors(sequences: Sequence[TokenSequence], indices: Sequence[int], result: JobResult) -> TokenVectors:
     if result.errors:
@@ -366,12 +386,6 @@ def _check_width(name: str, widths: Sequence[int], dimensions: int | None) -> in
         allowed = ", ".join(map(str, widths))
         raise InputError(f"dimensions must be one of {allowed} for {name!r}, got {dimensions!r}.")
     return dimensions or widths[0]
-
-
-def split_rows(rows: FloatArray, sequences: Sequence[TokenSequence]) -> list[FloatArray]:
-    """The rows of each sequence."""
-    ends = np.cumsum([sequence.num_rows for sequence in sequences])
-    return [rows[end - sequence.num_rows : end] for end, sequence in zip(ends, sequences, strict=True)]
 
 
 def shaped(vectors: FloatArray, dimensions: int, pool_factor: int) -> FloatArray:

@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from jina_components.core.background import background_loop, run_sync
 from jina_components.errors import BackendError
 from jina_components.models.pending import Pending
-from jina_components.models.sequences import ModelInput
+from jina_components.models.sequences import ModelInput, split_rows
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from jina_components.models.embedding import Embedded
+    from jina_components.models.multi_vector import TokenVectors
     from jina_components.models.runner import ModelRunner
     from jina_components.net import Fetcher
-    from jina_components.types import Image
+    from jina_components.types import FloatArray, Image
 
 
 class PreparedImage(ModelInput, Protocol):
@@ -56,9 +59,25 @@ class ImageSide:
         self, images: Sequence[Image], indices: Sequence[int], *, adapter: int, on_progress: Callable[[int], object]
     ) -> Pending[Embedded]:
         """Begin to fetch, prepare and embed images; `indices` are those of the caller's list, for errors."""
-        model, fetcher = self._ready()
-        work = _embed(model, fetcher, images, indices, adapter, on_progress)
-        return Pending(asyncio.run_coroutine_threadsafe(work, background_loop()), lambda answer: answer)
+        return Pending(
+            self._start(images, indices, adapter, on_progress),
+            lambda answer: (answer[0], sum(image.cost for image in answer[1])),
+        )
+
+    def submit_tokens(
+        self, images: Sequence[Image], indices: Sequence[int], *, adapter: int, on_progress: Callable[[int], object]
+    ) -> Pending[TokenVectors]:
+        """`submit` for a vector a token."""
+        return Pending(
+            self._start(images, indices, adapter, on_progress),
+            lambda answer: (split_rows(*answer), sum(image.cost for image in answer[1])),
+        )
+
+    def _start(
+        self, images: Sequence[Image], indices: Sequence[int], adapter: int, on_progress: Callable[[int], object]
+    ) -> Future[tuple[FloatArray, list[PreparedImage]]]:
+        work = _embed(*self._ready(), images, indices, adapter, on_progress)
+        return asyncio.run_coroutine_threadsafe(work, background_loop())
 
     def _ready(self) -> tuple[VisionModel, Fetcher]:
         from jina_components.models.images import MAX_BYTES
@@ -84,7 +103,8 @@ async def _embed(
     indices: Sequence[int],
     adapter: int,
     on_progress: Callable[[int], object],
-) -> Embedded:
+) -> tuple[FloatArray, list[PreparedImage]]:
+    """The rows, and the images as they ran."""
     from jina_components.models.images import aload_images
 
     prepared = await aload_images(
@@ -95,4 +115,4 @@ async def _embed(
         position = min(result.errors)
         error = result.errors[position]
         raise BackendError(f"Image {indices[position]}: {error.message}") from error
-    return result.rows, sum(image.cost for image in prepared)
+    return result.rows, prepared

@@ -17,10 +17,10 @@ from jina_components.core.late_interaction import max_sim
 from jina_components.core.vectors import normalize
 from jina_components.errors import InputError, JinaComponentsError
 from jina_components.models.chunks import Chunks, DistinctChunks, best_rows, chunk_errors, count_tokens, distinct_chunks
-from jina_components.models.multi_vector import MultiVectorModel, split_rows
+from jina_components.models.multi_vector import MultiVectorModel
 from jina_components.models.pending import Pending
 from jina_components.models.runner import JobResult, ModelRunner
-from jina_components.models.sequences import TokenSequence
+from jina_components.models.sequences import TokenSequence, split_rows
 from jina_components.models.tokenize import TextTokenizer
 
 if TYPE_CHECKING:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
@@ -64,6 +65,12 @@ class ModelInput(Protocol):
     def __len__(self) -> int:
         """Tokens that it costs."""
         ...
+
+
+def split_rows(rows: FloatArray, sequences: Sequence[ModelInput]) -> list[FloatArray]:
+    """The rows of each sequence."""
+    ends = list(accumulate(sequence.num_rows for sequence in sequences))
+    return [rows[end - sequence.num_rows : end] for end, sequence in zip(ends, sequences, strict=True)]
 
 
 class Backend(Protocol):

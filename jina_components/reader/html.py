@@ -17,6 +17,10 @@ from jina_components.types import Page
 if TYPE_CHECKING:
     from lxml.html import HtmlElement
 
+NO_MAIN_CONTENT = "No main content was found; this is all visible text of the page."
+NESTED_TOO_DEEP = "Elements are nested too deep to tell the main content; this is all visible text."
+"""What a page is warned of whose text is not the main content alone."""
+
 _CHARSET = re.compile(rb"""<(?:meta[^>]+?charset|\?xml[^>]+?encoding)\s*=\s*["']?\s*([\w.:-]+)""", re.IGNORECASE)
 _CHARSET_BYTES = 4096
 
@@ -109,14 +113,14 @@ def _content(tree: HtmlElement, source: Source) -> tuple[str, tuple[str, ...]]:
     """Markdown of the main content, or else all visible text and a warning."""
     visible = visible_text(tree)
     if _is_too_deep(tree):
-        return visible, ("Elements are nested too deep to tell the main content; this is all visible text.",)
+        return visible, (NESTED_TOO_DEEP,)
     _prepare(tree)
     content = _main_content(tree, source, precise=True)
     if len(content) < _SMALLEST_SHARE * len(visible):
         content = _main_content(tree, source, precise=False)
     if content:
         return content, ()
-    return visible, ("No main content was found; this is all visible text of the page.",)
+    return visible, (NO_MAIN_CONTENT,)
 
 
 def _is_too_deep(tree: HtmlElement) -> bool:

@@ -17,7 +17,7 @@ from jina_components.errors import ConfigError, ExtractionError, InputError, Jin
 from jina_components.protocols import Conversion, FinishReason, SupportsConvert
 from jina_components.reader.charset import decode
 from jina_components.reader.files import expand, local_path, read_file
-from jina_components.reader.html import read_html
+from jina_components.reader.html import NESTED_TOO_DEEP, NO_MAIN_CONTENT, read_html
 from jina_components.reader.pdf import read_pdf
 from jina_components.reader.sources import Format, Source, format_of
 from jina_components.reader.text import read_text
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 _READERS: dict[Format, Callable[[Source], Page]] = {"html": read_html, "pdf": read_pdf, "text": read_text}
 _URL = re.compile(r"https?://", re.IGNORECASE)
+# What only the own extraction's text deserves.
+_OF_OWN_TEXT = (NO_MAIN_CONTENT, NESTED_TOO_DEEP)
 _CUT: dict[FinishReason, tuple[str, ...]] = {
     "stop": (),
     "length": ("The Markdown reached its longest length: what follows was not converted.",),
@@ -201,7 +203,7 @@ def _converted(page: Page, conversion: Conversion) -> Page:
         page,
         content=conversion.text,
         metadata={**page.metadata, "conversion": cost},
-        warnings=(*page.warnings, *_CUT[conversion.finish_reason]),
+        warnings=(*(text for text in page.warnings if text not in _OF_OWN_TEXT), *_CUT[conversion.finish_reason]),
     )
 
 

@@ -201,6 +201,17 @@ def test_texts_are_embedded_by_token_with_the_same_model(embedder, v4_folder):
         embedder.embed_multi_vector(TEXTS[:1], dimensions=8)
 
 
+def test_images_are_embedded_by_token_among_texts(embedder, v4_folder):
+    embedded = embedder.embed_multi_vector([TEXTS[0], Image(FIRST), TEXTS[1]], task="code")
+    parts = load_vision_embedding(read_layout(v4_folder), None, device="cpu", precision="float32")
+    expected = normalize(parts.tokens.run([parts.prepare_tokens(FIRST, 2)]))
+    assert np.abs(embedded.vectors[1] - expected).max() < 1e-5
+    texts = embedder.embed_multi_vector([TEXTS[0], TEXTS[1]], task="code")
+    for one, other in zip(texts.vectors, (embedded.vectors[0], embedded.vectors[2]), strict=True):
+        assert np.abs(one - other).max() < 1e-5
+    assert embedded.usage.prompt_tokens > texts.usage.prompt_tokens
+
+
 def test_a_vector_and_vectors_of_tokens_can_be_asked_for_at_once(embedder):
     with ThreadPoolExecutor(4) as pool:
         plain = [pool.submit(embedder.embed, TEXTS, task="retrieval") for _ in range(4)]

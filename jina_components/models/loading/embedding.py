@@ -139,7 +139,14 @@ def _load_vision(files: ModelFiles, layout: Layout, options: LoadOptions, *, ide
         identity=Identity(files.name, revision, f"torch {parts.vectors.precision} {_NUMERICS}"),
         takes_spans=True,
         images=ImageSide(lambda: VisionModel(parts.prepare, runner)),
-        tokens=TokenSide(files.name, parts.tokenizer, tokens, tasks, (parts.tokens.width,)),
+        tokens=TokenSide(
+            files.name,
+            parts.tokenizer,
+            tokens,
+            tasks,
+            (parts.tokens.width,),
+            ImageSide(lambda: VisionModel(parts.prepare_tokens, tokens)),
+        ),
     )
 
 
