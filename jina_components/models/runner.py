@@ -364,6 +364,9 @@ def _as_backend_error(error: BaseException, what: str = "The model") -> JinaComp
 def _single_error(error: BaseException, length: int) -> JinaComponentsError:
     if not isinstance(error, MemoryError):
         return _as_backend_error(error)
-    wrapped = BackendError(f"Out of memory on a single input of {length} tokens: segment it, or use a smaller model.")
+    wrapped = BackendError(
+        f"Out of memory on a single input of {length} tokens: segment it, or use a smaller model; of a listwise "
+        "reranker it is a block of documents, for which token_budget can be set."
+    )
     wrapped.__cause__ = error
     return wrapped

@@ -118,7 +118,7 @@ def read_weights(folder: Path, config: Mapping[str, Any], *, with_head: bool, pr
     reader = _Reader(tensors, family, adapters, widths=(heads * width, key_heads * width, key_heads * width))
     theta = float(_rope(config).get("rope_theta") or config.get("rope_theta", 10_000.0))
     weights = EncoderWeights(
-        words=tensors.take("embed_tokens.weight", config.get("vocab_size"), hidden),
+        words=tensors.take_table("embed_tokens.weight", config.get("vocab_size"), hidden),
         stack=Stack(
             blocks=tuple(reader.block(number, hidden, width) for number in range(int(config["num_hidden_layers"]))),
             heads=heads,

@@ -39,11 +39,12 @@ _FIRST_POSITION = 2
 
 def is_native(config: Mapping[str, Any], names: Set[str]) -> bool:
     """Whether a checkpoint with these tensors is one that this module computes."""
+    kind = config.get("position_embedding_type", "absolute")
     return (
         any(name.endswith("encoder.layers.0.mixer.Wqkv.bias") for name in names)
-        and config.get("position_embedding_type", "absolute") in ("absolute", "rotary", "alibi")
+        and kind in ("absolute", "rotary", "alibi")
+        and (kind != "absolute" or config.get("pad_token_id", 1) == _FIRST_POSITION - 1)
         and config.get("hidden_act", "gelu") == "gelu"
-        and config.get("pad_token_id", 1) == _FIRST_POSITION - 1
     )
 
 
@@ -137,8 +138,8 @@ class _Adapted:
     def table(self, name: str, *shape: int | None) -> Dense:
         """A table of vectors, of whose adapters `down` has a row a vector."""
         if not self._tasks:
-            return Dense(self.tensors.take(f"{name}.weight", *shape))
-        weight = self.tensors.take(name + _ORIGINAL, *shape)
+            return Dense(self.tensors.take_table(f"{name}.weight", *shape))
+        weight = self.tensors.take_table(name + _ORIGINAL, *shape)
         rows = self.tensors.take(f"{name}{_FACTOR}A", self._tasks, len(weight), None)
         columns = self.tensors.take(f"{name}{_FACTOR}B", self._tasks, rows.shape[2], weight.shape[1])
         return Dense(weight, None, self._pairs(rows, columns))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Set
+from collections.abc import Set
 from pathlib import Path
 
 import torch
@@ -28,22 +28,19 @@ class Tensors:
     Args:
         folder: With safetensors files.
         prefix: Put before names in checkpoints that carry a head.
-        rename: What a name in the file stands for.
         only: Take no tensors whose names do not start so.
 
     Raises:
         ModelFilesError: unreadable.
     """
 
-    def __init__(self, folder: Path, prefix: str = "", *, rename: Callable[[str], str] = str, only: str = "") -> None:
+    def __init__(self, folder: Path, prefix: str = "", *, only: str = "") -> None:
         self.folder = folder
         self._prefix = prefix
         self._left: dict[str, torch.Tensor] = {}
         for path in weight_files(folder):
             self._left |= {
-                rename(_modern_name(name)): tensor
-                for name, tensor in load_tensors(path).items()
-                if name.startswith(only)
+                _modern_name(name): tensor for name, tensor in load_tensors(path).items() if name.startswith(only)
             }
 
     @property
@@ -72,6 +69,15 @@ class Tensors:
             wanted = " x ".join("any" if size is None else str(size) for size in shape)
             raise ModelFilesError(f"{self.folder}: {full} has the shape {tuple(tensor.shape)}, not {wanted}.")
         return tensor
+
+    def take_table(self, name: str, *shape: int | None) -> torch.Tensor:
+        """The same for vectors that stay as stored, of which few rows are read.
+
+        They are views of a file that is mapped, and would keep in memory all that was read through the same map, as
+        much as the layers that were made of it: they get a map of their own.
+        """
+        self.take(name, *shape)
+        return Tensors(self.folder, self._prefix).take(name, *shape)
 
     def norm(self, name: str, size: int, *, bias: bool = True) -> Norm:
         """A LayerNorm, or an RMSNorm without `bias`."""

@@ -179,7 +179,8 @@ def _by_groups(
             queries = queries[:, :, :1]
             if causal:  # the first token sees itself alone
                 keys, values = keys[:, :, :1], values[:, :, :1]
-        attend, own = _products if group.length <= longest else _fused, bias
+        # A causal product computes both halves, the fused kernel one.
+        attend, own = _products if group.length <= (longest // 2 if causal else longest) else _fused, bias
         if group.seen < group.length:
             keys, values = keys[:, :, : group.seen], values[:, :, : group.seen]
             own = bias and _of_seen(bias, group)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -74,10 +73,6 @@ class TorchListwiseBackend:
         self.width = len(self._projector[-1])
         with must_fit(folder, self.device):
             weights = decoder.read_weights(folder, config, with_head=False)
-            # Word vectors stay mapped, and with them all that was read through the same map, as much again as the
-            # layers that are made of it; through one of their own, only rows that are used are ever read.
-            words = Tensors(folder, "model.").take("embed_tokens.weight", *weights.words.shape)
-            weights = replace(weights, words=words)
             self._encoder = load_packed(weights, self.device, self.precision, calibration)
 
     def run(self, batch: Sequence[TokenSequence]) -> FloatArray:
