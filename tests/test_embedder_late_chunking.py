@@ -118,6 +118,17 @@ def test_pooling_of_the_last_token_is_refused(tmp_path):
         Embedder(tmp_path / "model").embed(CHUNKS, late_chunking=True)
 
 
+def test_a_model_that_leaves_its_prompt_out_of_the_mean(tmp_path):
+    save_sentence_transformer(
+        tmp_path / "model", Pooling(32, include_prompt=False), checkpoint=save_checkpoint(tmp_path / "base"),
+        prompts={"query": "hello: "},
+    )  # fmt: skip
+    embedder = Embedder(tmp_path / "model", precision="float32")
+    plain, late = (embedder.embed(CHUNKS[:1], task="retrieval.query", late_chunking=late) for late in (False, True))
+    np.testing.assert_array_equal(late.vectors, plain.vectors)
+    assert not np.allclose(plain.vectors, embedder.embed(CHUNKS[:1]).vectors, atol=1e-3)
+
+
 async def test_the_async_twin_agrees_and_the_cache_is_left_out(folders, tmp_path):
     embedder = Embedder(folders / V3, precision="float32", cache=tmp_path / "cache")
     wanted = embedder.embed(CHUNKS, late_chunking=True)

@@ -7,7 +7,15 @@ overlap, and a chunk is pooled in the one in which more is around it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from jina_components.models.frames import Frame
+from jina_components.models.sequences import TokenSequence
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 # Tokens that neighbouring windows share, and the part of the room they may be; the paper's long variant has 256.
 _OVERLAP, _MOST_OVERLAP = 512, 1 / 2
@@ -70,3 +78,38 @@ def _middle(lengths: Sequence[int], start: int, stop: int) -> int:
             return place
         taken += lengths[place]
     return stop
+
+
+def window_sequence(
+    window: Window,
+    chunks: Sequence[NDArray[np.int32]],
+    frame: Frame,
+    *,
+    prompt: NDArray[np.int32],
+    head: int,
+    adapter: int,
+) -> TokenSequence:
+    """A window's chunks as one sequence, of which the tokens of each one that it pools are a span.
+
+    Markers belong to the first chunk of all and the last.
+
+    Args:
+        window: Which chunks.
+        chunks: Tokens of all; those of the first begin with the prompt.
+        frame: Markers around a text.
+        prompt: Tokens put before the windows that do not hold the first chunk.
+        head: Tokens that the prompt takes with the markers before it, which some models leave out of their pooling.
+        adapter: That it runs with, -1 for none.
+    """
+    own = chunks[window.start : window.stop]
+    before = prompt[:0] if window.start == 0 else prompt
+    ids = frame.around(np.concatenate([before, *own])).ids
+    ends = frame.slot + len(before) + np.cumsum([0, *map(len, own)])
+    starts, stops = ends[:-1].copy(), ends[1:].copy()
+    if window.start == 0:
+        starts[0] = 0
+    if window.stop == len(chunks):
+        stops[-1] = len(ids)
+    spans = np.stack([starts, stops], 1).astype(np.int32)
+    wanted = spans[window.own - window.start : window.until - window.start]
+    return TokenSequence(ids, prompt=head, adapter=adapter, spans=wanted)

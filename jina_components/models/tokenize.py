@@ -19,7 +19,7 @@ import numpy as np
 from jina_components.core.batching import batches
 from jina_components.errors import InputError, ModelFilesError
 from jina_components.models.frames import Frame, PairFrame, pair_frame, sides_of, text_frame
-from jina_components.models.late_chunking import Window, windows
+from jina_components.models.late_chunking import window_sequence, windows
 from jina_components.models.pieces import PieceTokenizer, is_by_piece
 from jina_components.models.sequences import TokenSequence
 
@@ -165,23 +165,11 @@ class TextTokenizer:
             if not len(ids):
                 raise InputError(f"Text {index} has no text that the model's tokenizer keeps.", index)
             bare.append(self._within(ids, room if index else whole, index, truncate=truncate))
-        found = [self._window(window, bare, head) for window in windows(list(map(len, bare)), filled)]
-        return [TokenSequence(ids, adapter=adapter, spans=spans) for ids, spans in found]
-
-    def _window(
-        self, window: Window, bare: Sequence[NDArray[np.int32]], head: NDArray[np.int32]
-    ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        """Tokens and spans of a window's chunks, after the prompt, which the first chunk of all has already."""
-        before = head[:0] if window.start == 0 else head
-        ids = self._single.around(np.concatenate([before, *bare[window.start : window.stop]])).ids
-        ends = self._single.slot + len(before) + np.cumsum([0, *map(len, bare[window.start : window.stop])])
-        starts, stops = ends[:-1].copy(), ends[1:].copy()
-        if window.start == 0:
-            starts[0] = 0
-        if window.stop == len(bare):
-            stops[-1] = len(ids)
-        spans = np.stack([starts, stops], 1).astype(np.int32)
-        return ids, spans[window.own - window.start : window.until - window.start]
+        found = windows(list(map(len, bare)), filled)
+        taken = self._prompt_length(prompt)
+        return [
+            window_sequence(window, bare, self._single, prompt=head, head=taken, adapter=adapter) for window in found
+        ]
 
     def _room(self, frame: Frame) -> int | None:
         """Tokens of a text that fit the context; None for any number."""
