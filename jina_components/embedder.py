@@ -27,6 +27,7 @@ from jina_components.types import Embeddings, Image, MultiVectorEmbeddings, Usag
 if TYPE_CHECKING:
     from tqdm import tqdm
 
+    from jina_components.net import Fetcher
     from jina_components.types import FloatArray
 
 
@@ -56,6 +57,8 @@ class Embedder(Component):
         revision: Commit, tag or branch on the hub, to override the pinned one.
         offline: Never ask the hub.
         token_budget: Tokens a forward pass may hold; None for the backend's own.
+        fetcher: Fetches the URLs of images, up to 20 MB each; by default one that reaches public addresses only. It
+            stays open.
 
     Raises:
         UnknownNameError: unknown backend.
@@ -82,6 +85,7 @@ class Embedder(Component):
         revision: str | None = None,
         offline: bool = False,
         token_budget: int | None = None,
+        fetcher: Fetcher | None = None,
     ) -> None:
         if dimensions is not None and (type(dimensions) is not int or dimensions < 1):
             raise ConfigError(f"dimensions must be a positive integer, got {dimensions!r}.")
@@ -93,6 +97,7 @@ class Embedder(Component):
             revision=revision,
             offline=offline,
             token_budget=token_budget,
+            fetcher=fetcher,
         )
         self._model_name = os.fspath(model)
         self._dimensions = dimensions
@@ -149,7 +154,7 @@ class Embedder(Component):
         Raises:
             InputError: a bare string, a blank text, one over the context, or an image that cannot be read (`.index`
                 names it); or more dimensions than the model has.
-            WebError: an image cannot be fetched; says which.
+            WebError: an image cannot be fetched; `.index` names it.
             ConfigError: images with a model of texts; late chunking with one that does not pool by the mean, or runs
                 as a graph or table.
             UnknownNameError: unknown task or model.
@@ -182,19 +187,19 @@ class Embedder(Component):
             )  # fmt: skip
             return await adrive(flow)
 
-    def embed_query(self, text: str) -> FloatArray:
-        """Unit vector of a query, shape [dimensions]; raises what `embed` raises."""
-        return self.embed([check_query(text, what="text")], task="retrieval.query").vectors[0]
+    def embed_query(self, text: str | Image) -> FloatArray:
+        """Unit vector of a query, a text or an image, shape [dimensions]; raises what `embed` raises."""
+        return self.embed([_query(text)], task="retrieval.query").vectors[0]
 
-    async def aembed_query(self, text: str) -> FloatArray:
+    async def aembed_query(self, text: str | Image) -> FloatArray:
         """`embed_query` without blocking the event loop."""
-        return (await self.aembed([check_query(text, what="text")], task="retrieval.query")).vectors[0]
+        return (await self.aembed([_query(text)], task="retrieval.query")).vectors[0]
 
-    def embed_documents(self, texts: Sequence[str], *, show_progress: bool = False) -> FloatArray:
-        """Unit vectors of documents, shape [len(texts), dimensions]; raises what `embed` raises."""
+    def embed_documents(self, texts: Sequence[str | Image], *, show_progress: bool = False) -> FloatArray:
+        """Unit vectors of documents, texts and images, shape [len(texts), dimensions]; raises what `embed` raises."""
         return self.embed(texts, task="retrieval.passage", show_progress=show_progress).vectors
 
-    async def aembed_documents(self, texts: Sequence[str], *, show_progress: bool = False) -> FloatArray:
+    async def aembed_documents(self, texts: Sequence[str | Image], *, show_progress: bool = False) -> FloatArray:
         """`embed_documents` without blocking the event loop."""
         return (await self.aembed(texts, task="retrieval.passage", show_progress=show_progress)).vectors
 
@@ -229,7 +234,7 @@ class Embedder(Component):
             InputError: a bare string, a blank text, one over the model's length, or an image that cannot be read
                 (`.index` names it); dimensions that the model was not trained for; a pool factor for queries, or one
                 that is not positive.
-            WebError: an image cannot be fetched; says which.
+            WebError: an image cannot be fetched; `.index` names it.
             ConfigError: the model gives one vector a text, takes no images, or is behind an endpoint.
             UnknownNameError: unknown task or model.
             ModelFilesError, MissingDependencyError: the model cannot be loaded.
@@ -378,8 +383,12 @@ class _Texts:
         if images and late_chunking:
             raise InputError(f"inputs[{self.images[0]}] is an image: late chunking is for texts.", self.images[0])
         for place in self.places:
-            check_text_item(inputs[place], place, what="inputs")
+            check_text_item(inputs[place], place, what="inputs", images=True)
         self.items = [item for item in inputs if isinstance(item, str)]
+
+
+def _query(text: str | Image) -> str | Image:
+    return text if isinstance(text, Image) else check_query(text, what="text", images=True)
 
 
 def _store(cache: EmbeddingCache, key: CacheKey, inputs: Sequence[Any], rows: Rows, window: Sequence[int]) -> None:

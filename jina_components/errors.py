@@ -11,7 +11,7 @@
     ├── IndexMismatchError (ValueError)     an index was made with another embedder
     ├── ReadError (OSError)                 a local source cannot be read
     │   (.source)
-    ├── WebError                            a fetch failed; `.url`
+    ├── WebError                            a fetch failed; `.url`, and `.index` in a batch
     │   ├── BlockedURLError                 the URL guard refused it
     │   ├── FetchTimeoutError (TimeoutError)
     │   ├── HTTPStatusError                 `.status_code`
@@ -97,11 +97,13 @@ class WebError(JinaComponentsError):
 
     Attributes:
         url: The URL that failed, which after a redirect is not the one asked for.
+        index: Position of the failing item in the caller's list, or None.
     """
 
-    def __init__(self, message: str, url: str = "") -> None:
+    def __init__(self, message: str, url: str = "", *, index: int | None = None) -> None:
         super().__init__(message, url)
         self.url = url
+        self.index = index
 
 
 class BlockedURLError(WebError):
@@ -123,8 +125,8 @@ class HTTPStatusError(WebError):
         status_code: The HTTP status.
     """
 
-    def __init__(self, message: str, url: str = "", status_code: int = 0) -> None:
-        super().__init__(message, url)
+    def __init__(self, message: str, url: str = "", status_code: int = 0, *, index: int | None = None) -> None:
+        super().__init__(message, url, index=index)
         self.args = (message, url, status_code)
         self.status_code = status_code
 

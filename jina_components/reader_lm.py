@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from functools import partial
@@ -55,6 +56,7 @@ class ReaderLM(Component):
         offline: Never ask the hub.
         max_tokens: Longest text. Prompt and text share the model's context.
         repetition_penalty: How much less likely a token is that came before, in HTML or text; 1 for not at all.
+        truncate: Keep the head of HTML that does not fit the model's context beside `max_tokens` instead of raising.
 
     Raises:
         ConfigError, UnknownNameError: a wrong setting.
@@ -77,17 +79,19 @@ class ReaderLM(Component):
         offline: bool = False,
         max_tokens: int = 8192,
         repetition_penalty: float = 1.08,
+        truncate: bool = False,
     ) -> None:
-        if max_tokens < 1 or repetition_penalty <= 0:
-            raise ConfigError(
-                f"max_tokens and repetition_penalty must be positive, got {max_tokens} and {repetition_penalty}."
-            )
+        if type(max_tokens) is not int or max_tokens < 1:
+            raise ConfigError(f"max_tokens must be an int of at least 1, got {max_tokens!r}.")
+        if not _is_positive(repetition_penalty):
+            raise ConfigError(f"repetition_penalty must be a finite number above 0, got {repetition_penalty!r}.")
         if precision == "int8":
             raise ConfigError("precision='int8' does not generate: use auto, float32, bfloat16 or float16.")
         self._model_name = os.fspath(model)
         self._options = LoadOptions(device=device, precision=precision, revision=revision, offline=offline)
         self._max_tokens = max_tokens
-        self._repetition_penalty = repetition_penalty
+        self._repetition_penalty = float(repetition_penalty)
+        self._truncate = truncate
         self._model: GenerativeModel | None = None
         self._loading = threading.Lock()
 
@@ -102,7 +106,7 @@ class ReaderLM(Component):
         *,
         instruction: str | None = None,
         schema: str | Mapping[str, object] | None = None,
-        truncate: bool = False,
+        truncate: bool | None = None,
     ) -> Conversion:
         """The main content of a page as Markdown, or what a schema asks for as JSON.
 
@@ -113,11 +117,12 @@ class ReaderLM(Component):
             instruction: What to do with it; the model's usual one if None. Empty puts the HTML alone to the model,
                 which is all that the first models, reader-lm-0.5b and -1.5b, take.
             schema: JSON schema of what to extract. The model follows it as well as it can; nothing is validated.
-            truncate: Keep the head of HTML that does not fit the model's context beside `max_tokens`.
+            truncate: Overrides the constructor's.
 
         Raises:
             InputError: no str, invalid Unicode, of over 5,000,000 characters, nothing left of it to convert, or over
-                the context and `truncate` is False; a schema for a model that takes none.
+                the context and `truncate` is False; an instruction or schema that is of another type, invalid Unicode
+                or no JSON; a schema for a model that takes none.
             UnknownNameError, ModelFilesError, MissingDependencyError, ConfigError: the model cannot be loaded, or
                 `max_tokens` leaves no room in its context.
             BackendError: the model failed.
@@ -130,7 +135,7 @@ class ReaderLM(Component):
         *,
         instruction: str | None = None,
         schema: str | Mapping[str, object] | None = None,
-        truncate: bool = False,
+        truncate: bool | None = None,
     ) -> Conversion:
         """`convert` without blocking the event loop; cancelling stops the model before its next token."""
         return await adrive(self._flow(self._request(html, instruction, schema, truncate=truncate)))
@@ -141,7 +146,7 @@ class ReaderLM(Component):
         *,
         instruction: str | None = None,
         schema: str | Mapping[str, object] | None = None,
-        truncate: bool = False,
+        truncate: bool | None = None,
     ) -> ConversionStream:
         """`convert`, piece by piece, for `for` or `async for`; begins with the first piece asked for.
 
@@ -158,16 +163,17 @@ class ReaderLM(Component):
         return ConversionStream(self._request(html, instruction, schema, truncate=truncate))
 
     def _request(
-        self, html: str, instruction: str | None, schema: str | Mapping[str, object] | None, *, truncate: bool
+        self, html: str, instruction: str | None, schema: str | Mapping[str, object] | None, *, truncate: bool | None
     ) -> Callable[[], Generation]:
         """What begins a conversion, with its input checked."""
-        if not isinstance(html, str):
-            raise InputError(f"html must be str, got {type(html).__name__}.")
-        check_text(html, "html")
+        _check_str(html, "html")
+        if instruction is not None:
+            _check_str(instruction, "instruction")
+        written = None if schema is None else _written(schema)
         cleaned = clean_html(html)
         if not cleaned.strip():
             raise InputError("html holds nothing to convert: it is empty, or all scripts, styles and comments.")
-        written = schema if schema is None or isinstance(schema, str) else json.dumps(schema, indent=2)
+        truncate = self._truncate if truncate is None else truncate
         return partial(self._begin, cleaned, instruction, written, truncate=truncate)
 
     def _begin(self, html: str, instruction: str | None, schema: str | None, *, truncate: bool) -> Generation:
@@ -257,6 +263,9 @@ class ConversionStream(Iterator[str], AsyncIterator[str]):
                 self._conversion = _conversion(self._generation.future.result())
         return piece
 
+    def __repr__(self) -> str:
+        return f"ConversionStream({'ended' if self._closed else 'open' if self._generation else 'not begun'})"
+
     def __enter__(self) -> Self:
         return self
 
@@ -287,6 +296,34 @@ def clean_html(html: str) -> str:
         elif not begin[0].endswith("/>"):
             ends.pop(name, None)  # nor does a later one find it: no text is searched twice
     return _DATA.sub("#", _EMPTY.sub("", "".join([*pieces, html[kept:]])))
+
+
+def _is_positive(number: object) -> bool:
+    """Whether a number is real, finite and above 0; a bool is none."""
+    return isinstance(number, int | float) and not isinstance(number, bool) and 0 < number <= sys.float_info.max
+
+
+def _check_str(text: object, name: str) -> None:
+    if not isinstance(text, str):
+        raise InputError(f"{name} must be str, got {type(text).__name__}.")
+    check_text(text, name)
+
+
+def _written(schema: object) -> str:
+    """A schema as JSON.
+
+    Raises:
+        InputError: it is neither str nor mapping, is no JSON, or is invalid Unicode.
+    """
+    if not isinstance(schema, str | Mapping):
+        raise InputError(f"schema must be str or a mapping, got {type(schema).__name__}.")
+    if not isinstance(schema, str):
+        try:
+            schema = json.dumps(dict(schema), indent=2, ensure_ascii=False, allow_nan=False)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise InputError(f"schema cannot be written as JSON: {error}.") from error
+    check_text(schema, "schema")
+    return schema
 
 
 def _around_html(instruction: str, schema: str | None) -> tuple[str, str]:

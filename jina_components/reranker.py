@@ -5,16 +5,17 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from jina_components.core.component import Component
 from jina_components.core.flow import Flow, adrive, drive
-from jina_components.core.inputs import as_document, as_list, check_count, check_query
-from jina_components.errors import BackendError, ConfigError, InputError, JinaComponentsError
+from jina_components.core.inputs import as_document, as_list, at_index, check_count, check_query
+from jina_components.errors import BackendError, ConfigError, InputError, JinaComponentsError, WebError
 from jina_components.models.catalog import DEFAULT_RERANKER
 from jina_components.models.endpoint import Endpoint
 from jina_components.models.loading import LoadOptions, load_scorer
@@ -26,6 +27,8 @@ from jina_components.types import Document, DocumentFailure, Image, Ranking, Sco
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from jina_components.net import Fetcher
 
 logger = logging.getLogger(__name__)
 
@@ -81,6 +84,8 @@ class Reranker(Component):
             for all of it, which must leave an eighth of a cross-encoder's context to the documents.
         max_document_length: Cut each document to this many tokens; None for all of it.
         strict: Raise for a document that cannot be scored.
+        fetcher: Fetches the URLs of images, up to 20 MB each; by default one that reaches public addresses only. It
+            stays open.
 
     Raises:
         ConfigError, UnknownNameError: a wrong setting.
@@ -104,6 +109,7 @@ class Reranker(Component):
         max_query_length: int | None = None,
         max_document_length: int | None = None,
         strict: bool = False,
+        fetcher: Fetcher | None = None,
     ) -> None:
         self._model_name = os.fspath(model)
         self._options = LoadOptions(
@@ -114,6 +120,7 @@ class Reranker(Component):
             revision=revision,
             offline=offline,
             token_budget=token_budget,
+            fetcher=fetcher,
         )
         self._limits = Limits(
             _check_length(max_query_length, "max_query_length"),
@@ -147,10 +154,11 @@ class Reranker(Component):
 
         Returns:
             The ranking; `index` is the position in `documents`. An image is a document without text, whose metadata
-            says under `image` where it is, or what. Documents without text, with invalid Unicode, of over 5,000,000
-            characters or of a wrong type, and images that cannot be read, or that the model does not take, are in
-            `failures` with an InputError, those on which a local model fails with a BackendError. `usage` counts the
-            tokens that ran: query and document or chunk, equal ones once.
+            says under `image` where it is (a path or URL), or what, with a digest of its content under `digest`.
+            Documents without text, with invalid Unicode, of over 5,000,000 characters or of a wrong type, and images
+            that cannot be read, or that the model does not take, are in `failures` with an InputError, images that
+            cannot be fetched with a WebError, those on which a local model fails with a BackendError. `usage` counts
+            the tokens that ran: query and document or chunk, equal ones once.
 
         Raises:
             InputError: an empty query, one that does not fit, or an image that cannot be read or that the model does
@@ -181,7 +189,7 @@ class Reranker(Component):
         truncate: bool,
     ) -> Flow[Ranking]:
         if not isinstance(query, Image):
-            check_text(check_query(query), "The query")
+            check_text(check_query(query, images=True), "The query")
         if top_n is not None:
             check_count(top_n, what="top_n")
         candidates, failures = self._candidates(documents)
@@ -201,8 +209,8 @@ class Reranker(Component):
             if np.isnan(scores.raw[row]):
                 self._refuse(index, _unscored(index, scores.errors.get(row)), failures)
         ranked = _best_first([*candidates], scores.raw, scorer)
-        results = [ScoredDocument(_as_document(candidates[index]), score, index) for index, score in ranked[:top_n]]
-        return Ranking(tuple(results), Usage(scores.tokens), _report(failures))
+        results = yield partial(_results, candidates, ranked[:top_n])
+        return Ranking(results, Usage(scores.tokens), _report(failures))
 
     def _submission(
         self,
@@ -254,7 +262,7 @@ class Reranker(Component):
                 good[index] = item
                 continue
             try:
-                document = as_document(item, index, what="documents")
+                document = as_document(item, index, what="documents", images=True)
                 check_text(document.text, f"documents[{index}]", index)
             except InputError as error:
                 self._refuse(index, error, failures)
@@ -272,19 +280,40 @@ def _unscored(index: int, error: JinaComponentsError | None) -> JinaComponentsEr
     """Why a document has no score: the model's error, or no tokens."""
     if error is None:
         return InputError(f"documents[{index}] has no text the model's tokenizer keeps.", index)
-    message = f"documents[{index}]: {error.message}"
-    named = BackendError(message) if isinstance(error, BackendError) else InputError(message, index)
+    if isinstance(error, InputError | WebError):
+        return at_index(error, index, what="documents")
+    named = BackendError(f"documents[{index}]: {error.message}")
     named.__cause__ = error
     return named
 
 
+def _results(
+    candidates: Mapping[int, Document | Image], ranked: Sequence[tuple[int, float]]
+) -> tuple[ScoredDocument, ...]:
+    return tuple(ScoredDocument(_as_document(candidates[index]), score, index) for index, score in ranked)
+
+
 def _as_document(item: Document | Image) -> Document:
-    """An image is one without text that says where it is, or of what size."""
+    """An image is one without text that says where it is, or else what, with a digest by which it can be told."""
     if isinstance(item, Document):
         return item
     source = os.fsdecode(item.source) if isinstance(item.source, str | os.PathLike) else ""
-    named = bool(source) and source[:5].lower() != "data:"
-    return Document("", metadata={"image": source if named else repr(item)})
+    if source and source[:5].lower() != "data:":
+        return Document("", metadata={"image": source})
+    return Document("", metadata={"image": repr(item), "digest": _digest(item)})
+
+
+def _digest(image: Image) -> str:
+    """Of the bytes or data URI, or of the pixels and what they mean."""
+    source = image.source
+    if isinstance(source, str):
+        parts = [source.encode("utf-8", "surrogatepass")]
+    elif isinstance(source, bytes):
+        parts = [source]
+    else:
+        meaning = f"{source.mode} {source.size} {source.getpalette()}"
+        parts = [meaning.encode(), source.tobytes()]
+    return blake2b(b"".join(parts), digest_size=16).hexdigest()
 
 
 def _best_first(indices: Sequence[int], raw: NDArray[Any], scorer: Scorer) -> list[tuple[int, float]]:

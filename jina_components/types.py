@@ -77,7 +77,7 @@ class Document:
             object.__setattr__(self, "id", digest.hexdigest())
 
     def __repr__(self) -> str:
-        return f"Document({shorten(self.text)!r}, id={self.id!r})"
+        return f"Document({_shown(self)}, id={self.id!r})"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -99,8 +99,12 @@ class Image:
             raise InputError(f"Image takes a URL, a path, bytes or a PIL image, got {shorten(repr(self.source))}.")
 
     def __repr__(self) -> str:
-        named = isinstance(self.source, str | os.PathLike)
-        return f"Image({shorten(str(self.source)) if named else type(self.source)!r})"
+        if isinstance(self.source, str | os.PathLike):
+            return f"Image({shorten(str(self.source))!r})"
+        if isinstance(self.source, bytes):
+            return f"Image({len(self.source):,} bytes)"
+        width, height = self.source.size
+        return f"Image({self.source.mode}, {width:,} x {height:,} pixels)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +122,7 @@ class ScoredDocument:
     index: int | None = None
 
     def __repr__(self) -> str:
-        return f"ScoredDocument({self.score:.4f}, {shorten(self.document.text)!r})"
+        return f"ScoredDocument({self.score:.4f}, {_shown(self.document)})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +173,8 @@ class Ranking(Sequence[ScoredDocument]):
         rows = "".join(
             f"<tr><td>{rank}</td><td>{hit.score:.4f}</td>"
             f"<td>{html.escape(str(hit.document.metadata.get('source', hit.document.id)))}</td>"
-            f"<td style='text-align:left'>{html.escape(shorten(hit.document.text, 200))}</td></tr>"
+            "<td style='text-align:left'>"
+            f"{html.escape(shorten(hit.document.text or str(hit.document.metadata), 200))}</td></tr>"
             for rank, hit in enumerate(self.results, 1)
         )
         failures = "".join(f"<li>{f.index}: {html.escape(str(f.error))}</li>" for f in self.failures)
@@ -413,6 +418,12 @@ class Answer:
             for c in self.citations
         )
         return f"<p>{html.escape(self.text)}</p><ol>{items}</ol>"
+
+
+def _shown(document: Document) -> str:
+    """The text, and of a document without one the metadata."""
+    metadata = "" if document.text.strip() or not document.metadata else f", metadata={document.metadata!r}"
+    return f"{shorten(document.text)!r}{shorten(metadata, 200)}"
 
 
 def shorten(text: str, width: int = 60) -> str:

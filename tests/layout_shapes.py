@@ -108,6 +108,12 @@ def llama_like(config: Config, *, prefix: str = "", beside: Shapes | None = None
     return {prefix + name: shape for name, shape in shapes.items()} | (beside or {})
 
 
+def causal_llama_like(config: Config) -> Shapes:
+    """`llama_like` as a language model is stored: with a head, unless that is tied to the token vectors."""
+    head = {} if config["tie_word_embeddings"] else {"lm_head.weight": (config["vocab_size"], config["hidden_size"])}
+    return llama_like(config, prefix="model.", beside=head)
+
+
 def llama_adapter(config: Config, rank: int) -> Shapes:
     """The file of a LoRA folder that adapts every linear layer of `llama_like`."""
     shapes: Shapes = {}

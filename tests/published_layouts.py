@@ -13,7 +13,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
-from layout_shapes import Config, Shapes, jina_bert, jina_bert_code, jina_bert_flash, jina_xlm_roberta, llama_like
+from layout_shapes import (
+    Config,
+    Shapes,
+    causal_llama_like,
+    jina_bert,
+    jina_bert_code,
+    jina_bert_flash,
+    jina_xlm_roberta,
+    llama_like,
+)
 
 Layout = Callable[[Config], Shapes]
 
@@ -212,6 +221,25 @@ _LISTWISE_HEAD: Shapes = {"projector.0.weight": (512, 1024), "projector.2.weight
 _COLBERT_HEAD: Mapping[str, Shapes] = {f"v{i}": {"linear.weight": (128, width)} for i, width in ((1, 768), (2, 1024))}
 # Elements of the image side and of the temperature of jina-clip, which its count contains.
 _CLIP_V1_REST, _CLIP_V2_REST = 85_869_312 + 1, 304_382_912 + 1
+
+# Qwen2.5's; that of reader-lm-1.5b is as reader-lm-0.5b's. What no tensor depends on (context, rotation) was seen of
+# ReaderLM-v2 alone. Counts: the models' pages. Only that of ReaderLM-v2 has room for a head of its own.
+_READER_LM: Config = _QWEN2_CODER | {"architectures": ["Qwen2ForCausalLM"]}
+_READER_LM_V2: Config = {
+    **_READER_LM,
+    **_CODER_BIG,
+    "max_position_embeddings": 512768,
+    "rope_theta": 5_000_000,
+    "tie_word_embeddings": False,
+}
+
+GENERATORS: dict[str, Checkpoint] = {
+    "ReaderLM-v2": Checkpoint(config=_READER_LM_V2, layout=causal_llama_like, dtype="BF16", count=1_777_088_000),
+    "reader-lm-0.5b": Checkpoint(config=_READER_LM, layout=causal_llama_like, dtype="BF16", count=494_032_768),
+    "reader-lm-1.5b": Checkpoint(
+        config=_READER_LM | _CODER_BIG, layout=causal_llama_like, dtype="BF16", count=1_543_714_304
+    ),
+}
 
 CHECKPOINTS: dict[str, Checkpoint] = {
     "jina-embeddings-v2-small-en": Checkpoint(

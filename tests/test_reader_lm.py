@@ -7,6 +7,8 @@ import subprocess
 import sys
 import threading
 import time
+from inspect import signature
+from types import MappingProxyType
 
 import pytest
 import torch
@@ -16,9 +18,16 @@ from tiny_checkpoints import save_checkpoint
 from tiny_generators import save_generator
 
 from jina_components import Reader, ReaderLM
-from jina_components.cli import main
+from jina_components.cli import main, reading
 from jina_components.core.background import run_sync
-from jina_components.errors import BackendError, ConfigError, InputError, ModelFilesError
+from jina_components.errors import (
+    BackendError,
+    ConfigError,
+    HTTPStatusError,
+    InputError,
+    JinaComponentsError,
+    ModelFilesError,
+)
 from jina_components.protocols import Conversion, SupportsConvert
 from jina_components.reader_lm import clean_html
 from jina_components.types import Usage
@@ -28,6 +37,12 @@ PAGE = """<!doctype html><html lang="en"><head><title>Rain</title><style>p { col
 <p>It rains <b>today</b>, says the <a href="/office">office</a>, and it will rain tomorrow as well.</p>
 <script>track("me")</script><p>Zażółć gęślą jaźń.</p></article></body></html>"""
 INSTRUCTION = "Extract the main content from the given HTML and convert it to Markdown format."
+
+
+def circular():
+    schema = {}
+    schema["a"] = schema
+    return schema
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +128,36 @@ def test_over_the_context(folder):
         ReaderLM(folder, max_tokens=4096).convert("<p>x</p>")
 
 
+def small_context(folder, **settings):
+    """A model of 250 tokens for a page, of which it writes few, whatever comes."""
+    save_generator(folder, max_position_embeddings=255)
+    return ReaderLM(folder, precision="float32", max_tokens=5, **settings)
+
+
+def test_truncate_in_the_constructor_and_a_call(tmp_path):
+    long = "<p>東京 is wet</p>" * 60
+    refusing, cutting = small_context(tmp_path), small_context(tmp_path, truncate=True)
+    conversion = cutting.convert(long)
+    assert conversion.usage.prompt_tokens <= 250
+    assert refusing.convert(long, truncate=True) == conversion == pickle.loads(pickle.dumps(cutting)).convert(long)
+    for lm, truncate in ((refusing, None), (cutting, False)):
+        with pytest.raises(InputError, match="truncate=True"):
+            lm.convert(long, truncate=truncate)
+        with pytest.raises(InputError, match="truncate=True"):
+            asyncio.run(lm.aconvert(long, truncate=truncate))
+
+
+def test_the_reader_with_long_pages(tmp_path):
+    refusing, cutting = small_context(tmp_path), small_context(tmp_path, truncate=True)
+    page = tmp_path / "long.html"
+    page.write_text("<p>東京 is wet</p>" * 60, encoding="utf-8")
+    assert Reader(html_converter=cutting).read(page).metadata["conversion"]["prompt_tokens"] <= 250
+    with pytest.raises(InputError, match=r"long\.html cannot be converted: .*truncate=True") as caught:
+        Reader(html_converter=refusing).read(page)
+    assert isinstance(caught.value.__cause__, InputError)
+    assert "long.html" not in str(caught.value.__cause__)
+
+
 @pytest.mark.parametrize(
     ("html", "message"),
     [
@@ -135,10 +180,53 @@ def test_what_is_no_page(html, message):
         lm.stream(html)
 
 
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        *(("max_tokens", value) for value in (0, -1, 5.5, 5.0, True, "5", None, float("nan"))),
+        *(("repetition_penalty", value) for value in (0, -1.0, float("nan"), float("inf"), 10**400, True, "1.1", None)),
+        ("precision", "int8"),
+    ],
+)
+def test_wrong_settings(setting, value):
+    with pytest.raises(ConfigError, match=setting):
+        ReaderLM(**{setting: value})
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"instruction": 5}, "instruction must be str, got int"),
+        ({"instruction": b"x"}, "instruction must be str, got bytes"),
+        ({"instruction": "\ud800"}, "instruction is not valid Unicode"),
+        ({"schema": ["a"]}, "schema must be str or a mapping, got list"),
+        ({"schema": 5}, "schema must be str or a mapping, got int"),
+        ({"schema": "\ud800"}, "schema is not valid Unicode"),
+        ({"schema": {"a": "\ud800"}}, "schema is not valid Unicode"),
+        ({"schema": {"a": {1, 2}}}, "schema cannot be written as JSON: .*set"),
+        ({"schema": {(1, 2): "a"}}, "schema cannot be written as JSON: .*tuple"),
+        ({"schema": {"a": float("nan")}}, "schema cannot be written as JSON"),
+        ({"schema": circular()}, "schema cannot be written as JSON: Circular"),
+    ],
+)
+def test_what_is_no_instruction_or_schema(given, message):
+    """Found before a model is loaded, and by each method at once."""
+    lm = ReaderLM("no-such-model")
+    for call in (lm.convert, lm.stream, lambda html, **given: asyncio.run(lm.aconvert(html, **given))):
+        with pytest.raises(InputError, match=message):
+            call("<p>x</p>", **given)
+
+
+def test_any_mapping_is_a_schema(lm):
+    schema = {"type": "object", "title": "東京"}
+    texts = {
+        lm.convert("<p>x</p>", schema=given).usage.prompt_tokens
+        for given in (schema, MappingProxyType(schema), json.dumps(schema, indent=2, ensure_ascii=False))
+    }
+    assert len(texts) == 1
+
+
 def test_settings():
-    for settings in ({"max_tokens": 0}, {"repetition_penalty": 0}, {"precision": "int8"}):
-        with pytest.raises(ConfigError, match=next(iter(settings))):
-            ReaderLM(**settings)
     lm = ReaderLM("some/model", max_tokens=7, device="cpu")
     assert repr(pickle.loads(pickle.dumps(lm))) == repr(lm) == "ReaderLM('some/model')"
     assert lm.name == "some/model"
@@ -181,7 +269,11 @@ def test_a_stream_gives_the_same(lm):
     whole = lm.convert(PAGE)
     stream = lm.stream(PAGE)
     assert stream.conversion is None
-    pieces = list(stream)
+    assert repr(stream) == "ConversionStream(not begun)"
+    pieces = [next(stream)]
+    assert repr(stream) == "ConversionStream(open)"
+    pieces += stream
+    assert repr(stream) == "ConversionStream(ended)"
     assert len(pieces) > 5
     assert all(pieces)
     assert "".join(pieces) == whole.text
@@ -331,8 +423,48 @@ def test_any_converter_serves_and_its_errors_are_told(served, fetcher):
     page = reader.read(served.url("/rain"))
     assert page.content == "RAIN"
     assert page.warnings == ()
-    with pytest.raises(BackendError, match="no rain"):
+    with pytest.raises(BackendError, match="^The given data cannot be converted: no rain$"):
         reader.read(b"<p>It is dry today, and it will be tomorrow.</p>")
+
+
+class OddError(JinaComponentsError):
+    def __init__(self, first, second):
+        super().__init__(f"{first} and {second}")
+
+
+@pytest.mark.parametrize(
+    ("raised", "kind"),
+    [
+        (InputError("too long", 3), InputError),
+        (ModelFilesError("no files"), ModelFilesError),
+        (HTTPStatusError("no answer", "http://model.test/", 503, index=2), HTTPStatusError),
+        (OddError("this", "that"), JinaComponentsError),
+    ],
+)
+def test_an_error_of_the_converter_names_the_page_and_keeps_its_class(tmp_path, raised, kind):
+    class Failing:
+        async def aconvert(self, html):
+            raise raised
+
+    (tmp_path / "page.html").write_text(PAGE, encoding="utf-8")
+    with pytest.raises(JinaComponentsError, match=r"page\.html cannot be converted: ") as caught:
+        Reader(html_converter=Failing()).read(tmp_path / "page.html")
+    error = caught.value
+    assert type(error) is kind
+    assert error.__cause__ is raised
+    assert str(error).endswith(str(raised))
+    if kind is not JinaComponentsError:
+        told = {name: value for name, value in vars(raised).items() if name != "message"}
+        assert {name: value for name, value in vars(error).items() if name != "message"} == told
+        assert str(pickle.loads(pickle.dumps(error))) == str(error)
+    [failure] = Reader(html_converter=Failing()).read_all([tmp_path / "page.html"]).failures
+    assert type(failure.error) is kind
+
+
+@pytest.mark.parametrize("converter", [5, "ReaderLM-v2", ReaderLM, object(), len])
+def test_what_converts_nothing(converter):
+    with pytest.raises(ConfigError, match="html_converter must have a method aconvert"):
+        Reader(html_converter=converter)
 
 
 # --- the command --------------------------------------------------------------------------------------------------
@@ -350,3 +482,25 @@ def test_the_command(tmp_path, capsys):
     assert "It rains today" in capsys.readouterr().out
     assert main(["read", page, "--reader-lm", "no-such-model"]) == 2
     assert "no-such-model" in capsys.readouterr().err
+
+
+def test_the_commands_length_and_truncation(tmp_path, capsys):
+    folder = save_generator(tmp_path / "model", max_position_embeddings=255)
+    page = str(tmp_path / "page.html")
+    (tmp_path / "page.html").write_text("<p>東京 is wet</p>" * 60, encoding="utf-8")
+    command = ["read", page, "--reader-lm", str(folder), "--max-tokens", "5"]
+    assert main([*command, "--json", "--truncate"]) == 0
+    conversion = json.loads(capsys.readouterr().out)["metadata"]["conversion"]
+    assert conversion["prompt_tokens"] <= 250
+    assert conversion["completion_tokens"] <= 5
+    assert main(command) == 2
+    assert "page.html cannot be converted" in capsys.readouterr().err
+    assert main(["read", page, "--reader-lm", str(folder), "--max-tokens", "0"]) == 2
+    assert "max_tokens must be" in capsys.readouterr().err
+    for options in (["--truncate"], ["--max-tokens", "5"]):
+        assert main(["read", page, *options]) == 2
+        assert "--reader-lm" in capsys.readouterr().err
+
+
+def test_the_command_says_the_default():
+    assert signature(ReaderLM).parameters["max_tokens"].default == reading._MAX_TOKENS

@@ -15,10 +15,13 @@ from jina_components.cli.common import (
     print_json,
     read_text,
 )
+from jina_components.errors import ConfigError
 from jina_components.types import Page
 
 if TYPE_CHECKING:
     from jina_components.reader_lm import ReaderLM
+
+_MAX_TOKENS = 8192  # as ReaderLM's own
 
 
 def add_commands(commands: Commands) -> None:
@@ -30,6 +33,7 @@ def add_commands(commands: Commands) -> None:
             jina-components read https://example.com
             jina-components read paper.pdf --json | jq .title
             jina-components read page.html --reader-lm ReaderLM-v2
+            jina-components read page.html --reader-lm ReaderLM-v2 --max-tokens 2000 --truncate
         """,
     )  # fmt: skip
     read.add_argument("source", metavar="SOURCE", help="URL or path")
@@ -38,6 +42,11 @@ def add_commands(commands: Commands) -> None:
         "--reader-lm", metavar="MODEL",
         help="let this language model write the Markdown of HTML pages, such as ReaderLM-v2 (needs the torch extra)",
     )  # fmt: skip
+    read.add_argument(
+        "--max-tokens", type=int, metavar="N",
+        help=f"longest Markdown that this model writes (default: {_MAX_TOKENS})",
+    )  # fmt: skip
+    read.add_argument("--truncate", action="store_true", help="cut HTML to this model's context")
     add_reading_options(read)
 
     segment = add_command(
@@ -57,7 +66,7 @@ def add_commands(commands: Commands) -> None:
 
 
 def _read(options: argparse.Namespace) -> int:
-    page = make_reader(options, html_converter=_make_converter(options.reader_lm)).read(options.source)
+    page = make_reader(options, html_converter=_make_converter(options)).read(options.source)
     if options.json:
         print_json(asdict(page))
     else:
@@ -65,12 +74,15 @@ def _read(options: argparse.Namespace) -> int:
     return 0
 
 
-def _make_converter(model: str | None) -> ReaderLM | None:
-    if model is None:
+def _make_converter(options: argparse.Namespace) -> ReaderLM | None:
+    if options.reader_lm is None:
+        if options.truncate or options.max_tokens is not None:
+            raise ConfigError("--max-tokens and --truncate are about a language model: name it with --reader-lm.")
         return None
     from jina_components.reader_lm import ReaderLM
 
-    return ReaderLM(model)
+    max_tokens = _MAX_TOKENS if options.max_tokens is None else options.max_tokens
+    return ReaderLM(options.reader_lm, max_tokens=max_tokens, truncate=options.truncate)
 
 
 def _segment(options: argparse.Namespace) -> int:

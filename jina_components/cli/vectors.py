@@ -29,9 +29,15 @@ def add_commands(commands: Commands) -> None:
     )  # fmt: skip
     embed.add_argument("texts", nargs="*", metavar="TEXT", help="texts; without any, the lines of standard input")
     add_embedder_option(embed)
-    embed.add_argument("--task", help="retrieval.query, retrieval.passage, text-matching, classification, separation")
+    embed.add_argument(
+        "--task",
+        help="what for: retrieval.query, retrieval.passage …; `models NAME --json` lists those of a model",
+    )
     embed.add_argument("--dimensions", type=int, metavar="N", help="keep the first N components")
     embed.add_argument("--truncate", action="store_true", help="cut texts to the model's context")
+    embed.add_argument(
+        "--images", action="store_true", help="the arguments are paths or URLs of images (jina-clip-v2 …)"
+    )
 
     models = add_command(
         commands, "models", _models,
@@ -66,12 +72,16 @@ def make_embedder(options: argparse.Namespace) -> Embedder:
 
 def _embed(options: argparse.Namespace) -> int:
     from jina_components.embedder import Embedder
+    from jina_components.types import Image
 
     texts = options.texts or [line for line in read_text("-").splitlines() if line.strip()]
     embedder = Embedder(options.embedder, dimensions=options.dimensions, truncate=options.truncate)
-    vectors = embedder.embed(texts, task=options.task, show_progress=shows_progress()).vectors
+    inputs = [Image(text) for text in texts] if options.images else texts
+    vectors = embedder.embed(inputs, task=options.task, show_progress=shows_progress()).vectors
     for text, vector in zip(texts, vectors, strict=True):
-        print_json({"text": text, "embedding": [round(float(value), 7) for value in vector]})
+        print_json(
+            {"image" if options.images else "text": text, "embedding": [round(float(value), 7) for value in vector]}
+        )
     return 0
 
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
-from jina_components.errors import InputError
+from jina_components.errors import InputError, WebError
 from jina_components.types import Document, shorten
+
+Placed = TypeVar("Placed", bound=InputError | WebError)
+
+_IMAGE = "jina_components.Image"
 
 
 def as_list(items: Sequence[Any], *, what: str) -> Sequence[Any]:
@@ -30,14 +34,20 @@ def as_documents(items: Sequence[str | Document], *, what: str) -> list[Document
     return [as_document(item, index, what=what) for index, item in enumerate(as_list(items, what=what))]
 
 
-def as_document(item: str | Document, index: int, *, what: str) -> Document:
+def as_document(item: str | Document, index: int, *, what: str, images: bool = False) -> Document:
     """One document of such a list.
+
+    Args:
+        item: What the caller passed, no image.
+        index: Its position.
+        what: Names the list in errors.
+        images: Whether the caller takes images too, which the error then says.
 
     Raises:
         InputError: neither text nor document, or blank; `.index` names it.
     """
     if not isinstance(item, str | Document):
-        raise InputError(f"{what}[{index}] must be str or Document, got {type(item).__name__}.", index)
+        raise InputError(_wrong_type(f"{what}[{index}]", ["str", "Document"], item, images=images), index)
     document = item if isinstance(item, Document) else Document(item)
     _check_filled(document.text, index, what)
     return document
@@ -54,14 +64,14 @@ def check_texts(texts: Sequence[str], *, what: str) -> Sequence[str]:
     return texts
 
 
-def check_text_item(text: object, index: int, *, what: str) -> None:
-    """Refuse an item of a list that is no string, or blank.
+def check_text_item(text: object, index: int, *, what: str, images: bool = False) -> None:
+    """Refuse an item of a list that is no string, or blank; arguments as in `as_document`.
 
     Raises:
         InputError: it is; `.index` names it.
     """
     if not isinstance(text, str):
-        raise InputError(f"{what}[{index}] must be str, got {type(text).__name__}.", index)
+        raise InputError(_wrong_type(f"{what}[{index}]", ["str"], text, images=images), index)
     _check_filled(text, index, what)
 
 
@@ -89,14 +99,14 @@ def _as_pair(item: Any, index: int) -> tuple[str, str]:  # noqa: ANN401 (whateve
     return premise, hypothesis
 
 
-def check_query(query: str, *, what: str = "query") -> str:
-    """`query` itself: a string that is not blank.
+def check_query(query: str, *, what: str = "query", images: bool = False) -> str:
+    """`query` itself: a string that is not blank; arguments as in `as_document`.
 
     Raises:
         InputError: it is something else.
     """
     if not isinstance(query, str):
-        raise InputError(f"{what} must be str, got {type(query).__name__}.")
+        raise InputError(_wrong_type(what, ["str"], query, images=images))
     if not query.strip():
         raise InputError(f"{what} is empty: ask something.")
     return query
@@ -110,6 +120,24 @@ def check_count(value: int, *, what: str) -> None:
     """
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise InputError(f"{what} must be a positive integer, got {value!r}.")
+
+
+def at_index(error: Placed, index: int, *, what: str) -> Placed:
+    """The same error, of an item of the list `what`: the message and `.index` name it."""
+    details = (index,) if isinstance(error, InputError) else error.args[1:]
+    placed = type(error)(f"{what}[{index}]: {error.message}", *details)
+    placed.index = index
+    placed.__cause__ = error
+    return placed
+
+
+def _wrong_type(place: str, wanted: list[str], given: object, *, images: bool) -> str:
+    kind = type(given)
+    name = kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
+    wanted = [*wanted, _IMAGE] if images else wanted
+    joined = " or ".join(filter(None, (", ".join(wanted[:-1]), wanted[-1])))
+    wrap = images and kind.__module__.partition(".")[0] == "PIL"
+    return f"{place} must be {joined}, got {name}{f': wrap it, {_IMAGE}(picture)' if wrap else ''}."
 
 
 def _check_filled(text: str, index: int, what: str) -> None:

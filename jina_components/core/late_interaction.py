@@ -36,12 +36,12 @@ def max_sim(query: FloatArray, documents: Sequence[FloatArray]) -> FloatArray:
     Raises:
         InputError: no matrix, or other dimensions than the query's; `.index` names the document.
     """
-    query = np.asarray(query, np.float32)
+    query = _matrix(query)
     if query.ndim != 2:
         raise InputError(f"The query must be of the shape [tokens, dimensions], got {query.shape}.")
     scores = np.zeros(len(documents), np.float32)
     for index, vectors in enumerate(documents):
-        document = np.asarray(vectors, np.float32)
+        document = _matrix(vectors)
         if document.ndim != 2 or document.shape[1] != query.shape[1]:
             raise InputError(
                 f"documents[{index}] must be of the shape [tokens, {query.shape[1]}] as the query is, got "
@@ -51,6 +51,13 @@ def max_sim(query: FloatArray, documents: Sequence[FloatArray]) -> FloatArray:
         if len(document) and len(query):
             scores[index] = _best(query, document).sum()
     return scores
+
+
+def _matrix(vectors: FloatArray) -> FloatArray:
+    try:
+        return np.asarray(vectors, np.float32)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"Vectors must be an array of numbers, shape [tokens, dimensions]: {error}.") from error
 
 
 def _best(query: FloatArray, document: FloatArray) -> FloatArray:

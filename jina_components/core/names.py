@@ -17,8 +17,8 @@ def resolve_name(table: Mapping[str, T], name: str, *, what: str) -> T:
     Raises:
         UnknownNameError: names the nearest and all known names; `what` says of what ("backend", "task" …).
     """
-    if name in table:
+    if isinstance(name, str) and name in table:
         return table[name]
-    nearest = difflib.get_close_matches(name, table, n=1)
+    nearest = difflib.get_close_matches(str(name), table, n=1)
     hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
     raise UnknownNameError(f"Unknown {what} {name!r}.{hint} Known: {', '.join(sorted(table))}.")

@@ -123,12 +123,14 @@ class Tasks:
         adapters: Numbers by task, or by the names that checkpoints use.
         default_prompt: Without a task.
         default: The task when none is asked for, or empty.
+        own: Tasks that may be asked for beside those of TASKS.
     """
 
     prompts: Mapping[str, str]
     adapters: Mapping[str, int]
     default_prompt: str = ""
     default: str = ""
+    own: tuple[str, ...] = ()
 
     def prompt(self, task: str | None) -> str:
         """The prompt that the model was trained with for a task, or empty.
@@ -150,8 +152,7 @@ class Tasks:
         task = task or self.default
         if not task:
             return ()
-        own = {name: (name,) for name in (*self.prompts, *self.adapters)}
-        return resolve_name({**own, **TASKS}, task, what="task")
+        return resolve_name({name: (name,) for name in self.own} | TASKS, task, what="task")
 
 
 @dataclass(frozen=True)
@@ -243,8 +244,9 @@ class LocalModel:
 
     def close(self) -> None:
         """Connections for images; what else is held is memory, which goes with the object."""
-        if self.images is not None:
-            self.images.close()
+        for side in (self.images, None if self.tokens is None else self.tokens.images):
+            if side is not None:
+                side.close()
 
 
 class RemoteModel:

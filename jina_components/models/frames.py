@@ -52,7 +52,7 @@ class Frame:
             return TokenSequence(ids, prompt=prompt, adapter=adapter)
         repeats = np.ones(len(self.ids), np.int64)
         repeats[self.slot] = len(document)
-        return TokenSequence(ids, np.repeat(self.types, repeats))
+        return TokenSequence(ids, np.repeat(self.types, repeats), prompt, adapter)
 
 
 def pair_frame(encoding: Encoding, *, types: bool) -> PairFrame:

@@ -237,7 +237,7 @@ class GenerativeModel:
                 count += 1
                 if token not in self._stops:
                     generation.put(text.push(token))
-                reason = self._reason(token, guard, ended=count == generation.max_tokens)
+                reason = self._reason(token, guard, ended=count >= generation.max_tokens)
         generation.put(text.flush())
         generation.finish(count, reason)
 

@@ -6,17 +6,20 @@ import asyncio
 import base64
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+import threading
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from io import BytesIO
 from math import ceil
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 
 from jina_components.core.background import run_sync
+from jina_components.core.inputs import at_index
 from jina_components.errors import InputError, MissingDependencyError, ModelFilesError, WebError
 from jina_components.models.layout import read_json
 from jina_components.net import Fetcher
@@ -33,8 +36,8 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 20_000_000
 """Of a file, as it is stored."""
-MAX_PIXELS = 89_478_485
-"""Of a decoded image: Pillow's own limit, beyond which it only warns; 360 MB in RGB."""
+MAX_PIXELS = 40_000_000
+"""Of a decoded image. @@PEAK@@"""
 MAX_RATIO = 100
 """Of the longer side to the shorter: the shorter one is resized, and the longer with it."""
 
@@ -43,10 +46,12 @@ _FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
 _SCHEME = re.compile(r"(https?)://|[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _DATA_URI = re.compile(r"data:image/[\w.+-]+(;[\w.+-]+=[^;,]*)*;base64\Z", re.IGNORECASE)
 _LONGEST_HEAD = 200
-# At a time: a decoded image may be large, a fetched file is not.
-_FETCHES, _DECODES = 8, 2
+# At a time: fetched of each call, and decoded in the process; of more pixels than this only one.
+_FETCHES, _DECODES, _LARGE = 8, 2, 20_000_000
 
 T = TypeVar("T")
+Reason: TypeAlias = InputError | WebError
+"""Why an image is not to be had."""
 
 
 class Pixels(NamedTuple):
@@ -180,7 +185,7 @@ async def aload_images(
     fetcher: Fetcher | None = None,
     indices: Sequence[int] | None = None,
 ) -> list[T]:
-    """What `process` makes of each image as `load_image` gives it; a few are in memory at a time.
+    """What `process` makes of each image as `load_image` gives it; two are in memory at a time, over all calls.
 
     Args:
         images: Where they are.
@@ -189,43 +194,74 @@ async def aload_images(
         indices: Positions of the images in the caller's list, for errors; 0 onwards if None.
 
     Raises:
-        InputError: as in `load_image`, for the first image found to fail; `.index` names it.
-        WebError: likewise; the message names it.
+        InputError, WebError: as in `load_image`, for the first image found to fail; message and `.index` name it.
     """
-    fetching, decoding = asyncio.Semaphore(_FETCHES), asyncio.Semaphore(_DECODES)
     async with _open_fetcher(fetcher) as opened:
+        fetching = asyncio.Semaphore(_FETCHES)
 
-        async def load(index: int, image: Image) -> T:
-            with _named(index):
-                async with fetching:
-                    source = await _fetched(image, opened)
-                    async with decoding:
-                        return await asyncio.to_thread(lambda: process(_rgb_of(source)))
+        async def one(index: int, image: Image) -> T:
+            try:
+                return await _load(image, process, opened, fetching)
+            except (InputError, WebError) as error:
+                raise at_index(error, index, what="inputs") from error
 
-        try:
-            async with asyncio.TaskGroup() as group:
-                numbered = zip(range(len(images)) if indices is None else indices, images, strict=True)
-                tasks = [group.create_task(load(index, image)) for index, image in numbered]
-        except ExceptionGroup as failed:
-            first = failed.exceptions[0]
-        else:
-            return [task.result() for task in tasks]
+        numbered = zip(range(len(images)) if indices is None else indices, images, strict=True)
+        return await _all([one(index, image) for index, image in numbered])
+
+
+async def atry_images(
+    images: Sequence[Image], *, process: Callable[[PIL.Image.Image], T], fetcher: Fetcher | None = None
+) -> list[T | Reason]:
+    """As `aload_images`, but an image that fails has its error in its place."""
+    async with _open_fetcher(fetcher) as opened:
+        fetching = asyncio.Semaphore(_FETCHES)
+
+        async def one(image: Image) -> T | Reason:
+            try:
+                return await _load(image, process, opened, fetching)
+            except (InputError, WebError) as error:
+                return error
+
+        return await _all([one(image) for image in images])
+
+
+async def _load(
+    image: Image, process: Callable[[PIL.Image.Image], T], fetcher: Fetcher, fetching: asyncio.Semaphore
+) -> T:
+    async with fetching:
+        source = await _fetched(image, fetcher)
+        decoders = _decoders(os.getpid())
+        return await asyncio.get_running_loop().run_in_executor(decoders, _decode, source, process)
+
+
+async def _all(work: Sequence[Coroutine[None, None, T]]) -> list[T]:
+    """Results in order; the first error ends the others."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one) for one in work]
+    except ExceptionGroup as failed:
+        first = failed.exceptions[0]
+    else:
+        return [task.result() for task in tasks]
     raise first
 
 
-@contextmanager
-def _named(index: int) -> Iterator[None]:
-    try:
-        yield
-    except InputError as error:
-        raise InputError(f"Image {index}: {error.message}", index) from error
-    except WebError as error:
-        raise type(error)(f"Image {index}: {error.message}", *error.args[1:]) from error
+def _decoders(process: int) -> ThreadPoolExecutor:
+    """The threads of this process in which images are decoded; a forked child has its own."""
+    with _starting:
+        if process not in _pools:
+            _pools.clear()
+            _pools[process] = ThreadPoolExecutor(_DECODES, "jina-components-image")
+        return _pools[process]
+
+
+_starting, _one_large = threading.Lock(), threading.Lock()
+_pools: dict[int, ThreadPoolExecutor] = {}
 
 
 async def _one(image: Image, fetcher: Fetcher | None) -> PIL.Image.Image:
     async with _open_fetcher(fetcher) as opened:
-        return await asyncio.to_thread(_rgb_of, await _fetched(image, opened))
+        return await _load(image, lambda picture: picture, opened, asyncio.Semaphore())
 
 
 def _open_fetcher(given: Fetcher | None) -> AbstractAsyncContextManager[Fetcher]:
@@ -242,16 +278,26 @@ async def _fetched(image: Image, fetcher: Fetcher) -> str | os.PathLike[str] | b
     return (await fetcher.fetch(source, headers={"accept": "image/*"})).content
 
 
-def _rgb_of(source: str | os.PathLike[str] | bytes | PIL.Image.Image) -> PIL.Image.Image:
-    if isinstance(source, PIL.Image.Image):
+def _decode(
+    source: str | os.PathLike[str] | bytes | PIL.Image.Image, process: Callable[[PIL.Image.Image], T]
+) -> T:
+    with _decoding():
+        picture = source if isinstance(source, PIL.Image.Image) else _opened(source)
+        _check_size(picture)
+    width, height = picture.size
+    with _one_large if width * height > _LARGE else nullcontext():
         with _decoding():
-            return _as_rgb(source)
+            picture = _as_rgb(picture.copy() if picture is source else picture)
+        return process(picture)
+
+
+def _opened(source: str | os.PathLike[str] | bytes) -> PIL.Image.Image:
+    """What the file says of itself; its pixels are read later."""
     data = source if isinstance(source, bytes) else _read(source)
     if len(data) > MAX_BYTES:
         raise InputError(f"The image has more than {MAX_BYTES:,} bytes; make it smaller.")
-    with _decoding():
-        PIL.Image.init()
-        return _as_rgb(PIL.Image.open(BytesIO(data), formats=[name for name in _FORMATS if name in PIL.Image.OPEN]))
+    PIL.Image.init()
+    return PIL.Image.open(BytesIO(data), formats=[name for name in _FORMATS if name in PIL.Image.OPEN])
 
 
 def _read(source: str | os.PathLike[str]) -> bytes:
@@ -282,20 +328,25 @@ def _from_data_uri(uri: str) -> bytes:
         raise InputError(f"The data URI is not valid base64: {error}.") from error
 
 
-def _as_rgb(picture: PIL.Image.Image) -> PIL.Image.Image:
+def _check_size(picture: PIL.Image.Image) -> None:
     width, height = picture.size
+    if not width or not height:
+        raise InputError("The image has no pixels.")
     if width * height > MAX_PIXELS:
         raise InputError(f"The image has {width:,} x {height:,} pixels, more than {MAX_PIXELS:,}; make it smaller.")
     if max(width, height) > MAX_RATIO * min(width, height):
         raise InputError(f"The image has {width:,} x {height:,} pixels: one side is over {MAX_RATIO} times the other.")
-    picture = ImageOps.exif_transpose(picture)
+
+
+def _as_rgb(picture: PIL.Image.Image) -> PIL.Image.Image:
+    """The picture itself, turned and in RGB, so that there are two of its size at a time and not more."""
+    ImageOps.exif_transpose(picture, in_place=True)
     if picture.mode.startswith("I;16"):  # whose conversion would cut off all but the darkest 256 shades
         picture = PIL.Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
     if picture.mode in ("I", "F"):
         raise InputError(f"The image has pixels of 32 bits (mode {picture.mode}); convert it to 8 bits.")
-    if "transparency" in picture.info:  # Pillow warns of a palette that goes to RGB at once
-        picture = picture.convert("RGBA")
-    return picture.convert("RGB")
+    picture.info.pop("transparency", None)  # of which Pillow warns when it is lost
+    return picture if picture.mode == "RGB" else picture.convert("RGB")
 
 
 @contextmanager

@@ -12,6 +12,8 @@ from jina_components.errors import ModelFilesError
 
 GRAPHS = "graphs.json"
 """Declares the ONNX graphs of a folder that ships them for its own weights."""
+ADAPTERS = "adapters"
+"""Folder of a model's LoRA adapters, each in a folder of its own."""
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 
 
@@ -105,6 +107,17 @@ def module_paths(folder: Path) -> list[str]:
         ModelFilesError: the file is broken, or a path leads out of the model's folder.
     """
     return [row["path"] for row in _module_rows(folder)]
+
+
+def adapter_names(folder: Path) -> tuple[str, ...]:
+    """Names of the adapters beside a model, sorted.
+
+    Raises:
+        ModelFilesError: there is one for all tasks, which only jina-embeddings-v4 is known to have.
+    """
+    if (folder / ADAPTERS / "adapter_config.json").is_file():
+        raise ModelFilesError(f"{folder / ADAPTERS} holds an adapter itself: save each as {ADAPTERS}/<task>/.")
+    return tuple(sorted(path.parent.name for path in (folder / ADAPTERS).glob("*/adapter_config.json")))
 
 
 def weight_files(folder: Path) -> list[Path]:

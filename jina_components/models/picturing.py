@@ -43,16 +43,48 @@ class VisionModel(NamedTuple):
     runner: ModelRunner
 
 
+class ImageFetcher:
+    """What fetches images: the caller's fetcher, or one of its own that reaches public addresses only.
+
+    Args:
+        given: The caller's, which stays open; None for an own one, made when it is needed first.
+    """
+
+    def __init__(self, given: Fetcher | None = None) -> None:
+        self._given = given
+        self._own: Fetcher | None = None
+        self._lock = threading.Lock()
+
+    def get(self) -> Fetcher:
+        """The one that it is."""
+        from jina_components.models.images import MAX_BYTES
+        from jina_components.net import Fetcher
+
+        with self._lock:
+            if self._given is None and self._own is None:
+                self._own = Fetcher(max_bytes=MAX_BYTES)
+            return self._given or self._own  # type: ignore[return-value]
+
+    def close(self) -> None:
+        """Close the connections of an own one; the next use opens new ones."""
+        with self._lock:
+            own, self._own = self._own, None
+        if own is not None:
+            run_sync(own.aclose())
+
+
 class ImageSide:
     """The part of a model that embeds images; loaded with the first.
 
     Args:
         load: Loads it.
+        fetcher: Fetches images; None for one of the usual guard.
     """
 
-    def __init__(self, load: Callable[[], VisionModel]) -> None:
+    def __init__(self, load: Callable[[], VisionModel], *, fetcher: Fetcher | None = None) -> None:
         self._load = load
-        self._loaded: tuple[VisionModel, Fetcher] | None = None
+        self._fetcher = ImageFetcher(fetcher)
+        self._loaded: VisionModel | None = None
         self._loading = threading.Lock()
 
     def submit(
@@ -76,24 +108,20 @@ class ImageSide:
     def _start(
         self, images: Sequence[Image], indices: Sequence[int], adapter: int, on_progress: Callable[[int], object]
     ) -> Future[tuple[FloatArray, list[PreparedImage]]]:
-        work = _embed(*self._ready(), images, indices, adapter, on_progress)
+        work = _embed(self._ready(), self._fetcher.get(), images, indices, adapter, on_progress)
         return asyncio.run_coroutine_threadsafe(work, background_loop())
 
-    def _ready(self) -> tuple[VisionModel, Fetcher]:
-        from jina_components.models.images import MAX_BYTES
-        from jina_components.net import Fetcher
-
+    def _ready(self) -> VisionModel:
         with self._loading:
             if self._loaded is None:
-                self._loaded = self._load(), Fetcher(max_bytes=MAX_BYTES)
+                self._loaded = self._load()
             return self._loaded
 
     def close(self) -> None:
         """Close the connections, and let the model go."""
         with self._loading:
-            loaded, self._loaded = self._loaded, None
-        if loaded is not None:
-            run_sync(loaded[1].aclose())
+            self._loaded = None
+        self._fetcher.close()
 
 
 async def _embed(
@@ -114,5 +142,5 @@ async def _embed(
     if result.errors:
         position = min(result.errors)
         error = result.errors[position]
-        raise BackendError(f"Image {indices[position]}: {error.message}") from error
+        raise BackendError(f"inputs[{indices[position]}]: {error.message}") from error
     return result.rows, prepared

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     import numpy as np
@@ -14,7 +15,8 @@ if TYPE_CHECKING:
     from jina_components.types import FloatArray
 
 
-class TokenSequence(NamedTuple):
+@dataclass(frozen=True, slots=True, eq=False)
+class TokenSequence:
     """An input as a model takes it.
 
     Attributes:

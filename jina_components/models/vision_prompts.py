@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from itertools import chain
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -21,9 +22,23 @@ if TYPE_CHECKING:
 Side: TypeAlias = str | Patches
 """A text or an image."""
 
-_BEFORE, _AFTER = "<|im_start|>user\n<|vision_start|>", "<|vision_end|>Describe the image.<|im_end|>\n"
+
+class Marker(Enum):
+    """A special token that a prompt has; a text that looks like one stays text."""
+
+    BEGIN = "<|im_start|>"
+    END = "<|im_end|>"
+    VISION_START = "<|vision_start|>"
+    VISION_END = "<|vision_end|>"
+    IMAGE = "<|image_pad|>"
+
+
+Part: TypeAlias = Side | Marker
+"""Of a prompt."""
+
+_BEFORE: tuple[Part, ...] = (Marker.BEGIN, "user\n", Marker.VISION_START)
+_AFTER: tuple[Part, ...] = (Marker.VISION_END, "Describe the image.", Marker.END, "\n")
 _DOCUMENT, _QUERY = "**Document**:\n", "\n**Query**:\n"
-_VISION_START, _VISION_END, _IMAGE = "<|vision_start|>", "<|vision_end|>", "<|image_pad|>"
 # Id of the token that jina-reranker-m0 was trained to be scored at, behind every pair.
 _SCORE_TOKEN = 100
 # Part of the context that a query leaves to the documents at least, as of other cross-encoders.
@@ -38,7 +53,7 @@ class VisionPrompts:
     """Puts texts and images into prompts.
 
     Args:
-        tokenizer: The model's.
+        tokenizer: The model's, which takes special tokens within texts for text from now on.
 
     Raises:
         ModelFilesError: it lacks the tokens that stand around images.
@@ -47,13 +62,12 @@ class VisionPrompts:
     def __init__(self, tokenizer: Tokenizer) -> None:
         tokenizer.no_padding()
         tokenizer.no_truncation()
+        tokenizer.encode_special_tokens = True
         self._tokenizer = tokenizer
-        ids = [tokenizer.token_to_id(token) for token in (_VISION_START, _VISION_END, _IMAGE)]
-        if None in ids:
-            raise ModelFilesError(
-                f"The tokenizer lacks {_VISION_START}, {_VISION_END} or {_IMAGE}: it is no Qwen-VL's."
-            )
-        self._image = ids[-1]
+        found = {marker: tokenizer.token_to_id(marker.value) for marker in Marker}
+        if lacking := [marker.value for marker, number in found.items() if number is None]:
+            raise ModelFilesError(f"The tokenizer lacks {', '.join(lacking)}: it is no Qwen-VL's.")
+        self._markers = {marker: np.array([number], np.int32) for marker, number in found.items()}
 
     def image(self, patches: Patches, *, adapter: int = -1, every_token: bool = False) -> TokenSequence:
         """An image to embed, of which the mean from the token before it to the one behind it is wanted.
@@ -63,29 +77,31 @@ class VisionPrompts:
             adapter: Number of the adapter it runs with, -1 for none.
             every_token: Each token's vector is wanted instead, of the prompt's too.
         """
-        [sequence] = self.sequences([[_BEFORE, patches, _AFTER]])
+        [sequence] = self.sequences([[*_BEFORE, patches, *_AFTER]])
         start = sequence.images[0].start
         spans = [(start - 1, start + patches.tokens + 1)]
         if every_token:
             spans = [(place, place + 1) for place in range(len(sequence))]
         return TokenSequence(sequence.ids, adapter=adapter, spans=np.array(spans, np.int32), images=sequence.images)
 
-    def sequences(self, prompts: Sequence[Sequence[Side]]) -> list[TokenSequence]:
-        """Prompts of texts and images; texts beside each other are tokenized as one."""
+    def sequences(self, prompts: Sequence[Sequence[Part]]) -> list[TokenSequence]:
+        """Prompts of texts, images and markers; texts beside each other are tokenized as one."""
         joined = [_joined(prompt) for prompt in prompts]
         texts = [part for part in chain.from_iterable(joined) if isinstance(part, str)]
         ids = iter(self._ids(texts))
         return [self._sequence(prompt, ids) for prompt in joined]
 
-    def _sequence(self, prompt: Sequence[Side], ids: Iterator[NDArray[np.int32]]) -> TokenSequence:
+    def _sequence(self, prompt: Sequence[Part], ids: Iterator[NDArray[np.int32]]) -> TokenSequence:
         parts: list[NDArray[np.int32]] = []
         images: list[Patches] = []
         for part in prompt:
             if isinstance(part, str):
                 parts.append(next(ids))
+            elif isinstance(part, Marker):
+                parts.append(self._markers[part])
             else:
                 images.append(part._replace(start=sum(map(len, parts))))
-                parts.append(np.full(part.tokens, self._image, np.int32))
+                parts.append(np.repeat(self._markers[Marker.IMAGE], part.tokens))
         return TokenSequence(np.concatenate(parts), images=tuple(images))
 
     def _ids(self, texts: Sequence[str]) -> Iterator[NDArray[np.int32]]:
@@ -178,20 +194,20 @@ class PairPrompts:
         return self.prompts.parts(side, length, truncate=True)[0]
 
     def _framed(self, query: Side, documents: Sequence[Side]) -> list[TokenSequence]:
-        prompts = [[_DOCUMENT, *_side(document), _QUERY, *_side(query)] for document in documents]
+        prompts: list[list[Part]] = [[_DOCUMENT, *_side(one), _QUERY, *_side(query)] for one in documents]
         return [
             TokenSequence(np.append(pair.ids, np.int32(_SCORE_TOKEN)), images=pair.images)
             for pair in self.prompts.sequences(prompts)
         ]
 
 
-def _side(side: Side) -> tuple[Side, ...]:
-    return (side,) if isinstance(side, str) else (_VISION_START, side, _VISION_END)
+def _side(side: Side) -> tuple[Part, ...]:
+    return (side,) if isinstance(side, str) else (Marker.VISION_START, side, Marker.VISION_END)
 
 
-def _joined(prompt: Sequence[Side]) -> list[Side]:
+def _joined(prompt: Sequence[Part]) -> list[Part]:
     """A prompt whose neighbouring texts are one."""
-    joined: list[Side] = []
+    joined: list[Part] = []
     for part in prompt:
         if isinstance(part, str) and joined and isinstance(joined[-1], str):
             joined[-1] += part

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from jina_components.core.background import run_sync
-from jina_components.errors import InputError, JinaComponentsError, WebError
+from jina_components.errors import JinaComponentsError
 from jina_components.models.chunks import Chunks, DistinctChunks, best_rows, chunk_errors, count_tokens, distinct_chunks
 from jina_components.models.patches import Patches, PatchProcessor
 from jina_components.models.pending import Pending
+from jina_components.models.picturing import ImageFetcher
 from jina_components.models.runner import JobResult, ModelRunner
 from jina_components.models.scoring import Limits, Scores, sigmoid
 from jina_components.models.sequences import TokenSequence
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from jina_components.models.images import Reason
+
 # What jina-reranker-m0 takes off its logits before the sigmoid.
 _LOGIT_MEAN = 2.65
-# Images that are fetched and decoded at a time.
-_AT_A_TIME = 4
 
 
 @runtime_checkable
@@ -54,12 +54,14 @@ class VisionCrossEncoder:
         processor: Of images.
         runner: The model's owner thread.
         limits: Tokens kept of texts.
+        fetcher: Of images.
     """
 
     prompts: PairPrompts
     processor: PatchProcessor
     runner: ModelRunner
     limits: Limits
+    fetcher: ImageFetcher = field(default_factory=ImageFetcher)
 
     def submit(self, query: str, texts: Sequence[str], *, truncate: bool) -> Pending[Scores]:
         """Tokenize here and now, and queue the rest."""
@@ -68,7 +70,7 @@ class VisionCrossEncoder:
     def submit_mixed(self, query: str | Image, documents: Sequence[str | Image], *, truncate: bool) -> Pending[Scores]:
         """Fetch images and tokenize here and now, and queue the rest."""
         images = [item for item in (query, *documents) if isinstance(item, Image)]
-        loaded = iter(_load_all(images, self.processor) if images else ())
+        loaded = iter(_load_all(images, self.processor, self.fetcher) if images else ())
         sides = [next(loaded) if isinstance(item, Image) else item for item in (query, *documents)]
         if isinstance(sides[0], JinaComponentsError):
             raise sides[0]
@@ -104,26 +106,12 @@ class VisionCrossEncoder:
         return sigmoid(raw.astype(np.float64) - _LOGIT_MEAN)
 
     def close(self) -> None:
-        """Nothing is held but memory, which goes with the object."""
+        """Close the connections; what else is held is memory, which goes with the object."""
+        self.fetcher.close()
 
 
-def _load_all(images: Sequence[Image], processor: PatchProcessor) -> list[Patches | JinaComponentsError]:
+def _load_all(images: Sequence[Image], processor: PatchProcessor, fetcher: ImageFetcher) -> list[Patches | Reason]:
     """Each image, or what is wrong with it."""
-    from jina_components.models.images import MAX_BYTES, aload_images
-    from jina_components.net import Fetcher
+    from jina_components.models.images import atry_images
 
-    async def load() -> list[Patches | JinaComponentsError]:
-        places = asyncio.Semaphore(_AT_A_TIME)
-        async with Fetcher(max_bytes=MAX_BYTES) as fetcher:
-
-            async def one(image: Image) -> Patches | JinaComponentsError:
-                async with places:
-                    try:
-                        [patches] = await aload_images([image], process=processor, fetcher=fetcher)
-                    except (InputError, WebError) as error:  # which name a place in a list of one
-                        return error.__cause__ if isinstance(error.__cause__, JinaComponentsError) else error
-                    return patches
-
-            return await asyncio.gather(*map(one, images))
-
-    return run_sync(load())
+    return run_sync(atry_images(images, process=processor, fetcher=fetcher.get()))

@@ -7,6 +7,7 @@ import os
 import re
 import threading
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
@@ -53,7 +54,7 @@ class Reader(Component):
             which title, links, images and all else still come. `metadata["conversion"]` tells its tokens.
 
     Raises:
-        ConfigError: a limit is not positive.
+        ConfigError: a limit is not positive, or `html_converter` converts nothing.
 
     Example:
         >>> page = Reader().read(b"<title>Rain</title><p>It rains <b>today</b>.</p>")
@@ -72,6 +73,12 @@ class Reader(Component):
         if min(max_file_bytes, concurrency) < 1:
             raise ConfigError(
                 f"max_file_bytes and concurrency must be positive, got {max_file_bytes} and {concurrency}."
+            )
+        if html_converter is not None and (
+            isinstance(html_converter, type) or not isinstance(html_converter, SupportsConvert)
+        ):
+            raise ConfigError(
+                f"html_converter must have a method aconvert(html), such as a ReaderLM has, got {html_converter!r}."
             )
         self._fetcher = fetcher
         self._own_fetcher: Fetcher | None = None
@@ -96,7 +103,7 @@ class Reader(Component):
             WebError: the URL is refused or cannot be fetched.
             ExtractionError: no readable document is in it: it is empty, broken, encrypted or binary, or its
                 extraction fails.
-            JinaComponentsError: what the `html_converter` raises.
+            JinaComponentsError: what the `html_converter` raises, its message with the page's name before it.
         """
         return run_sync(self.aread(source, base_url=base_url, content_type=content_type))
 
@@ -118,7 +125,10 @@ class Reader(Component):
         if self._html_converter is None or format_of(loaded) != "html":
             return page
         decoded = decode(loaded.data, declared=(page.metadata["encoding"],))
-        return _converted(page, await self._html_converter.aconvert(decoded.text))
+        try:
+            return _converted(page, await self._html_converter.aconvert(decoded.text))
+        except JinaComponentsError as error:
+            raise _naming(loaded.name, error) from error
 
     def read_all(self, sources: Sequence[str | os.PathLike[str]], *, show_progress: bool = False) -> Reading:
         """The pages of many sources, in order; sources that fail do not keep the others from being read.
@@ -205,6 +215,17 @@ def _converted(page: Page, conversion: Conversion) -> Page:
         metadata={**page.metadata, "conversion": cost},
         warnings=(*(text for text in page.warnings if text not in _OF_OWN_TEXT), *_CUT[conversion.finish_reason]),
     )
+
+
+def _naming(name: str, error: JinaComponentsError) -> JinaComponentsError:
+    """The same error with the page's name; of the base class if its own cannot be copied."""
+    message = f"{name or 'The given data'} cannot be converted: {error}"
+    try:
+        named = copy(error)
+    except TypeError:
+        return JinaComponentsError(message)
+    named.message, named.args = message, (message, *error.args[1:])
+    return named
 
 
 def _unexpected(name: str, error: Exception) -> ExtractionError:

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from jina_components.errors import ModelFilesError
 from jina_components.models.architectures.blocks import (
     ACTIVATIONS,
     Block,
@@ -19,7 +18,7 @@ from jina_components.models.architectures.blocks import (
     Stack,
     relative_buckets,
 )
-from jina_components.models.architectures.tensors import Tensors
+from jina_components.models.architectures.tensors import Tensors, read_sizes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,20 +138,18 @@ def read_weights(folder: Path, config: Mapping[str, Any], *, with_head: bool) ->
     """
     family = FAMILIES[config["model_type"]]
     tensors = Tensors(folder, family.prefix)
-    hidden, heads = int(config[family.hidden]), int(config[family.heads])
-    if hidden % heads:
-        raise ModelFilesError(f"{folder}: hidden size {hidden} is no multiple of {heads} heads.")
+    hidden, layers, heads = read_sizes(folder, config, (family.hidden, family.layers, family.heads))
     positions = tensors.take("embeddings.position_embeddings.weight", config.get("max_position_embeddings"), hidden)
     types = None
     if "embeddings.token_type_embeddings.weight" in tensors:
         types = tensors.take("embeddings.token_type_embeddings.weight", config.get("type_vocab_size"), hidden)
     weights = EncoderWeights(
-        words=tensors.take("embeddings.word_embeddings.weight", config.get("vocab_size"), hidden),
+        words=tensors.take_table("embeddings.word_embeddings.weight", config.get("vocab_size"), hidden),
         positions=positions[family.first_position :],
         types=types,
         norm=tensors.norm("embeddings.LayerNorm", hidden),
         stack=Stack(
-            blocks=tuple(_read_block(tensors, family, i, hidden) for i in range(int(config[family.layers]))),
+            blocks=tuple(_read_block(tensors, family, i, hidden) for i in range(layers)),
             heads=heads,
             key_heads=heads,
             epsilon=float(config.get("layer_norm_eps", family.epsilon)),

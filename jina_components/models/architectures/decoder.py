@@ -22,10 +22,8 @@ from jina_components.models.architectures.blocks import (
     rotary_angles,
 )
 from jina_components.models.architectures.tensors import Tensors, load_tensors
-from jina_components.models.layout import read_json
+from jina_components.models.layout import ADAPTERS, adapter_names, read_json
 
-ADAPTERS = "adapters"
-"""Folder of a model's adapters, each in a folder of its own."""
 _ADAPTER_PREFIX = "base_model.model."
 
 
@@ -81,11 +79,6 @@ def _rope(config: Mapping[str, Any]) -> Mapping[str, Any]:
 def _plain_rope(config: Mapping[str, Any]) -> bool:
     rope = _rope(config)
     return rope.get("rope_type", rope.get("type", "default")) == "default"
-
-
-def adapter_names(folder: Path) -> tuple[str, ...]:
-    """Names of the adapters beside a model, sorted."""
-    return tuple(sorted(path.parent.name for path in (folder / ADAPTERS).glob("*/adapter_config.json")))
 
 
 def adapter_scale(folder: Path) -> float:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from jina_components.models.architectures.blocks import ACTIVATIONS, Block, Dense, EncoderWeights, Norms, Stack, alibi
-from jina_components.models.architectures.tensors import Tensors
+from jina_components.models.architectures.tensors import Tensors, read_sizes
 
 _ATTENTION = "encoder.layer.{}.attention."
 _LAYER = "encoder.layer.{}."
@@ -36,13 +36,13 @@ def read_weights(folder: Path, config: Mapping[str, Any], *, with_head: bool, pr
     `prefix` stands before the names of the encoder where there is more beside it.
     """
     tensors = Tensors(folder, prefix)
-    hidden, heads = int(config["hidden_size"]), int(config["num_attention_heads"])
+    hidden, layers, heads = read_sizes(folder, config)
     weights = EncoderWeights(
-        words=tensors.take("embeddings.word_embeddings.weight", config.get("vocab_size"), hidden),
+        words=tensors.take_table("embeddings.word_embeddings.weight", config.get("vocab_size"), hidden),
         types=tensors.take("embeddings.token_type_embeddings.weight", config.get("type_vocab_size"), hidden),
         norm=tensors.norm("embeddings.LayerNorm", hidden),
         stack=Stack(
-            blocks=tuple(_read_block(tensors, number, hidden) for number in range(int(config["num_hidden_layers"]))),
+            blocks=tuple(_read_block(tensors, number, hidden) for number in range(layers)),
             heads=heads,
             key_heads=heads,
             epsilon=float(config.get("layer_norm_eps", 1e-12)),

@@ -28,7 +28,7 @@ from jina_components.models.architectures.blocks import (
     alibi,
     rotary_angles,
 )
-from jina_components.models.architectures.tensors import Tensors
+from jina_components.models.architectures.tensors import Tensors, read_sizes
 
 _ORIGINAL, _FACTOR = ".parametrizations.weight.original", ".parametrizations.weight.0.lora_"
 _WORDS, _TYPES = "embeddings.word_embeddings", "embeddings.token_type_embeddings"
@@ -58,7 +58,7 @@ def read_weights(
 ) -> EncoderWeights:
     """Read a checkpoint; arguments and errors as `jina_bert.read_weights`."""
     tensors = Tensors(folder, prefix, only=prefix.removesuffix("roberta."))
-    hidden, heads = int(config["hidden_size"]), int(config["num_attention_heads"])
+    hidden, layers, heads = read_sizes(folder, config)
     tasks = adapter_names(config)
     reader = _Adapted(tensors, len(tasks), _scale(folder, config))
     kind = config.get("position_embedding_type", "absolute")
@@ -70,7 +70,7 @@ def read_weights(
         types=types.weight,
         norm=tensors.norm("emb_ln", hidden),
         stack=Stack(
-            blocks=tuple(_read_block(reader, number, hidden) for number in range(int(config["num_hidden_layers"]))),
+            blocks=tuple(_read_block(reader, number, hidden) for number in range(layers)),
             heads=heads,
             key_heads=heads,
             epsilon=float(config.get("layer_norm_eps", 1e-5)),

@@ -20,19 +20,23 @@ class Architecture:
         is_native: Whether a checkpoint of this config.json and these tensors is of it.
         read_weights: Reads one.
         classifies: Whether it has a classifier.
+        only_here: Whether transformers has no class for it.
+        wide: Whether its values go beyond float16, as those of Qwen's do.
     """
 
     is_native: Callable[[Mapping[str, Any], Set[str]], bool]
     read_weights: Callable[..., EncoderWeights]
     classifies: bool = True
+    only_here: bool = False
+    wide: bool = False
 
 
 # In this order: Jina's own layouts share their configuration's type with the families that they come from.
 ARCHITECTURES = (
-    Architecture(jina_clip.is_native, jina_clip.read_weights, classifies=False),
-    Architecture(jina_xlm_roberta.is_native, jina_xlm_roberta.read_weights),
-    Architecture(jina_bert.is_native, jina_bert.read_weights),
-    Architecture(decoder.is_native, decoder.read_weights, classifies=False),
+    Architecture(jina_clip.is_native, jina_clip.read_weights, classifies=False, only_here=True),
+    Architecture(jina_xlm_roberta.is_native, jina_xlm_roberta.read_weights, only_here=True),
+    Architecture(jina_bert.is_native, jina_bert.read_weights, only_here=True),
+    Architecture(decoder.is_native, decoder.read_weights, classifies=False, wide=True),
     Architecture(bert.is_native, bert.read_weights),
 )
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from pathlib import Path
+from typing import Any, cast
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -20,6 +21,10 @@ _MAY_CARRY = re.compile(
     r"^(cls|lm_head|pooler|(pre_)?classifier|vocab_\w+|qa_outputs)(\.|$)|^logit_scale$|(^|\.)(pooler|position_ids)(\.|$)"
     r"|^linear\.weight$|^projector\.[02]\.weight$"  # of vectors of tokens, and of a listwise reranker
 )
+
+
+SIZES = ("hidden_size", "num_hidden_layers", "num_attention_heads")
+"""Keys of config.json."""
 
 
 class Tensors:
@@ -76,7 +81,9 @@ class Tensors:
         They are views of a file that is mapped, and would keep in memory all that was read through the same map, as
         much as the layers that were made of it: they get a map of their own.
         """
-        self.take(name, *shape)
+        tensor = self.take(name, *shape)
+        if any(map(is_stored, weight_files(self.folder))):
+            return tensor
         return Tensors(self.folder, self._prefix).take(name, *shape)
 
     def norm(self, name: str, size: int, *, bias: bool = True) -> Norm:
@@ -110,6 +117,22 @@ class Tensors:
                 f"{self.folder} does not hold the weights of its model_type: {len(left)} tensors are left over, "
                 f"such as {left[0]!r}."
             )
+
+
+def read_sizes(folder: Path, config: Mapping[str, Any], keys: tuple[str, str, str] = SIZES) -> tuple[int, int, int]:
+    """Width, layers and heads, by their keys in config.json.
+
+    Raises:
+        ModelFilesError: one is missing or no positive integer, or the heads do not divide the width.
+    """
+    sizes = [config.get(key) for key in keys]
+    for key, size in zip(keys, sizes, strict=True):
+        if type(size) is not int or size < 1:
+            raise ModelFilesError(f"{folder}: config.json must give {key} as a positive integer, got {size!r}.")
+    hidden, layers, heads = (cast("int", size) for size in sizes)
+    if hidden % heads:
+        raise ModelFilesError(f"{folder}: hidden size {hidden} is no multiple of {heads} heads.")
+    return hidden, layers, heads
 
 
 def tensor_shapes(folder: Path) -> dict[str, tuple[int, ...]]:

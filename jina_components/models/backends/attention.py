@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from jina_components.models.backends.linear import AdapterRows, adapter_rows
+
 
 class Group(NamedTuple):
     """Neighbours of equal length: `number` sequences of `length` tokens from token `start` on.
@@ -36,14 +38,23 @@ class Packing:
         lengths: Tokens of each sequence, in their order; behind them a CPU's pass has rows that are nobody's.
         device: Where the pass runs.
         seen: Tokens at the head of each sequence that are attended to; None for all.
+        adapters: Number of the adapter of each sequence, -1 for none; None for none at all.
 
     Attributes:
         rows: Rows of the pass: the tokens, and what is added so that few numbers of rows occur.
         first_rows: Likewise where only the first token of each sequence is left.
     """
 
-    def __init__(self, lengths: Sequence[int], device: torch.device, *, seen: Sequence[int] | None = None) -> None:
+    def __init__(
+        self,
+        lengths: Sequence[int],
+        device: torch.device,
+        *,
+        seen: Sequence[int] | None = None,
+        adapters: Sequence[int] | None = None,
+    ) -> None:
         self.lengths = lengths
+        self._adapters = adapters or [-1] * len(lengths)
         self._device = device
         on_cpu = device.type == "cpu"
         self.rows = _few_sizes(sum(lengths)) if on_cpu else sum(lengths)
@@ -79,9 +90,14 @@ class Packing:
         np.concatenate([np.arange(length) for length in self.lengths], out=own[: sum(self.lengths)])
         return torch.from_numpy(own).to(self._device)
 
+    @cached_property
+    def adapter_rows(self) -> AdapterRows:
+        """Rows of each adapter."""
+        return adapter_rows(self._adapters, self.lengths, self._device)
+
     def pooled(self) -> Packing:
         """What is left when only the first token of each sequence is kept."""
-        return Packing([1] * len(self.lengths), self._device)
+        return Packing([1] * len(self.lengths), self._device, adapters=self._adapters)
 
 
 def _few_sizes(number: int) -> int:
@@ -179,8 +195,9 @@ def _by_groups(
             queries = queries[:, :, :1]
             if causal:  # the first token sees itself alone
                 keys, values = keys[:, :, :1], values[:, :, :1]
-        # A causal product computes both halves, the fused kernel one.
-        attend, own = _products if group.length <= (longest // 2 if causal else longest) else _fused, bias
+        # A causal product computes both halves, the fused kernel one; a bias that is kept is as large as the scores.
+        most = longest // 2 if causal or bias is not None else longest
+        attend, own = _products if group.length <= most else _fused, bias
         if group.seen < group.length:
             keys, values = keys[:, :, : group.seen], values[:, :, : group.seen]
             own = bias and _of_seen(bias, group)

@@ -50,8 +50,8 @@ class Maker:
         """A linear layer."""
         raise NotImplementedError
 
-    def after_gate(self, affine: Affine, activation: Activation) -> Linear:
-        """A linear layer of gated features, of which few reach far beyond all others."""
+    def after_activation(self, affine: Affine, activation: Activation) -> Linear:
+        """A linear layer of activated features, of which few reach far beyond all others."""
         return self.linear(affine, activation)
 
     def feed_forward(self, up: Affine, down: Affine, activation: Activation) -> FeedForward:
@@ -100,7 +100,7 @@ class Int8Maker(Maker):
         low, high = next(self._ranges)
         return Int8Linear(*affine, activation, low=low, high=high)
 
-    def after_gate(self, affine: Affine, activation: Activation) -> Linear:
+    def after_activation(self, affine: Affine, activation: Activation) -> Linear:
         """As `Maker`, in bfloat16: 256 steps would be too few."""
         next(self._ranges)
         return float_linear(affine, activation, self._device, "bfloat16")
@@ -155,9 +155,10 @@ class LayerBuilder:
         if block.gate is not None:
             between = None if norm is None else partial(normalize, norm=norm, epsilon=self._epsilon)
             gate, up = self._linear(block.gate, self._activation), self._linear(block.up, NONE)
-            return GatedFeedForward(gate, up, self._linear(block.down, NONE, self._maker.after_gate), between)
+            return GatedFeedForward(gate, up, self._linear(block.down, NONE, self._maker.after_activation), between)
         if block.up.adapters or block.down.adapters:
-            return FloatFeedForward(self._linear(block.up, self._activation), self._linear(block.down, NONE))
+            down = self._linear(block.down, NONE, self._maker.after_activation)
+            return FloatFeedForward(self._linear(block.up, self._activation), down)
         return self._maker.feed_forward(_affine(block.up), _affine(block.down), self._activation)
 
     def _linear(self, dense: Dense, activation: Activation, make: _Make | None = None) -> Linear:

@@ -55,15 +55,17 @@ class FeedForward(Protocol):
         ...
 
 
-def choose_precision(asked: str, device: torch.device) -> str:
+def choose_precision(asked: str, device: torch.device, *, wide: bool = False) -> str:
     """What `auto` means: float16 on CUDA and MPS; bfloat16 on a CPU with the instructions for it; else float32.
+
+    For a model that is `wide`, whose values go beyond float16, a GPU takes bfloat16 too.
 
     Raises:
         ConfigError: this device cannot run what is asked for.
     """
     if asked == "auto":
         if device.type != "cpu":
-            return "float16"
+            return "bfloat16" if wide else "float16"
         return "bfloat16" if _has_fast_bfloat16() else "float32"
     runs = {
         "float32": True,
@@ -229,20 +231,24 @@ def float_linear(affine: Affine, activation: Activation, device: torch.device, p
     return PlainLinear(weight, bias, activation, DTYPES[precision])
 
 
+AdapterRows: TypeAlias = list[tuple[int, torch.Tensor | slice]]
+"""Adapters, and which rows of a pass are of each; those of none are in no part."""
+
+
+def adapter_rows(adapters: Sequence[int], lengths: Sequence[int], device: torch.device) -> AdapterRows:
+    """Rows of a pass over sequences with these adapters (-1 for none) and numbers of rows."""
+    used = sorted({*adapters} - {-1})
+    if len(used) == len({*adapters}) == 1:
+        return [(used[0], slice(None))]
+    of_row = torch.repeat_interleave(torch.tensor(adapters), torch.tensor(lengths)) if used else None
+    return [(task, torch.nonzero(of_row == task)[:, 0].to(device)) for task in used]
+
+
 class TaskRows:
-    """Which rows of the pass under way are of which adapter; those of none are in no part."""
+    """The rows of the pass under way, set by what runs it for the layers that look here."""
 
     def __init__(self) -> None:
-        self.parts: list[tuple[int, torch.Tensor | slice]] = []
-
-    def set(self, adapters: Sequence[int], lengths: Sequence[int], device: torch.device) -> None:
-        """Begin a pass over sequences with these adapters (-1 for none) and numbers of rows."""
-        used = sorted({*adapters} - {-1})
-        if len(used) == len({*adapters}) == 1:
-            self.parts = [(used[0], slice(None))]
-            return
-        of_row = torch.repeat_interleave(torch.tensor(adapters), torch.tensor(lengths)) if used else None
-        self.parts = [(task, torch.nonzero(of_row == task)[:, 0].to(device)) for task in used]
+        self.parts: AdapterRows = []
 
 
 class AdaptedLinear:

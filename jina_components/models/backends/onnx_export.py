@@ -15,7 +15,8 @@ import onnxscript  # noqa: F401 (which torch.onnx needs: better missed before th
 import torch
 import transformers
 
-from jina_components.errors import BackendError, ModelFilesError
+from jina_components.errors import BackendError, ConfigError, ModelFilesError
+from jina_components.models.architectures.native import find_architecture
 from jina_components.models.backends.onnx import OnnxBackend
 from jina_components.models.backends.onnx_graphs import Kind
 from jina_components.models.backends.padded import ENCODERS, load_checkpoint
@@ -44,9 +45,14 @@ def export_graph(layout: Layout, kind: Kind, target: Path) -> None:
         target: The file, in a folder of its own.
 
     Raises:
+        ConfigError: transformers, which the graph is traced from, has no class for it.
         ModelFilesError: the checkpoint cannot be loaded.
         BackendError: it cannot be traced, or the graph gives something else than the checkpoint.
     """
+    folder = layout.transformer.folder
+    own = find_architecture(folder, layout.config, with_head=kind == "cross-encoder")
+    if own is not None and own.only_here:
+        raise ConfigError(f"{folder} is of an architecture that is not exported: use backend='torch'.")
     module = _Sentence(layout) if kind == "embedding" else _Logits(layout)
     names = [name for name in _INPUTS if name in inspect.signature(module.model.forward).parameters]
     dynamic = dict.fromkeys((0, 1), torch.export.Dim.DYNAMIC)

@@ -65,7 +65,8 @@ class PackedEncoder:
         self._device = device
         self._stream = stream_type(device, precision)
         self._stack = stack
-        self._words = weights.words.to(device)
+        # On a CPU as stored, a view of the file; few rows of it are read.
+        self._words = weights.words if device.type == "cpu" else self._place(weights.words)
         types = None if weights.types is None else self._place(weights.types)
         self._positions = None if weights.positions is None else self._place(weights.positions)
         self._types = None if types is None or len(types) == 1 else types - types[0]
@@ -82,8 +83,8 @@ class PackedEncoder:
         """
         order = sorted(range(len(batch)), key=lambda index: (len(batch[index]), batch[index].num_seen))
         seen = [batch[index].num_seen for index in order]
-        packing = Packing([len(batch[index]) for index in order], self._device, seen=seen)
-        self._stack.begin([batch[index].adapter for index in order], packing)
+        adapters = [batch[index].adapter for index in order]
+        packing = Packing([len(batch[index]) for index in order], self._device, seen=seen, adapters=adapters)
         tokens = self._embed([batch[index] for index in order], packing)
         tokens = self._stack.run(tokens, packing, first_only=first_only)
         if first_only:
@@ -106,7 +107,7 @@ class PackedEncoder:
             types = [np.zeros(len(s), np.int32) if s.type_ids is None else s.type_ids for s in batch]
             tokens += functional.embedding(self._column(types, packing.rows), self._types)
         if self._adapters:
-            for task, rows in self._stack.tasks.parts:
+            for task, rows in packing.adapter_rows:
                 down, up, shift = self._adapters[task]
                 tokens[rows] += torch.addmm(shift, functional.embedding(ids[rows], down), up)
         return tokens if self._norm is None else self._stack.normalize(tokens, self._norm)

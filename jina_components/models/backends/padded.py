@@ -21,6 +21,7 @@ from jina_components.models.backends.linear import (
     float_linear,
 )
 from jina_components.models.backends.packed import Hidden
+from jina_components.models.backends.silence import SILENCE
 from jina_components.models.sequences import TokenSequence
 
 try:
@@ -164,14 +165,16 @@ def load_checkpoint(auto_class: Any, folder: Path) -> Any:  # noqa: ANN401 (tran
         ModelFilesError: it cannot be loaded, or lacks or has tensors that its architecture does not.
     """
     try:
-        model, info = auto_class.from_pretrained(
-            folder,
-            local_files_only=True,
-            trust_remote_code=False,
-            use_safetensors=True,
-            dtype=torch.float32,
-            output_loading_info=True,
-        )
+        with SILENCE:
+            model, info = auto_class.from_pretrained(
+                folder,
+                local_files_only=True,
+                trust_remote_code=False,
+                use_safetensors=True,
+                dtype=torch.float32,
+                ignore_mismatched_sizes=True,  # refused below: transformers' error names no tensor
+                output_loading_info=True,
+            )
     except MemoryError:
         raise
     except Exception as error:  # a broken folder may end in any error
@@ -182,9 +185,10 @@ def load_checkpoint(auto_class: Any, folder: Path) -> Any:  # noqa: ANN401 (tran
     strict = auto_class is transformers.AutoModelForSequenceClassification
     wrong = [key for key in info["missing_keys"] if strict or not _MAY_LACK.search(key)]
     wrong += [key for key in info["unexpected_keys"] if not _MAY_CARRY.search(key)]
+    wrong += info["mismatched_keys"]  # with both shapes
     if wrong:
         raise ModelFilesError(
             f"{folder} does not hold the weights of {type(model).__name__}: {len(wrong)} tensors are "
-            f"missing or unexpected, such as {wrong[0]!r}."
+            f"missing, unexpected or of another shape, such as {wrong[0]!r}."
         )
     return model.eval()

@@ -24,6 +24,7 @@ from jina_components.models.backends.linear import (
     AdaptedLinear,
     Linear,
     TaskRows,
+    adapter_rows,
     choose_precision,
     float_linear,
 )
@@ -86,7 +87,7 @@ class QwenVL:
             raise ConfigError("precision='int8' does not run this model: use auto, float32 or bfloat16.")
         self.device = pick_device(device)
         on_gpu = self.device.type != "cpu"
-        self.precision = "bfloat16" if precision == "auto" and on_gpu else choose_precision(precision, self.device)
+        self.precision = choose_precision(precision, self.device, wide=True)
         self.token_budget = _GPU_BUDGET if on_gpu else _CPU_BUDGET
         self._stream = DTYPES[self.precision] if on_gpu else torch.float32
         self._rows = TaskRows()
@@ -130,7 +131,8 @@ class QwenVL:
         for row, sequence in enumerate(batch):
             ids[row, : len(sequence)], mask[row, : len(sequence)] = sequence.ids, 1
             positions[:, row, : len(sequence)] = positions_of(sequence, self.processor.merge_size)
-        self._rows.set([sequence.adapter for sequence in batch], [shape[1]] * shape[0], self.device)
+        adapters = [sequence.adapter for sequence in batch]
+        self._rows.parts = adapter_rows(adapters, [shape[1]] * shape[0], self.device)
         words = self._model.language_model.embed_tokens(self._tensor(ids))
         self._put_images(words, batch)
         output = self._model.language_model(

@@ -14,9 +14,10 @@ import torch
 
 from jina_components.errors import MissingDependencyError, ModelFilesError
 from jina_components.models.architectures.blocks import Affine, LowRank
-from jina_components.models.architectures.decoder import ADAPTERS, adapter_scale
+from jina_components.models.architectures.decoder import adapter_scale
 from jina_components.models.architectures.tensors import load_tensors
-from jina_components.models.layout import weight_files
+from jina_components.models.backends.silence import SILENCE
+from jina_components.models.layout import ADAPTERS, weight_files
 from jina_components.models.patches import PatchProcessor, read_patch_processor
 
 try:
@@ -154,13 +155,15 @@ def build(files: QwenFiles) -> Any:  # noqa: ANN401 (transformers is untyped)
     config_class, model_class = (getattr(transformers, name) for name in _CLASSES[_architecture(files.config)])
     dtype = reduce(torch.promote_types, {tensor.dtype for tensor in files.tensors.values()})
     try:
-        model, info = model_class.from_pretrained(
-            None,
-            config=config_class.from_dict(dict(files.config)),
-            state_dict=files.tensors,
-            dtype=dtype,
-            output_loading_info=True,
-        )
+        with SILENCE:
+            model, info = model_class.from_pretrained(
+                None,
+                config=config_class.from_dict(dict(files.config)),
+                state_dict=files.tensors,
+                dtype=dtype,
+                ignore_mismatched_sizes=True,  # refused below: transformers' error names no tensor
+                output_loading_info=True,
+            )
     except MemoryError:
         raise
     except Exception as error:  # a config.json that does not fit may end in any error
@@ -168,10 +171,10 @@ def build(files: QwenFiles) -> Any:  # noqa: ANN401 (transformers is untyped)
             raise
         raise ModelFilesError(f"{files.folder} cannot be loaded with {model_class.__name__}: {error}") from error
     files.tensors.clear()
-    if wrong := [*info["missing_keys"], *info["unexpected_keys"]]:
+    if wrong := [*info["missing_keys"], *info["unexpected_keys"], *info["mismatched_keys"]]:
         raise ModelFilesError(
-            f"{files.folder} does not hold the weights of {model_class.__name__}: {len(wrong)} tensors are missing or "
-            f"left over, such as {wrong[0]!r}."
+            f"{files.folder} does not hold the weights of {model_class.__name__}: {len(wrong)} tensors are missing, "
+            f"left over or of another shape, such as {wrong[0]!r}."
         )
     # Both frames of a patch are the image, so their weights can be added; what is left of the convolution is a product.
     frames = model.visual.patch_embed.proj.weight.detach()

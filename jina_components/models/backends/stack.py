@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Sequence
 
 import torch
 
@@ -26,41 +25,32 @@ def load_stack(stack: Stack, device: torch.device, precision: str) -> PackedStac
 
 
 class PackedStack:
-    """Runs layers over packed tokens; the stream between the layers is float32 on a CPU.
-
-    Attributes:
-        tasks: Which rows are of which adapter.
-    """
+    """Runs layers over packed tokens; the stream between the layers is float32 on a CPU."""
 
     def __init__(self, stack: Stack, maker: Maker, device: torch.device, precision: str) -> None:
-        self.tasks = TaskRows()
+        self._rows = TaskRows()
         self._heads, self._key_heads, self._epsilon = stack.heads, stack.key_heads, stack.epsilon
         self._width = stack.blocks[0].output.weight.shape[1] // stack.heads
         self._device, self._causal = device, stack.causal
-        builder = LayerBuilder(stack, self._width, maker, self.tasks, device, precision)
+        builder = LayerBuilder(stack, self._width, maker, self._rows, device, precision)
         self._layers = [builder.layer(block) for block in stack.blocks]
         self._norm = builder.place(stack.norm)
         dtype = layer_type(precision)
         self._attend = _choose_attention(device, dtype, self._width)
         self._bias = None if stack.by_distance is None else _DistanceBias(stack.by_distance, device, dtype)
         self._rotary = None if stack.angles is None else _Rotary(stack.angles, device)
-        self._adapters: Sequence[int] = ()
-
-    def begin(self, adapters: Sequence[int], packing: Packing) -> None:
-        """Say which adapters the sequences of the next pass take, -1 for none."""
-        self._adapters = adapters
-        self.tasks.set(adapters, packing.lengths, self._device)
 
     def run(self, tokens: torch.Tensor, packing: Packing, *, first_only: bool = False) -> torch.Tensor:
         """The tokens after all layers, shape [rows, hidden], or [first_rows, hidden] for `first_only`."""
-        turns = None if self._rotary is None else self._rotary(packing.positions)
+        self._rows.parts = packing.adapter_rows
+        turns = None if self._rotary is None else self._rotary(packing.positions, max(packing.lengths))
         for number, layer in enumerate(self._layers, 1):
             norms, last = layer.norms, first_only and number == len(self._layers)
             heads = self._project(layer, self.normalize(tokens, norms.attention_in), turns)
             context = self._attend(heads, packing, self._bias, causal=self._causal, first_only=last)
             if last:
                 tokens = tokens[packing.firsts]
-                self.tasks.set(self._adapters, [1] * len(packing.lengths), self._device)
+                self._rows.parts = packing.pooled().adapter_rows
             given = tokens if norms.again is None else tokens.clone()
             tokens = layer.output.add(self.normalize(context, norms.context), tokens)
             tokens = self.normalize(tokens, norms.attention_out)
@@ -96,7 +86,8 @@ class _DistanceBias:
     The scores of a row are a window on the distances: that of the next row starts one before.
     """
 
-    _LONGEST = 2048
+    _LONGEST = 1024
+    _STEP = 64
 
     def __init__(self, by_distance: ByDistance, device: torch.device, dtype: torch.dtype) -> None:
         self._by_distance = by_distance
@@ -108,7 +99,7 @@ class _DistanceBias:
         if length > self._LONGEST:
             return self._part(start, stop, length)
         if length > self._kept.shape[1]:
-            self._kept = self._rows(0, size := min(self._LONGEST, max(64, 1 << (length - 1).bit_length())), size)
+            self._kept = self._rows(0, size := -(-length // self._STEP) * self._STEP, size)
         return self._kept[:, start:stop, :length]
 
     def _rows(self, start: int, stop: int, length: int) -> torch.Tensor:
@@ -141,9 +132,8 @@ class _Rotary:
         self._angles, self._device = angles, device
         self._kept = self._table(1)
 
-    def __call__(self, positions: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Of each row, shape [rows, 1, width / 2]."""
-        most = int(positions.max()) + 1
+    def __call__(self, positions: torch.Tensor, most: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Of each row, shape [rows, 1, width / 2]; `most` are the positions of the longest sequence."""
         if most > len(self._kept[0]):
             self._kept = self._table(max(64, 1 << (most - 1).bit_length()))
         cosines, sines = (table[positions].unsqueeze(1) for table in self._kept)

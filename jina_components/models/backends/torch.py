@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
@@ -78,8 +79,8 @@ class TorchBackend:
 
     def __init__(self, layout: Layout, device: str, precision: str, *, with_head: bool) -> None:
         self.device = pick_device(device)
-        self.precision = choose_precision(precision, self.device)
         self._native = find_architecture(layout.transformer.folder, layout.config, with_head=with_head)
+        self.precision = choose_precision(precision, self.device, wide=self._native is not None and self._native.wide)
         self.padded = self._native is None
         cpu_budget = _PADDED_CPU_BUDGET if self.padded else _PACKED_CPU_BUDGET
         self.token_budget = cpu_budget if self.device.type == "cpu" else _GPU_BUDGET
@@ -130,7 +131,7 @@ class TorchEmbeddingBackend(TorchBackend):
         weights = self._native.read_weights(folder, layout.config, with_head=False)
         self.adapters = weights.stack.adapters
         calibration = [
-            TokenSequence(sequence.ids, sequence.type_ids, adapter=number % (len(self.adapters) + 1) - 1)
+            replace(sequence, adapter=number % (len(self.adapters) + 1) - 1)
             for number, sequence in enumerate(calibration)
         ]
         return load_packed(weights, self.device, self.precision, calibration)
@@ -152,7 +153,7 @@ class TorchEmbeddingBackend(TorchBackend):
         """The vectors that each sequence of a group wants."""
         vectors = hidden.vectors.float()
         if all(batch[index].spans is None for index in hidden.rows):
-            return list(self._stepped(vectors, hidden.mask).unsqueeze(1))
+            return [self._stepped(vectors, hidden.mask)]
         rows = zip(hidden.rows, vectors.unsqueeze(1), hidden.mask.unsqueeze(1), strict=True)
         return [self._of_spans(batch[index].spans, own, mask) for index, own, mask in rows]
 
@@ -238,6 +239,8 @@ def in_order(batch: Sequence[TokenSequence], rows: Sequence[int], results: Seque
     """The results, one of each of `rows`, in the order of the batch."""
     ends = np.cumsum([sequence.num_rows for sequence in batch])
     ordered = np.empty((int(ends[-1]), results[0].shape[1]), np.float32)
-    places = np.concatenate([np.arange(ends[row] - batch[row].num_rows, ends[row]) for row in rows])
+    places: Sequence[int] | NDArray[np.int64] = rows
+    if len(ordered) != len(batch):
+        places = np.concatenate([np.arange(ends[row] - batch[row].num_rows, ends[row]) for row in rows])
     ordered[places] = torch.cat(list(results)).cpu().numpy()
     return ordered

@@ -62,7 +62,7 @@ class TorchListwiseBackend:
         calibration: Sequence[TokenSequence] = (),
     ) -> None:
         self.device = pick_device(device)
-        self.precision = choose_precision(precision, self.device)
+        self.precision = choose_precision(precision, self.device, wide=True)
         self.token_budget = _CPU_BUDGET if self.device.type == "cpu" else _GPU_BUDGET
         if config.get("model_type") != "qwen3" or not decoder.is_native(config, tensor_shapes(folder).keys()):
             raise ModelFilesError(

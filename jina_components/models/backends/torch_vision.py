@@ -79,7 +79,6 @@ class TorchVisionBackend:
         with torch.inference_mode(), memory_errors():
             patches = self._patches(torch.from_numpy(np.stack([image.values for image in batch])).to(self.device))
             packing = Packing([self._grid**2 + 1] * len(batch), self.device)
-            self._stack.begin([-1] * len(batch), packing)
             tokens = self._stack.run(self._tokens(patches, packing), packing, first_only=True)
             return np.asarray(tokens[: len(batch)].float().cpu().numpy())
 

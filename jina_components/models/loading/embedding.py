@@ -12,7 +12,7 @@ from jina_components.models.calibration import TEXTS
 from jina_components.models.embedding import EmbeddingModel, Identity, LocalModel, RemoteModel, Tasks
 from jina_components.models.files import ModelFiles, find_spec
 from jina_components.models.fingerprint import fingerprint
-from jina_components.models.layout import Layout, Module
+from jina_components.models.layout import Layout, Module, adapter_names
 from jina_components.models.loading.checkpoints import (
     choose_backend,
     context_of,
@@ -68,8 +68,7 @@ def load_multi_vector(files: ModelFiles, layout: Layout, options: LoadOptions) -
     """A ColBERT checkpoint."""
     from jina_components.models.backends.torch_tokens import TorchTokenBackend
 
-    if options.backend not in ("auto", "torch"):
-        raise ConfigError(f"backend={options.backend!r} cannot run {layout.folder}: use 'auto' or 'torch'.")
+    refuse_backend(layout, options)
     tokenizer = read_tokenizer(layout, files.spec, context=context_of(layout, None))
     backend = TorchTokenBackend(
         layout,
@@ -91,6 +90,7 @@ def load_local(files: ModelFiles, layout: Layout, options: LoadOptions, *, ident
     revision = files.revision or (fingerprint(files.folder) if identify else "")
     backend_name = choose_backend(layout, options)
     tokenizer, backend = _EMBEDDING_BACKENDS[backend_name](files, layout, options)
+    _refuse_unused_adapters(layout, backend, backend_name)
     log_choice(name, backend_name, backend, options)
     return LocalModel(
         tokenizer=tokenizer,
@@ -101,6 +101,17 @@ def load_local(files: ModelFiles, layout: Layout, options: LoadOptions, *, ident
         images=_image_side(files, layout, options),
         trained_length=(files.spec.trained_length or None) if files.spec is not None else None,
     )
+
+
+def _refuse_unused_adapters(layout: Layout, backend: Backend, name: str) -> None:
+    """Vectors of the base model alone would look like those of a task."""
+    there = {*adapter_names(layout.transformer.folder), *(layout.config.get("lora_adaptations") or ())}
+    if unused := sorted(there - {*getattr(backend, "adapters", ())}):
+        raise ModelFilesError(
+            f"{layout.folder} has the adapters {', '.join(unused)}, which do not run "
+            + ("with its architecture here" if name == "torch" else f"with backend={name!r}: use backend='torch'")
+            + ", or merge one into the weights (peft's merge_and_unload)."
+        )
 
 
 def _image_side(files: ModelFiles, layout: Layout, options: LoadOptions) -> ImageSide | None:
@@ -122,7 +133,7 @@ def _image_side(files: ModelFiles, layout: Layout, options: LoadOptions) -> Imag
         )  # fmt: skip
         return VisionModel(lambda picture, adapter: processor(picture), ModelRunner(vision))
 
-    return ImageSide(load)
+    return ImageSide(load, fetcher=options.fetcher)
 
 
 def _load_vision(files: ModelFiles, layout: Layout, options: LoadOptions, *, identify: bool = False) -> LocalModel:
@@ -138,14 +149,14 @@ def _load_vision(files: ModelFiles, layout: Layout, options: LoadOptions, *, ide
         tasks=tasks,
         identity=Identity(files.name, revision, f"torch {parts.vectors.precision} {_NUMERICS}"),
         takes_spans=True,
-        images=ImageSide(lambda: VisionModel(parts.prepare, runner)),
+        images=ImageSide(lambda: VisionModel(parts.prepare, runner), fetcher=options.fetcher),
         tokens=TokenSide(
             files.name,
             parts.tokenizer,
             tokens,
             tasks,
             (parts.tokens.width,),
-            ImageSide(lambda: VisionModel(parts.prepare_tokens, tokens)),
+            ImageSide(lambda: VisionModel(parts.prepare_tokens, tokens), fetcher=options.fetcher),
         ),
     )
 
@@ -153,16 +164,17 @@ def _load_vision(files: ModelFiles, layout: Layout, options: LoadOptions, *, ide
 def _tasks(files: ModelFiles, layout: Layout, adapters: Sequence[str]) -> Tasks:
     """What the folder says of tasks, and the catalog."""
     spec, numbers = files.spec, {name: number for number, name in enumerate(adapters)}
-    prompts = {**layout.config.get("task_instructions", {}), **layout.prompts}
+    prompts = {**(layout.config.get("task_instructions") or {}), **layout.prompts}
     if spec is None:
-        return Tasks(prompts, numbers, layout.default_prompt)
+        return Tasks(prompts, numbers, layout.default_prompt, own=(*prompts, *numbers))
     if lacking := set(spec.adapters.values()) - set(numbers):
         raise ModelFilesError(
             f"{files.folder} lacks the adapters {', '.join(sorted(lacking))} of {spec.name}; there is "
             f"{', '.join(numbers) or 'none'}."
         )
     chosen = {task: numbers[name] for task, name in spec.adapters.items()}
-    return Tasks({**prompts, **spec.prompts}, {**numbers, **chosen}, layout.default_prompt, spec.default_task)
+    own = (*spec.prompts, *spec.adapters)
+    return Tasks({**prompts, **spec.prompts}, chosen, layout.default_prompt, spec.default_task, own)
 
 
 def _with_pooling(files: ModelFiles, layout: Layout) -> Layout:

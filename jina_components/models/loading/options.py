@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
 
 from jina_components.core.names import resolve_name
 from jina_components.errors import ConfigError
 from jina_components.models.endpoint import Endpoint
+
+if TYPE_CHECKING:
+    from jina_components.net import Fetcher
 
 BACKENDS = {name: name for name in ("static", "torch", "onnx")}
 PRECISIONS = {name: name for name in ("auto", "float32", "bfloat16", "float16", "int8")}
@@ -29,6 +33,7 @@ class LoadOptions:
             ships; in torch float16 on a GPU, bfloat16 on a CPU with instructions for it (AVX512-BF16, AMX), else
             float32.
         token_budget: Tokens (padding included) a forward pass may hold; None for the backend's own.
+        fetcher: Fetches images; None for one of the usual guard.
     """
 
     backend: str = "auto"
@@ -38,6 +43,7 @@ class LoadOptions:
     revision: str | None = None
     offline: bool = False
     token_budget: int | None = None
+    fetcher: Fetcher | None = None
 
     def __post_init__(self) -> None:
         if self.backend not in ("auto", "http"):
@@ -45,7 +51,7 @@ class LoadOptions:
         if (self.backend == "http") != (self.endpoint is not None) and self.backend != "auto":
             raise ConfigError("backend='http' and endpoint=Endpoint(…) belong together.")
         if self.endpoint is not None:
-            self.refuse("an endpoint", "device", "precision", "revision", "offline", "token_budget")
+            self.refuse("an endpoint", "device", "precision", "revision", "offline", "token_budget", "fetcher")
         resolve_name(PRECISIONS, self.precision, what="precision")
         if self.token_budget is not None and self.token_budget < 1:
             raise ConfigError(f"token_budget must be positive, got {self.token_budget}.")

@@ -29,6 +29,7 @@ from jina_components.models.loading.options import LoadOptions
 from jina_components.models.loading.vision import is_vision_ranker, load_vision_ranker
 from jina_components.models.maxsim import MaxSimScorer
 from jina_components.models.multi_vector import is_multi_vector
+from jina_components.models.picturing import ImageFetcher
 from jina_components.models.runner import ModelRunner
 from jina_components.models.scoring import (
     BiEncoder,
@@ -90,7 +91,7 @@ def _load_vision_ranker(files: ModelFiles, layout: Layout, options: LoadOptions,
     parts = load_vision_ranker(layout, files.spec, device=options.device, precision=options.precision)
     log_choice(files.name, "torch", parts.backend, options)
     runner = ModelRunner(parts.backend, token_budget=options.token_budget)
-    return VisionCrossEncoder(parts.prompts, parts.processor, runner, limits)
+    return VisionCrossEncoder(parts.prompts, parts.processor, runner, limits, ImageFetcher(options.fetcher))
 
 
 def _load_cross_encoder(name: str, options: LoadOptions, limits: Limits) -> CrossEncoder:

@@ -77,6 +77,7 @@ def load_vision_embedding(
 
     folder = layout.transformer.folder
     parsed = load_tokenizer(folder / "tokenizer.json")
+    parsed.encode_special_tokens = True  # those within texts stay text
     prompts = VisionPrompts(parsed)
     model = QwenVL(folder, layout.config, heads=(PROJECTOR,), device=device, precision=precision)
     tile_tokens = 1 if spec is None else spec.tile_tokens

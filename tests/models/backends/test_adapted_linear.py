@@ -16,6 +16,7 @@ from jina_components.models.backends.linear import (
     AdaptedLinear,
     Int8Linear,
     TaskRows,
+    adapter_rows,
     choose_precision,
     float_linear,
 )
@@ -86,7 +87,7 @@ def int8_layer(tokens):
 def test_each_row_has_its_own_adapter(precision, activation, adapters, data):
     lengths = data.draw(st.lists(st.integers(1, 9), min_size=len(adapters), max_size=len(adapters)))
     own, (layer, rows) = sum(lengths), adapted(float_layer(precision), activation, precision)
-    rows.set(adapters, lengths, CPU)
+    rows.parts = adapter_rows(adapters, lengths, CPU)
     tokens = random(own + 5, 40, seed=3)  # and five rows that are nobody's
     wanted = by_merged_weights(tokens, adapters, lengths)[:own]
     got = layer(tokens)
@@ -108,7 +109,7 @@ def test_each_row_has_its_own_adapter(precision, activation, adapters, data):
 def test_an_adapter_changes_its_own_rows_alone(adapters, precision):
     lengths, tokens, plain = [3, 1, 6], random(10, 40, seed=3), float_layer(precision)
     layer, rows = adapted(plain, NONE, precision)
-    rows.set(adapters, lengths, CPU)
+    rows.parts = adapter_rows(adapters, lengths, CPU)
     of_row = np.repeat(adapters, lengths)
     assert (layer(tokens) != plain(tokens)).any(1).tolist() == np.isin(of_row, (0, 2)).tolist()
 
@@ -116,11 +117,11 @@ def test_an_adapter_changes_its_own_rows_alone(adapters, precision):
 def test_rows_are_set_anew_for_each_pass():
     rows = TaskRows()
     assert rows.parts == []
-    rows.set([2, 2], [3, 4], CPU)
+    rows.parts = adapter_rows([2, 2], [3, 4], CPU)
     assert rows.parts == [(2, slice(None))]
-    rows.set([-1, -1], [3, 4], CPU)
+    rows.parts = adapter_rows([-1, -1], [3, 4], CPU)
     assert rows.parts == []
-    rows.set([1, -1, 0, 1], [2, 3, 1, 1], CPU)
+    rows.parts = adapter_rows([1, -1, 0, 1], [2, 3, 1, 1], CPU)
     assert [(task, part.tolist()) for task, part in rows.parts] == [(0, [5]), (1, [0, 1, 6])]
 
 
@@ -129,7 +130,7 @@ def test_rows_are_set_anew_for_each_pass():
 def test_adapters_beside_an_int8_layer(adapters):
     lengths, tokens, residual = [30, 50], random(80, 40, seed=3), random(80, 24, seed=4)
     layer, rows = adapted(int8_layer(tokens), NONE, "bfloat16")
-    rows.set(adapters, lengths, CPU)
+    rows.parts = adapter_rows(adapters, lengths, CPU)
     wanted = by_merged_weights(tokens, adapters, lengths)
     assert relative_error(layer(tokens), wanted) < 0.02
     assert relative_error(layer.add(tokens, residual.clone()), residual + wanted) < 0.02

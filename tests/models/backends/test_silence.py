@@ -1,0 +1,122 @@
+"""Loading writes nothing to standard error but what the caller raises."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+import pytest
+from safetensors.torch import load_file, save_file
+from tiny_checkpoints import save_checkpoint
+from tiny_generators import save_generator
+from tiny_vision_models import save_v4
+from transformers.utils import logging as switches
+
+from jina_components.models.backends.silence import SILENCE
+
+LOADS = """
+import json, sys, torch
+from pathlib import Path
+from jina_components.errors import ModelFilesError
+from jina_components.models.backends.generating import TorchGenerator
+from jina_components.models.backends.padded import load_padded_encoder
+from jina_components.models.backends.qwen_vl import PROJECTOR, QwenVL
+
+def padded(folder, config):
+    load_padded_encoder(folder, config, torch.device("cpu"), "float32", ())
+
+def v4(folder, config):
+    QwenVL(folder, config, heads=[PROJECTOR], device="cpu", precision="float32")
+
+def generator(folder, config):
+    TorchGenerator(folder, device="cpu", precision="float32")
+
+for kind in ("padded", "v4", "generator"):
+    folder = Path(sys.argv[1]) / kind
+    try:
+        globals()[kind](folder, json.loads((folder / "config.json").read_text()))
+        print(kind, "loaded")
+    except ModelFilesError as error:
+        print(kind, error)
+"""
+
+
+@pytest.fixture
+def folders(tmp_path):
+    save_checkpoint(tmp_path / "padded", "modernbert")
+    save_v4(tmp_path / "v4")
+    save_generator(tmp_path / "generator")
+    return tmp_path
+
+
+def run(folders):
+    done = subprocess.run(
+        [sys.executable, "-c", LOADS, str(folders)], capture_output=True, text=True, timeout=120, check=True
+    )
+    assert done.stderr == ""
+    return done.stdout.splitlines()
+
+
+def test_loading_is_silent(folders):
+    assert run(folders) == ["padded loaded", "v4 loaded", "generator loaded"]
+
+
+def test_of_a_missing_tensor_only_our_error_tells(folders):
+    for kind in ("padded", "v4", "generator"):
+        path = folders / kind / "model.safetensors"
+        tensors = load_file(path)
+        del tensors[next(name for name in sorted(tensors) if "layers.1" in name)]
+        save_file(tensors, path, {"format": "pt"})
+    lines = run(folders)
+    assert [line.split()[0] for line in lines] == ["padded", "v4", "generator"]
+    assert all("1 tensors are missing" in line for line in lines)
+
+
+def settings():
+    return switches.is_progress_bar_enabled(), logging.getLogger("transformers").level
+
+
+@pytest.fixture
+def shown():
+    """As in a process that nobody muted."""
+    before = settings()
+    switches._tqdm_active = True
+    logging.getLogger("transformers").setLevel(logging.INFO)
+    yield True, logging.INFO
+    switches._tqdm_active = before[0]
+    logging.getLogger("transformers").setLevel(before[1])
+
+
+def test_what_was_set_is_set_again(shown):
+    with pytest.raises(OSError, match="broken"), SILENCE:
+        assert settings() == (False, logging.ERROR)
+        raise OSError("broken")
+    assert settings() == shown
+    logging.getLogger("transformers").setLevel(logging.CRITICAL)
+    with SILENCE:
+        assert settings() == (False, logging.CRITICAL)
+
+
+def test_loads_may_overlap(shown):
+    first, second, third = (Barrier(2, timeout=20) for _ in range(3))
+
+    def early():
+        with SILENCE:
+            first.wait()
+            second.wait()
+        third.wait()
+
+    def late():
+        first.wait()
+        with SILENCE:
+            second.wait()
+            third.wait()
+            return settings()
+
+    with ThreadPoolExecutor(2) as pool:
+        pool.submit(early)
+        assert pool.submit(late).result() == (False, logging.ERROR)
+    assert settings() == shown
