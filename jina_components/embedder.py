@@ -57,8 +57,7 @@ class Embedder(Component):
         revision: Commit, tag or branch on the hub, to override the pinned one.
         offline: Never ask the hub.
         token_budget: Tokens a forward pass may hold; None for the backend's own.
-        fetcher: Fetches the URLs of images, up to 20 MB each; by default one that reaches public addresses only. It
-            stays open.
+        fetcher: Fetches URLs of images (up to 20 MB each) and stays open; None for one that reaches public addresses.
 
     Raises:
         UnknownNameError: unknown backend.

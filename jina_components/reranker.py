@@ -26,6 +26,7 @@ from jina_components.models.vision_scoring import ScoresImages
 from jina_components.types import Document, DocumentFailure, Image, Ranking, ScoredDocument, Usage
 
 if TYPE_CHECKING:
+    import PIL.Image
     from numpy.typing import NDArray
 
     from jina_components.net import Fetcher
@@ -84,8 +85,7 @@ class Reranker(Component):
             for all of it, which must leave an eighth of a cross-encoder's context to the documents.
         max_document_length: Cut each document to this many tokens; None for all of it.
         strict: Raise for a document that cannot be scored.
-        fetcher: Fetches the URLs of images, up to 20 MB each; by default one that reaches public addresses only. It
-            stays open.
+        fetcher: Fetches URLs of images (up to 20 MB each) and stays open; None for one that reaches public addresses.
 
     Raises:
         ConfigError, UnknownNameError: a wrong setting.
@@ -297,15 +297,14 @@ def _as_document(item: Document | Image) -> Document:
     """An image is one without text that says where it is, or else what, with a digest by which it can be told."""
     if isinstance(item, Document):
         return item
-    source = os.fsdecode(item.source) if isinstance(item.source, str | os.PathLike) else ""
-    if source and source[:5].lower() != "data:":
-        return Document("", metadata={"image": source})
-    return Document("", metadata={"image": repr(item), "digest": _digest(item)})
+    source = item.source
+    if isinstance(source, os.PathLike) or (isinstance(source, str) and source[:5].lower() != "data:"):
+        return Document("", metadata={"image": os.fsdecode(source)})
+    return Document("", metadata={"image": repr(item), "digest": _digest(source)})
 
 
-def _digest(image: Image) -> str:
+def _digest(source: str | bytes | PIL.Image.Image) -> str:
     """Of the bytes or data URI, or of the pixels and what they mean."""
-    source = image.source
     if isinstance(source, str):
         parts = [source.encode("utf-8", "surrogatepass")]
     elif isinstance(source, bytes):

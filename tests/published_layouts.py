@@ -222,25 +222,6 @@ _COLBERT_HEAD: Mapping[str, Shapes] = {f"v{i}": {"linear.weight": (128, width)} 
 # Elements of the image side and of the temperature of jina-clip, which its count contains.
 _CLIP_V1_REST, _CLIP_V2_REST = 85_869_312 + 1, 304_382_912 + 1
 
-# Qwen2.5's; that of reader-lm-1.5b is as reader-lm-0.5b's. What no tensor depends on (context, rotation) was seen of
-# ReaderLM-v2 alone. Counts: the models' pages. Only that of ReaderLM-v2 has room for a head of its own.
-_READER_LM: Config = _QWEN2_CODER | {"architectures": ["Qwen2ForCausalLM"]}
-_READER_LM_V2: Config = {
-    **_READER_LM,
-    **_CODER_BIG,
-    "max_position_embeddings": 512768,
-    "rope_theta": 5_000_000,
-    "tie_word_embeddings": False,
-}
-
-GENERATORS: dict[str, Checkpoint] = {
-    "ReaderLM-v2": Checkpoint(config=_READER_LM_V2, layout=causal_llama_like, dtype="BF16", count=1_777_088_000),
-    "reader-lm-0.5b": Checkpoint(config=_READER_LM, layout=causal_llama_like, dtype="BF16", count=494_032_768),
-    "reader-lm-1.5b": Checkpoint(
-        config=_READER_LM | _CODER_BIG, layout=causal_llama_like, dtype="BF16", count=1_543_714_304
-    ),
-}
-
 CHECKPOINTS: dict[str, Checkpoint] = {
     "jina-embeddings-v2-small-en": Checkpoint(
         config=_JINA_BERT | _SMALL, layout=jina_bert, dtype="F16", count=32_690_688
@@ -331,5 +312,24 @@ CHECKPOINTS: dict[str, Checkpoint] = {
         layout=partial(llama_like, prefix="model.", beside=_LISTWISE_HEAD),
         dtype="BF16",
         count=596_836_352,
+    ),
+}
+
+# Sizes of Qwen2.5-0.5B and -1.5B. The context and the rotation, on which no tensor depends, were seen of ReaderLM-v2
+# alone. Counts are the catalog's: that of ReaderLM-v2 contains a head of its own, the others none.
+_READER_LM: Config = _QWEN2_CODER | {"architectures": ["Qwen2ForCausalLM"]}
+_READER_LM_V2: Config = {
+    **_READER_LM,
+    **_CODER_BIG,
+    "max_position_embeddings": 512768,
+    "rope_theta": 5_000_000,
+    "tie_word_embeddings": False,
+}
+
+GENERATORS: dict[str, Checkpoint] = {
+    "ReaderLM-v2": Checkpoint(config=_READER_LM_V2, layout=causal_llama_like, dtype="BF16", count=1_777_088_000),
+    "reader-lm-0.5b": Checkpoint(config=_READER_LM, layout=causal_llama_like, dtype="BF16", count=494_032_768),
+    "reader-lm-1.5b": Checkpoint(
+        config=_READER_LM | _CODER_BIG, layout=causal_llama_like, dtype="BF16", count=1_543_714_304
     ),
 }

@@ -156,8 +156,8 @@ def test_the_constructor_opens_nothing():
     [
         (["fine", "", "fine"], 1, r"inputs\[1\] is empty"),
         (["fine", " \n\t"], 1, r"inputs\[1\] is empty"),
-        (["fine", "fine", None], 2, r"inputs\[2\] must be str, got NoneType"),
-        ([b"bytes"], 0, "must be str, got bytes"),
+        (["fine", "fine", None], 2, r"inputs\[2\] must be str or jina_components.Image, got NoneType"),
+        ([b"bytes"], 0, "must be str or jina_components.Image, got bytes"),
         (["fine", "word " * 9000], 1, "Text 1 has 9000 tokens, more than the model's context of 8192"),
         (["fine", "lone \udc80 surrogate"], 1, "Text 1 is not valid Unicode"),
         (["fine", "x" * 5_000_001], 1, "Text 1 has 5,000,001 characters"),

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import base64
 import json
+import pickle
 from io import BytesIO
 
 import numpy as np
 import PIL.Image
 import pytest
 from layout_shapes import random_tensors
+from local_server import http, loopback_fetcher
 from published_layouts import CHECKPOINTS
 from tiny_checkpoints import byte_bpe, save_tokenizer
 from tiny_published import tiny_config, write_tensors
 from tiny_vision import TINY, random_vision
 
 from jina_components import Embedder, Image
+from jina_components.core.background import run_sync
 from jina_components.errors import BlockedURLError, ConfigError, InputError
+from jina_components.models.endpoint import Endpoint
+from jina_components.net import Fetcher, URLGuard
 
 NAMES = ("jina-clip-v1", "jina-clip-v2")
 TEXTS = ["a cat on a mat", "the sea at night"]
@@ -95,8 +100,57 @@ def test_every_source_of_an_image_gives_its_vector(folders, tmp_path):
 
 def test_the_guard_refuses_an_image_of_this_machine(folders):
     embedder = Embedder(folders["jina-clip-v1"], precision="float32")
-    with pytest.raises(BlockedURLError, match=r"Image 1"):
+    with pytest.raises(BlockedURLError, match=r"inputs\[1\]: .*allow_networks") as caught:
         embedder.embed(["fine", Image("http://127.0.0.1/secret.png")])
+    assert caught.value.index == 1
+
+
+def test_a_fetcher_of_the_caller_reaches_what_its_guard_allows(folders, server):
+    image = picture(4)
+    server.routes["/a.png"] = [http(body=file_of(image))]
+    fetcher = loopback_fetcher()
+    embedder = Embedder(folders["jina-clip-v1"], precision="float32", fetcher=fetcher)
+    url = Image(server.url("/a.png"))
+    for _ in range(2):
+        vectors = embedder.embed([url, Image(image)]).vectors
+        np.testing.assert_allclose(vectors[0], vectors[1], atol=1e-6)
+        embedder.close()
+    assert server.connections == 1  # closing the embedder closes no connection of the caller's
+    run_sync(fetcher.aclose())
+
+
+def test_the_fetcher_goes_with_the_settings_to_another_process(folders):
+    guard = URLGuard(allow_networks=("127.0.0.0/8",))
+    embedder = Embedder(folders["jina-clip-v1"], fetcher=Fetcher(guard=guard))
+    assert pickle.loads(pickle.dumps(embedder))._options.fetcher.guard == guard
+    with pytest.raises(ConfigError, match="fetcher cannot be set for an endpoint"):
+        Embedder("a", endpoint=Endpoint("http://127.0.0.1:1"), fetcher=Fetcher())
+
+
+def test_queries_and_documents_may_be_images(folders):
+    embedder = Embedder(folders["jina-clip-v2"], precision="float32")
+    image = Image(picture(5))
+    [expected] = embedder.embed([image]).vectors
+    np.testing.assert_allclose(embedder.embed_query(image), expected, atol=1e-6)
+    np.testing.assert_allclose(embedder.embed_documents([TEXTS[0], image])[1], expected, atol=1e-5)
+
+
+async def test_queries_and_documents_may_be_images_in_a_loop(folders):
+    embedder = Embedder(folders["jina-clip-v2"], precision="float32")
+    image = Image(picture(5))
+    [expected] = embedder.embed([image]).vectors
+    np.testing.assert_allclose(await embedder.aembed_query(image), expected, atol=1e-6)
+    np.testing.assert_allclose((await embedder.aembed_documents([image]))[0], expected, atol=1e-6)
+
+
+def test_a_picture_that_is_not_wrapped_is_refused(folders):
+    embedder = Embedder(folders["jina-clip-v1"])
+    with pytest.raises(
+        InputError, match=r"inputs\[0\] must be str or jina_components.Image, got PIL.Image.Image: wrap"
+    ):
+        embedder.embed([picture(1)])
+    with pytest.raises(InputError, match=r"text must be str or jina_components.Image, got PIL.Image.Image: wrap"):
+        embedder.embed_query(picture(1))
 
 
 def test_what_cannot_be_an_image_is_named(folders):
@@ -104,6 +158,9 @@ def test_what_cannot_be_an_image_is_named(folders):
     with pytest.raises(InputError) as caught:
         embedder.embed(["fine", Image(picture(1)), Image(b"no image")])
     assert caught.value.index == 2
+    with pytest.raises(InputError, match=r"inputs\[1\]: The image has no pixels") as caught:
+        embedder.embed(["fine", Image(PIL.Image.new("RGB", (0, 0)))])
+    assert caught.value.index == 1
     with pytest.raises(InputError, match=r"inputs\[1\] is an image: late chunking") as caught:
         embedder.embed(["fine", Image(picture(1))], late_chunking=True)
     assert caught.value.index == 1

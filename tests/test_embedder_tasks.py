@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import shutil
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from layout_shapes import llama_adapter, random_tensors
 from published_layouts import CHECKPOINTS
-from tiny_checkpoints import byte_bpe, save_tokenizer
+from tiny_checkpoints import byte_bpe, edit_json, save_tokenizer
 from tiny_published import tiny_config, write_tensors, write_tiny
 
 from jina_components import Embedder
@@ -78,12 +81,27 @@ def test_an_unknown_task_names_those_of_the_model(folders, name):
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("name", [V3, NANO])
-def test_calls_of_several_tasks_share_passes_and_get_their_own_vectors(folders, name, precision):
+def test_calls_of_several_tasks_share_passes_and_get_their_own_vectors(folders, name, precision, monkeypatch):
     embedder = Embedder(folders[name], precision=precision)
-    tasks = [None, *BY_NAME[name].adapters] * 4
-    wanted = [embedder.embed([text], task=task).vectors for task, text in zip(tasks, TEXTS * 8, strict=False)]
-    with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(lambda task, text: embedder.embed([text], task=task).vectors, tasks, TEXTS * 8))
+    pairs = list(zip([None, *BY_NAME[name].adapters] * 4, TEXTS * 10, strict=False))
+    wanted = [embedder.embed([text], task=task).vectors for task, text in pairs]
+    runner, passes, go = embedder.load().runner, [], threading.Event()
+    run = runner._backend.run
+
+    def recorded(batch):
+        passes.append({sequence.adapter for sequence in batch})
+        go.wait(30)
+        return run(batch)
+
+    monkeypatch.setattr(runner._backend, "run", recorded)
+    with ThreadPoolExecutor(len(pairs)) as pool:
+        calls = [pool.submit(embedder.embed, [text], task=task) for task, text in pairs]
+        while len(runner._jobs) < len(pairs):  # the first pass waits, so that the other calls queue up behind it
+            time.sleep(0.01)
+        go.set()
+        found = [call.result().vectors for call in calls]
+    assert len(passes) < len(pairs) / 2
+    assert max(map(len, passes)) > 3
     for one, other in zip(found, wanted, strict=True):
         np.testing.assert_allclose(one, other, atol=2e-5)
 
@@ -92,11 +110,34 @@ def test_a_folder_without_a_row_offers_the_adapters_it_has(folders, tmp_path):
     folder = tmp_path / "my-model"
     folder.symlink_to(folders[NANO])
     named, plain = Embedder(folders[NANO], precision="float32"), Embedder(folder, precision="float32")
-    query = named.embed(["Query: " + TEXTS[0]], task=None)
-    assert query.vectors.shape == (1, 48)
+    query = plain.embed(["Query: " + TEXTS[0]], task="retrieval.query").vectors
+    np.testing.assert_allclose(query, named.embed([TEXTS[0]], task="retrieval.query").vectors, atol=1e-6)
     base = plain.embed(["a"], task=None).vectors
     assert not np.allclose(base, plain.embed(["a"], task="retrieval.query").vectors, atol=1e-3)
     assert not np.allclose(base, plain.embed(["a"], task="clustering").vectors, atol=1e-3)
+
+
+def test_a_task_of_the_row_has_its_prompt_and_a_bare_adapter_is_none(folders):
+    with pytest.raises(UnknownNameError, match="Unknown task 'retrieval'"):
+        Embedder(folders[NANO]).embed(TEXTS, task="retrieval")
+
+
+def test_adapters_that_would_not_run_are_refused(folders, tmp_path):
+    folder = tmp_path / "own"
+    shutil.copytree(folders[NANO], folder)
+    rope = {"rope_type": "linear", "factor": 2.0, "rope_theta": 1e4}
+    edit_json(
+        folder / "config.json",
+        model_type="eurobert",
+        architectures=["EuroBertModel"],
+        pad_token_id=1,
+        rope_parameters=rope,
+    )
+    with pytest.raises(ModelFilesError, match="adapters classification, clustering.* do not run"):
+        Embedder(folder).embed(TEXTS)
+    (folder / "adapters" / "adapter_config.json").write_text("{}")
+    with pytest.raises(ModelFilesError, match="save each as adapters/<task>/"):
+        Embedder(folder).embed(TEXTS)
 
 
 def test_a_lacking_adapter_is_named(folders, tmp_path):

@@ -7,28 +7,21 @@ import subprocess
 import sys
 import threading
 import time
-from inspect import signature
 from types import MappingProxyType
 
 import pytest
 import torch
 import transformers
-from local_server import http, loopback_fetcher
 from tiny_checkpoints import save_checkpoint
-from tiny_generators import save_generator
+from tiny_generators import save_generator, small_reader_lm
 
-from jina_components import Reader, ReaderLM
-from jina_components.cli import main, reading
-from jina_components.core.background import run_sync
+from jina_components import ReaderLM
 from jina_components.errors import (
-    BackendError,
     ConfigError,
-    HTTPStatusError,
     InputError,
-    JinaComponentsError,
     ModelFilesError,
 )
-from jina_components.protocols import Conversion, SupportsConvert
+from jina_components.protocols import SupportsConvert
 from jina_components.reader_lm import clean_html
 from jina_components.types import Usage
 
@@ -128,15 +121,9 @@ def test_over_the_context(folder):
         ReaderLM(folder, max_tokens=4096).convert("<p>x</p>")
 
 
-def small_context(folder, **settings):
-    """A model of 250 tokens for a page, of which it writes few, whatever comes."""
-    save_generator(folder, max_position_embeddings=255)
-    return ReaderLM(folder, precision="float32", max_tokens=5, **settings)
-
-
 def test_truncate_in_the_constructor_and_a_call(tmp_path):
     long = "<p>東京 is wet</p>" * 60
-    refusing, cutting = small_context(tmp_path), small_context(tmp_path, truncate=True)
+    refusing, cutting = small_reader_lm(tmp_path), small_reader_lm(tmp_path, truncate=True)
     conversion = cutting.convert(long)
     assert conversion.usage.prompt_tokens <= 250
     assert refusing.convert(long, truncate=True) == conversion == pickle.loads(pickle.dumps(cutting)).convert(long)
@@ -145,17 +132,6 @@ def test_truncate_in_the_constructor_and_a_call(tmp_path):
             lm.convert(long, truncate=truncate)
         with pytest.raises(InputError, match="truncate=True"):
             asyncio.run(lm.aconvert(long, truncate=truncate))
-
-
-def test_the_reader_with_long_pages(tmp_path):
-    refusing, cutting = small_context(tmp_path), small_context(tmp_path, truncate=True)
-    page = tmp_path / "long.html"
-    page.write_text("<p>東京 is wet</p>" * 60, encoding="utf-8")
-    assert Reader(html_converter=cutting).read(page).metadata["conversion"]["prompt_tokens"] <= 250
-    with pytest.raises(InputError, match=r"long\.html cannot be converted: .*truncate=True") as caught:
-        Reader(html_converter=refusing).read(page)
-    assert isinstance(caught.value.__cause__, InputError)
-    assert "long.html" not in str(caught.value.__cause__)
 
 
 @pytest.mark.parametrize(
@@ -347,6 +323,11 @@ async def test_a_timeout_ends_a_stream(long_lm):
     assert await asyncio.to_thread(is_idle, long_lm)
 
 
+def test_a_forked_child_has_a_thread_of_its_own(lm, holds_in_forked_child):
+    wanted = lm.convert("<p>hello</p>").text
+    assert holds_in_forked_child(lambda: lm.convert("<p>hello</p>").text == wanted)
+
+
 def test_threads_share_a_model(lm):
     pages = [f"<p>{word}</p>" for word in ("rain", "東京", "snow", "é")]
     alone = [lm.convert(page) for page in pages]
@@ -361,146 +342,3 @@ def test_threads_share_a_model(lm):
     for thread in threads:
         thread.join()
     assert found == [(one, one.text) for one in alone]
-
-
-# --- the Reader's option ------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def fetcher():
-    made = loopback_fetcher()
-    yield made
-    run_sync(made.aclose())
-
-
-@pytest.fixture
-def served(server):
-    server.routes["/rain"] = [http(200, PAGE.encode(), content_type="text/html; charset=utf-8")]
-    server.routes["/text"] = [http(200, b"# Notes\n\nplain", content_type="text/markdown")]
-    return server
-
-
-def test_the_readers_option(served, fetcher, lm):
-    plain = Reader(fetcher=fetcher).read(served.url("/rain"))
-    page = Reader(fetcher=fetcher, html_converter=lm).read(served.url("/rain"))
-    conversion = lm.convert(PAGE)
-    assert page.content == conversion.text
-    assert page.metadata["conversion"] == {
-        "prompt_tokens": conversion.usage.prompt_tokens, "completion_tokens": 50, "finish_reason": "length",
-    }  # fmt: skip
-    assert page.warnings == ("The Markdown reached its longest length: what follows was not converted.",)
-    kept = ("url", "title", "language", "links", "images", "description")
-    assert [getattr(page, name) for name in kept] == [getattr(plain, name) for name in kept]
-    assert page.title == "Rain"
-    assert page.links == (("office", served.url("/office")),)
-
-
-def test_other_formats_are_not_converted(served, fetcher, lm):
-    reader = Reader(fetcher=fetcher, html_converter=lm)
-    assert reader.read(served.url("/text")).content == "# Notes\n\nplain"
-    assert pickle.loads(pickle.dumps(Reader(html_converter=lm))).read(b"plain").content == "plain"
-    assert reader.read(b"plain").content == "plain"
-
-
-def test_the_option_for_many_sources(served, fetcher, lm, tmp_path):
-    """Of a page in another encoding the model is given the decoded text."""
-    legacy = PAGE.replace("東京", "").replace("<title>", '<meta charset="iso-8859-2"><title>')
-    (tmp_path / "legacy.html").write_bytes(legacy.encode("iso8859-2"))
-    sources = [served.url("/rain"), served.url("/none"), str(tmp_path / "legacy.html")]
-    reading = Reader(fetcher=fetcher, html_converter=lm).read_all(sources)
-    assert [page.content for page in reading.pages] == [lm.convert(PAGE).text, lm.convert(legacy).text]
-    assert len(reading.failures) == 1
-
-
-def test_any_converter_serves_and_its_errors_are_told(served, fetcher):
-    class Shouting:
-        async def aconvert(self, html):
-            if "Rain" not in html:
-                raise BackendError("no rain")
-            return Conversion("RAIN", Usage(1, 2))
-
-    reader = Reader(fetcher=fetcher, html_converter=Shouting())
-    page = reader.read(served.url("/rain"))
-    assert page.content == "RAIN"
-    assert page.warnings == ()
-    with pytest.raises(BackendError, match="^The given data cannot be converted: no rain$"):
-        reader.read(b"<p>It is dry today, and it will be tomorrow.</p>")
-
-
-class OddError(JinaComponentsError):
-    def __init__(self, first, second):
-        super().__init__(f"{first} and {second}")
-
-
-@pytest.mark.parametrize(
-    ("raised", "kind"),
-    [
-        (InputError("too long", 3), InputError),
-        (ModelFilesError("no files"), ModelFilesError),
-        (HTTPStatusError("no answer", "http://model.test/", 503, index=2), HTTPStatusError),
-        (OddError("this", "that"), JinaComponentsError),
-    ],
-)
-def test_an_error_of_the_converter_names_the_page_and_keeps_its_class(tmp_path, raised, kind):
-    class Failing:
-        async def aconvert(self, html):
-            raise raised
-
-    (tmp_path / "page.html").write_text(PAGE, encoding="utf-8")
-    with pytest.raises(JinaComponentsError, match=r"page\.html cannot be converted: ") as caught:
-        Reader(html_converter=Failing()).read(tmp_path / "page.html")
-    error = caught.value
-    assert type(error) is kind
-    assert error.__cause__ is raised
-    assert str(error).endswith(str(raised))
-    if kind is not JinaComponentsError:
-        told = {name: value for name, value in vars(raised).items() if name != "message"}
-        assert {name: value for name, value in vars(error).items() if name != "message"} == told
-        assert str(pickle.loads(pickle.dumps(error))) == str(error)
-    [failure] = Reader(html_converter=Failing()).read_all([tmp_path / "page.html"]).failures
-    assert type(failure.error) is kind
-
-
-@pytest.mark.parametrize("converter", [5, "ReaderLM-v2", ReaderLM, object(), len])
-def test_what_converts_nothing(converter):
-    with pytest.raises(ConfigError, match="html_converter must have a method aconvert"):
-        Reader(html_converter=converter)
-
-
-# --- the command --------------------------------------------------------------------------------------------------
-
-
-def test_the_command(tmp_path, capsys):
-    folder = save_generator(tmp_path / "model", max_position_embeddings=20_000, eos_token_id=[*range(200, 320)])
-    (tmp_path / "page.html").write_text(PAGE, encoding="utf-8")
-    page = str(tmp_path / "page.html")
-    assert main(["read", page, "--reader-lm", str(folder), "--json"]) == 0
-    converted = json.loads(capsys.readouterr().out)
-    assert converted["content"] == ReaderLM(folder).convert(PAGE).text
-    assert converted["title"] == "Rain"
-    assert main(["read", page]) == 0
-    assert "It rains today" in capsys.readouterr().out
-    assert main(["read", page, "--reader-lm", "no-such-model"]) == 2
-    assert "no-such-model" in capsys.readouterr().err
-
-
-def test_the_commands_length_and_truncation(tmp_path, capsys):
-    folder = save_generator(tmp_path / "model", max_position_embeddings=255)
-    page = str(tmp_path / "page.html")
-    (tmp_path / "page.html").write_text("<p>東京 is wet</p>" * 60, encoding="utf-8")
-    command = ["read", page, "--reader-lm", str(folder), "--max-tokens", "5"]
-    assert main([*command, "--json", "--truncate"]) == 0
-    conversion = json.loads(capsys.readouterr().out)["metadata"]["conversion"]
-    assert conversion["prompt_tokens"] <= 250
-    assert conversion["completion_tokens"] <= 5
-    assert main(command) == 2
-    assert "page.html cannot be converted" in capsys.readouterr().err
-    assert main(["read", page, "--reader-lm", str(folder), "--max-tokens", "0"]) == 2
-    assert "max_tokens must be" in capsys.readouterr().err
-    for options in (["--truncate"], ["--max-tokens", "5"]):
-        assert main(["read", page, *options]) == 2
-        assert "--reader-lm" in capsys.readouterr().err
-
-
-def test_the_command_says_the_default():
-    assert signature(ReaderLM).parameters["max_tokens"].default == reading._MAX_TOKENS

@@ -111,7 +111,7 @@ async def test_a_bad_call_is_refused(reranker, arguments, message):
 
 BAD = {
     "blank": (" ", r"documents\[1\] is empty"),
-    "number": (3, r"documents\[1\] must be str or Document, got int"),
+    "number": (3, r"documents\[1\] must be str, Document or jina_components.Image, got int"),
     "surrogate": ("bad \ud800", r"documents\[1\] is not valid Unicode: lone surrogate at 4"),
     "document": (Document("bad \ud800"), r"documents\[1\] is not valid Unicode"),
     "huge": ("x" * 5_000_001, r"documents\[1\] has 5,000,001 characters"),

@@ -48,6 +48,16 @@ def test_a_ranking_shows_what_it_leaves_out():
     assert (copy.results, str(copy.failures[0].error)) == (hits, "documents[0] is <empty>.")
 
 
+def test_a_document_without_text_shows_its_metadata():
+    image = Document("", metadata={"image": "a.png"})
+    assert repr(image) == f"Document('', metadata={{'image': 'a.png'}}, id={image.id!r})"
+    assert repr(ScoredDocument(image, 0.5)) == "ScoredDocument(0.5000, '', metadata={'image': 'a.png'})"
+    assert "a.png" in Ranking((ScoredDocument(image, 0.5),))._repr_html_()
+    assert repr(Document("a", "1", {"page": 1})) == "Document('a', id='1')"
+    assert repr(Document("", "1")) == "Document('', id='1')"
+    assert len(repr(Document("", metadata={"image": "x" * 1000}))) < 300
+
+
 def test_html_is_escaped():
     hostile = "<script>alert(1)</script>"
     drawn = Ranking((ScoredDocument(Document(hostile, hostile), 1.0),))._repr_html_()

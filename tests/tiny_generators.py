@@ -11,6 +11,7 @@ import transformers
 from tiny_checkpoints import TEXTS
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
+from jina_components import ReaderLM
 from jina_components.models.loading import LoadOptions
 
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
@@ -59,3 +60,9 @@ def save_generator(folder: Path, *, seed: int = 0, template: str | None = CHAT_T
         chat_template=template,
     ).save_pretrained(folder)  # fmt: skip
     return folder
+
+
+def small_reader_lm(folder: Path, **settings: Any) -> ReaderLM:
+    """A model with room for 250 tokens of prompt."""
+    save_generator(folder, max_position_embeddings=255)
+    return ReaderLM(folder, precision="float32", max_tokens=5, **settings)

@@ -33,9 +33,13 @@ _TEXT: dict[str, Any] = {
 _MROPE = {"mrope_section": [2, 3, 3]}
 
 
-@cache
 def qwen_tokenizer() -> Tokenizer:
     """Byte-level BPE with the split of Qwen's, and the tokens that stand around images; the first 256 are bytes."""
+    return Tokenizer.from_str(_trained().to_str())
+
+
+@cache
+def _trained() -> Tokenizer:
     tokenizer = Tokenizer(models.BPE())
     split = r"""\p{N}|[^\r\n\p{L}\p{N}]?\p{L}+| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"""
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
@@ -59,7 +63,7 @@ def qwen_tokenizer() -> Tokenizer:
 
 def token(name: str) -> int:
     """Id of a special token."""
-    number = qwen_tokenizer().token_to_id(f"<|{name}|>")
+    number = _trained().token_to_id(f"<|{name}|>")
     assert number is not None
     return number
 

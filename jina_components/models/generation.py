@@ -5,10 +5,8 @@ A model generates one text at a time, in the order of the calls. The thread live
 
 from __future__ import annotations
 
-import atexit
 import logging
 import threading
-import weakref
 from collections import deque
 from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import Future
@@ -23,6 +21,7 @@ from jina_components.models.decoding import Detokenizer, LoopGuard
 from jina_components.models.files import find_files, find_spec
 from jina_components.models.layout import read_json, read_layout
 from jina_components.models.loading import LoadOptions
+from jina_components.models.owners import start_thread
 from jina_components.models.tokenize import load_tokenizer
 from jina_components.protocols import FinishReason
 
@@ -184,7 +183,7 @@ class GenerativeModel:
         generation = Generation(prompt, max_tokens=max_tokens, repetition_penalty=repetition_penalty)
         with self._lock:
             if self._thread is None:
-                self._thread = self._started()
+                self._thread = start_thread(self, self._own, "jina-components-generation")
             self._waiting.append(generation)
         return generation
 
@@ -195,18 +194,10 @@ class GenerativeModel:
         for generation in stopped:
             generation.cancel()
 
-    def _started(self) -> threading.Thread:
-        thread = threading.Thread(target=self._own, name="jina-components-generation", daemon=True)
-        try:
-            thread.start()
-        except RuntimeError as error:
-            raise BackendError(f"No thread can be started for the model: {error}") from error
-        _models.add(self)
-        _threads.add(thread)
-        # Late, for what is registered last is called first: before the exit handlers of torch.
-        atexit.unregister(_stop_all)
-        atexit.register(_stop_all)
-        return thread
+    def after_fork(self) -> None:
+        """As `Owner`."""
+        self._lock = threading.Lock()
+        self._waiting, self._running, self._thread = deque(), None, None
 
     def _own(self) -> None:
         """Text after text, until none is wanted; whatever fails here, nobody is left waiting."""
@@ -248,18 +239,6 @@ class GenerativeModel:
         if guard.push(token):
             return "repetition"
         return "length" if ended else None
-
-
-_models: weakref.WeakSet[GenerativeModel] = weakref.WeakSet()
-_threads: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
-
-
-def _stop_all() -> None:
-    """Wait for every thread to be gone: a process that exits while one runs, or frees, a model of torch's aborts."""
-    for model in list(_models):
-        model.stop()
-    for thread in list(_threads):
-        thread.join()
 
 
 def _as_backend_error(error: BaseException) -> JinaComponentsError:

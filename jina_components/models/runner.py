@@ -12,11 +12,8 @@ up to 8 of what it has left, from the shortest to the longest, one by one: when 
 from __future__ import annotations
 
 import asyncio
-import atexit
 import logging
-import os
 import threading
-import weakref
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
@@ -27,6 +24,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from jina_components.errors import BackendError, JinaComponentsError
+from jina_components.models.owners import start_thread
 from jina_components.models.sequences import Backend, ModelInput
 
 if TYPE_CHECKING:
@@ -108,7 +106,6 @@ class ModelRunner:
         self._thread: threading.Thread | None = None
         self._bulk_turn = False
         self._lowered = False
-        _runners.add(self)
 
     @property
     def width(self) -> int:
@@ -138,7 +135,7 @@ class ModelRunner:
             return job.future
         with self._wake:
             if self._thread is None or not self._thread.is_alive():
-                self._thread = self._started()
+                self._thread = start_thread(self, self._own, "jina-components-model")
             self._jobs.append(job)
             self._wake.notify()
         return job.future
@@ -157,18 +154,6 @@ class ModelRunner:
     ) -> FloatArray:
         """`submit` and await; cancelling the task does the same, and the errors are `run`'s."""
         return (await asyncio.wrap_future(self.submit(sequences, on_progress=on_progress))).all_rows()
-
-    def _started(self) -> threading.Thread:
-        thread = threading.Thread(target=self._own, name="jina-components-model", daemon=True)
-        try:
-            thread.start()
-        except RuntimeError as error:
-            raise BackendError(f"No thread can be started for the model: {error}") from error
-        if not _threads:  # late, for what is registered last is called first: before the exit handlers of torch
-            atexit.unregister(_end_threads)
-            atexit.register(_end_threads)
-        _threads.add(thread)
-        return thread
 
     def _own(self) -> None:
         """Pass after pass, until none is wanted; whatever fails here, nobody is left waiting."""
@@ -327,30 +312,9 @@ class ModelRunner:
             job.future.set_exception(error)
 
     def after_fork(self) -> None:
-        """In a forked child, which has neither the parent's thread nor its callers, and maybe a lock that was held."""
+        """As `Owner`."""
         self._wake = threading.Condition()
         self._jobs, self._thread = [], None
-
-
-_runners: weakref.WeakSet[ModelRunner] = weakref.WeakSet()
-_threads: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
-
-
-def _end_threads() -> None:
-    """Wait for every thread to be gone: a process that exits while one runs, or frees, a model of torch's aborts."""
-    for runner in list(_runners):
-        runner.stop()
-    for thread in list(_threads):
-        thread.join()
-
-
-def _after_fork() -> None:
-    for runner in list(_runners):
-        runner.after_fork()
-
-
-if hasattr(os, "register_at_fork"):  # Windows does not fork
-    os.register_at_fork(after_in_child=_after_fork)
 
 
 def _as_backend_error(error: BaseException, what: str = "The model") -> JinaComponentsError:

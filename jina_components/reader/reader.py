@@ -52,6 +52,7 @@ class Reader(Component):
         concurrency: Sources that `read_all` reads at the same time.
         html_converter: Writes the content of HTML pages, such as a `ReaderLM`, in place of the own extraction, from
             which title, links, images and all else still come. `metadata["conversion"]` tells its tokens.
+            Pages over the model's context fail, unless it is a `ReaderLM(truncate=True)`.
 
     Raises:
         ConfigError: a limit is not positive, or `html_converter` converts nothing.

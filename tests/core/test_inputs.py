@@ -1,11 +1,23 @@
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
 
-from jina_components.core.inputs import as_documents, as_list, as_pairs, check_count, check_query, check_texts
-from jina_components.errors import InputError
-from jina_components.types import Document
+from jina_components.core.inputs import (
+    as_document,
+    as_documents,
+    as_list,
+    as_pairs,
+    at_index,
+    check_count,
+    check_query,
+    check_text_item,
+    check_texts,
+)
+from jina_components.errors import ContentTooLargeError, FetchTimeoutError, HTTPStatusError, InputError, WebError
+from jina_components.types import Document, Image
 
 
 @pytest.mark.parametrize("items", [[], ["a"], ("a", "b"), ["a", 3]])
@@ -92,3 +104,40 @@ def test_what_is_no_pair(item, message):
     with pytest.raises(InputError, match=message) as caught:
         as_pairs([("a", "b"), item])
     assert caught.value.index == 1
+
+
+def test_what_is_no_image_is_told_how_to_become_one():
+    given = pytest.importorskip("PIL.Image").new("L", (2, 2))
+    wrap = r"jina_components\.Image, got PIL\.Image\.Image: wrap it, jina_components\.Image\(picture\)\.$"
+    with pytest.raises(InputError, match=rf"^things\[1\] must be str or {wrap}"):
+        check_text_item(given, 1, what="things", images=True)
+    with pytest.raises(InputError, match=rf"^things\[1\] must be str, Document or {wrap}"):
+        as_document(given, 1, what="things", images=True)
+    with pytest.raises(InputError, match=rf"^query must be str or {wrap}"):
+        check_query(given, images=True)
+    with pytest.raises(InputError, match=r"^things\[1\] must be str, got PIL\.Image\.Image\.$"):
+        check_text_item(given, 1, what="things")
+    with pytest.raises(InputError, match=r"got jina_components\.types\.Image\.$"):
+        check_query(Image(given))
+    with pytest.raises(InputError, match=r"must be str or jina_components\.Image, got bytes\.$"):
+        check_query(b"x", images=True)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        InputError("bad", 0),
+        WebError("bad", "http://x"),
+        FetchTimeoutError("bad", "http://x"),
+        ContentTooLargeError("bad", "http://x"),
+        HTTPStatusError("bad", "http://x", 404),
+    ],
+)
+def test_an_error_is_placed_in_a_list(error):
+    placed = at_index(error, 3, what="inputs")
+    copy = pickle.loads(pickle.dumps(placed))
+    for one in (placed, copy):
+        assert (type(one), str(one), one.index) == (type(error), "inputs[3]: bad", 3)
+        kept = {name: value for name, value in vars(error).items() if name not in ("message", "index")}
+        assert kept.items() <= vars(one).items()
+    assert placed.__cause__ is error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import io
+import multiprocessing
 import os
 import pickle
 import struct
@@ -25,7 +26,7 @@ from PIL import Image as PILImage
 from jina_components import Image
 from jina_components.core.background import run_sync
 from jina_components.errors import BlockedURLError, ContentTooLargeError, HTTPStatusError, InputError
-from jina_components.models.images import MAX_BYTES, aload_images, load_image
+from jina_components.models.images import MAX_BYTES, MAX_PIXELS, aload_images, atry_images, load_image
 
 
 def picture(width=20, height=10, mode="RGB", seed=0):
@@ -149,6 +150,10 @@ def test_the_given_image_is_left_as_it_is():
     before = made.copy()
     load_image(Image(made)).paste((1, 2, 3), (0, 0, 5, 5))
     assert made == before
+    palette = picture(mode="P")
+    palette.info["transparency"] = b"\0"
+    load_image(Image(palette))
+    assert palette.info["transparency"] == b"\0"
     rgb = picture()
     load_image(Image(rgb)).paste((1, 2, 3), (0, 0, 20, 10))
     assert rgb == picture()
@@ -173,7 +178,7 @@ EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowpa
         (png_of_size(60_000, 2), "over 100 times"),
         (png_of_size(2, 201, bytes(7 * 201)), "over 100 times"),
         (png_of_size(9, 9, bytes(20)), "broken or cut off"),
-        (png_of_size(0, 9), "no image|broken|over"),
+        (png_of_size(0, 9), "no image|broken|no pixels"),
     ],
 )
 def test_what_is_no_image_is_refused(data, says):
@@ -182,12 +187,47 @@ def test_what_is_no_image_is_refused(data, says):
     assert len(str(caught.value)) < 300
 
 
-@pytest.mark.filterwarnings("default::PIL.Image.DecompressionBombWarning")
-def test_beyond_the_limit_of_pixels_a_warning_is_not_enough():
-    with pytest.warns(PILImage.DecompressionBombWarning), pytest.raises(InputError, match="10,000 x 9,000 pixels"):
-        load_image(Image(png_of_size(10_000, 9_000)))
-    with pytest.raises(InputError, match="pixels"):
-        load_image(Image(PILImage.new("1", (10_000, 9_000))))
+def test_more_pixels_than_the_limit_are_refused():
+    with pytest.raises(InputError, match="8,000 x 5,001 pixels, more than 40,000,000"):
+        load_image(Image(png_of_size(8_000, 5_001)))
+    with pytest.raises(InputError, match="8,000 x 5,001 pixels"):
+        load_image(Image(PILImage.new("1", (8_000, 5_001))))
+
+
+@pytest.mark.parametrize("size", [(0, 0), (0, 9), (9, 0)])
+def test_an_image_without_pixels_is_refused(size):
+    with pytest.raises(InputError, match=r"^The image has no pixels\.$"):
+        load_image(Image(PILImage.new("RGB", size)))
+
+
+_PEAK = """
+import asyncio, sys
+from PIL import Image as PILImage
+from jina_components import Image
+from jina_components.models.images import aload_images, load_image
+
+def resident(line):
+    return next(int(row.split()[1]) for row in open("/proc/self/status") if row.startswith(line)) * 1024
+
+load_image(Image(PILImage.new("RGB", (9, 9))))
+open("/proc/self/clear_refs", "w").write("5")  # the peak begins anew
+before = resident("VmRSS")
+asyncio.run(aload_images([Image(sys.argv[1])] * 3, process=lambda image: image.size))
+print(resident("VmHWM") - before)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="memory is read as Linux tells it")
+@pytest.mark.parametrize(("mode", "most"), [("P", 10), ("RGBA", 16)])
+def test_large_images_are_decoded_in_little_memory(tmp_path, mode, most):
+    made = PILImage.new(mode, (MAX_PIXELS // 5000, 5000))
+    exif = PILImage.Exif()
+    exif[0x0112] = 6
+    options = {"transparency": b"\0"} if mode == "P" else {}
+    (tmp_path / "large.png").write_bytes(file_of(made, exif=exif, compress_level=1, **options))
+    run = [sys.executable, "-c", _PEAK, str(tmp_path / "large.png")]
+    growth = int(subprocess.run(run, capture_output=True, text=True, check=True).stdout)
+    assert growth < most * MAX_PIXELS  # bytes; an image in RGB has four a pixel
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "WEBP", "TIFF", "BMP"])
@@ -282,6 +322,8 @@ def test_an_image_is_made_of_known_sources(source):
 def test_an_image_is_shown_short():
     assert repr(Image("a.png")) == "Image('a.png')"
     assert repr(Image(Path("a.png"))) == "Image('a.png')"
+    assert repr(Image(b"x" * 10_000)) == "Image(10,000 bytes)"
+    assert repr(Image(picture(mode="L"))) == "Image(L, 20 x 10 pixels)"
     for source in (b"x" * 10_000, "data:image/png;base64," + "A" * 10_000, picture()):
         assert len(repr(Image(source))) < 80
     assert pickle.loads(pickle.dumps(Image("a.png"))) == Image("a.png")
@@ -350,21 +392,57 @@ async def test_few_images_are_decoded_at_a_time():
         with lock:
             running -= 1
 
-    await aload_images([Image(picture())] * 12, process=process)
-    assert most <= 2
+    images = [Image(picture())] * 6
+    await asyncio.gather(*(load(images, process=process) for load in (aload_images, atry_images, aload_images)))
+    assert most == 2
+
+
+def test_of_large_ones_one():
+    lock, running, most = threading.Lock(), 0, 0
+
+    def process(image):
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        threading.Event().wait(0.05)
+        with lock:
+            running -= 1
+
+    large = PILImage.new("1", (5_000, 4_001))
+    run_sync(aload_images([Image(large)] * 3, process=process))
+    assert most == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_child_decodes_too():
+    load_image(Image(picture()))
+    child = multiprocessing.get_context("fork").Process(target=load_image, args=(Image(picture()),))
+    child.start()
+    child.join(30)
+    assert child.exitcode == 0
 
 
 async def test_the_one_that_fails_is_named(server):
     good = Image(picture())
-    with pytest.raises(InputError, match=r"Image 2: .*known format") as caught:
+    with pytest.raises(InputError, match=r"inputs\[2\]: .*known format") as caught:
         await aload_images([good, good, Image(b"junk"), good], process=lambda image: image)
     assert caught.value.index == 2
     async with loopback_fetcher() as fetcher:
-        with pytest.raises(HTTPStatusError, match=r"Image 1: .*404") as missing:
+        with pytest.raises(HTTPStatusError, match=r"inputs\[1\]: .*404") as missing:
             await aload_images([good, Image(server.url("/x"))], process=lambda image: image, fetcher=fetcher)
-        assert (missing.value.status_code, missing.value.url) == (404, server.url("/x"))
-    with pytest.raises(BlockedURLError, match=r"Image 0"):
-        await aload_images([Image("http://10.0.0.1/a.png")], process=lambda image: image)
+        assert (missing.value.status_code, missing.value.url, missing.value.index) == (404, server.url("/x"), 1)
+    with pytest.raises(BlockedURLError, match=r"inputs\[7\]") as blocked:
+        await aload_images([Image("http://10.0.0.1/a.png")], process=lambda image: image, indices=[7])
+    assert blocked.value.index == pickle.loads(pickle.dumps(blocked.value)).index == 7
+
+
+async def test_those_that_fail_can_be_left_to_the_caller():
+    images = [Image(picture()), Image(b"junk"), Image("http://10.0.0.1/a.png"), Image(picture())]
+    first, junk, blocked, last = await atry_images(images, process=lambda image: image.size)
+    assert first == last == (20, 10)
+    assert (type(junk), type(blocked)) == (InputError, BlockedURLError)
 
 
 async def test_a_failure_ends_the_others(server):
@@ -374,7 +452,7 @@ async def test_a_failure_ends_the_others(server):
     server.routes["/slow"] = hang
     images = [Image(server.url("/slow"))] * 3 + [Image(b"junk")]
     async with asyncio.timeout(10), loopback_fetcher() as fetcher:
-        with pytest.raises(InputError, match=r"Image 3"):
+        with pytest.raises(InputError, match=r"inputs\[3\]"):
             await aload_images(images, process=lambda image: image, fetcher=fetcher)
 
 

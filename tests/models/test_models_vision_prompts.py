@@ -13,7 +13,7 @@ from tiny_vision_models import SCORE_TOKEN, picture, qwen_tokenizer, token
 
 from jina_components.errors import InputError, ModelFilesError
 from jina_components.models.patches import PatchProcessor
-from jina_components.models.vision_prompts import PairPrompts, VisionPrompts
+from jina_components.models.vision_prompts import Marker, PairPrompts, VisionPrompts
 
 PROCESSOR = PatchProcessor(patch_size=14, merge_size=2, max_pixels=28 * 28 * 20)
 PROMPTS = VisionPrompts(qwen_tokenizer())
@@ -21,8 +21,13 @@ PAIRS = PairPrompts(PROMPTS, context=200)
 LONG = " ".join(f"Sentence {number} is about foxes." for number in range(200))
 
 
-def ids_of(text):
-    return qwen_tokenizer().encode(text, add_special_tokens=False).ids
+SPECIAL = {token(name) for name in ("im_start", "im_end", "vision_start", "vision_end", "image_pad", "endoftext")}
+
+
+def ids_of(text, *, special=False):
+    tokenizer = qwen_tokenizer()
+    tokenizer.encode_special_tokens = not special
+    return tokenizer.encode(text, add_special_tokens=False).ids
 
 
 def text_of(sequence):
@@ -39,7 +44,7 @@ def test_an_image_stands_between_its_marks_and_its_mean_is_over_all_of_these():
     assert stop - start == patches.tokens + 2 == PROCESSOR.tokens(100, 60) + 2
     assert (sequence.adapter, sequence.num_rows, sequence.images[0].start) == (2, 1, start + 1)
     marked = "<|im_start|>user\n<|vision_start|><|vision_end|>Describe the image.<|im_end|>\n"
-    assert [number for number in sequence.ids if number != token("image_pad")] == ids_of(marked)
+    assert [number for number in sequence.ids if number != token("image_pad")] == ids_of(marked, special=True)
 
 
 def test_every_token_of_an_image_can_be_wanted():
@@ -64,6 +69,30 @@ def test_images_stand_on_either_side():
         marks = pair.ids[image.start - 1], pair.ids[image.start + image.tokens]
         assert marks == (token("vision_start"), token("vision_end"))
     assert [image.digest for image in text.images] == [first.digest]
+
+
+HOSTILE = st.lists(
+    st.sampled_from(
+        ["<|im_end|>", "<|image_pad|>", "<|vision_start|>", "<|vision_end|>", "<|endoftext|>", "a", " ", "é"]
+    ),
+    max_size=12,
+).map("".join)
+
+
+@settings(deadline=None)
+@given(query=HOSTILE, document=HOSTILE)
+def test_special_tokens_within_texts_are_text(query, document):
+    image = PROCESSOR(picture(60, 60))
+    [[text], [other]] = PairPrompts(PROMPTS, 4096).pairs(query, [document, image])
+    assert text.ids.tolist() == [*ids_of(f"**Document**:\n{document}\n**Query**:\n{query}"), SCORE_TOKEN]
+    assert not SPECIAL & {*text.ids.tolist()}
+    assert sum(number in SPECIAL for number in other.ids.tolist()) == image.tokens + 2
+    assert text_of(text) == f"**Document**:\n{document}\n**Query**:\n{query}"
+
+
+def test_markers_stand_for_special_tokens():
+    [sequence] = PROMPTS.sequences([[Marker.BEGIN, "a", Marker.END, "<|im_end|>"]])
+    assert sequence.ids.tolist() == [token("im_start"), *ids_of("a"), token("im_end"), *ids_of("<|im_end|>")]
 
 
 def test_a_long_document_is_scored_in_chunks_that_cover_it():

@@ -92,7 +92,10 @@ def adapter_scale(folder: Path) -> float:
     if config.get("peft_type", "LORA") != "LORA":
         unknown.append(str(config["peft_type"]))
     if unknown or config.get("bias", "none") != "none":
-        raise ModelFilesError(f"{folder}: adapters with {', '.join(unknown) or 'biases'} are not supported.")
+        raise ModelFilesError(
+            f"{folder}: adapters with {', '.join(unknown) or 'biases'} are not supported: merge it into the weights "
+            "(peft's merge_and_unload)."
+        )
     if not (config.get("r") and config.get("lora_alpha")):
         raise ModelFilesError(f"{folder}: adapter_config.json must name r and lora_alpha.")
     rank = int(config["r"])

@@ -183,9 +183,9 @@ def load_checkpoint(auto_class: Any, folder: Path) -> Any:  # noqa: ANN401 (tran
         raise ModelFilesError(f"{folder} cannot be loaded with {auto_class.__name__}: {error}") from error
     # A sequence classifier uses its pooler.
     strict = auto_class is transformers.AutoModelForSequenceClassification
-    wrong = [key for key in info["missing_keys"] if strict or not _MAY_LACK.search(key)]
-    wrong += [key for key in info["unexpected_keys"] if not _MAY_CARRY.search(key)]
-    wrong += info["mismatched_keys"]  # with both shapes
+    wrong = [key for key in sorted(info["missing_keys"]) if strict or not _MAY_LACK.search(key)]
+    wrong += [key for key in sorted(info["unexpected_keys"]) if not _MAY_CARRY.search(key)]
+    wrong += sorted(info["mismatched_keys"])  # with both shapes
     if wrong:
         raise ModelFilesError(
             f"{folder} does not hold the weights of {type(model).__name__}: {len(wrong)} tensors are "

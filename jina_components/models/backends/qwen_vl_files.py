@@ -171,7 +171,8 @@ def build(files: QwenFiles) -> Any:  # noqa: ANN401 (transformers is untyped)
             raise
         raise ModelFilesError(f"{files.folder} cannot be loaded with {model_class.__name__}: {error}") from error
     files.tensors.clear()
-    if wrong := [*info["missing_keys"], *info["unexpected_keys"], *info["mismatched_keys"]]:
+    kinds = ("missing_keys", "unexpected_keys", "mismatched_keys")  # the last with both shapes
+    if wrong := [key for kind in kinds for key in sorted(info[kind])]:
         raise ModelFilesError(
             f"{files.folder} does not hold the weights of {model_class.__name__}: {len(wrong)} tensors are missing, "
             f"left over or of another shape, such as {wrong[0]!r}."

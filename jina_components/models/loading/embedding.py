@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from jina_components.models.backends.static import StaticBackend
 
 logger = logging.getLogger(__name__)
+# Of types whose checkpoints leave it to code of their own.
+_POOLING = {"jina_embeddings_v5": "lasttoken", "jina_clip": "mean"}
 # To be raised when a change of ours changes vectors, so that a cache does not mix them.
 _NUMERICS = 1
 
@@ -179,7 +181,7 @@ def _tasks(files: ModelFiles, layout: Layout, adapters: Sequence[str]) -> Tasks:
 
 def _with_pooling(files: ModelFiles, layout: Layout) -> Layout:
     """A checkpoint that names no pooling with the catalog's, or that of sentence-transformers: mean, or last token."""
-    pooling = files.spec.pooling if files.spec is not None else ""
+    pooling = files.spec.pooling if files.spec is not None else _POOLING.get(layout.config.get("model_type", ""), "")
     if layout.is_static or (layout.modules and not pooling) or any(m.type == "Pooling" for m in layout.modules):
         return layout
     if not pooling:

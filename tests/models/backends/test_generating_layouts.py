@@ -14,7 +14,7 @@ from tiny_published import write_tensors
 
 from jina_components.errors import ModelFilesError
 from jina_components.models.backends.padded import load_checkpoint
-from jina_components.models.catalog import BY_NAME
+from jina_components.models.catalog import BY_NAME, MODELS
 
 SMALL = {"hidden_size": 24, "intermediate_size": 40, "num_hidden_layers": 2, "vocab_size": 100}
 
@@ -34,7 +34,7 @@ def load(folder):
 
 
 def test_the_catalog_has_no_other():
-    assert set(GENERATORS) == {name for name, spec in BY_NAME.items() if spec.kind == "generative"}
+    assert set(GENERATORS) == {spec.name for spec in MODELS if spec.kind == "generative"}
 
 
 @pytest.mark.parametrize("name", GENERATORS)

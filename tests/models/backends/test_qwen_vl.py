@@ -40,7 +40,7 @@ from jina_components.models.backends.qwen_vl import (
     QwenVL,
 )
 from jina_components.models.sequences import TokenSequence
-from jina_components.models.vision_prompts import PairPrompts, VisionPrompts
+from jina_components.models.vision_prompts import Marker, PairPrompts, VisionPrompts
 
 CLASSES = {
     "qwen2_vl": transformers.Qwen2VLForConditionalGeneration,
@@ -226,10 +226,10 @@ def test_spans_are_pooled_alone_and_one_over_all_is_the_plain_vector(v4):
     assert np.abs(mean - one).max() < 1e-5
 
 
-def test_placeholders_that_a_text_writes_are_no_images(v4):
+def test_placeholders_without_an_image_are_none(v4):
     backend = QwenEmbeddingBackend(v4)
     image = PROMPTS.image(v4.processor(picture(60, 60)), adapter=0)
-    [written] = text_sequences(["Passage: <|vision_start|><|image_pad|><|image_pad|><|vision_end|> trust me"])
+    [written] = PROMPTS.sequences([["Passage: ", *[Marker.IMAGE] * 2, " trust me"]])
     assert (written.ids == token("image_pad")).sum() == 2
     alone = np.concatenate([backend.run([image]), backend.run([written])])
     assert np.abs(backend.run([written, image])[::-1] - alone).max() < 1e-4

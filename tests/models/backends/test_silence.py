@@ -91,8 +91,10 @@ def shown():
 
 
 def test_what_was_set_is_set_again(shown):
-    with pytest.raises(OSError, match="broken"), SILENCE:
+    with SILENCE:
         assert settings() == (False, logging.ERROR)
+    assert settings() == shown
+    with pytest.raises(OSError, match="broken"), SILENCE:
         raise OSError("broken")
     assert settings() == shown
     logging.getLogger("transformers").setLevel(logging.CRITICAL)
