@@ -90,7 +90,7 @@ def test_dimensions_cut_chunks_too(folders):
 
 def test_a_chunk_over_the_context_is_named(folders):
     embedder = Embedder(folders / V2)
-    with pytest.raises(InputError, match="Text 1 has .* more than the model's context of 120") as caught:
+    with pytest.raises(InputError, match=r"inputs\[1\] has .* more than the model's context of 120") as caught:
         embedder.embed(["fine", "é" * 200, "fine"], late_chunking=True)
     assert caught.value.index == 1
     with pytest.raises(InputError, match=r"inputs\[1\] is empty"):

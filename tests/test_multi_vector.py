@@ -149,15 +149,15 @@ def test_wrong_arguments(embedder, arguments, message):
 def test_wrong_texts(embedder):
     with pytest.raises(InputError, match="inputs must be a list"):
         embedder.embed_multi_vector("hello")
-    with pytest.raises(InputError, match=r"texts\[1\] is empty") as caught:
+    with pytest.raises(InputError, match=r"inputs\[1\] is empty") as caught:
         embedder.embed_multi_vector(["a", " "])
     assert caught.value.index == 1
-    with pytest.raises(InputError, match="Text 1 has 42 tokens") as caught:
+    with pytest.raises(InputError, match=r"inputs\[1\] has 42 tokens") as caught:
         embedder.embed_multi_vector(["a", "fox " * 40])
     assert caught.value.index == 1
     [vectors] = embedder.embed_multi_vector(["fox " * 40], truncate=True).vectors
     assert len(vectors) == 40
-    with pytest.raises(InputError, match="Text 0 has 42 tokens, more than the 31 of a query"):
+    with pytest.raises(InputError, match=r"inputs\[0\] has 42 tokens, more than the 31 of a query"):
         embedder.embed_multi_vector(["fox " * 40], task="retrieval.query")
     assert len(embedder.embed_multi_vector(["fox " * 40], task="retrieval.query", truncate=True).vectors[0]) == 32
 

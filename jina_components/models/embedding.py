@@ -225,7 +225,7 @@ class LocalModel:
         def finish(result: JobResult) -> Embedded:
             if result.errors:
                 position = min(result.errors, key=lambda position: indices[position])
-                where = "The document" if late_chunking else f"Text {indices[position]}"
+                where = "The document" if late_chunking else f"inputs[{indices[position]}]"
                 error = result.errors[position]
                 raise BackendError(f"{where}: {error.message}") from error
             if late_chunking:

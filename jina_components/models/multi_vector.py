@@ -166,7 +166,7 @@ class MultiVectorTokenizer:
             if not truncate:
                 place = next(place for place, sequence in enumerate(sequences) if len(sequence) > most)
                 raise InputError(
-                    f"Text {indices[place]} has {len(sequences[place])} tokens, more than the {most} of a query of "
+                    f"inputs[{indices[place]}] has {len(sequences[place])} tokens, more than the {most} of a query of "
                     "this model: shorten it, or pass truncate=True to keep its head.",
                     indices[place],
                 )
@@ -377,7 +377,7 @@ def _token_vectors(sequences: Sequence[TokenSequence], indices: Sequence[int], r
     if result.errors:
         position = min(result.errors, key=lambda position: indices[position])
         error = result.errors[position]
-        raise BackendError(f"Text {indices[position]}: {error.message}") from error
+        raise BackendError(f"inputs[{indices[position]}]: {error.message}") from error
     return split_rows(result.rows, sequences), sum(map(len, sequences))
 
 

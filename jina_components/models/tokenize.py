@@ -109,7 +109,7 @@ class TextTokenizer:
         """
         indices = range(len(texts)) if indices is None else indices
         for index, text in zip(indices, texts, strict=True):
-            check_text(text, f"Text {index}", index)
+            check_text(text, f"inputs[{index}]", index)
         frame, head = self._single, self._prompt_length(prompt)
         room = self._room(frame)
         sequences = []
@@ -122,7 +122,7 @@ class TextTokenizer:
         """A text's tokens where they fit, or their head if it may be cut."""
         if room is not None and len(ids) > room and not truncate:
             raise InputError(
-                f"Text {index} has {len(ids) + len(self._single)} tokens, more than the model's context of "
+                f"inputs[{index}] has {len(ids) + len(self._single)} tokens, more than the model's context of "
                 f"{self.context}: segment it first, or pass truncate=True to keep its head.",
                 index,
             )
@@ -153,7 +153,7 @@ class TextTokenizer:
                 `.index` names it.
         """
         for index, text in enumerate(texts):
-            check_text(text, f"Text {index}", index)
+            check_text(text, f"inputs[{index}]", index)
         if not texts:
             return []
         head = self._bare_ids([prompt], None)[0] if prompt else np.zeros(0, np.int32)
@@ -163,7 +163,7 @@ class TextTokenizer:
         bare = []
         for index, ids in enumerate(self._bare_ids([prompt + texts[0], *texts[1:]], None)):
             if not len(ids):
-                raise InputError(f"Text {index} has no text that the model's tokenizer keeps.", index)
+                raise InputError(f"inputs[{index}] has no text that the model's tokenizer keeps.", index)
             bare.append(self._within(ids, room if index else whole, index, truncate=truncate))
         found = windows(list(map(len, bare)), filled)
         taken = self._prompt_length(prompt)

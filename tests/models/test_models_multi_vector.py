@@ -58,7 +58,7 @@ def test_the_longest_query(folder):
     [whole] = made.queries([words])
     assert whole.ids.tolist() == [CLS, QUERY, *bare(words), SEP]
     assert len(whole) == 32
-    with pytest.raises(InputError, match="Text 7 has 32 tokens, more than the 31 of a query") as caught:
+    with pytest.raises(InputError, match=r"inputs\[7\] has 32 tokens, more than the 31 of a query") as caught:
         made.queries(["fox", words + "lazy"], indices=[4, 7])
     assert caught.value.index == 7
     short, cut = made.queries(["fox", words + "lazy"], truncate=True)
@@ -70,7 +70,7 @@ def test_the_longest_document(folder):
     made = tokenizer(folder)
     [whole] = made.documents(["fox " * 37])
     assert len(whole) == 40
-    with pytest.raises(InputError, match=r"Text 0 has 40 tokens, more than the model's context of 39"):
+    with pytest.raises(InputError, match=r"inputs\[0\] has 40 tokens, more than the model's context of 39"):
         made.documents(["fox " * 38])
     assert made.documents(["fox " * 38], truncate=True)[0].ids.tolist() == whole.ids.tolist()
     assert [len(part) for part in made.chunks(["fox " * 38])[0]] == [40, 40]

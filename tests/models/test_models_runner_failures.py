@@ -308,5 +308,5 @@ def test_an_embedding_model_names_the_text_it_failed_on(tmp_path):
         ["a", "a b c d e", "b c"], [3, 17, 5],
         task=None, truncate=False, late_chunking=False, on_progress=lambda _: None,
     )  # fmt: skip
-    with pytest.raises(BackendError, match="^Text 17: The model failed: ValueError: an input"):
+    with pytest.raises(BackendError, match=r"^inputs\[17\]: The model failed: ValueError: an input"):
         pending.finish(pending.future.result(WAIT))

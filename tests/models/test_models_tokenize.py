@@ -45,7 +45,7 @@ def test_settings_of_the_file_do_not_truncate_or_pad(bert):
 def test_the_text_over_the_context_is_named(bert):
     fits, over = "a b c d e f g h", "a b c d e f g h i"
     assert [len(sequence) for sequence in bert.texts([fits, fits])] == [10, 10]
-    with pytest.raises(InputError, match="Text 300 has 11 tokens, more than the model's context of 10") as caught:
+    with pytest.raises(InputError, match=r"inputs\[300\] has 11 tokens, more than the model's context of 10") as caught:
         bert.texts([*[fits] * 300, over])
     assert caught.value.index == 300
 
@@ -261,7 +261,7 @@ def test_the_unknown_token_of_each_kind_of_tokenizer():
 
 
 def test_a_lone_surrogate_is_named(bert):
-    with pytest.raises(InputError, match="Text 2 is not valid Unicode: lone surrogate at 4") as caught:
+    with pytest.raises(InputError, match=r"inputs\[2\] is not valid Unicode: lone surrogate at 4") as caught:
         bert.texts(["fine", "fine 🦊", "bad \ud800"])
     assert caught.value.index == 2
     with pytest.raises(InputError, match="The query is not valid Unicode") as caught:
@@ -272,7 +272,7 @@ def test_a_lone_surrogate_is_named(bert):
 def test_a_text_too_long_to_tokenize(bert, monkeypatch):
     assert tokenize.MAX_CHARACTERS == 5_000_000
     monkeypatch.setattr(tokenize, "MAX_CHARACTERS", 100)
-    with pytest.raises(InputError, match="Text 1 has 101 characters, more than 100: segment it") as caught:
+    with pytest.raises(InputError, match=r"inputs\[1\] has 101 characters, more than 100: segment it") as caught:
         bert.texts(["fine", "x" * 101], truncate=True)
     assert caught.value.index == 1
 
