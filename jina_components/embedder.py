@@ -20,7 +20,7 @@ from jina_components.models.embedding import EmbeddingModel, LocalModel
 from jina_components.models.endpoint import Endpoint
 from jina_components.models.files import find_spec
 from jina_components.models.loading import LoadOptions, load_embedding_model
-from jina_components.models.multi_vector import MultiVectorModel, TokenSide
+from jina_components.models.multi_vector import MultiVectorModel
 from jina_components.models.windows import IMAGE_WINDOW, TOKEN_WINDOW, Rows, TokenRows, fill, run_windows, windows_of
 from jina_components.types import Embeddings, Image, MultiVectorEmbeddings, Usage
 
@@ -327,7 +327,7 @@ class Embedder(Component):
         check_count(pool_factor, what="pool_factor")
         if task == "retrieval.query" and pool_factor > 1:
             raise InputError("pool_factor is for documents: the vectors of a query are its terms.")
-        model: MultiVectorModel | TokenSide = yield self._load_multi_vector
+        model: MultiVectorModel = yield self._load_multi_vector
         width = model.check_dimensions(self._dimensions if dimensions is None else dimensions)
         truncate = self._truncate if truncate is None else truncate
         rows = TokenRows(len(inputs), width, pool_factor)
@@ -346,7 +346,7 @@ class Embedder(Component):
                 return model
         raise ConfigError(f"{self._model_name!r} gives a vector a token: call embed_multi_vector.")
 
-    def _load_multi_vector(self) -> MultiVectorModel | TokenSide:
+    def _load_multi_vector(self) -> MultiVectorModel:
         if self._gives_tokens() is not False:
             model = self.load()
             if isinstance(model, MultiVectorModel):

@@ -271,14 +271,14 @@ def breaking(folder, token):
     reranker = Reranker(folder, precision="float32")
     scorer = reranker.load()
     assert isinstance(scorer, MultiVectorScorer)
-    runner = ModelRunner(_Breaking(scorer.model.runner._backend, token))
+    runner = ModelRunner(_Breaking(scorer.runner._backend, token))
     reranker._scorer = replace(scorer, model=replace(scorer.model, runner=runner))
     return reranker
 
 
 def test_a_document_that_fails_is_left_out(folders):
     reranker = Reranker(folders["colbert"], precision="float32")
-    [words] = reranker.load().model.tokenizer.document.texts(["dog"])
+    [words] = reranker.load().tokenizer.document.texts(["dog"])
     broken = breaking(folders["colbert"], int(words.ids[1]))
     ranking = broken.rerank("fox", TEXTS)
     assert sorted(hit.index for hit in ranking) == [0, 1, 2]

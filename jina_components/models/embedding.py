@@ -15,7 +15,7 @@ from jina_components.models.pending import Pending
 
 if TYPE_CHECKING:
     from jina_components.models.backends.http import HTTPEmbeddingModel
-    from jina_components.models.multi_vector import TokenSide
+    from jina_components.models.multi_vector import MultiVectorModel
     from jina_components.models.picturing import ImageSide
     from jina_components.models.runner import JobResult, ModelRunner
     from jina_components.models.tokenize import TextTokenizer
@@ -176,7 +176,7 @@ class LocalModel:
     identity: Identity
     takes_spans: bool
     images: ImageSide | None = None
-    tokens: TokenSide | None = None
+    tokens: MultiVectorModel | None = None
     trained_length: int | None = None
 
     by_length = True
@@ -244,7 +244,7 @@ class LocalModel:
 
     def close(self) -> None:
         """Connections for images; what else is held is memory, which goes with the object."""
-        for side in (self.images, None if self.tokens is None else self.tokens.images):
+        for side in (self.images, self.tokens):
             if side is not None:
                 side.close()
 

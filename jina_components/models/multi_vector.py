@@ -11,10 +11,10 @@ from __future__ import annotations
 import string
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -180,6 +180,13 @@ class MultiVectorTokenizer:
         sequences = self.document.texts(texts, indices=indices, truncate=truncate)
         return [self.as_document(sequence) for sequence in sequences]
 
+    def sequences(
+        self, texts: Sequence[str], *, indices: Sequence[int], task: str, truncate: bool
+    ) -> list[TokenSequence]:
+        """Queries or documents, by their task; as `Sequencer`."""
+        sides = {"retrieval.query": self.queries, "retrieval.passage": self.documents}
+        return resolve_name(sides, task, what="task")(texts, indices=indices, truncate=truncate)
+
     def chunks(
         self, texts: Sequence[str], *, truncate: bool = False, max_length: int | None = None
     ) -> list[list[TokenSequence]]:
@@ -255,26 +262,53 @@ def _each(places: NDArray[np.integer[Any]]) -> NDArray[np.int32]:
     return np.stack([places, places + 1], axis=1).astype(np.int32)
 
 
+class Sequencer(Protocol):
+    """Makes the sequences of texts, of which each span gives a vector."""
+
+    def __call__(
+        self, texts: Sequence[str], *, indices: Sequence[int], task: str, truncate: bool
+    ) -> list[TokenSequence]:
+        """`indices` are those of the caller's list, for errors.
+
+        Raises:
+            InputError: a text that the model does not take.
+            UnknownNameError: no such task.
+        """
+        ...
+
+
+def every_token(tokenizer: TextTokenizer, tasks: Tasks) -> Sequencer:
+    """Texts after the prompt of their task, whose tokens give a vector each, the prompt's too (jina-embeddings-v4)."""
+
+    def make(texts: Sequence[str], *, indices: Sequence[int], task: str, truncate: bool) -> list[TokenSequence]:
+        adapter = tasks.adapter(task)
+        plain = tokenizer.texts(texts, indices=indices, prompt=tasks.prompt(task), adapter=adapter, truncate=truncate)
+        return [TokenSequence(one.ids, adapter=adapter, spans=_each(np.arange(len(one)))) for one in plain]
+
+    return make
+
+
 @dataclass(frozen=True, slots=True)
 class MultiVectorModel:
     """A model in this process that gives a vector a token.
 
     Attributes:
         name: As the caller gave it.
-        tokenizer: Of the model.
         runner: Its owner thread.
         widths: Dimensions that its vectors may have, largest first.
+        context: Longest document in tokens, its marker not counted; None for no limit.
+        sequences: Of texts.
+        images: What embeds images, or None.
+        adapter: Number of the adapter for a task.
     """
 
     name: str
-    tokenizer: MultiVectorTokenizer
     runner: ModelRunner
     widths: tuple[int, ...]
-
-    @property
-    def context(self) -> int | None:
-        """Longest document in tokens, its marker not counted."""
-        return self.tokenizer.document.context
+    context: int | None
+    sequences: Sequencer
+    images: ImageSide | None = None
+    adapter: Callable[[str], int] = field(default=lambda task: -1)
 
     @property
     def width(self) -> int:
@@ -287,7 +321,10 @@ class MultiVectorModel:
         Raises:
             InputError: none of those that the model was trained for.
         """
-        return _check_width(self.name, self.widths, dimensions)
+        if dimensions is not None and dimensions not in self.widths:
+            allowed = ", ".join(map(str, self.widths))
+            raise InputError(f"dimensions must be one of {allowed} for {self.name!r}, got {dimensions!r}.")
+        return dimensions or self.widths[0]
 
     def submit(
         self,
@@ -298,70 +335,8 @@ class MultiVectorModel:
         truncate: bool,
         on_progress: Callable[[int], object],
     ) -> Pending[TokenVectors]:
-        """Tokenize here and now, and queue the rest; `indices` are those of the caller's list, for errors.
-
-        Raises:
-            InputError: a text that the model does not take.
-            UnknownNameError: neither the task of queries nor that of documents.
-        """
-        sides = {"retrieval.query": self.tokenizer.queries, "retrieval.passage": self.tokenizer.documents}
-        sequences = resolve_name(sides, task, what="task")(texts, indices=indices, truncate=truncate)
-        return Pending(
-            self.runner.submit(sequences, on_progress=on_progress), partial(_token_vectors, sequences, indices)
-        )
-
-    def submit_images(
-        self,
-        images: Sequence[Image],  # noqa: ARG002 (as in TokenSide)
-        indices: Sequence[int],  # noqa: ARG002
-        *,
-        task: str,  # noqa: ARG002
-        on_progress: Callable[[int], object],  # noqa: ARG002
-    ) -> Pending[TokenVectors]:
-        """Refused: ConfigError."""
-        raise ConfigError(f"{self.name!r} takes texts alone; jina-embeddings-v4 is one that takes images too.")
-
-    def close(self) -> None:
-        """Nothing is held but memory, which goes with the object."""
-
-
-@dataclass(frozen=True, slots=True)
-class TokenSide:
-    """The part of a model of one vector a text that gives each token its own too, as jina-embeddings-v4 has it.
-
-    Attributes:
-        name: As the caller gave it.
-        tokenizer: Of the model.
-        runner: The owner thread.
-        tasks: What the model does for a task.
-        widths: Dimensions that its vectors may have, largest first.
-        images: What embeds images.
-    """
-
-    name: str
-    tokenizer: TextTokenizer
-    runner: ModelRunner
-    tasks: Tasks
-    widths: tuple[int, ...]
-    images: ImageSide
-
-    def check_dimensions(self, dimensions: int | None) -> int:
-        """As `MultiVectorModel.check_dimensions`."""
-        return _check_width(self.name, self.widths, dimensions)
-
-    def submit(
-        self,
-        texts: Sequence[str],
-        indices: Sequence[int],
-        *,
-        task: str,
-        truncate: bool,
-        on_progress: Callable[[int], object],
-    ) -> Pending[TokenVectors]:
-        """As `MultiVectorModel.submit`, for any of the model's tasks; each token gives a vector, the prompt's too."""
-        prompt, adapter = self.tasks.prompt(task), self.tasks.adapter(task)
-        plain = self.tokenizer.texts(texts, indices=indices, prompt=prompt, adapter=adapter, truncate=truncate)
-        sequences = [TokenSequence(one.ids, adapter=adapter, spans=_each(np.arange(len(one)))) for one in plain]
+        """Tokenize here and now, and queue the rest; raises as `Sequencer`."""
+        sequences = self.sequences(texts, indices=indices, task=task, truncate=truncate)
         return Pending(
             self.runner.submit(sequences, on_progress=on_progress), partial(_token_vectors, sequences, indices)
         )
@@ -369,8 +344,19 @@ class TokenSide:
     def submit_images(
         self, images: Sequence[Image], indices: Sequence[int], *, task: str, on_progress: Callable[[int], object]
     ) -> Pending[TokenVectors]:
-        """Begin to embed images, a vector a token."""
-        return self.images.submit_tokens(images, indices, adapter=self.tasks.adapter(task), on_progress=on_progress)
+        """Fetch and decode in the background, and queue.
+
+        Raises:
+            ConfigError: it takes texts alone.
+        """
+        if self.images is None:
+            raise ConfigError(f"{self.name!r} takes texts alone; jina-embeddings-v4 is one that takes images too.")
+        return self.images.submit_tokens(images, indices, adapter=self.adapter(task), on_progress=on_progress)
+
+    def close(self) -> None:
+        """Connections for images; what else is held is memory, which goes with the object."""
+        if self.images is not None:
+            self.images.close()
 
 
 def _token_vectors(sequences: Sequence[TokenSequence], indices: Sequence[int], result: JobResult) -> TokenVectors:
@@ -379,13 +365,6 @@ def _token_vectors(sequences: Sequence[TokenSequence], indices: Sequence[int], r
         error = result.errors[position]
         raise BackendError(f"inputs[{indices[position]}]: {error.message}") from error
     return split_rows(result.rows, sequences), sum(map(len, sequences))
-
-
-def _check_width(name: str, widths: Sequence[int], dimensions: int | None) -> int:
-    if dimensions is not None and dimensions not in widths:
-        allowed = ", ".join(map(str, widths))
-        raise InputError(f"dimensions must be one of {allowed} for {name!r}, got {dimensions!r}.")
-    return dimensions or widths[0]
 
 
 def shaped(vectors: FloatArray, dimensions: int, pool_factor: int) -> FloatArray:

@@ -17,7 +17,7 @@ from jina_components.core.late_interaction import max_sim
 from jina_components.core.vectors import normalize
 from jina_components.errors import InputError, JinaComponentsError
 from jina_components.models.chunks import Chunks, DistinctChunks, best_rows, chunk_errors, count_tokens, distinct_chunks
-from jina_components.models.multi_vector import MultiVectorModel
+from jina_components.models.multi_vector import MultiVectorTokenizer
 from jina_components.models.pending import Pending
 from jina_components.models.runner import JobResult, ModelRunner
 from jina_components.models.sequences import TokenSequence, split_rows
@@ -142,20 +142,22 @@ class MultiVectorScorer:
     """Scores by MaxSim over the vectors that a model gives the tokens of the query and the document.
 
     Attributes:
-        model: The model.
+        tokenizer: Of the model.
+        runner: Its owner thread.
         limits: Tokens kept.
     """
 
-    model: MultiVectorModel
+    tokenizer: MultiVectorTokenizer
+    runner: ModelRunner
     limits: Limits
 
     def submit(self, query: str, texts: Sequence[str], *, truncate: bool) -> Pending[Scores]:
         """Tokenize here and now, and queue the rest: the query once, and each document or its chunks."""
-        tokenizer = self.model.tokenizer
+        tokenizer = self.tokenizer
         question = tokenizer.as_query(_question(query, tokenizer.query, self.limits, truncate=truncate))
         chunks = tokenizer.chunks(texts, truncate=truncate, max_length=self.limits.document)
         distinct = distinct_chunks(chunks)
-        future = self.model.runner.submit([*distinct.values(), question])
+        future = self.runner.submit([*distinct.values(), question])
         return Pending(future, partial(self._finish, chunks, distinct, question))
 
     def _finish(self, chunks: Chunks, distinct: DistinctChunks, question: TokenSequence, result: JobResult) -> Scores:

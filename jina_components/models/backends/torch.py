@@ -75,22 +75,41 @@ class Encoder(Protocol):
 
 
 class TorchBackend:
-    """What embedding models and cross-encoders share: where and how they run."""
+    """What embedding models and cross-encoders share: where and how they run.
+
+    Attributes:
+        adapters: Names of the checkpoint's adapters; a sequence's number is a place here.
+    """
 
     def __init__(self, layout: Layout, device: str, precision: str, *, with_head: bool) -> None:
         self.device = pick_device(device)
         self._native = find_architecture(layout.transformer.folder, layout.config, with_head=with_head)
         self.precision = choose_precision(precision, self.device, wide=self._native is not None and self._native.wide)
         self.padded = self._native is None
+        self.adapters: tuple[str, ...] = ()
         cpu_budget = _PADDED_CPU_BUDGET if self.padded else _PACKED_CPU_BUDGET
         self.token_budget = cpu_budget if self.device.type == "cpu" else _GPU_BUDGET
+
+    def _load_encoder(self, layout: Layout, calibration: Sequence[TokenSequence]) -> Encoder:
+        """What gives the vectors of tokens."""
+        folder = layout.transformer.folder
+        if self._native is None:
+            from jina_components.models.backends.padded import load_padded_encoder
+
+            return load_padded_encoder(folder, layout.config, self.device, self.precision, calibration)
+        weights = self._native.read_weights(folder, layout.config, with_head=False)
+        self.adapters = weights.stack.adapters
+        calibration = [
+            replace(sequence, adapter=number % (len(self.adapters) + 1) - 1)
+            for number, sequence in enumerate(calibration)
+        ]
+        return load_packed(weights, self.device, self.precision, calibration)
 
 
 class TorchEmbeddingBackend(TorchBackend):
     """A sentence-transformers folder: Transformer, then Pooling, Dense and LayerNorm steps in its order.
 
     Attributes:
-        adapters: Names of the checkpoint's adapters; a sequence's number is a place here.
         takes_spans: Whether it pools by the mean, so that a part of a text can be pooled alone.
 
     Args:
@@ -109,32 +128,17 @@ class TorchEmbeddingBackend(TorchBackend):
         calibration: Sequence[TokenSequence] = (),
     ) -> None:
         modules = sentence_modules(layout)
-        self.adapters: tuple[str, ...] = ()
         super().__init__(layout, device, precision, with_head=False)
         self._pools_prompt = pools_prompt(modules[0])
         self._first_only = self._pools_prompt and pooling_modes(modules[0]) == ["cls"]
         self.takes_spans = pooling_modes(modules[0]) == ["mean"]
         with must_fit(layout.folder, self.device):
-            self._encoder = self._load(layout, calibration)
+            self._encoder = self._load_encoder(layout, calibration)
         self._steps = [build_step(module, self.device) for module in modules]
         try:
             self.width = int(self.run([TokenSequence(np.zeros(1, np.int32))]).shape[1])
         except (RuntimeError, ValueError, TypeError, AttributeError, LookupError) as error:
             raise ModelFilesError(f"{layout.folder}: its steps do not run: {error}") from error
-
-    def _load(self, layout: Layout, calibration: Sequence[TokenSequence]) -> Encoder:
-        folder = layout.transformer.folder
-        if self._native is None:
-            from jina_components.models.backends.padded import load_padded_encoder
-
-            return load_padded_encoder(folder, layout.config, self.device, self.precision, calibration)
-        weights = self._native.read_weights(folder, layout.config, with_head=False)
-        self.adapters = weights.stack.adapters
-        calibration = [
-            replace(sequence, adapter=number % (len(self.adapters) + 1) - 1)
-            for number, sequence in enumerate(calibration)
-        ]
-        return load_packed(weights, self.device, self.precision, calibration)
 
     def run(self, batch: Sequence[TokenSequence]) -> FloatArray:
         """Vectors before a closing Normalize step, float32: of each sequence one, or one a span; [vectors, width]."""

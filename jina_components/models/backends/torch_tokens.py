@@ -14,9 +14,9 @@ from torch.nn import functional
 
 from jina_components.errors import ModelFilesError
 from jina_components.models.architectures.tensors import load_tensors
-from jina_components.models.backends.packed import Hidden, load_packed
+from jina_components.models.backends.packed import Hidden
 from jina_components.models.backends.steps import build_step
-from jina_components.models.backends.torch import Encoder, TorchBackend, in_order, memory_errors, must_fit
+from jina_components.models.backends.torch import TorchBackend, in_order, memory_errors, must_fit
 from jina_components.models.layout import Layout, Module, weight_files
 from jina_components.models.sequences import TokenSequence
 from jina_components.models.stored import is_stored
@@ -54,22 +54,13 @@ class TorchTokenBackend(TorchBackend):
     ) -> None:
         super().__init__(layout, device, precision, with_head=False)
         with must_fit(layout.folder, self.device):
-            self._encode = self._load(layout, calibration)
+            self._encode = self._load_encoder(layout, calibration)
             self._head = _read_head(layout, self.device)
         try:
             probe = TokenSequence(np.zeros(1, np.int32), spans=np.array([[0, 1]], np.int32))
             self.width = int(self.run([probe]).shape[1])
         except RuntimeError as error:
             raise ModelFilesError(f"{layout.folder}: the layer after its tokens does not run: {error}") from error
-
-    def _load(self, layout: Layout, calibration: Sequence[TokenSequence]) -> Encoder:
-        folder = layout.transformer.folder
-        if self._native is None:
-            from jina_components.models.backends.padded import load_padded_encoder
-
-            return load_padded_encoder(folder, layout.config, self.device, self.precision, calibration)
-        weights = self._native.read_weights(folder, layout.config, with_head=False)
-        return load_packed(weights, self.device, self.precision, calibration)
 
     def run(self, batch: Sequence[TokenSequence]) -> FloatArray:
         """A vector for each span of the sequences, float32, not normalized; shape [vectors, width]."""

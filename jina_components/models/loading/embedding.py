@@ -23,7 +23,13 @@ from jina_components.models.loading.checkpoints import (
 )
 from jina_components.models.loading.options import LoadOptions
 from jina_components.models.loading.vision import is_vision_embedding, load_vision_embedding
-from jina_components.models.multi_vector import MultiVectorModel, TokenSide, is_multi_vector, read_tokenizer
+from jina_components.models.multi_vector import (
+    MultiVectorModel,
+    MultiVectorTokenizer,
+    every_token,
+    is_multi_vector,
+    read_tokenizer,
+)
 from jina_components.models.picturing import ImageSide, VisionModel
 from jina_components.models.runner import ModelRunner
 from jina_components.models.sequences import Backend
@@ -57,17 +63,20 @@ def load_embedding_model(
 
         return RemoteModel(HTTPEmbeddingModel(name, options.endpoint))
     spec = find_spec(name)
-    tokens = spec is not None and spec.kind == "late-interaction" and bool(spec.token_dimensions)
-    files, layout = find(name, options, "late-interaction" if tokens else "embedding")
+    late = spec is not None and spec.kind == "late-interaction" and bool(spec.token_dimensions)
+    files, layout = find(name, options, "late-interaction" if late else "embedding")
     if is_multi_vector(layout):
-        return load_multi_vector(files, layout, options)
+        tokens, runner, widths = load_tokens(files, layout, options)
+        return MultiVectorModel(name, runner, widths, tokens.document.context, tokens.sequences)
     if is_vision_embedding(layout):
         return _load_vision(files, layout, options, identify=identify)
     return load_local(files, layout, options, identify=identify)
 
 
-def load_multi_vector(files: ModelFiles, layout: Layout, options: LoadOptions) -> MultiVectorModel:
-    """A ColBERT checkpoint."""
+def load_tokens(
+    files: ModelFiles, layout: Layout, options: LoadOptions
+) -> tuple[MultiVectorTokenizer, ModelRunner, tuple[int, ...]]:
+    """A ColBERT checkpoint: tokenizer, owner thread, and the widths that its vectors may have."""
     from jina_components.models.backends.torch_tokens import TorchTokenBackend
 
     refuse_backend(layout, options)
@@ -82,8 +91,7 @@ def load_multi_vector(files: ModelFiles, layout: Layout, options: LoadOptions) -
     widths = (backend.width,) if files.spec is None else files.spec.token_dimensions
     if backend.width != widths[0]:
         raise ModelFilesError(f"{layout.folder} gives vectors of {backend.width} dimensions, not {widths[0]}.")
-    runner = ModelRunner(backend, token_budget=options.token_budget)
-    return MultiVectorModel(files.name, tokenizer, runner, widths)
+    return tokenizer, ModelRunner(backend, token_budget=options.token_budget), widths
 
 
 def load_local(files: ModelFiles, layout: Layout, options: LoadOptions, *, identify: bool = False) -> LocalModel:
@@ -152,13 +160,14 @@ def _load_vision(files: ModelFiles, layout: Layout, options: LoadOptions, *, ide
         identity=Identity(files.name, revision, f"torch {parts.vectors.precision} {_NUMERICS}"),
         takes_spans=True,
         images=ImageSide(lambda: VisionModel(parts.prepare, runner), fetcher=options.fetcher),
-        tokens=TokenSide(
+        tokens=MultiVectorModel(
             files.name,
-            parts.tokenizer,
             tokens,
-            tasks,
             (parts.tokens.width,),
+            parts.tokenizer.context,
+            every_token(parts.tokenizer, tasks),
             ImageSide(lambda: VisionModel(parts.prepare_tokens, tokens), fetcher=options.fetcher),
+            tasks.adapter,
         ),
     )
 

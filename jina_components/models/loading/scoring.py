@@ -24,7 +24,7 @@ from jina_components.models.loading.checkpoints import (
     refuse_backend,
     transformer_tokenizer,
 )
-from jina_components.models.loading.embedding import load_local, load_multi_vector, load_static
+from jina_components.models.loading.embedding import load_local, load_static, load_tokens
 from jina_components.models.loading.options import LoadOptions
 from jina_components.models.loading.vision import is_vision_ranker, load_vision_ranker
 from jina_components.models.maxsim import MaxSimScorer
@@ -102,7 +102,8 @@ def _load_cross_encoder(name: str, options: LoadOptions, limits: Limits) -> Cros
 def _load_late_interaction(name: str, options: LoadOptions, limits: Limits) -> MultiVectorScorer | LateInteraction:
     files, layout = find(name, options, "late-interaction")
     if is_multi_vector(layout):
-        return MultiVectorScorer(load_multi_vector(files, layout, options), limits)
+        tokenizer, runner, _ = load_tokens(files, layout, options)
+        return MultiVectorScorer(tokenizer, runner, limits)
     return _load_table_interaction(name, options, limits)
 
 
