@@ -229,7 +229,7 @@ def test_equal_documents_score_alike_wherever_they_stand(reranker):
 
 def test_a_long_document_scores_as_its_best_chunk(reranker, embedder):
     long = "hello world " * 30 + "quick brown fox " * 12 + "hello world " * 30
-    model = reranker.load().model
+    model = reranker.load()
     [parts] = model.tokenizer.chunks([long])
     assert len(parts) > 3
     query = embedder.embed_multi_vector(["quick brown fox"], task="retrieval.query").vectors[0]
@@ -272,7 +272,7 @@ def breaking(folder, token):
     scorer = reranker.load()
     assert isinstance(scorer, MultiVectorScorer)
     runner = ModelRunner(_Breaking(scorer.runner._backend, token))
-    reranker._scorer = replace(scorer, model=replace(scorer.model, runner=runner))
+    reranker._scorer = replace(scorer, runner=runner)
     return reranker
 
 
