@@ -1,4 +1,4 @@
-"""Embedder: texts into vectors."""
+"""Embedder: texts and images into vectors."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class Embedder(Component):
-    """Turns texts into vectors of one space.
+    """Turns texts, and images by models that see, into vectors of one space.
 
     Thread-safe; concurrent calls are merged into one forward pass. Nothing is loaded before the first
     call or `load()`. Pickles as its settings.
@@ -46,8 +46,8 @@ class Embedder(Component):
         device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`. `auto` takes the CPU for a token table and in onnx; in torch
             CUDA, then MPS, then the CPU.
         precision: `auto`, `float32`, `bfloat16`, `float16` or `int8`. `auto` takes float32 for a token table, int8 for
-            shipped graphs and float32 for exported ones; in torch float16 on a GPU, bfloat16 on a CPU with
-            instructions for it (AVX512-BF16, AMX), else float32. The README says what each costs in fidelity.
+            shipped graphs and float32 for exported ones; in torch float16 on a GPU (bfloat16 for Qwen and
+            EuroBERT), bfloat16 on a CPU with instructions for it (AVX512-BF16, AMX), else float32. The README says what each costs in fidelity.
         endpoint: A server that runs the model.
         cache: Keeps vectors on disk, so that a text is embedded once, and a bulk job that was interrupted goes on
             where it stopped. A folder, or an `EmbeddingCache`. A server that runs another model under the same

@@ -76,7 +76,7 @@ class Reranker(Component):
             CUDA, then MPS, then the CPU.
         precision: `auto`, `float32`, `bfloat16`, `float16` or `int8`; logits are float32 whatever it is. `auto` takes
             float32 for a token table, int8 for shipped graphs and float32 for exported ones; in torch float16 on a
-            GPU, bfloat16 on a CPU with instructions for it, else float32.
+            GPU (bfloat16 for Qwen), bfloat16 on a CPU with instructions for it, else float32.
         endpoint: A server that runs the model; its scores come as they are.
         revision: Commit, tag or branch on the hub, to override the pinned one.
         offline: Never ask the hub.

@@ -30,8 +30,8 @@ class LoadOptions:
         revision: Commit, tag or branch on the hub, to override the pinned one.
         offline: Never ask the hub; what is not in its cache is an error.
         precision: `auto`, `float32`, `bfloat16`, `float16` or `int8`. `auto` takes int8 for a graph that a folder
-            ships; in torch float16 on a GPU, bfloat16 on a CPU with instructions for it (AVX512-BF16, AMX), else
-            float32.
+            ships; in torch float16 on a GPU (bfloat16 for Qwen and EuroBERT), bfloat16 on a CPU with instructions for
+            it (AVX512-BF16, AMX), else float32.
         token_budget: Tokens (padding included) a forward pass may hold; None for the backend's own.
         fetcher: Fetches images; None for one of the usual guard.
     """
