@@ -323,16 +323,6 @@ async def test_a_timeout_ends_a_stream(long_lm):
     assert await asyncio.to_thread(is_idle, long_lm)
 
 
-def test_a_forked_child_has_a_thread_of_its_own(lm, holds_in_forked_child):
-    wanted = lm.convert("<p>hello</p>").text
-
-    def same_text():
-        torch.set_num_threads(1)  # OpenMP's own threads do not survive a fork
-        return lm.convert("<p>hello</p>").text == wanted
-
-    assert holds_in_forked_child(same_text)
-
-
 def test_threads_share_a_model(lm):
     pages = [f"<p>{word}</p>" for word in ("rain", "東京", "snow", "é")]
     alone = [lm.convert(page) for page in pages]

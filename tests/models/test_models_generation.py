@@ -15,7 +15,7 @@ from tiny_generators import CHAT_TEMPLATE, FLOAT32, save_generator
 
 from jina_components.errors import BackendError, ConfigError, ModelFilesError, UnknownNameError
 from jina_components.models.decoding import REPEATS, SHORTEST_LOOP
-from jina_components.models.generation import load_generative_model
+from jina_components.models.generation import GenerativeModel, load_generative_model
 from jina_components.models.loading import LoadOptions
 
 TURN = "Hello WORLD, 東京"
@@ -192,7 +192,7 @@ def test_a_model_that_fails_says_so_and_goes_on(folder):
 
 def test_a_process_may_end_while_it_writes(folder):
     code = f"""
-from jina_components.models.generation import load_generative_model
+from jina_components.models.generation import GenerativeModel, load_generative_model
 from jina_components.models.loading import LoadOptions
 model = load_generative_model({str(folder)!r}, LoadOptions(precision="float32"))
 running = model.submit(model.prompt.encode("", "a", ""), max_tokens=3000, repetition_penalty=1.08)
@@ -260,3 +260,20 @@ def test_lower_precision_writes(folder):
         pytest.skip("no oneDNN")
     model = load_generative_model(str(folder), LoadOptions(precision="auto", device="cpu"))
     assert write(model).completion_tokens == 40
+
+
+class Counting:
+    """Writes the ids from 10 on, without torch, whose own threads do not survive a fork."""
+
+    vocabulary = 300
+
+    def tokens(self, prompt, *, repetition_penalty):
+        yield from range(10, 300)
+
+
+def test_a_forked_child_has_a_thread_of_its_own(model, holds_in_forked_child):
+    counting = GenerativeModel(Counting(), model._tokenizer, model.prompt, stops=frozenset({2}))
+    wanted = write(counting, max_tokens=5).text
+    assert wanted
+    with counting._lock:  # as another thread may hold it at the fork
+        assert holds_in_forked_child(lambda: write(counting, max_tokens=5).text == wanted)
