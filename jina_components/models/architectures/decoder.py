@@ -21,7 +21,7 @@ from jina_components.models.architectures.blocks import (
     Stack,
     rotary_angles,
 )
-from jina_components.models.architectures.tensors import Tensors, load_tensors
+from jina_components.models.architectures.tensors import SIZES, Tensors, load_tensors
 from jina_components.models.layout import ADAPTERS, adapter_names, read_json
 
 _ADAPTER_PREFIX = "base_model.model."
@@ -43,7 +43,6 @@ FAMILIES = {
 }
 # jina-embeddings-v5 names its own type over two backbones, of which only Qwen3 normalizes heads.
 _OWN_TYPES = {"jina_embeddings_v5"}
-_SIZES = ("hidden_size", "num_hidden_layers", "num_attention_heads")
 # What would change the result of an adapter beside its factors and their scale.
 _UNKNOWN_TO_US = (
     "alora_invocation_tokens", "alpha_pattern", "fan_in_fan_out", "layer_replication", "lora_bias", "modules_to_save",
@@ -55,7 +54,7 @@ def is_native(config: Mapping[str, Any], names: Set[str]) -> bool:
     """Whether a checkpoint with these tensors is one that this module computes."""
     return (
         _family(config, names) is not None
-        and all(isinstance(config.get(key), int) and config[key] > 0 for key in _SIZES)
+        and all(isinstance(config.get(key), int) and config[key] > 0 for key in SIZES)
         and config.get("hidden_act", "silu") in ACTIVATIONS
         and not config.get("use_sliding_window", False)
         and _plain_rope(config)
@@ -81,8 +80,8 @@ def _plain_rope(config: Mapping[str, Any]) -> bool:
     return rope.get("rope_type", rope.get("type", "default")) == "default"
 
 
-def adapter_scale(folder: Path) -> float:
-    """What a LoRA folder's product of factors is multiplied with.
+def read_scale(folder: Path) -> tuple[float, int]:
+    """What a LoRA folder's product of factors is multiplied with, and their rank.
 
     Raises:
         ModelFilesError: its adapter_config.json is missing, or names what is not supported.
@@ -99,7 +98,7 @@ def adapter_scale(folder: Path) -> float:
     if not (config.get("r") and config.get("lora_alpha")):
         raise ModelFilesError(f"{folder}: adapter_config.json must name r and lora_alpha.")
     rank = int(config["r"])
-    return float(config["lora_alpha"]) / (rank**0.5 if config.get("use_rslora") else rank)
+    return float(config["lora_alpha"]) / (rank**0.5 if config.get("use_rslora") else rank), rank
 
 
 def read_weights(folder: Path, config: Mapping[str, Any], *, with_head: bool, prefix: str = "model.") -> EncoderWeights:  # noqa: ARG001 (there is none)
@@ -171,8 +170,8 @@ class _Adapter:
     """A LoRA folder as peft writes it: adapter_config.json and adapter_model.safetensors."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder, self._scale = folder, adapter_scale(folder)
-        self._rank = int(read_json(folder / "adapter_config.json")["r"])
+        self._folder = folder
+        self._scale, self._rank = read_scale(folder)
         tensors = load_tensors(folder / "adapter_model.safetensors")
         self._left = {name.removeprefix(_ADAPTER_PREFIX).removeprefix("model."): tensors[name] for name in tensors}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import NamedTuple, TypeAlias
@@ -40,15 +41,15 @@ class Layer(NamedTuple):
     norms: Norms
 
 
-class Maker:
+class Maker(ABC):
     """Makes layers of float32 weights, in an order that is the same each time."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
 
+    @abstractmethod
     def linear(self, affine: Affine, activation: Activation) -> Linear:
         """A linear layer."""
-        raise NotImplementedError
 
     def after_activation(self, affine: Affine, activation: Activation) -> Linear:
         """A linear layer of activated features, of which few reach far beyond all others."""

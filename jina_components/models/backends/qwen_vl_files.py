@@ -14,7 +14,7 @@ import torch
 
 from jina_components.errors import MissingDependencyError, ModelFilesError
 from jina_components.models.architectures.blocks import Affine, LowRank
-from jina_components.models.architectures.decoder import adapter_scale
+from jina_components.models.architectures.decoder import read_scale
 from jina_components.models.architectures.tensors import load_tensors
 from jina_components.models.backends.silence import SILENCE
 from jina_components.models.layout import ADAPTERS, weight_files
@@ -118,7 +118,7 @@ def _read_adapters(
     """Names of the tasks, and each layer's adapters of them; none where there is no such folder."""
     if not folder.is_dir():
         return (), {}
-    scale = adapter_scale(folder)
+    scale, _ = read_scale(folder)
     factors: dict[str, dict[str, dict[str, torch.Tensor]]] = defaultdict(lambda: defaultdict(dict))
     for name, tensor in load_tensors(folder / "adapter_model.safetensors").items():
         match = _FACTOR.fullmatch(_name(name))

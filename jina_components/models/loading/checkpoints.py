@@ -22,7 +22,7 @@ _OFFSET_POSITIONS = frozenset({
 # What graphs that a folder ships run on and in.
 _GRAPH_DEVICES, _GRAPH_PRECISIONS = ("auto", "cpu"), ("auto", "float32", "int8")
 # A tokenizer without a limit of its own is saved with a huge one.
-_NO_LIMIT = 10**9
+NO_LIMIT = 10**9
 
 
 def find(name: str, options: LoadOptions, kind: ModelKind) -> tuple[ModelFiles, Layout]:
@@ -85,5 +85,5 @@ def context_of(layout: Layout, asked: int | None) -> int | None:
     positions = layout.config.get("max_position_embeddings")
     if positions and layout.config.get("model_type") in _OFFSET_POSITIONS:
         positions -= 2
-    limits = [int(limit) for limit in (asked, positions) if limit and 0 < limit < _NO_LIMIT]
+    limits = [int(limit) for limit in (asked, positions) if limit and 0 < limit < NO_LIMIT]
     return min(limits, default=None)

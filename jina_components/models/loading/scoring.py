@@ -17,6 +17,7 @@ from jina_components.models.layout import Layout, read_json, read_layout
 from jina_components.models.list_prompt import ListPrompt
 from jina_components.models.listwise import Listwise
 from jina_components.models.loading.checkpoints import (
+    NO_LIMIT,
     choose_backend,
     context_of,
     find,
@@ -46,8 +47,6 @@ from jina_components.models.tokenize import TextTokenizer, load_tokenizer
 from jina_components.models.vision_scoring import VisionCrossEncoder
 
 T = TypeVar("T")
-# Tokens, for a model and tokenizer without a limit.
-_NO_LIMIT = 10**9
 _Part: TypeAlias = CrossEncoder | LateInteraction | BiEncoder
 
 
@@ -132,7 +131,7 @@ def _load_listwise(name: str, options: LoadOptions, limits: Limits) -> Listwise:
         calibration=[prompt.sequence(query, passages)] if options.precision == "int8" else (),
     )
     limited = context_of(layout, settings.get("model_max_length")), files.spec and files.spec.context
-    context = min((length for length in limited if length), default=_NO_LIMIT)
+    context = min((length for length in limited if length), default=NO_LIMIT)
     longest = prompt.longest(limits.query, limits.document)
     if longest > context:
         raise ConfigError(

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from jina_components.models.layout import Layout, read_json
+from jina_components.models.loading.checkpoints import NO_LIMIT
 from jina_components.models.tokenize import TextTokenizer, load_tokenizer
 from jina_components.models.vision_prompts import PairPrompts, VisionPrompts
 
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from jina_components.models.sequences import TokenSequence
     from jina_components.models.spec import ModelSpec
 
-# A tokenizer without a limit of its own is saved with a huge one.
-_NO_LIMIT = 10**9
 # Of config.json: longest text side, at the top in older files.
 _TEXT = "text_config"
 
@@ -115,4 +114,4 @@ def _context(layout: Layout, spec: ModelSpec | None) -> int:
         (config.get(_TEXT) or config).get("max_position_embeddings"),
         None if spec is None else spec.context,
     ]
-    return min(int(limit) for limit in (*limits, _NO_LIMIT) if limit)
+    return min(int(limit) for limit in (*limits, NO_LIMIT) if limit)
