@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, runtime_checkable
 
-from jina_components.types import Document, Entailments, Ranking, Usage
+from jina_components.read_options import ReadOptions
+from jina_components.types import Document, Entailments, Page, Ranking, Usage
 
 if TYPE_CHECKING:
     from jina_components.types import FloatArray
@@ -64,6 +65,15 @@ class SupportsRetrieve(Protocol):
         filter: Mapping[str, object] | None = None,
     ) -> Ranking:
         """The `top_k` best documents, best first."""
+        ...
+
+
+@runtime_checkable
+class SupportsRead(Protocol):
+    """Reads what is behind a URL."""
+
+    async def aread(self, source: str, *, options: ReadOptions | None = None) -> Page:
+        """The page; None takes the reader's own options."""
         ...
 
 

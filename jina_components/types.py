@@ -313,19 +313,25 @@ class Segmentation:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A source read into clean Markdown.
+    """A source read.
 
     Attributes:
         url: Where it came from: the final URL, or the path as given.
         title: The title, or the name of the file.
-        content: The main content as Markdown.
+        content: The main content as Markdown, or in the format that was asked for.
         description: The source's own summary of itself, or empty.
         published_time: ISO 8601 date the source claims, or empty.
         language: BCP 47 tag the source claims, or empty.
         links: (text, absolute URL) of the main content, in order.
         images: (alternative text, absolute URL) likewise.
         metadata: Further facts of the format (author, encoding, number of pages …), JSON values.
+        external: Other resources the page names in its head (canonical URL, feeds, translations, icons):
+            by relation, absolute URL and attribute.
+        chunks: The content in pieces, where chunking was asked for.
+        screenshot: PNG, where one was asked for.
+        extracted: What a language model was asked to extract, as JSON values.
         page_offsets: For paged sources, the offset in `content` at which each page begins; else empty.
+        usage: Tokens of the content, as completion tokens, and what language models took for it.
         warnings: What a reader of the content should know: guessed encoding, pages without text …
     """
 
@@ -338,7 +344,12 @@ class Page:
     links: tuple[tuple[str, str], ...] = ()
     images: tuple[tuple[str, str], ...] = ()
     metadata: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    external: Mapping[str, Mapping[str, Mapping[str, str]]] = field(default_factory=dict, hash=False)
+    chunks: tuple[str, ...] = ()
+    screenshot: bytes = b""
+    extracted: Any = field(default=None, hash=False)
     page_offsets: tuple[int, ...] = ()
+    usage: Usage = Usage()
     warnings: tuple[str, ...] = ()
 
     def page_at(self, offset: int) -> int | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from local_server import LocalServer, ServerThread
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 # The hub client and transformers must not even try; read when they are imported.
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -94,3 +95,21 @@ def holds_in_forked_child() -> Callable[[Callable[[], bool]], bool]:
         return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
     return run
+
+
+@pytest.fixture(scope="session")
+def byte_pair_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A byte-level BPE tokenizer of GPT-2's form, in which words include the space before them."""
+    raw = Tokenizer(models.BPE())
+    raw.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    raw.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=400,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        special_tokens=["<|end|>"],
+        show_progress=False,
+    )
+    raw.train_from_iterator(["the cat and the dog went there and then the theme went on " * 20], trainer)
+    path = tmp_path_factory.mktemp("tokenizer") / "tokenizer.json"
+    raw.save(str(path))
+    return path

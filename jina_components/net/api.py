@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from json import dumps, loads
-from typing import Any
+from typing import Any, TypeAlias
 
 import httpx
 
@@ -14,14 +14,18 @@ from jina_components.errors import ConfigError, HTTPStatusError, InputError, Web
 from jina_components.net.body import ACCEPT_ENCODING
 from jina_components.net.client import CONNECT_SECONDS, DEFAULT_USER_AGENT
 from jina_components.net.exchange import Fetched, exchange
+from jina_components.net.headers import checked
 from jina_components.net.transport import Connected, Connections
 from jina_components.types import shorten
 
+Params: TypeAlias = Mapping[str, str | int | Sequence[str]]
+
 _API_KEY = re.compile(r"[!-~]+")
+_HEADER_NAME = re.compile(r"[a-z0-9-]+")
 
 
 class ApiClient(Connected):
-    """Posts JSON to a compute endpoint (embeddings, reranking, chat) and returns its JSON.
+    """Calls an API that computes or looks up (embeddings, reranking, chat, search) and returns its JSON.
 
     The URL guard does not apply: the caller chose the address, and `http://localhost:8000` is a good choice.
     Never pass an address that somebody else wrote. Redirects are not followed: the key would go along.
@@ -29,14 +33,15 @@ class ApiClient(Connected):
 
     Args:
         base_url: Where the API begins, such as `https://api.example.com/v1`.
-        api_key: Sent as a bearer token; shown in no repr and no error.
+        api_key: Sent as a bearer token, or bare in `auth_header`; shown in no repr and no error.
+        auth_header: The header that carries the key, such as `X-API-KEY`.
         timeout: Seconds for a whole call, retries and waits included.
         retries: Further attempts on lost connections and on 429, 502, 503 and 504 (see `with_retries`).
-            Such endpoints compute and change nothing, so a repeated POST is safe.
+            Such endpoints change nothing, so a repeated POST is safe.
         max_bytes: Limit of a response.
 
     Raises:
-        ConfigError: the URL, the key or a limit makes no sense.
+        ConfigError: the URL, the key, its header or a limit makes no sense.
     """
 
     def __init__(
@@ -44,6 +49,7 @@ class ApiClient(Connected):
         base_url: str,
         *,
         api_key: str | None = None,
+        auth_header: str = "authorization",
         timeout: float = 60.0,
         retries: int = 2,
         max_bytes: int = 200_000_000,
@@ -52,62 +58,97 @@ class ApiClient(Connected):
             raise ConfigError("timeout and max_bytes must be positive, retries not negative.")
         if api_key is not None and not _API_KEY.fullmatch(api_key):
             raise ConfigError("api_key must be printable ASCII without spaces; was a line end copied along?")
+        if not _HEADER_NAME.fullmatch(auth_header.lower()):
+            raise ConfigError(f"auth_header must be the name of a header, got {auth_header!r}.")
         self.base_url = _checked_base(base_url)
         self.timeout = timeout
         self.retries = retries
         self.max_bytes = max_bytes
+        self.auth_header = auth_header.lower()
         self._api_key = api_key
         self._connections = Connections(httpx.AsyncHTTPTransport)
 
     def __repr__(self) -> str:
         return f"ApiClient({self.base_url!r}, api_key={'***' if self._api_key else None})"
 
-    async def post(self, path: str, json: Mapping[str, Any]) -> dict[str, Any]:
+    async def post(
+        self, path: str, json: Mapping[str, Any], *, headers: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
         """The JSON object with which `path` under the base URL answers `json`.
 
+        Args:
+            path: What follows the base URL.
+            json: The body.
+            headers: Further request headers.
+
         Raises:
-            InputError: `json` holds something that is not JSON, or `path` is malformed.
+            InputError: `json` holds something that is not JSON, or `path` or a header is malformed.
             HTTPStatusError: an error status; the message quotes what the server says about it.
             FetchTimeoutError: not complete within `timeout`.
             ContentTooLargeError: the response exceeds `max_bytes`.
             WebError: no connection, or an answer that is no JSON object.
         """
-        deadline = asyncio.get_running_loop().time() + self.timeout
+        try:
+            content = dumps(json, allow_nan=False).encode()
+        except (TypeError, ValueError) as error:
+            raise InputError(f"What goes to {path!r} must be JSON: {error}.") from error
+        sent = {"content-type": "application/json", **(headers or {})}
+        return _object(await self._answer(self._request("POST", path, headers=sent, content=content)))
+
+    async def get(
+        self, path: str, *, params: Params | None = None, headers: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
+        """The JSON object behind `path` under the base URL.
+
+        Args:
+            path: What follows the base URL.
+            params: The query; a sequence gives its name several times. No secrets: errors show the URL.
+            headers: Further request headers.
+
+        Raises:
+            InputError: `path` or a header is malformed.
+            HTTPStatusError, FetchTimeoutError, ContentTooLargeError, WebError: as `post`.
+        """
+        return _object(await self._answer(self._request("GET", path, headers=headers or {}, params=params or {})))
+
+    async def get_bytes(
+        self, path: str, *, params: Params | None = None, headers: Mapping[str, str] | None = None
+    ) -> bytes:
+        """The body behind `path`, for an API that answers in another form than JSON; else like `get`."""
+        sent = {"accept": "*/*", **(headers or {})}
+        return (await self._answer(self._request("GET", path, headers=sent, params=params or {}))).content
+
+    def _request(
+        self, method: str, path: str, *, headers: Mapping[str, str], params: Params | None = None, content: bytes = b""
+    ) -> httpx.Request:
+        try:
+            url = httpx.URL(f"{self.base_url}/{path.lstrip('/')}")
+        except (ValueError, httpx.InvalidURL) as error:
+            raise InputError(f"{path!r} is not the path of a URL: {error}.") from error
+        sent = {"accept": "application/json", "user-agent": DEFAULT_USER_AGENT, **checked(headers)}
+        sent["accept-encoding"] = ACCEPT_ENCODING
+        if self._api_key:
+            bearer = self.auth_header == "authorization"
+            sent[self.auth_header] = f"Bearer {self._api_key}" if bearer else self._api_key
+        return httpx.Request(
+            method,
+            url.copy_merge_params(params) if params else url,
+            headers=sent,
+            content=content or None,
+            extensions={"timeout": {"connect": min(CONNECT_SECONDS, self.timeout)}},
+        )
+
+    async def _answer(self, request: httpx.Request) -> Fetched:
         answer = await exchange(
             await self._connections.transport(),
-            self._request(path, json),
-            deadline=deadline,
+            request,
+            deadline=asyncio.get_running_loop().time() + self.timeout,
             retries=self.retries,
             max_bytes=self.max_bytes,
         )
         if not 200 <= answer.status_code < 300:
             raise HTTPStatusError(self._complaint(answer), answer.url, answer.status_code)
-        body = _json(answer.content)
-        if not isinstance(body, dict):
-            raise WebError(f"{answer.url} did not answer with a JSON object; check base_url.", answer.url)
-        return body
-
-    def _request(self, path: str, json: Mapping[str, Any]) -> httpx.Request:
-        try:
-            content = dumps(json, allow_nan=False).encode()
-            url = httpx.URL(f"{self.base_url}/{path.lstrip('/')}")
-        except (TypeError, ValueError, httpx.InvalidURL) as error:
-            raise InputError(f"What goes to {path!r} must be JSON, and that a path: {error}.") from error
-        headers = {
-            "accept": "application/json",
-            "accept-encoding": ACCEPT_ENCODING,
-            "content-type": "application/json",
-            "user-agent": DEFAULT_USER_AGENT,
-        }
-        if self._api_key:
-            headers["authorization"] = f"Bearer {self._api_key}"
-        return httpx.Request(
-            "POST",
-            url,
-            headers=headers,
-            content=content,
-            extensions={"timeout": {"connect": min(CONNECT_SECONDS, self.timeout)}},
-        )
+        return answer
 
     def _complaint(self, answer: Fetched) -> str:
         text = _server_text(answer)
@@ -147,6 +188,13 @@ def _server_text(answer: Fetched) -> str:
     nested = error.get("message") if isinstance(error, dict) else error
     text = body.get("detail") or nested or body.get("message") or body
     return text if isinstance(text, str) else dumps(text, ensure_ascii=False)
+
+
+def _object(answer: Fetched) -> dict[str, Any]:
+    body = _json(answer.content)
+    if not isinstance(body, dict):
+        raise WebError(f"{answer.url} did not answer with a JSON object; check base_url.", answer.url)
+    return body
 
 
 def _json(content: bytes) -> object:

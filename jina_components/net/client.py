@@ -10,11 +10,12 @@ from collections.abc import Mapping
 
 import httpx
 
-from jina_components.errors import ConfigError, HTTPStatusError, InputError, WebError
+from jina_components.errors import ConfigError, HTTPStatusError, WebError
 from jina_components.net.body import ACCEPT_ENCODING
 from jina_components.net.cache import ResponseCache
 from jina_components.net.exchange import Fetched, exchange
 from jina_components.net.guard import URLGuard
+from jina_components.net.headers import checked
 from jina_components.net.transport import Connected, Connections, GuardedTransport
 
 logger = logging.getLogger(__name__)
@@ -25,7 +26,6 @@ CONNECT_SECONDS = 10.0
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 # Headers that identify nobody: they alone go on to another origin, and a request with others is not cached.
 _IMPERSONAL = frozenset({"accept", "accept-language", "user-agent"})
-_OWN = frozenset({"accept-encoding", "connection", "content-length", "host", "transfer-encoding"})
 
 
 class Fetcher(Connected):
@@ -131,17 +131,7 @@ class Fetcher(Connected):
         )
 
     def _headers(self, given: Mapping[str, str]) -> dict[str, str]:
-        headers = {"accept": "*/*", "user-agent": self.user_agent}
-        headers |= {name.lower(): value for name, value in given.items()}
-        if own := headers.keys() & _OWN:
-            raise InputError(f"The fetcher sets these headers itself, leave them out: {sorted(own)}.")
-        if odd := [name for name, value in headers.items() if not _is_sound(name + value)]:
-            raise InputError(f"Headers must be printable ASCII without spaces around: {odd}.")
-        return headers
-
-
-def _is_sound(header: str) -> bool:
-    return header.isascii() and header.isprintable() and header == header.strip()
+        return {"accept": "*/*", "user-agent": self.user_agent, **checked(given)}
 
 
 def _successful(fetched: Fetched) -> Fetched:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from typing import Protocol
 
-from jina_components.segmenter.tokenizers import Tokenizer
+from jina_components.models.token_spans import Tokenizer
 
 
 class Ruler(Protocol):

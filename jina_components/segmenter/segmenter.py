@@ -9,10 +9,10 @@ from typing import Literal, get_args
 
 from jina_components.core.component import Component
 from jina_components.errors import ConfigError, InputError
+from jina_components.models.token_spans import BUNDLED, Tokenizer, resolve_tokenizer
 from jina_components.segmenter.cutting import Cutter
 from jina_components.segmenter.rulers import CharacterRuler, TokenRuler
 from jina_components.segmenter.structure import heading_trails
-from jina_components.segmenter.tokenizers import BUNDLED, Tokenizer, resolve_tokenizer
 from jina_components.types import Chunk, Document, Page, Segmentation
 
 LengthUnit = Literal["characters", "tokens"]

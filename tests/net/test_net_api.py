@@ -154,3 +154,49 @@ async def test_a_client_pickles_as_its_settings(server, client):
     async with pickle.loads(pickle.dumps(client)) as copy:
         assert await copy.post("embeddings", {}) == {}
     assert server.received[1].headers["authorization"] == f"Bearer {KEY}"
+
+
+async def test_get_sends_a_query(server):
+    query = "/search?q=gr%C3%BC%C3%9Fe+%26+caf%C3%A9&n=3&site=a&site=b"
+    server.routes[query] = [http(503, retry_after="0"), http(body=b'{"results": []}')]
+    server.routes["/search?have=1"] = [http(body=b"{}")]
+    async with ApiClient(server.url("/"), timeout=5.0) as client:
+        assert await client.get("search", params={"q": "grüße & café", "n": 3, "site": ["a", "b"]}) == {"results": []}
+        assert await client.get("/search?have=1") == {}
+    assert [request.method for request in server.received] == ["GET"] * 3
+    assert "content-type" not in server.received[0].headers
+    assert server.received[0].headers["accept"] == "application/json"
+
+
+async def test_get_bytes_takes_any_form(server):
+    server.routes |= {"/feed": [http(body=b"<feed/>")], "/none": [http(404, body=b"gone")]}
+    async with ApiClient(server.url("/")) as client:
+        assert await client.get_bytes("feed") == b"<feed/>"
+        with pytest.raises(WebError, match="JSON object"):
+            await client.get("feed")
+        with pytest.raises(HTTPStatusError, match="gone"):
+            await client.get_bytes("none")
+
+
+async def test_the_key_goes_into_the_header_of_the_api(server):
+    server.routes["/s"] = [http(body=b"{}")]
+    async with ApiClient(server.url("/"), api_key=KEY, auth_header="X-API-KEY") as client:
+        await client.get("s", headers={"X-Site": "a.example", "x-api-key": "other", "Accept": "text/plain"})
+        await client.post("s", {}, headers={"X-Site": "b.example"})
+    first, second = server.received
+    assert first.headers["x-api-key"] == second.headers["x-api-key"] == KEY
+    assert "authorization" not in first.headers
+    assert (first.headers["accept"], second.headers["content-type"]) == ("text/plain", "application/json")
+    assert [request.headers["x-site"] for request in server.received] == ["a.example", "b.example"]
+
+
+@pytest.mark.parametrize("headers", [{"X-A": "secret\r\nX-B: 1"}, {"Host": "a"}, {"": "a"}, {"X-A:": "secret\n"}])
+async def test_headers_are_checked(server, headers):
+    async with ApiClient(server.url("/")) as client:
+        with pytest.raises(InputError, match="eader") as caught:
+            await client.get("s", headers=headers)
+    assert "secret" not in str(caught.value)
+    for name in ("", "X API", "X-API:", "a\n"):
+        with pytest.raises(ConfigError, match="auth_header"):
+            ApiClient(server.url("/"), auth_header=name)
+    assert server.connections == 0

@@ -1,7 +1,7 @@
 """Lengths in characters and tokens."""
 
+from jina_components.models.token_spans import BUNDLED, Tokenizer
 from jina_components.segmenter.rulers import CharacterRuler, TokenRuler
-from jina_components.segmenter.tokenizers import BUNDLED, Tokenizer
 
 TEXT = "playing unbelievable games, all day"
 

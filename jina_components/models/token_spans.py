@@ -15,8 +15,8 @@ from tokenizers.pre_tokenizers import BertPreTokenizer
 
 from jina_components.core.names import resolve_name
 from jina_components.models.files import bundled_path
+from jina_components.models.span_memory import PARTING, PieceMemory, Spans
 from jina_components.models.tokenize import load_tokenizer
-from jina_components.segmenter.pieces import PARTING, PieceMemory, Spans
 
 BUNDLED = "bundled"
 _FILES = {BUNDLED: bundled_path("static-minilm-v1") / "tokenizer.json"}

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer as RawTokenizer
 
 from jina_components.errors import ModelFilesError, UnknownNameError
+from jina_components.models import token_spans
 from jina_components.models.files import bundled_path
-from jina_components.segmenter import tokenizers
-from jina_components.segmenter.tokenizers import BUNDLED, Tokenizer, resolve_tokenizer
+from jina_components.models.token_spans import BUNDLED, Tokenizer, resolve_tokenizer
 
 TOKENIZER = Tokenizer(BUNDLED)
 RAW = RawTokenizer.from_file(str(bundled_path("static-minilm-v1") / "tokenizer.json"))
@@ -40,9 +40,9 @@ def test_spans_are_those_of_the_tokenizer_itself(text: str) -> None:
 
 @given(text=texts, window=st.integers(1, 9))
 def test_windows_make_no_difference(text: str, window: int) -> None:
-    longest_run = max(map(len, tokenizers.PARTING.split(text)))
+    longest_run = max(map(len, token_spans.PARTING.split(text)))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tokenizers, "_WINDOW", max(window, longest_run))
+        patch.setattr(token_spans, "_WINDOW", max(window, longest_run))
         starts, ends = TOKENIZER.spans(text)
     assert list(zip(starts.tolist(), ends.tolist(), strict=True)) == raw_spans(text)
 

@@ -4,9 +4,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from jina_components.segmenter import pieces
-from jina_components.segmenter.pieces import PARTING, PieceMemory, Spans
-from jina_components.segmenter.tokenizers import BUNDLED, Tokenizer
+from jina_components.models.span_memory import PARTING, PieceMemory, Spans
+from jina_components.models.token_spans import BUNDLED, Tokenizer
+from jina_components.models import span_memory
 
 
 class Counting:
@@ -44,7 +44,7 @@ def test_what_was_seen_is_not_tokenized_again() -> None:
 
 
 def test_a_full_memory_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pieces, "_MOST_CHARACTERS", 20)
+    monkeypatch.setattr(span_memory, "_MOST_CHARACTERS", 20)
     encode = Counting()
     memory = PieceMemory(encode)
     for text in ("one two three four five six seven", "eight nine", "one two"):

@@ -1,0 +1,27 @@
+"""Request headers: which may be given, and in what form."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from jina_components.errors import InputError
+
+_OURS = frozenset({"accept-encoding", "connection", "content-length", "host", "transfer-encoding"})
+
+
+def checked(given: Mapping[str, str]) -> dict[str, str]:
+    """The headers with names in lower case.
+
+    Raises:
+        InputError: a name or a value is malformed, or is one that this package sets; the message shows no value.
+    """
+    headers = {name.lower(): value for name, value in given.items()}
+    if ours := headers.keys() & _OURS:
+        raise InputError(f"The fetcher sets these headers itself, leave them out: {sorted(ours)}.")
+    if odd := [name for name, value in headers.items() if not name or not (_is_sound(name) and _is_sound(value))]:
+        raise InputError(f"Headers must be printable ASCII without spaces around: {odd}.")
+    return headers
+
+
+def _is_sound(text: str) -> bool:
+    return text.isascii() and text.isprintable() and text == text.strip()

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import pickle
+from dataclasses import fields
+from typing import Any
+
+import pytest
+
+from jina_components.errors import ConfigError
+from jina_components.read_options import PLAIN, MarkdownStyle, ReadOptions, Viewport
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"format": "docx"}, "'content', 'markdown', 'html'"),
+        ({"engine": "curl"}, "engine must be one of 'auto', 'direct', 'browser'; got 'curl'"),
+        ({"images": True}, "images must be one of"),
+        ({"links": "some"}, "links must be one of"),
+        ({"timing": "never"}, "timing must be one of"),
+        ({"chunking": "h6"}, "chunking must be one of"),
+        ({"base": "any"}, "base must be one of"),
+        ({"target_selector": "div["}, "target_selector must be a CSS selector, got 'div\\['"),
+        ({"remove_selector": "::"}, "remove_selector"),
+        ({"wait_for_selector": "a b >"}, "wait_for_selector"),
+        ({"cookies": "a=1"}, "pass \\('a=1',\\)"),
+        ({"scripts": "x()"}, "scripts must be a tuple"),
+        ({"timeout": 0}, "up to 180 seconds"),
+        ({"timeout": 181}, "up to 180 seconds"),
+        ({"token_budget": 0}, "token_budget must be positive"),
+        ({"max_tokens": -1}, "max_tokens must be positive"),
+        ({"cache_tolerance": -1.0}, "cache_tolerance"),
+        ({"engine": "direct", "iframes": True}, "engine='direct' cannot do what iframes asks for"),
+        ({"engine": "direct", "format": "pageshot"}, "format='pageshot'"),
+        ({"engine": "direct", "scripts": ("x()",), "shadow_dom": True}, "shadow_dom, scripts"),
+    ],
+)
+def test_wrong_options_are_refused(wrong: dict[str, Any], says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        ReadOptions(**wrong)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"heading": "html"}, {"bullet": "x"}, {"emphasis": "**"}, {"strong": "*"}, {"rule": ""}, {"rule": "-" * 129},
+     {"rule": "-\n-"}, {"links": "none"}, {"references": "x"}, {"tables": "csv"}],
+)  # fmt: skip
+def test_wrong_styles_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=next(iter(wrong))):
+        MarkdownStyle(**wrong)
+
+
+@pytest.mark.parametrize("wrong", [{"width": 0}, {"height": 10_001}, {"scale": 0.0}, {"scale": 5}])
+def test_wrong_viewports_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match="viewport"):
+        Viewport(**wrong)
+
+
+def test_what_only_a_browser_can_do() -> None:
+    assert ReadOptions().needing_browser() == ()
+    assert ReadOptions(engine="browser").needing_browser() == ()
+    asked = ReadOptions(format="screenshot", viewport=Viewport(), timing="html", wait_for_selector="p")
+    assert set(asked.needing_browser()) == {"format='screenshot'", "viewport", "timing", "wait_for_selector"}
+
+
+def test_options_pickle_and_compare() -> None:
+    options = ReadOptions(style=PLAIN, headers={"x-a": "1"}, json_schema={"type": "object"})
+    assert pickle.loads(pickle.dumps(options)) == options
+    assert options != ReadOptions()
+    assert hash(ReadOptions()) == hash(ReadOptions())
+
+
+def test_a_password_of_a_proxy_is_not_shown() -> None:
+    assert "secret" not in repr(ReadOptions(proxy="http://me:secret@proxy.example:8080"))
+
+
+@pytest.mark.parametrize("options", [ReadOptions, MarkdownStyle, Viewport])
+def test_every_option_is_documented(options: type) -> None:
+    documented = options.__doc__ or ""
+    assert [each.name for each in fields(options) if each.name not in documented] == []
