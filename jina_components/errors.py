@@ -17,6 +17,7 @@
     │   ├── HTTPStatusError                 `.status_code`
     │   └── ContentTooLargeError            over the byte limit
     ├── ExtractionError                     bytes arrived but hold no readable document; `.source`
+    ├── BudgetExceededError (RuntimeError)  a result has more tokens than it was allowed; `.tokens`
     └── ChatError (RuntimeError)            a chat model failed or answered out of form
 
 Every error pickles, so that it survives a process boundary.
@@ -141,6 +142,18 @@ class ExtractionError(JinaComponentsError):
     def __init__(self, message: str, source: str = "") -> None:
         super().__init__(message, source)
         self.source = source
+
+
+class BudgetExceededError(JinaComponentsError, RuntimeError):
+    """A result has more tokens than it was allowed.
+
+    Attributes:
+        tokens: What it has.
+    """
+
+    def __init__(self, message: str, tokens: int = 0) -> None:
+        super().__init__(message, tokens)
+        self.tokens = tokens
 
 
 class ChatError(JinaComponentsError, RuntimeError):
