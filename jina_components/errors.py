@@ -14,7 +14,8 @@
     ├── WebError                            a fetch failed; `.url`, and `.index` in a batch
     │   ├── BlockedURLError                 the URL guard refused it
     │   ├── FetchTimeoutError (TimeoutError)
-    │   ├── HTTPStatusError                 `.status_code`
+    │   ├── HTTPStatusError                 `.status_code`, `.retry_after`
+    │   ├── RobotsDeniedError               the site's robots.txt forbids it
     │   └── ContentTooLargeError            over the byte limit
     ├── ExtractionError                     bytes arrived but hold no readable document; `.source`
     ├── BudgetExceededError (RuntimeError)  a result has more tokens than it was allowed; `.tokens`
@@ -124,12 +125,26 @@ class HTTPStatusError(WebError):
 
     Attributes:
         status_code: The HTTP status.
+        retry_after: Seconds after which the server asks to be tried again, or None.
     """
 
-    def __init__(self, message: str, url: str = "", status_code: int = 0, *, index: int | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        url: str = "",
+        status_code: int = 0,
+        retry_after: float | None = None,
+        *,
+        index: int | None = None,
+    ) -> None:
         super().__init__(message, url, index=index)
-        self.args = (message, url, status_code)
+        self.args = (message, url, status_code, retry_after)
         self.status_code = status_code
+        self.retry_after = retry_after
+
+
+class RobotsDeniedError(WebError):
+    """The robots.txt of a site forbids a fetch, or cannot be had (RFC 9309); only where it is obeyed."""
 
 
 class ExtractionError(JinaComponentsError):

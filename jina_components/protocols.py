@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 from jina_components.read_options import ReadOptions
-from jina_components.types import Document, Entailments, Page, Ranking, Usage
+from jina_components.search_options import SearchOptions
+from jina_components.types import Document, Entailments, Image, Page, Ranking, SearchResults, Usage
 
 if TYPE_CHECKING:
     from jina_components.types import FloatArray
@@ -77,20 +78,47 @@ class SupportsRead(Protocol):
         ...
 
 
+@runtime_checkable
+class SupportsSearch(Protocol):
+    """Finds pages for a query."""
+
+    async def asearch(self, query: str, *, options: SearchOptions | None = None) -> SearchResults:
+        """The hits, best first; None takes the search's own options."""
+        ...
+
+
+FinishReason: TypeAlias = Literal["stop", "length", "repetition"]
+"""What ended a generated text: the model itself, the cap on its length, or a loop it had run into."""
+
+
 @dataclass(frozen=True, slots=True)
 class ChatMessage:
-    """One turn of a conversation."""
+    """One turn of a conversation.
+
+    Attributes:
+        role: Whose turn it is.
+        content: What is said.
+        images: What is shown with it, for models that see.
+    """
 
     role: Literal["system", "user", "assistant"]
     content: str
+    images: tuple[Image, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ChatReply:
-    """What a chat model answered and what it cost."""
+    """What a chat model answered and what it cost.
+
+    Attributes:
+        text: The answer.
+        usage: Tokens of the conversation and of the answer.
+        finish_reason: `length` where the cap on its length cut the answer off.
+    """
 
     text: str
     usage: Usage = field(default_factory=Usage)
+    finish_reason: FinishReason = "stop"
 
 
 @runtime_checkable
@@ -102,8 +130,13 @@ class ChatModel(Protocol):
         ...
 
 
-FinishReason: TypeAlias = Literal["stop", "length", "repetition"]
-"""What ended a generated text: the model itself, the cap on its length, or a loop it had run into."""
+@runtime_checkable
+class JSONChatModel(ChatModel, Protocol):
+    """A chat model whose server can hold it to a JSON Schema while it writes."""
+
+    async def achat_json(self, messages: Sequence[ChatMessage], *, schema: Mapping[str, Any]) -> ChatReply:
+        """The model's next turn as JSON; whether it follows the schema is for the caller to check."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,4 +163,15 @@ class SupportsConvert(Protocol):
 
     async def aconvert(self, html: str) -> Conversion:
         """The main content of a page."""
+        ...
+
+
+@runtime_checkable
+class SupportsExtract(Protocol):
+    """Turns HTML into Markdown, or into the JSON that an instruction or a schema asks for."""
+
+    async def aconvert(
+        self, html: str, *, instruction: str | None = None, schema: str | Mapping[str, object] | None = None
+    ) -> Conversion:
+        """The main content of a page, or what is asked for."""
         ...

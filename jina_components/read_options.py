@@ -139,6 +139,7 @@ class ReadOptions:
         timeout: Seconds for fetching and rendering, up to 180; None for the Reader's.
         timing: What of the page to wait for. Browser. `auto` takes `network-idle` with frames or a timeout of 20 s
             or more, `media-idle` for pictures, else `resource-idle`.
+        accept_errors: Whether the page of an error status (404 …) is read, with a warning; else it is an error.
         cache_tolerance: Age in seconds up to which a cached copy will do; None for the cache's own, 0 for no cache.
         do_not_track: Whether to leave nothing in the cache.
         token_budget: Tokens of the content above which reading fails.
@@ -180,6 +181,7 @@ class ReadOptions:
     proxy: str = field(default="", repr=False)  # may hold a password
     timeout: float | None = None
     timing: Timing = "auto"
+    accept_errors: bool = False
     cache_tolerance: float | None = None
     do_not_track: bool = False
     token_budget: int | None = None
@@ -211,11 +213,19 @@ class ReadOptions:
         if self.engine == "direct" and (needing := self.needing_browser()):
             raise ConfigError(f"engine='direct' cannot do what {', '.join(needing)} asks for: choose auto or browser.")
 
+    @property
+    def extracts(self) -> bool:
+        """Whether something is to be extracted from the page by a model."""
+        return bool(self.instruction) or self.json_schema is not None
+
     def needing_browser(self) -> tuple[str, ...]:
         """The options given that only a browser can do."""
         given = tuple(name for name in _OF_BROWSER if getattr(self, name) != _DEFAULTS[name])
         return (f"format={self.format!r}", *given) if self.format in ("screenshot", "pageshot") else given
 
+
+QUOTABLE = ReadOptions(style=PLAIN, links="text", images="none")
+"""For indexing: the words alone, so that what is quoted from a page stands so in it."""
 
 _OF_BROWSER = ("wait_for_selector", "iframes", "shadow_dom", "timing", "scripts", "viewport")
 _DEFAULTS: dict[str, Any] = {each.name: each.default for each in fields(ReadOptions)}

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import re
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -14,28 +12,13 @@ from typing import Self
 
 from jina_components.core.component import Component
 from jina_components.core.flow import Flow, adrive, drive
+from jina_components.core.html_prompt import INSTRUCTIONS, around_html, clean_html, written_schema
 from jina_components.errors import ConfigError, InputError
 from jina_components.models.generation import Generated, Generation, GenerativeModel, load_generative_model
 from jina_components.models.loading import LoadOptions
 from jina_components.models.tokenize import check_text
 from jina_components.protocols import Conversion
 from jina_components.types import Usage
-
-# The form of the prompts and what is cleaned away are those of the card of ReaderLM-v2
-# (https://huggingface.co/jinaai/ReaderLM-v2). The instruction for JSON is that of Jina's own service
-# (https://github.com/jina-ai/reader, lm.ts), for the card's speaks of a list of news.
-_INSTRUCTIONS = {
-    "html": "Extract the main content from the given HTML and convert it to Markdown format.",
-    "json": "Infer useful information from the HTML and present it in a structured JSON object.",
-}
-
-_RANGE = re.compile(r"<!--(?!-?>)|<(script|style|svg)(?=[\s/>])[^>]*+(?:>|\Z)", re.IGNORECASE)
-_ENDS = {
-    "": re.compile("-->"),
-    **{name: re.compile(rf"</{name}[^>]*+(?:>|\Z)", re.IGNORECASE) for name in ("script", "style", "svg")},
-}
-_EMPTY = re.compile(r"""<(?:meta|link)(?=[\s/>])(?:[^>"']|"[^"]*+"|'[^']*+'|["'])*+>?""", re.IGNORECASE)
-_DATA = re.compile(r"""(?<=["'(=\s])data:[\w/+.;=-]{0,100}?;base64,[\w+/=%-]*+""", re.IGNORECASE)
 
 
 class ReaderLM(Component):
@@ -169,7 +152,8 @@ class ReaderLM(Component):
         _check_str(html, "html")
         if instruction is not None:
             _check_str(instruction, "instruction")
-        written = None if schema is None else _written(schema)
+        written = None if schema is None else written_schema(schema)
+        check_text(written or "", "schema")
         cleaned = clean_html(html)
         if not cleaned.strip():
             raise InputError("html holds nothing to convert: it is empty, or all scripts, styles and comments.")
@@ -179,8 +163,8 @@ class ReaderLM(Component):
     def _begin(self, html: str, instruction: str | None, schema: str | None, *, truncate: bool) -> Generation:
         model = self.load()
         if instruction is None:
-            instruction = {**_INSTRUCTIONS, **model.prompts}["html" if schema is None else "json"]
-        opening, closing = _around_html(instruction, schema)
+            instruction = {**INSTRUCTIONS, **model.prompts}["html" if schema is None else "json"]
+        opening, closing = around_html(instruction, schema)
         prompt = model.prompt.encode(opening, html, closing, room=model.room(self._max_tokens), truncate=truncate)
         return model.submit(prompt, max_tokens=self._max_tokens, repetition_penalty=self._repetition_penalty)
 
@@ -278,26 +262,6 @@ class ConversionStream(Iterator[str], AsyncIterator[str]):
         self.close()
 
 
-def clean_html(html: str) -> str:
-    """`html` without scripts, styles, comments, `<meta>`, `<link>` and SVG; embedded images become `#`.
-
-    What is never closed is kept. Takes time in proportion to the length, whatever it holds.
-    """
-    pieces: list[str] = []
-    kept = position = 0
-    ends = dict(_ENDS)
-    while begin := _RANGE.search(html, position):
-        position = begin.end()
-        name = (begin[1] or "").lower()
-        end = ends[name].search(html, position) if name in ends and not begin[0].endswith("/>") else None
-        if end is not None:
-            pieces.append(html[kept : begin.start()])
-            kept = position = end.end()
-        elif not begin[0].endswith("/>"):
-            ends.pop(name, None)  # nor does a later one find it: no text is searched twice
-    return _DATA.sub("#", _EMPTY.sub("", "".join([*pieces, html[kept:]])))
-
-
 def _is_positive(number: object) -> bool:
     """Whether a number is real, finite and above 0; a bool is none."""
     return isinstance(number, int | float) and not isinstance(number, bool) and 0 < number <= sys.float_info.max
@@ -307,33 +271,6 @@ def _check_str(text: object, name: str) -> None:
     if not isinstance(text, str):
         raise InputError(f"{name} must be str, got {type(text).__name__}.")
     check_text(text, name)
-
-
-def _written(schema: object) -> str:
-    """A schema as JSON.
-
-    Raises:
-        InputError: it is neither str nor mapping, is no JSON, or is invalid Unicode.
-    """
-    if not isinstance(schema, str | Mapping):
-        raise InputError(f"schema must be str or a mapping, got {type(schema).__name__}.")
-    if not isinstance(schema, str):
-        try:
-            schema = json.dumps(dict(schema), indent=2, ensure_ascii=False, allow_nan=False)
-        except (TypeError, ValueError, RecursionError) as error:
-            raise InputError(f"schema cannot be written as JSON: {error}.") from error
-    check_text(schema, "schema")
-    return schema
-
-
-def _around_html(instruction: str, schema: str | None) -> tuple[str, str]:
-    """What stands before and behind the HTML in a user's turn."""
-    if instruction:
-        asked = "" if schema is None else f"\nThe JSON schema is as follows:```json\n{schema}\n```"
-        return f"{instruction}\n```html\n", f"\n```{asked}"
-    if schema is not None:
-        raise InputError("schema needs an instruction, and this model takes none by default: pass one, or no schema.")
-    return "", ""
 
 
 def _conversion(generated: Generated) -> Conversion:

@@ -22,7 +22,7 @@ from jina_components.errors import (
     ModelFilesError,
 )
 from jina_components.protocols import SupportsConvert
-from jina_components.reader_lm import clean_html
+from jina_components.core.html_prompt import clean_html
 from jina_components.types import Usage
 
 PAGE = """<!doctype html><html lang="en"><head><title>Rain</title><style>p { color: red }</style></head>

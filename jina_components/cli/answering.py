@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,8 +10,10 @@ from typing import TYPE_CHECKING
 from jina_components.cli.common import (
     NOTHING_TO_READ,
     Commands,
+    add_chat_options,
     add_command,
     add_reading_options,
+    make_chat,
     print_json,
     read_sources,
     shows_progress,
@@ -23,7 +24,6 @@ from jina_components.models.catalog import BY_NAME, DEFAULT_RERANKER
 from jina_components.types import Answer, Citation
 
 if TYPE_CHECKING:
-    from jina_components.protocols import ChatModel
     from jina_components.retriever import Retriever
 
 
@@ -45,11 +45,7 @@ def add_commands(commands: Commands) -> None:
     ask.add_argument("sources", nargs="*", metavar="PATH", help="file, folder or URL to answer from")
     ask.add_argument("--index", type=Path, metavar="DIR", help="answer from an index made by `jina-components index`")
     ask.add_argument("--json", action="store_true", help="print the answer with its citations as JSON")
-    ask.add_argument("--chat-model", metavar="NAME", help="let this chat model write the answer from the same quotes")
-    ask.add_argument(
-        "--chat-url", default=os.environ.get("OPENAI_BASE_URL", "https://api.openai.com/v1"), metavar="URL",
-        help="its OpenAI-compatible API (default: $OPENAI_BASE_URL, else OpenAI's); the key is $OPENAI_API_KEY",
-    )  # fmt: skip
+    add_chat_options(ask, help="let this chat model write the answer from the same quotes")
     add_embedder_option(ask)
     ask.add_argument(
         "--reranker",
@@ -72,7 +68,7 @@ def _ask(options: argparse.Namespace) -> int:
     bar = options.min_relevance
     if bar is None:
         bar = BY_NAME[options.reranker].bar if options.reranker in BY_NAME else _BAR
-    agent = DeepSearchAgent(retriever, reranker=Reranker(options.reranker), chat=_chat(options), min_relevance=bar)
+    agent = DeepSearchAgent(retriever, reranker=Reranker(options.reranker), chat=make_chat(options), min_relevance=bar)
     answer = agent.run(options.question)
     if options.json:
         print_json(asdict(answer))
@@ -98,14 +94,6 @@ def _retriever(options: argparse.Namespace) -> tuple[Retriever, bool]:
         raise InputError(NOTHING_TO_READ)
     retriever.add(chunks, show_progress=shows_progress())
     return retriever, bool(reading.failures)
-
-
-def _chat(options: argparse.Namespace) -> ChatModel | None:
-    if not options.chat_model:
-        return None
-    from jina_components.chat import OpenAIChat
-
-    return OpenAIChat(options.chat_model, base_url=options.chat_url, api_key=os.environ.get("OPENAI_API_KEY"))
 
 
 def _render(answer: Answer) -> str:

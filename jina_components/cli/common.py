@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -11,9 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from jina_components.errors import ConfigError
+from jina_components.read_options import QUOTABLE
 
 if TYPE_CHECKING:
-    from jina_components.protocols import SupportsConvert
+    from jina_components.protocols import ChatModel, SupportsConvert
     from jina_components.reader import Reader
     from jina_components.types import Document, Reading
 
@@ -59,14 +61,38 @@ def add_reading_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cache-tolerance", type=float, default=3600, metavar="SECONDS", help="(default: %(default)s)")
 
 
-def make_reader(options: argparse.Namespace, *, html_converter: SupportsConvert | None = None) -> Reader:
+def make_reader(
+    options: argparse.Namespace,
+    *,
+    html_converter: SupportsConvert | None = None,
+    captioner: ChatModel | None = None,
+    extractor: ChatModel | None = None,
+) -> Reader:
     """A reader with the options of `add_reading_options`."""
     from jina_components.net import Fetcher, ResponseCache, URLGuard
     from jina_components.reader import Reader
 
     cache = ResponseCache(options.cache, tolerance=options.cache_tolerance) if options.cache else None
     fetcher = Fetcher(guard=URLGuard(allow_networks=tuple(options.allow_network)), cache=cache)
-    return Reader(fetcher=fetcher, html_converter=html_converter)
+    return Reader(fetcher=fetcher, html_converter=html_converter, captioner=captioner, extractor=extractor)
+
+
+def add_chat_options(parser: argparse._ActionsContainer, *, help: str) -> None:
+    """Options of commands that may ask a chat model."""
+    parser.add_argument("--chat-model", metavar="NAME", help=help)
+    parser.add_argument(
+        "--chat-url", default=os.environ.get("OPENAI_BASE_URL", "https://api.openai.com/v1"), metavar="URL",
+        help="its OpenAI-compatible API (default: $OPENAI_BASE_URL, else OpenAI's); the key is $OPENAI_API_KEY",
+    )  # fmt: skip
+
+
+def make_chat(options: argparse.Namespace) -> ChatModel | None:
+    """The model of `add_chat_options`, or None."""
+    if not options.chat_model:
+        return None
+    from jina_components.chat import OpenAIChat
+
+    return OpenAIChat(options.chat_model, base_url=options.chat_url, api_key=os.environ.get("OPENAI_API_KEY"))
 
 
 def read_sources(
@@ -78,7 +104,8 @@ def read_sources(
     segmenter = Segmenter()
     if context is not None and context < _CHUNK:
         segmenter = Segmenter(length_unit="tokens", max_chunk_length=max(context * 3 // 4, 1))
-    reading = make_reader(options).read_all(sources, show_progress=shows_progress())
+    with make_reader(options) as reader:
+        reading = reader.read_all(sources, options=QUOTABLE, show_progress=shows_progress())
     for failure in reading.failures:
         print(f"jina-components: not read: {failure.source}: {failure.error}", file=sys.stderr)
     chunks = [chunk for page in reading.pages for chunk in segmenter.segment_page(page)]

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import asdict
+import base64
+import sys
+from dataclasses import asdict, replace
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jina_components.cli.common import (
     Commands,
+    add_chat_options,
     add_command,
     add_reading_options,
+    make_chat,
     make_reader,
     print_json,
     read_text,
 )
+from jina_components.cli.read_options import add_read_options, read_options
 from jina_components.errors import ConfigError
+from jina_components.read_options import ReadOptions
 from jina_components.types import Page
 
 if TYPE_CHECKING:
@@ -28,26 +35,30 @@ def add_commands(commands: Commands) -> None:
     """Add the commands of this group."""
     read = add_command(
         commands, "read", _read,
-        help="read a URL or file (HTML, PDF, Markdown, text) into clean Markdown",
+        help="read a URL or file (HTML, PDF, Office, EPUB, feeds, data, text) into clean Markdown",
         examples="""
             jina-components read https://example.com
             jina-components read paper.pdf --json | jq .title
+            jina-components read https://example.com --format pageshot --picture page.png
+            jina-components read https://example.com --engine browser --wait-for-selector main --links text
+            jina-components read page.html --instruction "the price" --chat-model llama3.1 --chat-url http://localhost:11434/v1
             jina-components read page.html --reader-lm ReaderLM-v2
-            jina-components read page.html --reader-lm ReaderLM-v2 --max-tokens 2000 --truncate
         """,
     )  # fmt: skip
     read.add_argument("source", metavar="SOURCE", help="URL or path")
     read.add_argument("--json", action="store_true", help="print the page with all it carries as JSON")
     read.add_argument(
+        "--picture", type=Path, metavar="FILE", help="where the PNG of --format screenshot or pageshot goes"
+    )
+    add_reading_options(read)
+    add_read_options(read)
+    of_models = read.add_argument_group("language models")
+    add_chat_options(of_models, help="describe images (--captions) and extract (--instruction, --json-schema) by it")
+    of_models.add_argument(
         "--reader-lm", metavar="MODEL",
         help="let this language model write the Markdown of HTML pages, such as ReaderLM-v2 (needs the torch extra)",
     )  # fmt: skip
-    read.add_argument(
-        "--max-tokens", type=int, metavar="N",
-        help=f"longest Markdown that this model writes (default: {_MAX_TOKENS})",
-    )  # fmt: skip
-    read.add_argument("--truncate", action="store_true", help="cut HTML to this model's context")
-    add_reading_options(read)
+    of_models.add_argument("--truncate", action="store_true", help="cut HTML to this model's context")
 
     segment = add_command(
         commands, "segment", _segment,
@@ -66,18 +77,40 @@ def add_commands(commands: Commands) -> None:
 
 
 def _read(options: argparse.Namespace) -> int:
-    page = make_reader(options, html_converter=_make_converter(options)).read(options.source)
+    how = read_options(options)
+    _check_picture(how, options.picture)
+    chat = make_chat(options)
+    converter = _make_converter(options)
+    if converter is not None:
+        how = replace(how, max_tokens=None)  # it is the model's
+    with make_reader(options, html_converter=converter, captioner=chat, extractor=chat) as reader:
+        page = reader.read(options.source, options=how)
+    if options.picture:
+        options.picture.write_bytes(page.screenshot)
     if options.json:
-        print_json(asdict(page))
+        print_json({**asdict(page), "screenshot": base64.b64encode(page.screenshot).decode()})
+    elif page.extracted is not None:
+        print_json(page.extracted)
+    elif page.chunks:
+        for chunk in page.chunks:
+            print_json(chunk)
     else:
         print(_with_page_numbers(page))
+    for warning in page.warnings:
+        print(f"jina-components: {warning}", file=sys.stderr)
     return 0
+
+
+def _check_picture(how: ReadOptions, path: Path | None) -> None:
+    """A picture is asked for by both its options or by none."""
+    if (how.format in ("screenshot", "pageshot")) != (path is not None):
+        raise ConfigError("A picture needs both --format screenshot (or pageshot) and --picture FILE.")
 
 
 def _make_converter(options: argparse.Namespace) -> ReaderLM | None:
     if options.reader_lm is None:
-        if options.truncate or options.max_tokens is not None:
-            raise ConfigError("--max-tokens and --truncate are about a language model: name it with --reader-lm.")
+        if options.truncate:
+            raise ConfigError("--truncate is about a language model: name it with --reader-lm.")
         return None
     from jina_components.reader_lm import ReaderLM
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Coroutine
+from collections.abc import AsyncGenerator, Coroutine, Iterator
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -46,6 +46,21 @@ def run_sync(coroutine: Coroutine[Any, Any, T]) -> T:
     except BaseException:
         future.cancel()
         raise
+
+
+def iterate_sync(items: AsyncGenerator[T, None]) -> Iterator[T]:
+    """The items of an async generator, which runs on the background loop; it is closed with this one."""
+    try:
+        while (item := run_sync(_next(items))) is not None:
+            yield item[0]
+    finally:
+        run_sync(items.aclose())
+
+
+async def _next(items: AsyncGenerator[T, None]) -> tuple[T] | None:
+    async for item in items:
+        return (item,)
+    return None
 
 
 def is_running() -> bool:

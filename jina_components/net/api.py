@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from json import dumps, loads
 from typing import Any, TypeAlias
 
@@ -15,6 +16,7 @@ from jina_components.net.body import ACCEPT_ENCODING
 from jina_components.net.client import CONNECT_SECONDS, DEFAULT_USER_AGENT
 from jina_components.net.exchange import Fetched, exchange
 from jina_components.net.headers import checked
+from jina_components.net.retry import retry_after
 from jina_components.net.transport import Connected, Connections
 from jina_components.types import shorten
 
@@ -147,7 +149,8 @@ class ApiClient(Connected):
             max_bytes=self.max_bytes,
         )
         if not 200 <= answer.status_code < 300:
-            raise HTTPStatusError(self._complaint(answer), answer.url, answer.status_code)
+            wait = retry_after(answer.headers, now=datetime.now(UTC))
+            raise HTTPStatusError(self._complaint(answer), answer.url, answer.status_code, wait)
         return answer
 
     def _complaint(self, answer: Fetched) -> str:

@@ -12,6 +12,8 @@ from jina_components.errors import ContentTooLargeError, WebError
 ACCEPT_ENCODING = "gzip, deflate"
 
 _GZIP_MAGIC = b"\x1f\x8b"
+_PIECE_BYTES = 65_536
+_MAX_MEMBERS = 100_000  # bgzip makes one of 64 kB each; millions of empty ones would cost minutes
 
 
 async def read_body(response: httpx.Response, *, max_bytes: int) -> bytes:
@@ -40,22 +42,35 @@ async def read_body(response: httpx.Response, *, max_bytes: int) -> bytes:
 def unpack(data: bytes, *, encoding: str, max_bytes: int) -> bytes:
     """`data` unpacked from gzip (RFC 1952) or deflate (RFC 1950, or the bare RFC 1951 some servers send).
 
+    Gzip data may consist of several members, whose contents are joined; what follows the last one is padding.
+
     Raises:
         ContentTooLargeError: more than `max_bytes` come out; unpacking stops there.
         WebError: the data is damaged or ends early.
     """
+    content, position = bytearray(), 0
+    for _ in range(_MAX_MEMBERS):
+        try:
+            position = _unpack_member(data, position, content, encoding, max_bytes)
+        except zlib.error as error:
+            raise WebError(f"The body is not the {encoding} data it claims to be ({error}).") from error
+        if encoding == "deflate" or not data.startswith(_GZIP_MAGIC, position):
+            return bytes(content)
+    raise WebError(f"The body has more than {_MAX_MEMBERS:,} gzip members; no honest one has.")
+
+
+def _unpack_member(data: bytes, position: int, content: bytearray, encoding: str, max_bytes: int) -> int:
+    """Append what the member at `position` holds to `content`; where it ends."""
     decoder = zlib.decompressobj(_window_bits(data, encoding))
-    try:
-        content = decoder.decompress(data, max_bytes + 1)
-    except zlib.error as error:
-        raise WebError(f"The body is not the {encoding} data it claims to be ({error}).") from error
-    if len(content) > max_bytes:
-        raise _too_large(max_bytes)
-    if not decoder.eof:
-        raise WebError(f"The {encoding} data of the body ends early; try again.")
-    if decoder.unused_data.startswith(_GZIP_MAGIC):
-        raise WebError("The body holds several gzip members, which is not supported.")
-    return content
+    while not decoder.eof:
+        piece = data[position : position + _PIECE_BYTES]
+        if not piece:
+            raise WebError(f"The {encoding} data of the body ends early; try again.")
+        content += decoder.decompress(piece, max_bytes + 1 - len(content))
+        if len(content) > max_bytes:
+            raise _too_large(max_bytes)
+        position += len(piece) - len(decoder.unused_data)
+    return position
 
 
 def _window_bits(data: bytes, encoding: str) -> int:

@@ -7,16 +7,20 @@ import functools
 import logging
 import ssl
 from collections.abc import Mapping
+from dataclasses import replace
 
 import httpx
 
-from jina_components.errors import ConfigError, HTTPStatusError, WebError
+from jina_components.errors import ConfigError, FetchTimeoutError, HTTPStatusError, WebError
 from jina_components.net.body import ACCEPT_ENCODING
 from jina_components.net.cache import ResponseCache
-from jina_components.net.exchange import Fetched, exchange
+from jina_components.net.exchange import Fetched, exchange, status_error
 from jina_components.net.guard import URLGuard
 from jina_components.net.headers import checked
-from jina_components.net.transport import Connected, Connections, GuardedTransport
+from jina_components.net.options import FetchOptions
+from jina_components.net.politeness import Politeness
+from jina_components.net.robots import RobotsTexts
+from jina_components.net.transport import Connected, Connections, GuardedTransport, ProxiedTransport
 
 logger = logging.getLogger(__name__)
 
@@ -24,24 +28,29 @@ DEFAULT_USER_AGENT = "Mozilla/5.0 (compatible; jina-components)"
 CONNECT_SECONDS = 10.0
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-# Headers that identify nobody: they alone go on to another origin, and a request with others is not cached.
+# Headers that identify nobody: they alone go on to another origin.
 _IMPERSONAL = frozenset({"accept", "accept-language", "user-agent"})
+# A request with others is not cached.
+_CACHEABLE = _IMPERSONAL | {"referer"}
+_ROBOTS = FetchOptions(timeout=10.0, max_bytes=5_000_000, accept_errors=True)
 
 
 class Fetcher(Connected):
     """Fetches URLs that may come from anybody: a web page, a search result, a user of a service.
 
-    Every hop passes the guard, no cookies are kept, no proxies are used, and connections are reused on
-    the same event loop. Safe to share between threads, each with its own loop.
+    Every hop passes the guard, no cookies are kept, no proxies are used but one asked for, and connections are
+    reused on the same event loop. Safe to share between threads, each with its own loop.
 
     Args:
         guard: What may be reached.
-        timeout: Seconds for a whole fetch: redirects, retries, waits and body.
+        timeout: Seconds for a whole fetch: redirects, retries and body. Waiting for the turn at a host, and for
+            its robots.txt (up to 10 s), does not count.
         max_bytes: Limit of the body, as sent and as unpacked.
         max_redirects: Redirects to follow.
         retries: Further attempts for each hop (see `with_retries`).
         user_agent: The `User-Agent` header.
         cache: Where responses are kept, or None; a response that cannot be kept is logged, and returned all the same.
+        politeness: How many requests a host gets at a time and how often. None for a `Politeness()` of its own.
         ssl_context: TLS settings, for servers of a private certificate authority; None for the usual ones.
 
     Raises:
@@ -58,6 +67,7 @@ class Fetcher(Connected):
         retries: int = 2,
         user_agent: str = DEFAULT_USER_AGENT,
         cache: ResponseCache | None = None,
+        politeness: Politeness | None = None,
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
         if min(timeout, max_bytes) <= 0 or min(max_redirects, retries) < 0:
@@ -69,77 +79,156 @@ class Fetcher(Connected):
         self.retries = retries
         self.user_agent = user_agent
         self.cache = cache
+        self.politeness = politeness or Politeness()
+        self._ssl_context = ssl_context
+        self._robots = RobotsTexts()
         self._connections = Connections(functools.partial(GuardedTransport, guard, ssl_context))
 
-    async def fetch(self, url: str, *, headers: Mapping[str, str] | None = None) -> Fetched:
+    async def fetch(
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        options: FetchOptions = FetchOptions(),  # noqa: B008 (immutable)
+    ) -> Fetched:
         """The response behind `url`, redirects followed.
+
+        A cached response that is young enough is served; if the fetch fails for want of an answer (no connection,
+        no time, status 429 or 5xx), an older one within the cache's retention is, and says so in `failure`.
+        Requests with headers that tell one user from another, such as cookies, bypass the cache.
 
         Args:
             url: An http(s) URL.
             headers: Request headers. Credentials among them go to the origin of `url` only.
+            options: Settings of this fetch.
 
         Raises:
             BlockedURLError: the guard refuses the URL, a redirect or an address.
-            FetchTimeoutError: not complete within `timeout`.
-            ContentTooLargeError: the body exceeds `max_bytes`.
-            HTTPStatusError: the server answered with an error status.
+            RobotsDeniedError: `options.robots` may not fetch the URL or a redirect.
+            FetchTimeoutError: not complete within the timeout.
+            ContentTooLargeError: the body exceeds the limit.
+            HTTPStatusError: the server answered with an error status, and `options.accept_errors` is not set.
             WebError: any other failure of the network or the server.
             InputError: a header is malformed, or is one that the fetcher sets itself.
         """
         url = self.guard.check(url)
-        sent = self._headers(headers or {})
-        if self.cache is None or sent.keys() - _IMPERSONAL:
-            return await self._follow(url, sent)
-        # Under the guard's settings, so that what a lenient guard let in is not served under a strict one.
-        vary = {**sent, "guard": repr(self.guard)}
-        hit = await asyncio.to_thread(self.cache.get, url, vary)
-        if hit is not None and len(hit.content) <= self.max_bytes:
+        sent = {"accept": "*/*", "user-agent": self.user_agent, **checked(headers or {})}
+        if self.cache is None or sent.keys() - _CACHEABLE:
+            return _accepted(await self._follow(url, sent, options), options)
+        return await self._through(self.cache, url, sent, options)
+
+    async def check_robots(self, url: str, options: FetchOptions) -> float:
+        """Seconds that the site of `url` asks the bot `options.robots` to leave between requests, 0 for none.
+
+        `fetch` does this itself; it is for those who fetch by other means, such as a browser.
+
+        Raises:
+            RobotsDeniedError: the bot may not fetch `url`, or robots.txt cannot be had (RFC 9309, section 2.3.1.4).
+            BlockedURLError: the guard refuses the site.
+        """
+        own = replace(_ROBOTS, proxy=options.proxy)
+
+        async def fetch(robots_url: str) -> Fetched:
+            return await self._follow(self.guard.check(robots_url), {"user-agent": self.user_agent}, own)
+
+        return await self._robots.check(self.guard.check(url), options.robots, via=options.proxy, fetch=fetch)
+
+    async def _through(self, cache: ResponseCache, url: str, sent: Mapping[str, str], options: FetchOptions) -> Fetched:
+        # Under the guard's settings, so that what a lenient guard let in is not served under a strict one; and apart
+        # for each proxy and for TLS settings of one's own, which could put anything in the place of a page.
+        vary = {**sent, "guard": repr(self.guard), "proxy": options.proxy, "own tls": str(bool(self._ssl_context))}
+        tolerance = cache.tolerance if options.cache_tolerance is None else options.cache_tolerance
+        hit = await self._cached(cache, url, vary, tolerance, options)
+        if hit is not None:
             return hit
-        fetched = await self._follow(url, sent)
+
+        async def instead_of(failure: WebError) -> Fetched | None:
+            if tolerance == 0 or not _is_outage(failure):
+                return None
+            old = await self._cached(cache, url, vary, cache.retention, options)
+            return old and replace(old, failure=failure.message)
+
         try:
-            await asyncio.to_thread(self.cache.put, url, vary, fetched)
-        except ConfigError as error:  # a full disk is no reason to lose what was fetched
-            logger.warning("%s is not cached: %s", url, error)
+            fetched = await self._follow(url, sent, options)
+        except WebError as error:
+            if old := await instead_of(error):
+                return old
+            raise
+        if failure := status_error(fetched):
+            return await instead_of(failure) or _accepted(fetched, options)
+        if options.store:
+            await _keep(cache, url, vary, fetched)
         return fetched
 
-    async def _follow(self, url: str, headers: Mapping[str, str]) -> Fetched:
-        deadline = asyncio.get_running_loop().time() + self.timeout
+    async def _cached(
+        self, cache: ResponseCache, url: str, vary: Mapping[str, str], tolerance: float, options: FetchOptions
+    ) -> Fetched | None:
+        hit = await asyncio.to_thread(cache.get, url, vary, tolerance=tolerance)
+        return hit if hit is not None and len(hit.content) <= (options.max_bytes or self.max_bytes) else None
+
+    async def _follow(self, url: str, headers: Mapping[str, str], options: FetchOptions) -> Fetched:
+        clock = asyncio.get_running_loop().time
+        remaining = options.timeout or self.timeout
         for _ in range(self.max_redirects + 1):
-            fetched = await self._hop(url, headers, deadline)
+            delay = await self.check_robots(url, options) if options.robots else 0.0
+            async with self.politeness.turn(httpx.URL(url).host, delay=delay):
+                begin = clock()
+                fetched = await self._hop(url, headers, options, begin + remaining)
+                remaining -= clock() - begin
             location = fetched.headers.get("location")
             if fetched.status_code not in _REDIRECTS or not location:
-                return _successful(fetched)
+                return fetched
             target = self.guard.check(_join(url, location))
             if _origin(target) != _origin(url):
                 headers = {name: value for name, value in headers.items() if name in _IMPERSONAL}
             url = target
         raise WebError(f"{url}: more than {self.max_redirects} redirects; it may redirect in a circle.", url)
 
-    async def _hop(self, url: str, headers: Mapping[str, str], deadline: float) -> Fetched:
+    async def _hop(self, url: str, headers: Mapping[str, str], options: FetchOptions, deadline: float) -> Fetched:
+        connect = min(CONNECT_SECONDS, options.timeout or self.timeout)
         request = httpx.Request(
             "GET",
             url,
             headers={**headers, "accept-encoding": ACCEPT_ENCODING},
-            extensions={"timeout": {"connect": min(CONNECT_SECONDS, self.timeout)}},
+            extensions={"timeout": {"connect": connect}},
         )
-        return await exchange(
-            await self._connections.transport(),
-            request,
+        send = functools.partial(
+            exchange,
+            request=request,
             deadline=deadline,
             retries=self.retries,
-            max_bytes=self.max_bytes,
+            max_bytes=options.max_bytes or self.max_bytes,
+            keep_errors=options.accept_errors,
+            notice=functools.partial(self.politeness.heed, request.url.host),
         )
+        if not options.proxy:
+            return await send(await self._connections.transport())
+        async with ProxiedTransport(self.guard, options.proxy, self._ssl_context) as transport:
+            return await send(transport)
 
-    def _headers(self, given: Mapping[str, str]) -> dict[str, str]:
-        return {"accept": "*/*", "user-agent": self.user_agent, **checked(given)}
+
+def _accepted(fetched: Fetched, options: FetchOptions) -> Fetched:
+    failure = None if options.accept_errors else status_error(fetched)
+    if failure is not None:
+        raise failure
+    return fetched
 
 
-def _successful(fetched: Fetched) -> Fetched:
-    status = fetched.status_code
-    if 200 <= status < 300:
-        return fetched
-    remedy = "try again later" if status == 429 or status >= 500 else "check the URL and who may read it"
-    raise HTTPStatusError(f"{fetched.url} answered with status {status}; {remedy}.", fetched.url, status)
+def _is_outage(error: WebError) -> bool:
+    """Whether a fetch failed for want of an answer, and not because of the answer.
+
+    The statuses are those of RFC 5861 (stale-if-error), and 429, which says no more than that it is too early.
+    """
+    if isinstance(error, HTTPStatusError):
+        return error.status_code == 429 or error.status_code >= 500
+    return type(error) in (WebError, FetchTimeoutError)
+
+
+async def _keep(cache: ResponseCache, url: str, vary: Mapping[str, str], fetched: Fetched) -> None:
+    try:
+        await asyncio.to_thread(cache.put, url, vary, fetched)
+    except ConfigError as error:  # a full disk is no reason to lose what was fetched
+        logger.warning("%s is not cached: %s", url, error)
 
 
 def _join(url: str, location: str) -> str:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 import httpx
 
-from jina_components.errors import FetchTimeoutError, WebError
+from jina_components.errors import FetchTimeoutError, HTTPStatusError, WebError
 from jina_components.net.body import read_body
-from jina_components.net.retry import with_retries
+from jina_components.net.retry import retry_after, with_retries
 
 _ERROR_PAGE_BYTES = 65_536
 
@@ -26,6 +26,8 @@ class Fetched:
         headers: Response headers, names in lower case, repeated ones joined by commas.
         content: The body, unpacked.
         from_cache: Whether it was read from the `ResponseCache`.
+        age: Seconds since it was fetched, if read from the cache.
+        failure: Why no newer response could be had, if this is one older than asked for in its place.
     """
 
     url: str
@@ -33,10 +35,22 @@ class Fetched:
     headers: Mapping[str, str] = field(hash=False)
     content: bytes
     from_cache: bool = False
+    age: float = 0.0
+    failure: str = ""
 
     def __repr__(self) -> str:
         origin = ", from cache" if self.from_cache else ""
         return f"Fetched({self.url!r}, {self.status_code}, {len(self.content)} bytes{origin})"
+
+
+def status_error(fetched: Fetched) -> HTTPStatusError | None:
+    """The error that the status of a response is; None for success."""
+    status = fetched.status_code
+    if 200 <= status < 300:
+        return None
+    remedy = "try again later" if status == 429 or status >= 500 else "check the URL and who may read it"
+    message = f"{fetched.url} answered with status {status}; {remedy}."
+    return HTTPStatusError(message, fetched.url, status, retry_after(fetched.headers, now=datetime.now(UTC)))
 
 
 async def exchange(
@@ -46,6 +60,8 @@ async def exchange(
     deadline: float,
     retries: int,
     max_bytes: int,
+    keep_errors: bool = False,
+    notice: Callable[[Fetched], None] | None = None,
 ) -> Fetched:
     """The answer to `request`, whatever its status; of a redirect, without the body.
 
@@ -55,6 +71,8 @@ async def exchange(
         deadline: Time of the running loop's clock by which all is over, retries and waits included.
         retries: Attempts after the first.
         max_bytes: Limit of the body.
+        keep_errors: Whether the page of an error status is wanted whole; else its beginning will do, or nothing.
+        notice: Told of every reply, also of those that are tried again.
 
     Raises:
         FetchTimeoutError: the deadline passed, or no connection came about.
@@ -63,7 +81,13 @@ async def exchange(
         WebError: any other failure of the network or the server.
     """
     url = str(request.url)
-    attempt = functools.partial(_attempt, transport, request, max_bytes)
+
+    async def attempt() -> Fetched:
+        reply = await _attempt(transport, request, max_bytes, keep_errors)
+        if notice is not None:
+            notice(reply)
+        return reply
+
     try:
         async with asyncio.timeout_at(deadline):
             return await with_retries(attempt, retries=retries, deadline=deadline)
@@ -77,17 +101,19 @@ async def exchange(
         raise WebError(f"{url} cannot be fetched ({reason}); check the URL and the network.", url) from error
 
 
-async def _attempt(transport: httpx.AsyncBaseTransport, request: httpx.Request, max_bytes: int) -> Fetched:
+async def _attempt(
+    transport: httpx.AsyncBaseTransport, request: httpx.Request, max_bytes: int, keep_errors: bool
+) -> Fetched:
     response = await transport.handle_async_request(request)
     try:
-        content = await _content(response, max_bytes)
+        content = await _content(response, max_bytes, keep_errors)
     finally:
         await response.aclose()
     return Fetched(str(request.url), response.status_code, dict(response.headers), content)
 
 
-async def _content(response: httpx.Response, max_bytes: int) -> bytes:
-    if response.is_success:
+async def _content(response: httpx.Response, max_bytes: int, keep_errors: bool) -> bytes:
+    if response.is_success or (response.is_error and keep_errors):
         return await read_body(response, max_bytes=max_bytes)
     if not response.is_error:
         return b""

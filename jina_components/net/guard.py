@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
 import re
 import socket
@@ -14,6 +13,7 @@ from typing import TypeAlias
 import httpx
 
 from jina_components.errors import BlockedURLError, ConfigError, WebError
+from jina_components.net.names import addresses_of
 from jina_components.types import shorten
 
 Address: TypeAlias = IPv4Address | IPv6Address
@@ -126,12 +126,12 @@ class URLGuard:
             WebError: the name does not resolve.
         """
         try:
-            found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            found = await addresses_of(host, port)
         except (OSError, UnicodeError) as error:
             raise WebError(
                 f"The host name {host!r} does not resolve ({error}); check its spelling and the network."
             ) from error
-        addresses = tuple(dict.fromkeys(str(entry[4][0]) for entry in found))
+        addresses = tuple(dict.fromkeys(found))
         for address in addresses:
             if reason := self._address_objection(ipaddress.ip_address(address)):
                 raise BlockedURLError(f"{host} is refused: {reason}.")

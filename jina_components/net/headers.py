@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from jina_components.errors import InputError
 
 _OURS = frozenset({"accept-encoding", "connection", "content-length", "host", "transfer-encoding"})
+_NAME = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110, section 5.6.2
 
 
 def checked(given: Mapping[str, str]) -> dict[str, str]:
@@ -18,8 +20,8 @@ def checked(given: Mapping[str, str]) -> dict[str, str]:
     headers = {name.lower(): value for name, value in given.items()}
     if ours := headers.keys() & _OURS:
         raise InputError(f"The fetcher sets these headers itself, leave them out: {sorted(ours)}.")
-    if odd := [name for name, value in headers.items() if not name or not (_is_sound(name) and _is_sound(value))]:
-        raise InputError(f"Headers must be printable ASCII without spaces around: {odd}.")
+    if odd := [name for name, value in headers.items() if not _NAME.fullmatch(name) or not _is_sound(value)]:
+        raise InputError(f"Headers must be a name and printable ASCII without spaces around: {odd}.")
     return headers
 
 

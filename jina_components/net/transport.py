@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import ssl
 from collections.abc import AsyncGenerator, Callable, Iterable
 from types import TracebackType
@@ -11,7 +12,8 @@ from typing import Self
 import httpcore
 import httpx
 
-from jina_components.net.guard import URLGuard
+from jina_components.net.guard import DEFAULT_PORTS, URLGuard
+from jina_components.net.pool import Pool
 
 
 class GuardedBackend(httpcore.AsyncNetworkBackend):
@@ -49,13 +51,32 @@ class GuardedTransport(httpx.AsyncHTTPTransport):
     """httpx's transport over a pool whose only way out is a `GuardedBackend`; proxies are not used."""
 
     def __init__(self, guard: URLGuard, ssl_context: ssl.SSLContext | None = None) -> None:
-        self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=ssl_context or httpx.create_ssl_context(),
-            max_connections=100,
-            max_keepalive_connections=20,
-            keepalive_expiry=30.0,
+        self._pool = Pool(GuardedBackend(guard), ssl_context or _usual_tls())
+
+
+class ProxiedTransport(httpx.AsyncHTTPTransport):
+    """httpx's transport through a proxy, for one fetch.
+
+    The guard checks the addresses of the proxy, which is connected to, and of the target, which is not: the proxy
+    resolves its name again.
+    """
+
+    def __init__(self, guard: URLGuard, proxy: str, ssl_context: ssl.SSLContext | None = None) -> None:
+        url, tls = httpx.URL(proxy), ssl_context or _usual_tls()
+        self._guard = guard
+        self._pool = httpcore.AsyncHTTPProxy(
+            proxy_url=httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=b"/"),
+            proxy_auth=(url.username.encode(), url.password.encode()) if url.userinfo else None,
+            ssl_context=tls,
+            proxy_ssl_context=tls if url.scheme == "https" else None,
             network_backend=GuardedBackend(guard),
         )
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Check the target, then send the request by way of the proxy."""
+        port = request.url.port or DEFAULT_PORTS[request.url.scheme]
+        await self._guard.resolve(request.url.host, port)
+        return await super().handle_async_request(request)
 
 
 class Connections:
@@ -119,3 +140,9 @@ async def _lifetime(transport: httpx.AsyncBaseTransport) -> AsyncGenerator[None,
         yield
     finally:
         await transport.aclose()
+
+
+@functools.cache
+def _usual_tls() -> ssl.SSLContext:
+    """TLS settings shared by all transports: loading the certificates takes tens of milliseconds."""
+    return httpx.create_ssl_context()

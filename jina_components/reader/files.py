@@ -13,6 +13,7 @@ from jina_components.reader.sources import SUFFIXES
 from jina_components.types import SourceFailure, shorten
 
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]+)://|(file|data):", re.IGNORECASE)
+_PASSED_OVER = (".", "~$")  # hidden; the locks that Office leaves beside open files
 _MARKUP = re.compile(r"\s*<[!?a-z]", re.IGNORECASE)
 
 
@@ -66,8 +67,9 @@ def expand(sources: Sequence[str | os.PathLike[str]]) -> list[str | os.PathLike[
     """`sources`, with each directory replaced by its files.
 
     These are the files below it that have a readable suffix, in order of their names. Hidden files and
-    directories are passed over. Symbolic links are followed, but no directory is entered twice. A directory
-    that cannot be listed, or holds no such file, gives a failure; so does an entry that cannot be looked at.
+    directories, and locks of Office, are passed over. Symbolic links are followed, but no directory is entered
+    twice. A directory that cannot be listed, or holds no such file, gives a failure; so does an entry that cannot
+    be looked at.
     """
     expanded: list[str | os.PathLike[str] | SourceFailure] = []
     for source in sources:
@@ -100,7 +102,7 @@ def _walk(directory: Path, entered: set[tuple[int, int]]) -> Iterator[str | Sour
         return
     entered.add((info.st_dev, info.st_ino))
     for entry in entries:
-        if entry.name.startswith("."):
+        if entry.name.startswith(_PASSED_OVER):
             continue
         try:
             is_directory = entry.is_dir()

@@ -1,15 +1,20 @@
-"""HTML to `Page`: main content as Markdown, claims, links and images."""
+"""HTML to `Page`: what it claims, the content chosen, and that in the format asked for."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from jina_components.errors import ExtractionError
-from jina_components.reader.charset import decode
-from jina_components.reader.links import LinkMarks, base_of
-from jina_components.reader.markdown import to_markdown
-from jina_components.reader.metadata import claims_of
+from jina_components.read_options import ReadOptions
+from jina_components.reader.content import main_content, whole_page
+from jina_components.reader.links import absolute_url, base_of
+from jina_components.reader.markdown import Rendered, prepare, to_markdown
+from jina_components.reader.metadata import Claims, claims_of
+from jina_components.reader.parsing import ParsedHtml
+from jina_components.reader.signals import page_warnings
 from jina_components.reader.sources import Source
 from jina_components.reader.visible import visible_text
 from jina_components.types import Page
@@ -17,158 +22,149 @@ from jina_components.types import Page
 if TYPE_CHECKING:
     from lxml.html import HtmlElement
 
-NO_MAIN_CONTENT = "No main content was found; this is all visible text of the page."
-NESTED_TOO_DEEP = "Elements are nested too deep to tell the main content; this is all visible text."
-"""What a page is warned of whose text is not the main content alone."""
-
-_CHARSET = re.compile(rb"""<(?:meta[^>]+?charset|\?xml[^>]+?encoding)\s*=\s*["']?\s*([\w.:-]+)""", re.IGNORECASE)
-_CHARSET_BYTES = 4096
-
-# libxml2 compares each attribute of an element with all before it: many thousands take minutes.
-MAX_ATTRIBUTES = 1000
-_ATTRIBUTE = r"""[^\s/>][^\s/>=]*+(?:\s*+=\s*+(?:"[^"]*+"|'[^']*+'|[^\s>]*+))?+"""
-_ATTRIBUTES = re.compile(_ATTRIBUTE)
-# Comments, scripts and styles are passed over whole: what looks like a tag in them is none.
-_TAG = re.compile(
-    rf"<!--(?>-?>|.*?(?:-->|\Z))|<(?:script|style)\b[^>]*+(?<!/)>(?>.*?(?:</(?:script|style)|\Z))"
-    rf"|<(?P<tag>[a-z][^\s/>]*+(?:[\s/]++|{_ATTRIBUTE})*+)",
-    re.IGNORECASE | re.DOTALL,
-)
-
-# Below this share of the visible text, a precise extraction has mostly lost content; above it, it has mostly
-# dropped boilerplate.
-_SMALLEST_SHARE = 0.05
+NO_MAIN_CONTENT = "No main content was found; this is the whole page."
+"""What a page is warned of whose content is not the main content alone."""
 
 
-def read_html(source: Source) -> Page:
-    """The page that `source` holds.
+@dataclass(frozen=True, slots=True)
+class HtmlDocument:
+    """A page whose content is chosen, but not yet written.
+
+    Attributes:
+        source: Where it is from.
+        base_url: What its relative links are resolved against.
+        element: The content, or the document where that is asked for.
+        claims: What it says of itself.
+        encoding: The encoding it was in.
+        warnings: What a reader should know.
+    """
+
+    source: Source
+    base_url: str
+    element: HtmlElement
+    claims: Claims
+    encoding: str
+    warnings: tuple[str, ...]
+
+    def uncaptioned(self) -> list[str]:
+        """URLs of the images without alternative text."""
+        return [url for image in self._images() if (url := self._url(image))]
+
+    def caption(self, texts: Mapping[str, str]) -> None:
+        """Give the images of these URLs an alternative text."""
+        for image in self._images():
+            if text := texts.get(self._url(image)):
+                image.set("alt", text)
+
+    def written(self, options: ReadOptions) -> Page:
+        """The page in the format of `options`.
+
+        Raises:
+            ExtractionError: there is no text in it.
+        """
+        rendered = _rendered(self.element, options, self.base_url)
+        if not rendered.text.strip():
+            reason = " ".join(self.warnings) or "Scripts may fill it in only in a browser."
+            raise ExtractionError(f"{self.source.label} is an HTML page without text. {reason}", self.source.name)
+        claims = self.claims
+        title = claims.title or _first_heading(rendered.text) or self.source.file_name
+        facts = {
+            "author": claims.author,
+            "site_name": claims.site,
+            "modified_time": claims.modified_time,
+            "image": claims.image,
+            "canonical": claims.canonical,
+            "encoding": self.encoding,
+            "meta": dict(claims.meta),
+        }
+        return Page(
+            url=self.source.name,
+            title=title,
+            content=rendered.text,
+            description=claims.description,
+            published_time=claims.published_time,
+            language=claims.language,
+            links=rendered.links,
+            images=rendered.images,
+            metadata={name: fact for name, fact in facts.items() if fact},
+            external=claims.external,
+            warnings=self.warnings,
+        )
+
+    def _images(self) -> list[HtmlElement]:
+        return [image for image in self.element.iter("img") if not image.get("alt", "").strip()]
+
+    def _url(self, image: HtmlElement) -> str:
+        source = image.get("src", "")
+        return source if source.startswith("data:") else absolute_url(self.base_url, source)
+
+
+def open_html(source: Source, parsed: ParsedHtml, options: ReadOptions) -> HtmlDocument:
+    """Choose what `options` ask for; the tree is used up.
 
     Raises:
-        ExtractionError: no HTML, no text in it, or an element of more than `MAX_ATTRIBUTES` attributes.
+        ExtractionError: no element matches `target_selector`.
     """
-    decoded = decode(source.data, declared=(source.charset, _declared_charset(source.data)))
-    tree, parse_warnings = _parse(decoded.text, source)
-    claims = claims_of(tree)
-    marks = LinkMarks(tree)
-    base_url = base_of(tree, source.base_url)
-    marked, content_warnings = _content(tree, source)
-    content, links, images = marks.take(marked.replace("\u00ad", ""), base_url)
-    if not content.strip():
-        reason = " ".join(parse_warnings) or "Scripts may fill it in only in a browser."
-        raise ExtractionError(f"{source.label} is an HTML page without text. {reason}", source.name)
-    title = claims.title or _first_heading(content) or source.file_name
-    facts = {"author": claims.author, "site_name": claims.site, "encoding": decoded.encoding}
-    return Page(
-        url=source.name,
-        title=title,
-        content=_without_repeats(content, f"# {title}"),
-        description=claims.description,
-        published_time=claims.published_time,
-        language=claims.language,
-        links=links,
-        images=images,
-        metadata={name: fact for name, fact in facts.items() if fact},
-        warnings=(*decoded.warnings, *parse_warnings, *content_warnings),
-    )
+    tree, base_url = parsed.tree, base_of(parsed.tree, source.base_url)
+    claims = claims_of(tree, base_url)
+    warnings = [*parsed.warnings, *page_warnings(tree)]
+    if options.remove_selector:
+        for element in _selected(tree, options.remove_selector):
+            if element.getparent() is not None:
+                element.drop_tree()
+    if options.remove_overlays:
+        from jina_components.reader.overlays import remove_overlays
+
+        remove_overlays(tree)
+    if options.format != "html":
+        prepare(tree, base_url)
+    element = _chosen(tree, source, options, title=claims.title)
+    if element is None:
+        element = whole_page(tree)
+        warnings.append(NO_MAIN_CONTENT)
+    return HtmlDocument(source, base_url, element, claims, parsed.encoding, tuple(warnings))
 
 
-def _declared_charset(data: bytes) -> str:
-    found = _CHARSET.search(data[:_CHARSET_BYTES])
-    label = found[1].decode("ascii", "replace") if found else ""
-    # A declaration that can be read as ASCII is not in UTF-16, whatever it says.
-    return "utf-8" if label.lower().startswith("utf-16") else label
-
-
-def _parse(text: str, source: Source) -> tuple[HtmlElement, tuple[str, ...]]:
-    from lxml import etree, html
-
-    _refuse_many_attributes(text, source)
-    # `huge_tree` lifts the limit of nesting from 256 to 2048 elements; real pages get past the former.
-    parser = html.HTMLParser(
-        encoding="utf-8",
-        no_network=True,
-        huge_tree=True,
-        remove_comments=True,
-        remove_pis=True,
-        collect_ids=False,
-    )
-    try:
-        tree = html.document_fromstring(text.encode(), parser=parser)
-    except (etree.LxmlError, ValueError) as error:
-        raise ExtractionError(f"{source.label} holds no HTML element: {error}.", source.name) from error
-    cut = any(entry.type_name == "ERR_RESOURCE_LIMIT" for entry in parser.error_log)
-    return tree, ("Elements are nested too deep; what follows the deepest was not read.",) if cut else ()
-
-
-def _refuse_many_attributes(text: str, source: Source) -> None:
-    for tag in _TAG.finditer(text):
-        # Each takes two characters at least; the name of the element counts as one.
-        if len(tag["tag"] or "") > 2 * MAX_ATTRIBUTES and len(_ATTRIBUTES.findall(tag["tag"])) > MAX_ATTRIBUTES + 1:
+def _chosen(tree: HtmlElement, source: Source, options: ReadOptions, *, title: str) -> HtmlElement | None:
+    if options.target_selector:
+        found = _selected(tree, options.target_selector)
+        if not found:
             raise ExtractionError(
-                f"{source.label} has an element of more than {MAX_ATTRIBUTES:,} attributes: remove it.", source.name
+                f"{source.label}: nothing matches target_selector {options.target_selector!r}.", source.name
             )
+        return _together(found)
+    if options.format == "html":
+        return tree
+    if options.format in ("markdown", "text"):
+        return whole_page(tree)
+    return main_content(tree, title=title)
 
 
-def _content(tree: HtmlElement, source: Source) -> tuple[str, tuple[str, ...]]:
-    """Markdown of the main content, or else all visible text and a warning."""
-    visible = visible_text(tree)
-    if _is_too_deep(tree):
-        return visible, (NESTED_TOO_DEEP,)
-    _prepare(tree)
-    content = _main_content(tree, source, precise=True)
-    if len(content) < _SMALLEST_SHARE * len(visible):
-        content = _main_content(tree, source, precise=False)
-    if content:
-        return content, ()
-    return visible, (NO_MAIN_CONTENT,)
+def _selected(tree: HtmlElement, selector: str) -> list[HtmlElement]:
+    """Elements that match, in their order."""
+    return list(tree.cssselect(selector))
 
 
-def _is_too_deep(tree: HtmlElement) -> bool:
-    # Beyond 256 elements trafilatura loses content without a word.
-    return bool(tree.xpath("boolean(//*[count(ancestor::*) > 250])"))
+def _together(found: list[HtmlElement]) -> HtmlElement:
+    """One element that holds all of them, those within others only once."""
+    whole = found[0].makeelement("div")
+    chosen = set(found)
+    for element in found:
+        if not any(parent in chosen for parent in element.iterancestors()):
+            element.tail = None
+            whole.append(element)
+    return whole
 
 
-def _prepare(tree: HtmlElement) -> None:
-    """Save what trafilatura would lose: preformatted lines, words in `<time>`, quotation marks of `<q>`."""
-    for element in list(tree.iter("pre")):
-        text, tail = element.text_content(), element.tail
-        element.clear()
-        element.tail = tail
-        # A `<pre>` around a single `<span>` counts as code.
-        inner = element.makeelement("span")
-        inner.text = text
-        element.append(inner)
-    for element in tree.xpath("//p//time"):
-        element.tag = "span"
-    for element in list(tree.iter("q")):
-        element.tag = "span"
-        element.text = "“" + (element.text or "")
-        if len(element):
-            element[-1].tail = (element[-1].tail or "") + "”"
-        else:
-            element.text += "”"
+def _rendered(element: HtmlElement, options: ReadOptions, base_url: str) -> Rendered:
+    rendered = to_markdown(element, options, base_url)
+    if options.format == "html":
+        from lxml.html import tostring
 
-
-def _main_content(tree: HtmlElement, source: Source, *, precise: bool) -> str:
-    from trafilatura import bare_extraction
-    from trafilatura.settings import Extractor
-
-    options = Extractor(output_format="markdown", precision=precise, comments=False, tables=True)
-    options.min_output_size = 0  # an empty result is ours to judge, and nothing to log
-    try:
-        document = bare_extraction(tree, options=options)
-    except Exception as error:
-        raise ExtractionError(
-            f"{source.label}: its main content cannot be extracted: {error!r}.", source.name
-        ) from error
-    return to_markdown(document.body) if document else ""
+        return replace(rendered, text=tostring(element, encoding="unicode"))
+    return replace(rendered, text=visible_text(element)) if options.format == "text" else rendered
 
 
 def _first_heading(content: str) -> str:
     found = re.search(r"^#{1,6} (.+)$", content, re.MULTILINE)
     return found[1] if found else ""
-
-
-def _without_repeats(content: str, heading: str) -> str:
-    before, first, after = content.partition(heading + "\n")
-    return before + first + re.sub(rf"^{re.escape(heading)}\n+", "", after, flags=re.MULTILINE)

@@ -18,6 +18,7 @@ Links = tuple[tuple[str, str], ...]
 
 _FIRST_MARK = 0xF0000
 _MOST_MARKS = 0xFFFE
+_LINE_ENDS = re.compile(r"\s*+[\t\r\n]\s*+")
 _MARK = re.compile(f"[{chr(_FIRST_MARK)}-{chr(_FIRST_MARK + _MOST_MARKS - 1)}]")
 _PARAGRAPHS = frozenset(("blockquote", "dd", "dt", "h1", "h2", "h3", "h4", "h5", "h6", "li", "p", "td"))
 _IMAGE_SOURCES = (
@@ -104,7 +105,7 @@ def absolute_url(base_url: str, href: str | None) -> str:
     if not href or href.startswith("#"):
         return ""
     try:
-        url = urljoin(base_url, "".join(href.split()))
+        url = urljoin(base_url, _LINE_ENDS.sub("", href.strip()).replace(" ", "%20"))
         urlsplit(url)
     except ValueError:  # such as "http://[", which leads nowhere
         return ""

@@ -4,55 +4,47 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
-import threading
-from collections.abc import Callable, Sequence
-from copy import copy
-from dataclasses import asdict, replace
+from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence, Sized
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
-from jina_components.core.background import run_sync
+from jina_components.core.background import iterate_sync, run_sync
 from jina_components.core.component import Component
 from jina_components.core.inputs import as_list
 from jina_components.errors import ConfigError, ExtractionError, InputError, JinaComponentsError
-from jina_components.protocols import Conversion, FinishReason, SupportsConvert
-from jina_components.reader.charset import decode
-from jina_components.reader.files import expand, local_path, read_file
-from jina_components.reader.html import NESTED_TOO_DEEP, NO_MAIN_CONTENT, read_html
-from jina_components.reader.pdf import read_pdf
-from jina_components.reader.sources import Format, Source, format_of
-from jina_components.reader.text import read_text
+from jina_components.protocols import ChatModel, SupportsConvert, SupportsExtract
+from jina_components.read_options import ReadOptions
+from jina_components.reader.finishing import finish
+from jina_components.reader.loading import Loaded, Loader
+from jina_components.reader.many import Key, named_sources, read_each
+from jina_components.reader.pages import PageMaker, unexpected
 from jina_components.types import Page, Reading, SourceFailure
 
 if TYPE_CHECKING:
-    from jina_components.net import Fetcher
-
-_READERS: dict[Format, Callable[[Source], Page]] = {"html": read_html, "pdf": read_pdf, "text": read_text}
-_URL = re.compile(r"https?://", re.IGNORECASE)
-# What only the own extraction's text deserves.
-_OF_OWN_TEXT = (NO_MAIN_CONTENT, NESTED_TOO_DEEP)
-_CUT: dict[FinishReason, tuple[str, ...]] = {
-    "stop": (),
-    "length": ("The Markdown reached its longest length: what follows was not converted.",),
-    "repetition": ("The model began to repeat itself and was stopped: what follows was not converted.",),
-}
+    from jina_components.net.options import SupportsFetch
+    from jina_components.reader.browser import Browser
 
 
 class Reader(Component):
-    """Reads HTML, PDF, Markdown and plain text, wherever they are, into clean Markdown pages.
+    """Reads whatever is behind a URL, in a file or in bytes into clean Markdown.
 
-    The declared content type decides what a source is, then its first bytes, then its suffix. Words are
-    never changed, so that a quotation from the content stands in the source; unless an `html_converter` writes them.
+    HTML, PDF, Markdown, plain text, EPUB, RSS and Atom, sitemaps, JSON and CSV; DOCX, PPTX and XLSX with the extra
+    `office`. The declared content type decides what a source is, then its first bytes, then its suffix. Pages that
+    scripts build are rendered in Chromium, with the extra `browser`.
 
-    Thread-safe. Pickles as its settings.
+    Thread-safe. Pickles as its settings. `close()`, or a `with` block, ends its connections and processes.
 
     Args:
-        fetcher: Fetches URLs; by default one that reaches public addresses only.
+        options: How to read, where a call says nothing else.
+        fetcher: Fetches URLs; by default one that reaches public addresses only and caches nothing.
+        browser: Renders pages; by default one behind the same guard as the fetcher.
         max_file_bytes: Largest file, and largest response of the default fetcher.
-        concurrency: Sources that `read_all` reads at the same time.
-        html_converter: Writes the content of HTML pages, such as a `ReaderLM`, in place of the own extraction, from
-            which title, links, images and all else still come. `metadata["conversion"]` tells its tokens.
-            Pages over the model's context fail, unless it is a `ReaderLM(truncate=True)`.
+        concurrency: Sources that `read_many` and `read_all` read at the same time.
+        html_converter: Writes the content of HTML pages, such as a `ReaderLM` or a `ChatConverter`, in place of the
+            own extraction, from which title, links, images and all else still come. `metadata["conversion"]` tells
+            its tokens. Pages over the model's context fail, unless it is a `ReaderLM(truncate=True)`.
+        captioner: Model that describes images, for `ReadOptions.captions`.
+        extractor: Chat model or `ReaderLM` that extracts what `ReadOptions.instruction` and `json_schema` ask for.
 
     Raises:
         ConfigError: a limit is not positive, or `html_converter` converts nothing.
@@ -60,84 +52,144 @@ class Reader(Component):
     Example:
         >>> page = Reader().read(b"<title>Rain</title><p>It rains <b>today</b>.</p>")
         >>> page.title, page.content
-        ('Rain', 'It rains today.')
+        ('Rain', 'It rains **today**.')
     """
 
     def __init__(
         self,
         *,
-        fetcher: Fetcher | None = None,
+        options: ReadOptions = ReadOptions(),  # noqa: B008 (immutable)
+        fetcher: SupportsFetch | None = None,
+        browser: Browser | None = None,
         max_file_bytes: int = 100_000_000,
         concurrency: int = 8,
         html_converter: SupportsConvert | None = None,
+        captioner: ChatModel | None = None,
+        extractor: ChatModel | SupportsExtract | None = None,
     ) -> None:
         if min(max_file_bytes, concurrency) < 1:
             raise ConfigError(
                 f"max_file_bytes and concurrency must be positive, got {max_file_bytes} and {concurrency}."
             )
-        if html_converter is not None and (
-            isinstance(html_converter, type) or not isinstance(html_converter, SupportsConvert)
-        ):
-            raise ConfigError(
-                f"html_converter must have a method aconvert(html), such as a ReaderLM has, got {html_converter!r}."
-            )
-        self._fetcher = fetcher
-        self._own_fetcher: Fetcher | None = None
-        self._max_file_bytes = max_file_bytes
+        self._options = options
         self._concurrency = concurrency
-        self._html_converter = html_converter
-        self._lock = threading.Lock()
+        self._loader = Loader(fetcher=fetcher, browser=browser, max_file_bytes=max_file_bytes)
+        self._pages = PageMaker(
+            html_converter=html_converter, captioner=captioner, extractor=extractor, fetcher=fetcher
+        )
 
-    def read(self, source: str | os.PathLike[str] | bytes, *, base_url: str = "", content_type: str = "") -> Page:
+    def read(
+        self,
+        source: str | os.PathLike[str] | bytes,
+        *,
+        options: ReadOptions | None = None,
+        base_url: str = "",
+        content_type: str = "",
+    ) -> Page:
         """The page that a source holds.
 
         Args:
             source: A URL, if a str that begins with http:// or https://; else the path of a file; or the
                 content itself as bytes.
+            options: How to read it; by default as the constructor was told.
             base_url: What relative links are resolved against; by default the URL the content came from.
             content_type: What the content is, in the form of the HTTP header (`text/html; charset=utf-8`);
                 by default what the server declares.
 
         Raises:
             InputError: the source is of another type, or a URL of another scheme.
+            ConfigError: the options need a model that the reader was not given.
             ReadError: the file is missing, no regular file, not permitted or too large.
             WebError: the URL is refused or cannot be fetched.
+            MissingDependencyError: the source or the options need an extra that is not installed.
             ExtractionError: no readable document is in it: it is empty, broken, encrypted or binary, or its
                 extraction fails.
+            BudgetExceededError: it has more tokens than `token_budget`.
+            ChatError: a model did not answer in form.
             JinaComponentsError: what the `html_converter` raises, its message with the page's name before it.
         """
-        return run_sync(self.aread(source, base_url=base_url, content_type=content_type))
+        return run_sync(self.aread(source, options=options, base_url=base_url, content_type=content_type))
 
     async def aread(
-        self, source: str | os.PathLike[str] | bytes, *, base_url: str = "", content_type: str = ""
+        self,
+        source: str | os.PathLike[str] | bytes,
+        *,
+        options: ReadOptions | None = None,
+        base_url: str = "",
+        content_type: str = "",
     ) -> Page:
         """Like `read`, for event loops, which it does not block."""
-        if isinstance(source, bytes):
-            loaded = Source(base_url, source, base_url, content_type)
-        elif isinstance(source, str) and _URL.match(source):
-            fetched = await self._web().fetch(source)
-            declared = content_type or fetched.headers.get("content-type", "")
-            loaded = Source(fetched.url, fetched.content, base_url or fetched.url, declared)
-        else:
-            path = local_path(source)
-            data = await asyncio.to_thread(read_file, path, max_bytes=self._max_file_bytes)
-            loaded = Source(path, data, base_url, content_type)
-        page = await asyncio.to_thread(_extract, loaded)
-        if self._html_converter is None or format_of(loaded) != "html":
-            return page
-        decoded = decode(loaded.data, declared=(page.metadata["encoding"],))
-        try:
-            return _converted(page, await self._html_converter.aconvert(decoded.text))
-        except JinaComponentsError as error:
-            raise _naming(loaded.name, error) from error
+        how = self._options if options is None else options
+        self._pages.check(how)
+        return await self._made(await self._loader.load(source, how, base_url=base_url, content_type=content_type), how)
 
-    def read_all(self, sources: Sequence[str | os.PathLike[str]], *, show_progress: bool = False) -> Reading:
+    def stream(self, url: str, *, options: ReadOptions | None = None) -> Iterator[Page]:
+        """Ever better versions of a page while it loads in the browser; the last one is what `read` gives.
+
+        Raises:
+            InputError: not an http(s) URL. And what `read` raises.
+        """
+        return iterate_sync(self.astream(url, options=options))
+
+    async def astream(self, url: str, *, options: ReadOptions | None = None) -> AsyncGenerator[Page, None]:
+        """Like `stream`, for `async for`."""
+        how = self._options if options is None else options
+        self._pages.check(how)
+        async for loaded in self._loader.stream(url, how):
+            try:
+                yield await self._made(loaded, how)
+            except ExtractionError:
+                if loaded.is_final:
+                    raise  # of an early version, there is only nothing to show yet
+
+    def read_many(
+        self,
+        sources: Iterable[str | os.PathLike[str]],
+        *,
+        options: ReadOptions | None = None,
+        show_progress: bool = False,
+    ) -> Iterator[tuple[int, Page | SourceFailure]]:
+        """The pages of any number of sources, as they come; memory holds `concurrency` of them.
+
+        Args:
+            sources: As `read_all` takes them, but any iterable, which is asked for more as pages are taken.
+            options: How to read them.
+            show_progress: Whether to show a progress bar.
+
+        Yields:
+            The source's place among `sources`, and its page or why it could not be read.
+
+        Raises:
+            InputError: an item is neither str nor a path; `.index` names it.
+        """
+        return iterate_sync(self.aread_many(sources, options=options, show_progress=show_progress))
+
+    async def aread_many(
+        self,
+        sources: Iterable[str | os.PathLike[str]],
+        *,
+        options: ReadOptions | None = None,
+        show_progress: bool = False,
+    ) -> AsyncGenerator[tuple[int, Page | SourceFailure], None]:
+        """Like `read_many`, for `async for`."""
+        if isinstance(sources, str | bytes):
+            raise InputError(f"sources must be many, got one {type(sources).__name__}: pass [{sources!r}].")
+        async for (index, _), outcome in self._each(sources, options, show_progress=show_progress):
+            yield index, outcome
+
+    def read_all(
+        self,
+        sources: Sequence[str | os.PathLike[str]],
+        *,
+        options: ReadOptions | None = None,
+        show_progress: bool = False,
+    ) -> Reading:
         """The pages of many sources, in order; sources that fail do not keep the others from being read.
 
         Args:
-            sources: URLs, paths of files, and directories, whose files with a readable suffix (.html .htm
-                .xhtml .pdf .md .markdown .txt .rst .text) are read at any depth, in order of their names,
-                without hidden ones.
+            sources: URLs, paths of files, and directories, whose files with a readable suffix are read at any depth,
+                in order of their names, without hidden ones.
+            options: How to read them.
             show_progress: Whether to show a progress bar.
 
         Returns:
@@ -146,90 +198,60 @@ class Reader(Component):
         Raises:
             InputError: not a list, or an item that is neither str nor a path; `.index` names it.
         """
-        return run_sync(self.aread_all(sources, show_progress=show_progress))
+        return run_sync(self.aread_all(sources, options=options, show_progress=show_progress))
 
-    async def aread_all(self, sources: Sequence[str | os.PathLike[str]], *, show_progress: bool = False) -> Reading:
+    async def aread_all(
+        self,
+        sources: Sequence[str | os.PathLike[str]],
+        *,
+        options: ReadOptions | None = None,
+        show_progress: bool = False,
+    ) -> Reading:
         """Like `read_all`, for event loops, which it does not block."""
-        from tqdm.auto import tqdm
-
         for index, source in enumerate(as_list(sources, what="sources")):
             if not isinstance(source, str | os.PathLike):
                 raise InputError(f"sources[{index}] must be str or a path, got {type(source).__name__}.", index)
-        found = await asyncio.to_thread(expand, sources)
-        results: list[Page | SourceFailure | None] = [None] * len(found)
-        waiting = iter(enumerate(found))
-        with tqdm(total=len(found), desc="Reading", unit="source", disable=not show_progress) as bar:
-
-            async def work() -> None:
-                for index, source in waiting:
-                    results[index] = await self._attempt(source)
-                    bar.update()
-
-            async with asyncio.TaskGroup() as group:
-                for _ in range(min(self._concurrency, len(found))):
-                    group.create_task(work())
+        outcomes = sorted([each async for each in self._each(sources, options, show_progress=show_progress)])
         return Reading(
-            tuple(result for result in results if isinstance(result, Page)),
-            tuple(result for result in results if isinstance(result, SourceFailure)),
+            tuple(result for _, result in outcomes if isinstance(result, Page)),
+            tuple(result for _, result in outcomes if isinstance(result, SourceFailure)),
         )
 
     def close(self) -> None:
-        """Close the connections of the default fetcher; the next call opens new ones."""
-        if self._own_fetcher is not None:
-            run_sync(self._own_fetcher.aclose())
+        """End the connections and processes of its own; the next call opens new ones."""
+        run_sync(self.aclose())
 
-    async def _attempt(self, source: str | os.PathLike[str] | SourceFailure) -> Page | SourceFailure:
-        if isinstance(source, SourceFailure):
-            return source
+    async def aclose(self) -> None:
+        """Like `close`, for event loops."""
+        await self._loader.aclose()
+
+    async def _each(
+        self, sources: Iterable[str | os.PathLike[str]], options: ReadOptions | None, *, show_progress: bool
+    ) -> AsyncGenerator[tuple[Key, Page | SourceFailure], None]:
+        from tqdm.auto import tqdm
+
+        how = self._options if options is None else options
+        self._pages.check(how)
+        outcomes = read_each(
+            named_sources(sources), lambda source: self._attempt(source, how), concurrency=self._concurrency
+        )
+        total = len(sources) if isinstance(sources, Sized) else None
+        with tqdm(total=total, desc="Reading", unit="source", disable=not show_progress) as bar:
+            async with aclosing(outcomes):
+                async for key, outcome in outcomes:
+                    bar.total = None if bar.total is None else max(bar.total, key[1] + 1)  # a folder holds many
+                    bar.update()
+                    yield key, outcome
+
+    async def _attempt(self, source: str | os.PathLike[str], how: ReadOptions) -> Page | SourceFailure:
+        name = os.fsdecode(source)
         try:
-            return await self.aread(source)
+            return await self.aread(source, options=how)
         except JinaComponentsError as error:
-            return SourceFailure(os.fsdecode(source), error)
+            return SourceFailure(name, error)
         except Exception as error:  # noqa: BLE001 (returned: no memory, or a fetcher of the caller)
-            return SourceFailure(os.fsdecode(source), _unexpected(os.fsdecode(source), error))
+            return SourceFailure(name, unexpected(name, error))
 
-    def _web(self) -> Fetcher:
-        if self._fetcher is not None:
-            return self._fetcher
-        from jina_components.net import Fetcher
-
-        with self._lock:
-            if self._own_fetcher is None:
-                self._own_fetcher = Fetcher(max_bytes=self._max_file_bytes)
-            return self._own_fetcher
-
-
-def _extract(source: Source) -> Page:
-    try:
-        return _READERS[format_of(source)](source)
-    except JinaComponentsError:
-        raise
-    except Exception as error:
-        raise _unexpected(source.name, error) from error
-
-
-def _converted(page: Page, conversion: Conversion) -> Page:
-    cost = {**asdict(conversion.usage), "finish_reason": conversion.finish_reason}
-    return replace(
-        page,
-        content=conversion.text,
-        metadata={**page.metadata, "conversion": cost},
-        warnings=(*(text for text in page.warnings if text not in _OF_OWN_TEXT), *_CUT[conversion.finish_reason]),
-    )
-
-
-def _naming(name: str, error: JinaComponentsError) -> JinaComponentsError:
-    """The same error with the page's name; of the base class if its own cannot be copied."""
-    message = f"{name or 'The given data'} cannot be converted: {error}"
-    try:
-        named = copy(error)
-    except TypeError:
-        return JinaComponentsError(message)
-    named.message, named.args = message, (message, *error.args[1:])
-    return named
-
-
-def _unexpected(name: str, error: Exception) -> ExtractionError:
-    mapped = ExtractionError(f"{name or 'The given data'} cannot be read: {type(error).__name__}: {error}", name)
-    mapped.__cause__ = error
-    return mapped
+    async def _made(self, loaded: Loaded, how: ReadOptions) -> Page:
+        page = await self._pages.make(loaded, how)
+        return await asyncio.to_thread(finish, page, how)

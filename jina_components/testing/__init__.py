@@ -5,12 +5,15 @@ from jina_components.testing.entailment import check_entailment_scorer
 from jina_components.testing.fakes import FakeEmbedder, FakeEntailmentScorer
 from jina_components.testing.rerankers import check_reranker
 from jina_components.testing.retrievers import check_retriever
+from jina_components.testing.search import FakeSearchProvider, check_search_provider
 
 __all__ = [
     "FakeEmbedder",
     "FakeEntailmentScorer",
+    "FakeSearchProvider",
     "check_embedder",
     "check_entailment_scorer",
     "check_reranker",
     "check_retriever",
+    "check_search_provider",
 ]

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-import asyncio
+import socket
 
 import pytest
 from local_server import loopback_fetcher
@@ -14,17 +14,17 @@ async def fetcher():
 
 @pytest.fixture
 def resolver(monkeypatch: pytest.MonkeyPatch):
-    """Makes the running loop resolve names to the given answers in turn; gives the list of names asked."""
+    """Makes the system resolve names to the given answers in turn; gives the list of names asked."""
 
     def install(*answers: list[str]) -> list[str]:
         asked: list[str] = []
         remaining = list(answers)
 
-        async def getaddrinfo(host, port, **_):
+        def getaddrinfo(host, port, **_):
             asked.append(host)
             return [(None, None, 0, "", (address, port)) for address in remaining.pop(0)]
 
-        monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", getaddrinfo)
+        monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
         return asked
 
     return install

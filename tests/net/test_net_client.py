@@ -1,7 +1,9 @@
 import asyncio
+import gc
 import gzip
 import threading
 import time
+import tracemalloc
 import zlib
 
 import pytest
@@ -16,7 +18,7 @@ from jina_components.errors import (
     InputError,
     WebError,
 )
-from jina_components.net import Fetched, Fetcher, URLGuard
+from jina_components.net import Fetched, Fetcher, FetchOptions, Politeness, URLGuard
 
 
 async def test_a_page_is_fetched(server, fetcher):
@@ -311,3 +313,63 @@ async def test_cancelling_leaves_the_fetcher_usable(server, fetcher):
     with pytest.raises(asyncio.CancelledError):
         await task
     assert (await fetcher.fetch(server.url("/"))).content == b"x"
+
+
+async def test_error_pages_are_returned_when_asked_for(server, fetcher):
+    body = b"long " * 50_000
+    server.routes |= {"/404": [http(404, body=body)], "/503": [http(503, b"down", Retry_After="0")], "/": [http()]}
+    accepting = FetchOptions(accept_errors=True)
+    page = await fetcher.fetch(server.url("/404"), options=accepting)
+    assert (page.status_code, page.content) == (404, body)
+    assert (await fetcher.fetch(server.url("/503"), options=accepting)).content == b"down"
+    assert len(server.received) == 4  # what may pass is still tried again
+    with pytest.raises(ContentTooLargeError):
+        await fetcher.fetch(server.url("/404"), options=FetchOptions(accept_errors=True, max_bytes=1000))
+
+
+async def test_limits_of_one_fetch(server, fetcher):
+    async def silent(_, writer):
+        await asyncio.sleep(60)
+
+    server.routes |= {"/silent": silent, "/": [http(body=b"x" * 1000)]}
+    begin = time.monotonic()
+    with pytest.raises(FetchTimeoutError):
+        await fetcher.fetch(server.url("/silent"), options=FetchOptions(timeout=0.2))
+    assert time.monotonic() - begin < 2
+    with pytest.raises(ContentTooLargeError, match="999 bytes"):
+        await fetcher.fetch(server.url("/"), options=FetchOptions(max_bytes=999))
+
+
+async def test_a_thousand_pages_with_200_in_flight(server):
+    body = b"<p>words</p>" * 2000
+    server.routes |= {f"/{n}": [http(body=b"%d" % n + body)] for n in range(1000)}
+    free = asyncio.Semaphore(200)
+    async with loopback_fetcher(politeness=Politeness(per_host=200), retries=0) as fetcher:
+
+        async def fetch(n):
+            async with free:
+                return (await fetcher.fetch(server.url(f"/{n}"))).content == b"%d" % n + body
+
+        for _ in range(2):
+            assert all(await asyncio.gather(*(fetch(n) for n in range(1000))))
+            assert server.connections <= 200
+            server.received.clear()
+
+
+async def test_memory_stays_flat_over_many_pages(server):
+    server.routes["/"] = [http(body=bytes(100_000))]
+    async with loopback_fetcher(politeness=Politeness(per_host=20), retries=0) as fetcher:
+
+        async def left_after(pages):
+            for _ in range(pages // 20):
+                await asyncio.gather(*(fetcher.fetch(server.url("/")) for _ in range(20)))
+            server.received.clear()
+            gc.collect()
+            return tracemalloc.get_traced_memory()[0]
+
+        tracemalloc.start()
+        try:
+            early = await left_after(100)
+            assert await left_after(400) - early < 500_000
+        finally:
+            tracemalloc.stop()

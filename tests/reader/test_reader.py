@@ -5,13 +5,16 @@ import gzip
 import os
 import pickle
 import threading
+import tracemalloc
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from local_server import http, loopback_fetcher
 from reader_samples import ARTICLE, PAGE, pdf
 
+from jina_components.core.background import run_sync
 from jina_components.errors import (
     BlockedURLError,
     ConfigError,
@@ -22,8 +25,9 @@ from jina_components.errors import (
     JinaComponentsError,
     ReadError,
 )
-from jina_components.net import Fetched, Fetcher
+from jina_components.net import Fetched, Fetcher, Politeness, URLGuard
 from jina_components.reader import Reader
+from jina_components.reader.formats import READERS
 from jina_components.types import Page
 
 
@@ -106,7 +110,7 @@ def test_the_size_limit_holds_for_files_and_the_default_fetcher(tmp_path: Path) 
     (tmp_path / "x.txt").write_bytes(b"12345")
     with pytest.raises(ReadError, match="exceeds 4 bytes"):
         Reader(max_file_bytes=4).read(tmp_path / "x.txt")
-    assert Reader(max_file_bytes=4)._web().max_bytes == 4
+    assert Reader(max_file_bytes=4)._loader._web().max_bytes == 4
     assert issubclass(ContentTooLargeError, JinaComponentsError)
 
 
@@ -212,7 +216,7 @@ def test_pickles_as_its_settings(fetcher: Fetcher, site) -> None:
 def test_closes_and_opens_again(tmp_path: Path) -> None:
     (tmp_path / "x.txt").write_text("text")
     with Reader() as reader:
-        reader._web()
+        reader._loader._web()
     assert reader.read(tmp_path / "x.txt").content == "text"
 
 
@@ -266,17 +270,17 @@ def test_an_unexpected_error_of_one_source_keeps_no_other_from_being_read(
     def fail(*_: object) -> None:
         raise MemoryError("too large")
 
-    monkeypatch.setattr("pypdfium2.PdfDocument", fail)
-    (tmp_path / "x.pdf").write_bytes(pdf([["hello"]]))
+    monkeypatch.setattr("jina_components.reader.pages.READERS", {**READERS, "json": fail})
+    (tmp_path / "x.json").write_bytes(b"[1]")
     (tmp_path / "x.md").write_bytes(b"hello")
     reader = Reader(fetcher=BrokenFetcher())
-    reading = reader.read_all([f"{tmp_path}/x.pdf", "http://h.example/", f"{tmp_path}/x.md"])
+    reading = reader.read_all([f"{tmp_path}/x.json", "http://h.example/", f"{tmp_path}/x.md"])
     assert [page.content for page in reading.pages] == ["hello"]
     assert [type(failure.error) for failure in reading.failures] == [ExtractionError, ExtractionError]
     assert [type(failure.error.__cause__) for failure in reading.failures] == [MemoryError, LookupError]
-    assert "x.pdf cannot be read: MemoryError: too large" in str(reading.failures[0].error)
+    assert "x.json cannot be read: MemoryError: too large" in str(reading.failures[0].error)
     with pytest.raises(ExtractionError, match="MemoryError"):
-        reader.read(f"{tmp_path}/x.pdf")
+        reader.read(f"{tmp_path}/x.json")
 
 
 def test_a_file_name_that_is_not_utf8_gives_a_title_that_is_unicode(reader: Reader, tmp_path: Path) -> None:
@@ -288,3 +292,83 @@ def test_a_file_name_that_is_not_utf8_gives_a_title_that_is_unicode(reader: Read
     (page,) = reader.read_all([tmp_path]).pages
     assert page.title == "caf\ufffd.txt"
     assert reader.read(page.url).content == page.content
+
+
+def test_read_many_gives_what_is_done_first_and_the_place_of_its_source(site, tmp_path: Path) -> None:
+    folder = tmp_path / "notes"
+    folder.mkdir()
+    for name in ("a.txt", "b.txt"):
+        (folder / name).write_text(name)
+    url = site.add("/x", b"from the web", "text/plain")
+    reader = Reader(fetcher=Fetcher(guard=URLGuard(allow_networks=("127.0.0.0/8",))))
+    outcomes = list(reader.read_many(iter([folder, f"{tmp_path}/gone.txt", url])))
+    assert sorted((index, getattr(result, "content", "failed")) for index, result in outcomes) == [
+        (0, "a.txt"), (0, "b.txt"), (1, "failed"), (2, "from the web"),
+    ]  # fmt: skip
+
+
+def test_read_many_asks_for_sources_as_pages_are_taken(tmp_path: Path) -> None:
+    asked = 0
+
+    def sources():
+        nonlocal asked
+        for number in range(1000):
+            asked += 1
+            path = tmp_path / f"{number}.txt"
+            path.write_text(str(number))
+            yield path
+
+    pages = Reader(concurrency=3).read_many(sources())
+    for _ in range(10):
+        next(pages)
+    assert asked <= 13
+    pages.close()
+
+
+def test_read_many_refuses_what_is_no_source(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"pass \['https://h.example'\]"):
+        next(Reader().read_many("https://h.example"))
+    with pytest.raises(InputError, match=r"sources\[1\] must be str or a path") as caught:
+        list(Reader().read_many([tmp_path / "gone", 3]))  # type: ignore[list-item]
+    assert caught.value.index == 1
+
+
+async def test_read_many_is_cancelled_with_what_is_under_way(server) -> None:
+    async def never(_, writer) -> None:
+        await asyncio.sleep(60)
+
+    server.routes["/slow"] = never
+    async with loopback_fetcher() as fetcher:
+        reader = Reader(fetcher=fetcher)
+        task = asyncio.ensure_future(anext(reader.aread_many([server.url("/slow")] * 3)))
+        while len(server.received) < 3:  # noqa: ASYNC110 (the server is in another thread)
+            await asyncio.sleep(0.01)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+
+@pytest.mark.slow
+def test_a_thousand_pages_two_hundred_at_a_time(server) -> None:
+    """None is lost, and memory holds those in flight alone."""
+    words = " ".join(f"word{number}" for number in range(600))
+    for number in range(1000):
+        body = f"<title>{number}</title><article><p>{words}</p></article>".encode()
+        server.routes[f"/{number}"] = [http(200, body, content_type="text/html")]
+    urls = [server.url(f"/{number}") for number in range(1000)]
+    fetcher = loopback_fetcher(politeness=Politeness(per_host=200))
+    reader = Reader(fetcher=fetcher, concurrency=200)
+    titles: list[int] = []
+    tracemalloc.start()
+    for index, page in reader.read_many(urls):
+        assert isinstance(page, Page), page
+        assert page.title == str(index)
+        titles.append(index)
+        if len(titles) == 300:
+            begun = tracemalloc.get_traced_memory()[0]
+            tracemalloc.reset_peak()
+    grown = tracemalloc.get_traced_memory()[1] - begun
+    tracemalloc.stop()
+    run_sync(fetcher.aclose())
+    assert sorted(titles) == list(range(1000))
+    assert grown < 30_000_000

@@ -72,12 +72,12 @@ def test_what_is_no_path(source: object, reason: str) -> None:
 
 
 def test_a_directory_is_walked_in_order_without_hidden_and_other_files(tmp_path: Path) -> None:
-    for name in ["b.md", "a/z.html", "a/c/x.PDF", "c.py", ".hidden.md", ".git/x.md", "a/d.text"]:
+    for name in ["b.md", "a/z.html", "a/c/x.PDF", "c.py", ".hidden.md", ".git/x.md", "a/d.text", "~$b.docx", "b.docx"]:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"x")
     found = expand([tmp_path, "https://h/x", tmp_path / "c.py"])
     inside = [os.path.relpath(str(item), tmp_path) for item in found[:-2]]
-    assert inside == ["a/c/x.PDF", "a/d.text", "a/z.html", "b.md"]
+    assert inside == ["a/c/x.PDF", "a/d.text", "a/z.html", "b.docx", "b.md"]
     assert found[-2:] == ["https://h/x", tmp_path / "c.py"]
 
 

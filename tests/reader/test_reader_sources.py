@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+import gzip
 import time
 
+import openpyxl
+import pptx
 import pytest
+from office_samples import saved, word, zipped
 from reader_samples import pdf
 
 from jina_components.errors import ExtractionError
-from jina_components.reader.sources import Source, format_of
+from jina_components.reader import sources
+from jina_components.reader.sources import Source, format_of, unpacked
 
 HTML = b"<!doctype html><p>text"
 PDF = b"%PDF-1.7\n%\xe2\xe3\xcf\xd3 and so on"
@@ -33,7 +38,28 @@ PDF = b"%PDF-1.7\n%\xe2\xe3\xcf\xd3 and so on"
         (Source("x", b"whatever", content_type="application/pdf"), "pdf"),
         (Source("x.md", b"# words", content_type="text/html"), "html"),
         (Source("x.html", HTML, content_type="Text/Plain; charset=utf-8"), "text"),
-        (Source("x", b'{"a": 1}', content_type="application/ld+json"), "text"),
+        (Source("x", b'{"a": 1}', content_type="application/ld+json"), "json"),
+        (Source("x.json", b'{"a": 1}'), "json"),
+        (Source("https://h/x.csv", b"a,b", content_type="text/plain; charset=utf-8"), "csv"),
+        (Source("x", b"a,b", content_type="text/csv"), "csv"),
+        (Source("x.yaml", b"a: b", content_type="application/yaml"), "text"),
+        (Source("x", b"<?xml version='1.0'?><!-- a --><rss version='2.0'>", content_type="text/html"), "feed"),
+        (Source("x", b"<?xml version='1.0'?><rss>", content_type="text/plain"), "text"),
+        (Source("x", "<?xml version='1.0'?><feed xmlns='x'>".encode("utf-16")), "feed"),
+        (Source("x", b"<rdf:RDF xmlns='x'>", content_type="application/xml"), "feed"),
+        (Source("x.xml", b"<!DOCTYPE x [<!ENTITY a 'b'>]>\n<ns:urlset>"), "sitemap"),
+        (Source("x", b"<sitemapindex>"), "sitemap"),
+        (Source("x", b"<?xml version='1.0'?><html xmlns='x'>", content_type="text/xml"), "html"),
+        (Source("x", b"<?xml version='1.0'?><data/>"), "xml"),
+        (Source("x", b"<data/>", content_type="application/vnd.x+xml"), "xml"),
+        (Source("x.xml", b"<data/>"), "xml"),
+        (Source("x.docx", b"no archive"), "text"),
+        (Source("x.docx", b"<html><p>no archive"), "html"),
+        (Source("x.txt", word("<w:p/>"), content_type="text/html"), "docx"),
+        (Source("x", saved(openpyxl.Workbook())), "xlsx"),
+        (Source("x", saved(pptx.Presentation())), "pptx"),
+        (Source("x", zipped({"mimetype": "application/epub+zip"})), "epub"),
+        (Source("x", zipped({"META-INF/container.xml": "<container/>"})), "epub"),
         (Source("x.html", b"words", content_type="application/octet-stream"), "html"),
     ],
 )
@@ -44,7 +70,10 @@ def test_declared_type_then_first_bytes_then_suffix(source: Source, expected: st
 @pytest.mark.parametrize(
     ("data", "looks_like"),
     [
-        (b"PK\x03\x04" + b"mostly text " * 100, "ZIP"),
+        (b"PK\x05\x06" + b"\0" * 18, "an empty ZIP"),
+        (zipped({"a.txt": "words"}), "a ZIP archive of no document"),
+        (zipped({"mimetype": "application/vnd.oasis.opendocument.text"}), r"OpenDocument file: save it as \.docx"),
+        (b"{\\rtf1\\ansi words}", r"rich text format: save it as \.docx"),
         (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "PNG"),
         (b"\x1f\x8b\x08\0\0\0\0\0", "gzip"),
         (b"\x7fELF\x02\x01\x01\0\0", "executable"),
@@ -57,8 +86,37 @@ def test_binary_data_is_refused_by_name(data: bytes, looks_like: str, content_ty
     with pytest.raises(ExtractionError, match=looks_like) as caught:
         format_of(Source("some.txt", data, content_type=content_type))
     assert "some.txt" in str(caught.value)
-    assert "HTML, PDF, Markdown and plain text" in str(caught.value)
+    assert "HTML, PDF, Office files, EPUB, feeds, XML, JSON, CSV, Markdown and plain text" in str(caught.value)
     assert caught.value.source == "some.txt"
+
+
+def test_a_broken_archive_is_refused() -> None:
+    with pytest.raises(ExtractionError, match="broken or truncated ZIP"):
+        format_of(Source("some.docx", b"PK\x03\x04" + b"mostly text " * 100))
+
+
+@pytest.mark.parametrize(
+    ("name", "declared", "left"),
+    [("https://h/a.html.gz", "application/gzip", ""), ("a.gz", "", ""), ("a", "text/html", "text/html")],
+)
+def test_gzip_files_are_unpacked(name: str, declared: str, left: str) -> None:
+    members = gzip.compress(b"<p>one") + gzip.compress(b"two</p>")
+    assert unpacked(Source(name, members, "b", declared)) == Source(
+        name.removesuffix(".gz"), b"<p>onetwo</p>", "b", left
+    )
+    assert unpacked(Source(name, HTML)) == Source(name, HTML)
+
+
+def test_a_gzip_bomb_and_broken_gzip_files_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    bomb = gzip.compress(bytes(100_000))
+    monkeypatch.setattr(sources, "MAX_UNPACKED_BYTES", 150_000)
+    assert len(unpacked(Source("x.gz", bomb)).data) == 100_000
+    with pytest.raises(ExtractionError, match="more than 150,000 bytes: unpack it first"):
+        unpacked(Source("x.gz", bomb + bomb))
+    with pytest.raises(ExtractionError, match="truncated gzip"):
+        unpacked(Source("x.gz", bomb[:-9]))
+    with pytest.raises(ExtractionError, match="broken gzip"):
+        unpacked(Source("x.gz", bomb[:4] + b"\xff" * 40))
 
 
 @pytest.mark.parametrize("data", [b"", b" \n\t "])
@@ -73,7 +131,8 @@ def test_words_that_begin_like_a_magic_number_are_text() -> None:
 
 def test_sniffing_takes_no_time_on_any_input() -> None:
     begin = time.perf_counter()
-    format_of(Source("", b"<!-- -->" * 128 + b"x"))
+    for data in (b"<!-- -->" * 128 + b"x", b"<!--" * 2000, b"<?" * 3000, b"<!D[" * 2000, b"<" * 5000, b"<a:" * 2000):
+        format_of(Source("", data))
     assert time.perf_counter() - begin < 0.5
 
 

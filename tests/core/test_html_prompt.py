@@ -1,4 +1,4 @@
-"""What `ReaderLM` leaves out of a page."""
+"""What language models are shown of a page."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jina_components.reader_lm import clean_html
+from jina_components.core.html_prompt import around_html, clean_html, written_schema
+from jina_components.errors import InputError
 
 
 @pytest.mark.parametrize(
@@ -58,3 +59,23 @@ def test_cleaning_keeps_the_rest_in_order(parts):
     rest = iter("".join(parts))
     assert all(character in rest for character in left)
     assert left.count("<meta") == 0
+
+
+def test_what_stands_around_the_page():
+    assert around_html("", None) == ("", "")
+    assert around_html("Convert.", None) == ("Convert.\n```html\n", "\n```")
+    assert around_html("Convert.", "{}")[1].endswith("```json\n{}\n```")
+    with pytest.raises(InputError, match="schema needs an instruction"):
+        around_html("", "{}")
+
+
+def test_schemas_as_text():
+    assert written_schema("as it is") == "as it is"
+    assert written_schema({"type": "object"}) == '{\n  "type": "object"\n}'
+    for odd, message in (
+        (5, "must be str or a mapping"),
+        ({"a": float("nan")}, "as JSON"),
+        ({"a": object()}, "as JSON"),
+    ):
+        with pytest.raises(InputError, match=message):
+            written_schema(odd)

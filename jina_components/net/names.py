@@ -1,0 +1,39 @@
+"""Looking up host names."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+# Of their own: a name server that does not answer holds a thread for many seconds, and the few threads that an event
+# loop brings also unpack, parse and keep what has been fetched.
+_THREADS = 64
+
+_lock = threading.Lock()
+_pool: ThreadPoolExecutor | None = None
+_owner_pid = 0
+
+
+async def addresses_of(host: str, port: int) -> list[str]:
+    """Addresses of `host` for a TCP connection to `port`, in the system's order of preference.
+
+    Raises:
+        OSError: the name does not resolve.
+        UnicodeError: it is no name at all.
+    """
+    return await asyncio.get_running_loop().run_in_executor(_threads(), _look_up, host, port)
+
+
+def _threads() -> ThreadPoolExecutor:
+    global _pool, _owner_pid
+    with _lock:
+        if _pool is None or _owner_pid != os.getpid():  # threads do not survive a fork
+            _pool, _owner_pid = ThreadPoolExecutor(_THREADS, thread_name_prefix="jina-components-names"), os.getpid()
+        return _pool
+
+
+def _look_up(host: str, port: int) -> list[str]:
+    return [str(entry[4][0]) for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]

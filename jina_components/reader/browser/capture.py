@@ -1,0 +1,106 @@
+"""Writing a page out: its document with frames and shadow roots in their places, and its picture."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import html as html_text
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+from playwright.async_api import CDPSession, Error, Frame, Page
+
+from jina_components.errors import ContentTooLargeError
+from jina_components.read_options import ReadOptions
+from jina_components.reader.browser.waiting import script, steady
+
+MAX_PICTURE_PIXELS = 16_384  # of height
+_MAX_FRAMES = 50
+_FRAME_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Captured:
+    """A document written out.
+
+    Attributes:
+        html, title: As in `Snapshot`.
+        warnings: What is in the page but not in `html`.
+    """
+
+    html: str
+    title: str
+    warnings: tuple[str, ...] = ()
+
+
+async def capture(page: Page, options: ReadOptions, *, max_length: int) -> Captured:
+    """The document of `page` as it stands.
+
+    Raises:
+        ContentTooLargeError: it has more than `max_length` characters.
+    """
+    mark = f"frame-{secrets.token_hex(8)}"
+    given = {"shadow": options.shadow_dom, "frameMark": mark, "absolute": False, "maxLength": max_length}
+    inlined = await _inlined(page.main_frame, given, [_MAX_FRAMES]) if options.iframes else {}
+    result = await steady(page, script("serialize"), {**given, "bodyOnly": False})
+    written = _put_frames(result["html"], mark, inlined)
+    if not result["whole"] or len(written) > max_length:
+        raise ContentTooLargeError(f"The document exceeds {max_length:,} characters.", page.url)
+    warnings = []
+    if result["frames"] and not options.iframes:
+        warnings.append("The page contains frames that are not read; see ReadOptions(iframes=True).")
+    if result["shadows"]:
+        warnings.append("The page contains shadow roots that are not read; see ReadOptions(shadow_dom=True).")
+    return Captured(f"<!DOCTYPE html>{written}", str(result["title"]), tuple(warnings))
+
+
+async def picture(session: CDPSession, page: Page, *, whole: bool) -> tuple[bytes, str]:
+    """A PNG of the window or, up to a limit, of the whole page; and a warning, or empty."""
+    if not whole:
+        return await _shot(session, {}), ""
+    metrics = await session.send("Page.getLayoutMetrics")
+    size = metrics["cssContentSize"]
+    ratio = float(await page.evaluate("devicePixelRatio")) or 1.0
+    height = min(float(size["height"]), MAX_PICTURE_PIXELS / ratio)
+    clip = {"x": 0, "y": 0, "width": size["width"], "height": height, "scale": 1}
+    data = await _shot(session, {"clip": clip, "captureBeyondViewport": True})
+    cut = f"The picture ends after {height:,.0f} of {size['height']:,.0f} pixels." if height < size["height"] else ""
+    return data, cut
+
+
+async def _shot(session: CDPSession, settings: dict[str, Any]) -> bytes:
+    return base64.b64decode((await session.send("Page.captureScreenshot", {"format": "png", **settings}))["data"])
+
+
+async def _inlined(frame: Frame, given: dict[str, Any], left: list[int]) -> dict[str, str]:
+    """The bodies of the frames within `frame` by number; each frame's element gets its number as an attribute."""
+    bodies: dict[str, str] = {}
+    for child in frame.child_frames:
+        left[0] -= 1
+        if left[0] < 0:
+            break
+        number = str(left[0])
+        try:
+            async with asyncio.timeout(_FRAME_SECONDS):
+                bodies[number] = await _body(child, number, given, left)
+        except (Error, TimeoutError):  # gone by now, or hung: the element stands for it as it does without the option
+            continue
+    return bodies
+
+
+async def _body(frame: Frame, number: str, given: dict[str, Any], left: list[int]) -> str:
+    inner = await _inlined(frame, given, left)
+    result = await frame.evaluate(script("serialize"), {**given, "absolute": True, "bodyOnly": True})
+    element = await frame.frame_element()
+    await element.evaluate(
+        "(element, [mark, number]) => element.setAttribute(mark, number)", [given["frameMark"], number]
+    )
+    url = html_text.escape(str(result["url"]))
+    return f'<div data-frame="{url}">{_put_frames(result["html"], given["frameMark"], inner)}</div>'
+
+
+def _put_frames(written: str, mark: str, bodies: dict[str, str]) -> str:
+    for number, body in bodies.items():
+        written = written.replace(f"<!--{mark}:{number}-->", body)
+    return written

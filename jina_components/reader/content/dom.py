@@ -1,0 +1,53 @@
+"""Small operations on a parsed page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lxml.html import HtmlElement
+
+_DOOMED = "doomed"
+
+
+def doom(element: HtmlElement) -> None:
+    """Mark an element to be dropped by `drop_doomed`."""
+    element.tag = _DOOMED
+
+
+def is_doomed(element: HtmlElement) -> bool:
+    """Whether `doom` was called on the element."""
+    return element.tag == _DOOMED
+
+
+def drop_doomed(root: HtmlElement) -> None:
+    """Drop what is marked below `root`, all at once; the text that follows each stays."""
+    from lxml.etree import strip_elements
+
+    strip_elements(root, _DOOMED, with_tail=False)
+
+
+def walk(root: HtmlElement) -> Iterator[HtmlElement]:
+    """The elements below `root` in document order, without those inside of doomed ones."""
+    node = root
+    while True:
+        following = node[0] if len(node) and node.tag != _DOOMED else None
+        while following is None:
+            if node is root:
+                return
+            following = node.getnext()
+            if following is None:
+                node = node.getparent()
+        node = following
+        yield node
+
+
+def names(element: HtmlElement) -> str:
+    """The classes and the id of an element."""
+    return f"{element.get('class') or ''} {element.get('id') or ''}"
+
+
+def inner_text(element: HtmlElement) -> str:
+    """All text of an element, each run of white space as one space."""
+    return " ".join("".join(element.itertext()).split())

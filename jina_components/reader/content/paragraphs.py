@@ -1,0 +1,137 @@
+"""Paragraphs that a page holds as bare lines: text between `<br><br>`, and directly in a `<div>`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from jina_components.reader.content.dom import inner_text
+from jina_components.reader.content.measure import count_chars, link_weight
+
+if TYPE_CHECKING:
+    from lxml.html import HtmlElement
+
+_PHRASING = frozenset(("abbr", "acronym", "audio", "b", "bdi", "bdo", "big", "br", "button", "cite", "code", "data",
+                       "datalist", "dfn", "em", "embed", "font", "i", "img", "input", "kbd", "label", "mark", "math",
+                       "meter", "noscript", "object", "output", "progress", "q", "ruby", "s", "samp", "script", "select",
+                       "small", "span", "strike", "strong", "sub", "sup", "textarea", "time", "tt", "u", "var",
+                       "wbr"))  # fmt: skip
+_PHRASING_IF_INSIDE = frozenset(("a", "del", "ins"))
+_BLOCKS = frozenset(("blockquote", "dl", "div", "img", "ol", "p", "pre", "table", "ul"))
+_MAX_LINKED = 0.25
+
+
+def split_at_breaks(body: HtmlElement) -> None:
+    """Make a paragraph of what follows two or more `<br>`."""
+    phrasing = _phrasing(body)
+    for first in list(body.iter("br")):
+        if first.getparent() is None or not _in_chain(first):
+            continue
+        parent = first.getparent()
+        last = first
+        while _in_chain(last):
+            following = last.getnext()
+            if last is not first:
+                parent.remove(last)
+            last = following
+        paragraph = parent.makeelement("p")
+        _replace(first, last, paragraph)
+        _take_phrasing(paragraph, phrasing)
+        if parent.tag == "p":
+            parent.tag = "div"
+
+
+def _in_chain(line_break: HtmlElement) -> bool:
+    """Whether another `<br>` follows directly."""
+    following = line_break.getnext()
+    return following is not None and following.tag == "br" and not (line_break.tail or "").strip()
+
+
+def _replace(first: HtmlElement, last: HtmlElement, paragraph: HtmlElement) -> None:
+    parent = first.getparent()
+    paragraph.text, last.tail, first.tail = last.tail, None, None
+    parent.replace(first, paragraph)
+    if last is not first:
+        parent.remove(last)
+
+
+def _take_phrasing(paragraph: HtmlElement, phrasing: set[HtmlElement]) -> None:
+    """Move what follows a paragraph into it, up to a block or the next two `<br>`."""
+    following = paragraph.getnext()
+    while following is not None and following in phrasing and not (following.tag == "br" and _in_chain(following)):
+        paragraph.append(following)
+        following = paragraph.getnext()
+    while len(paragraph) and paragraph[-1].tag == "br" and not (paragraph[-1].tail or "").strip():
+        paragraph.remove(paragraph[-1])
+
+
+def _phrasing(body: HtmlElement) -> set[HtmlElement]:
+    """The elements that stand within a line."""
+    found: set[HtmlElement] = set()
+    for element in reversed(list(body.iter())):
+        tag = element.tag
+        if tag in _PHRASING or (tag in _PHRASING_IF_INSIDE and all(child in found for child in element)):
+            found.add(element)
+    return found
+
+
+def fill_paragraphs(body: HtmlElement) -> None:
+    """Put what stands within lines directly in a `<div>` into paragraphs."""
+    phrasing = _phrasing(body)
+    for div in list(body.iter("div")):
+        _fill(div, phrasing)
+
+
+def _fill(div: HtmlElement, phrasing: set[HtmlElement]) -> None:
+    if all(child in phrasing for child in div):
+        if not (div.text or "").strip() and not len(div):
+            return
+        if _link_density(div) < _MAX_LINKED:
+            _make_paragraph(div)
+            return
+    _wrap_runs(div, phrasing)
+    only = div[0] if len(div) == 1 else None
+    if only is not None and only.tag == "p" and not (div.text or "").strip() and not (only.tail or "").strip():
+        if _link_density(only) < _MAX_LINKED:
+            _unwrap_only(div, only)
+    elif not any(descendant.tag in _BLOCKS for descendant in div.iterdescendants()):
+        div.tag = "p"
+
+
+def _make_paragraph(div: HtmlElement) -> None:
+    div.tag = "p"
+    for name in ("class", "id"):
+        div.attrib.pop(name, None)
+
+
+def _unwrap_only(div: HtmlElement, paragraph: HtmlElement) -> None:
+    parent = div.getparent()
+    paragraph.tail, div.tail = div.tail, None
+    parent.replace(div, paragraph)
+
+
+def _wrap_runs(div: HtmlElement, phrasing: set[HtmlElement]) -> None:
+    open_paragraph: HtmlElement | None = None
+    if (div.text or "").strip():
+        open_paragraph = div.makeelement("p")
+        open_paragraph.text, div.text = div.text, None
+        div.insert(0, open_paragraph)
+    for child in list(div):
+        if child is open_paragraph:
+            continue
+        if child in phrasing and (open_paragraph is not None or child.tag != "br"):
+            if open_paragraph is None:
+                open_paragraph = div.makeelement("p")
+                child.addprevious(open_paragraph)
+            open_paragraph.append(child)
+            continue
+        open_paragraph = None
+        if (child.tail or "").strip():
+            open_paragraph = div.makeelement("p")
+            open_paragraph.text, child.tail = child.tail, None
+            child.addnext(open_paragraph)
+
+
+def _link_density(element: HtmlElement) -> float:
+    chars = len(inner_text(element))
+    linked = sum(count_chars("".join(link.itertext())) * link_weight(link) for link in element.iter("a"))
+    return linked / chars if chars else 0.0

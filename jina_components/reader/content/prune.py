@@ -1,0 +1,42 @@
+"""What is never content: scripts, forms' machinery, what a browser would not show."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from jina_components.reader.content.dom import doom, drop_doomed
+
+if TYPE_CHECKING:
+    from lxml.html import HtmlElement
+
+_NEVER = ("script", "style", "noscript", "template", "link", "meta", "object", "embed", "applet", "param", "area", "map",
+          "canvas", "svg", "iframe", "frame", "frameset", "select", "textarea", "datalist", "button", "dialog", "source",
+          "track", "title", "base", "head")  # fmt: skip
+_SUSPECTS = "descendant::*[@hidden or @style or @aria-hidden='true' or @aria-modal='true']"
+_HIDDEN_STYLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
+
+
+def prune(tree: HtmlElement) -> HtmlElement:
+    """The body of a page, without what is never content."""
+    from lxml.etree import Comment, ProcessingInstruction, strip_elements
+
+    body = tree.find("body")
+    body = tree if body is None else body
+    strip_elements(body, Comment, ProcessingInstruction, *_NEVER, with_tail=False)
+    for element in body.xpath(_SUSPECTS):
+        if _is_hidden(element):
+            doom(element)
+    drop_doomed(body)
+    return body
+
+
+def _is_hidden(element: HtmlElement) -> bool:
+    if element.get("hidden") is not None:
+        return True
+    if element.get("aria-hidden") == "true" and "fallback-image" not in (element.get("class") or ""):
+        return True
+    if element.get("aria-modal") == "true" and element.get("role") == "dialog":
+        return True
+    style = element.get("style")
+    return style is not None and _HIDDEN_STYLE.search(style) is not None

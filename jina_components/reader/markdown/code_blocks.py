@@ -1,0 +1,163 @@
+"""Code that highlighters have taken apart, as `<pre><code class="language-x">` with its text alone.
+
+The forms: Prism, highlight.js, Pygments, GitHub, Rouge, prettify, Shiki, pandoc, GeSHi, MediaWiki, and WordPress's
+SyntaxHighlighter, Crayon and EnlighterJS; they differ in where they name the language, how they part lines, and where
+they put line numbers.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from jina_components.reader.markdown.dom import turn_into
+
+if TYPE_CHECKING:
+    from lxml.html import HtmlElement
+
+_GUTTER = re.compile(
+    r"(?:^|\s)(?:gutter|linenos?|linenodiv|line-?numbers?(?:-rows)?|lineno|hljs-ln-(?:numbers|n)|rouge-gutter|crayon-nums?"
+    r"|crayon-num|blob-num|ln|code-line-number|linenumber|react-syntax-highlighter-line-number|toolbar|copy\S{0,20}"
+    r"|btn-copy|clipboard\S{0,20})(?:\s|$)",
+    re.IGNORECASE,
+)
+_CODE_CELL = re.compile(r"(?:^|\s)(?:code|rouge-code|hljs-ln-code|crayon-code|blob-code(?:-inner)?|de1)(?:\s|$)")
+_LINE = re.compile(r"(?:^|\s)(?:line|token-line|code-line|crayon-line|view-line|CodeMirror-line|hljs-ln-line)(?:\s|$)")
+_NAMED = re.compile(
+    r"(?:^|\s)(?:lang(?:uage)?-|highlight-source-|mw-highlight-lang-|highlight-text-|brush:\s*|brush-|highlight-)"
+    r"([\w#+.-]{1,40})",
+    re.IGNORECASE,
+)
+_NO_LANGUAGE = frozenset(("auto", "default", "highlight", "none", "nohighlight", "plain", "plaintext", "text", "txt", "wrap",
+                          "container", "notranslate"))  # fmt: skip
+_ATTRIBUTES = ("data-lang", "data-language", "data-enlighter-language", "data-code-language", "lang")
+_BESIDE = frozenset("code hljs highlight prettyprint sourcecode syntaxhighlighter codehilite geshi source".split())
+_LANGUAGES = frozenset(
+    """ada apache asm bash basic c clojure cmake coffeescript cpp crystal csharp css cuda d dart diff dockerfile elixir elm
+    erlang fortran fsharp go graphql groovy haskell hcl html ini java javascript jsx json jscript julia kotlin latex
+    less lisp lua make makefile markdown matlab nginx nim nix objc objective-c ocaml pascal perl php powershell prolog
+    properties proto python py r rb rs ruby rust sass scala scheme scss sh shell sql swift tcl terraform tex toml ts
+    tsx typescript vb vbnet verilog vhdl vim xml yaml yml zig js c++ c# console""".split()
+)
+_SHORT = {"basic": "html", "jscript": "javascript", "html-basic": "html", "text-html-basic": "html"}
+_NEAR = 4  # elements around the code whose class may name its language
+_BLOCKS = frozenset(("div", "li", "p", "tr"))
+_DROPPED = frozenset(("button", "script", "style", "svg"))
+
+
+def plain_code(tree: HtmlElement) -> None:
+    """Make each block of code in `tree` plain, in place."""
+    for cell in list(tree.iter("td")):
+        if _GUTTER.search(cell.get("class") or ""):
+            _plain_table(cell)
+    for widget in tree.xpath("//div[contains(@class,'crayon-syntax')]"):
+        _plain_crayon(widget)
+    for code in list(tree.iter("code")):
+        if next(code.iter("br"), None) is not None and next(code.iterancestors("pre"), None) is None:
+            _to_pre(code, code, language_around(code))
+    for pre in list(tree.iter("pre")):
+        if next(pre.iterancestors("pre"), None) is None:
+            _plain_pre(pre)
+
+
+def _plain_table(gutter: HtmlElement) -> None:
+    """A table whose other cells hold code: one cell of it all, or a row for each line."""
+    table = next(gutter.iterancestors("table"), None)
+    if table is None:
+        return
+    cells = [cell for cell in table.iter("td") if _CODE_CELL.search(cell.get("class") or "")]
+    if not cells:
+        cells = [cell for cell in table.iter("td") if not _GUTTER.search(cell.get("class") or "")]
+    text = "\n".join(shown_text(cell).removesuffix("\n") for cell in cells)
+    _set_code(table, text, language_around(cells[0]) if cells else "")
+
+
+def _plain_crayon(widget: HtmlElement) -> None:
+    plain = next(iter(widget.xpath(".//textarea[contains(@class,'crayon-plain')]")), None)
+    language = next(iter(widget.xpath("string(.//*[contains(@class,'crayon-language')][1])").split()), "").lower()
+    source = plain if plain is not None else next(iter(widget.xpath(".//*[contains(@class,'crayon-code')]")), widget)
+    _to_pre(widget, source, language or language_around(widget))
+
+
+def _plain_pre(pre: HtmlElement) -> None:
+    language = language_around(pre)
+    has_parts = any(
+        inner.tag in _BLOCKS or inner.tag in _DROPPED or _GUTTER.search(inner.get("class") or "")
+        or _LINE.search(inner.get("class") or "")
+        for inner in pre.iterdescendants()
+    )  # fmt: skip
+    if has_parts:
+        _to_pre(pre, pre, language)
+    elif language:
+        pre.set("class", f"language-{language}")
+
+
+def _to_pre(place: HtmlElement, source: HtmlElement, language: str) -> None:
+    _set_code(place, shown_text(source), language)
+
+
+def _set_code(place: HtmlElement, text: str, language: str) -> None:
+    turn_into(place, "pre", "")
+    code = place.makeelement("code")
+    code.text = text
+    if language:
+        code.set("class", f"language-{language}")
+    place.append(code)
+
+
+def shown_text(element: HtmlElement) -> str:
+    """The lines of code that `element` shows, however they are parted; line numbers and buttons left out."""
+    from lxml.etree import iterwalk
+
+    marked_lines = next(element.iter("br"), None) is None and "\n" not in element.text_content().strip("\n")
+    out: list[str] = []
+    starts: list[int] = []
+    walker = iterwalk(element, events=("start", "end"))
+    for event, inner in walker:
+        is_line = inner is not element and (
+            inner.tag in _BLOCKS or (marked_lines and bool(_LINE.search(inner.get("class") or "")))
+        )
+        if event == "start":
+            if inner is not element and (inner.tag in _DROPPED or _GUTTER.search(inner.get("class") or "")):
+                walker.skip_subtree()
+                continue
+            if is_line:
+                if out and not out[-1].endswith("\n"):
+                    out.append("\n")
+                starts.append(len(out))
+            if text := "\n" if inner.tag == "br" else inner.text:
+                out.append(text)
+            continue
+        if is_line and not (inner.tag in _DROPPED or _GUTTER.search(inner.get("class") or "")):
+            start = starts.pop()
+            if len(out) == start or not out[-1].endswith("\n"):
+                out.append("\n")
+        if inner.tail and inner is not element and not (is_line and inner.tail.isspace()):
+            out.append(inner.tail)
+    return "".join(out)
+
+
+def language_around(code: HtmlElement) -> str:
+    """The language that the classes or attributes in and around `code` name, or empty."""
+    near = [
+        *islice(code.iter("code"), 1),
+        code,
+        *islice(code.iterancestors(), _NEAR),
+        *islice(code.iter("div", "pre"), 3),
+    ]
+    for element in near:
+        names = element.get("class") or ""
+        for name in _NAMED.findall(names):
+            if (known := name.lower().rstrip(";")) not in _NO_LANGUAGE:
+                return _SHORT.get(known, known)
+        for attribute in _ATTRIBUTES[: None if element is code or element.tag == "code" else -1]:
+            name = (element.get(attribute) or "").lower()
+            if name and name not in _NO_LANGUAGE and (attribute != "lang" or name in _LANGUAGES):
+                return name
+        tokens = names.lower().replace("sourcecode", "sourcecode ").split()
+        if element.tag == "pre" or not _BESIDE.isdisjoint(tokens):
+            found = next((token for token in tokens if token in _LANGUAGES and token not in _BESIDE), "")
+            if found:
+                return _SHORT.get(found, found)
+    return ""

@@ -1,0 +1,34 @@
+"""Small changes to a DOM that lose no words around them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lxml.html import HtmlElement
+
+
+def remove(element: HtmlElement) -> None:
+    """Take `element` out of its parent; the text after it stays."""
+    parent = element.getparent()
+    if parent is None:
+        return
+    if element.tail:
+        before = element.getprevious()
+        if before is None:
+            parent.text = (parent.text or "") + element.tail
+        else:
+            before.tail = (before.tail or "") + element.tail
+    parent.remove(element)
+
+
+def turn_into(element: HtmlElement, tag: str, text: str) -> None:
+    """Make of `element` another one of only `text`; the text after it stays."""
+    tail = element.tail
+    element.clear()
+    element.tag, element.text, element.tail = tag, text, tail
+
+
+def has_class(element: HtmlElement, name: str) -> bool:
+    """Whether `name` is among the classes of `element`."""
+    return name in (element.get("class") or "").split()

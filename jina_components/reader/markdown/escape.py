@@ -1,0 +1,80 @@
+"""Backslashes before what CommonMark or GFM would read as markup, and before nothing else."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from jina_components.reader.markdown import marks as m
+from jina_components.reader.markdown.style import Style
+
+_SPECIAL = re.compile(r"[\\`<&\[\]!*_~]")
+_WITHIN_LINE = re.compile(
+    r"\\(?=[!-/:-@\[-`{-~" + m.SENTINELS + r"])"  # a backslash that would escape
+    r"|`"
+    r"|<(?=[A-Za-z/!?])"  # a tag or autolink
+    r"|&(?=#?\w{1,31};)"  # a character reference
+    r"|\[(?=\^)"  # a footnote
+    r"|\](?=[(\[])"  # the text of a link
+    r"|!(?=[" + m.LINK_OPENS + m.ATOM + r"])"  # a link that would become an image
+)
+_BRACKET = re.compile(r"\[")
+_AT_START = re.compile(
+    r"^(?=#{1,6}(?:[ \n]|$)|>|[-+](?:[ \n]|$)|\*[ \n]|\*$|~~~|[-=_*|:][-=_*|: ]*$|\[[ xX]\] |\[[^\]\n]{0,999}\]:)"
+    r"|^(\d{1,9})(?=[.)](?:[ \n]|$))",
+    re.MULTILINE,
+)
+_RUNS = {char: re.compile(re.escape(char) + "+") for char in "*_~"}
+
+
+def escape(line: str, style: Style) -> str:
+    """`line`, which may hold sentinels, with `marks.ESCAPE` where a backslash must stand."""
+    if _SPECIAL.search(line):
+        line = _WITHIN_LINE.sub(m.ESCAPE + r"\g<0>", line)
+        if style.referenced:
+            line = _BRACKET.sub(m.ESCAPE + "[", line)
+        for char in "*_~" if style.gfm else "*_":
+            if char in line:
+                line = _escape_delimiters(line, char, style)
+    return _AT_START.sub(r"\1" + m.ESCAPE, line)
+
+
+def escape_heading(text: str) -> str:
+    """The text of an ATX heading, whose last `#` would close it."""
+    return re.sub(r"(?:(?<= )|^)(?=#+$)", r"\\", text)
+
+
+def is_punctuation(char: str) -> bool:
+    """Whether CommonMark counts it as punctuation; markup, which sentinels stand for, is."""
+    return unicodedata.category(char)[0] in "PS" or "\ufdd0" <= char <= "\ufdef"
+
+
+def _escape_delimiters(line: str, char: str, style: Style) -> str:
+    """Escape the runs of `char` if one of them could open emphasis that another closes."""
+    runs = [
+        (found.start(), found.end(), *_sides(line, found.start(), found.end())) for found in _RUNS[char].finditer(line)
+    ]
+    marked = char in (style.emphasis[:1], style.strong[:1]) and any(
+        sentinel in line for sentinel in (m.EMPHASIS_OPENS, m.STRONG_OPENS)
+    )
+    first_opening = next((index for index, run in enumerate(runs) if run[2]), len(runs))
+    if not marked and not any(run[3] for run in runs[first_opening + 1 :]):
+        return line
+    out: list[str] = []
+    at = 0
+    for start, end, opens, closes in runs:
+        out.append(line[at:start])
+        out.append((m.ESCAPE + char) * (end - start) if opens or closes else line[start:end])
+        at = end
+    return "".join(out) + line[at:]
+
+
+def _sides(line: str, start: int, end: int) -> tuple[bool, bool]:
+    """Whether a run of delimiters can open and can close emphasis (CommonMark 0.31, section 6.2)."""
+    before = line[start - 1] if start else " "
+    after = line[end] if end < len(line) else " "
+    left = not after.isspace() and (not is_punctuation(after) or before.isspace() or is_punctuation(before))
+    right = not before.isspace() and (not is_punctuation(before) or after.isspace() or is_punctuation(after))
+    if line[start] != "_":
+        return left, right
+    return left and (not right or is_punctuation(before)), right and (not left or is_punctuation(after))

@@ -1,0 +1,103 @@
+"""Tables that pipes cannot draw, as HTML of what carries meaning alone."""
+
+from __future__ import annotations
+
+import html
+import re
+from typing import TYPE_CHECKING
+
+from jina_components.reader.markdown.code_text import code_text
+from jina_components.reader.markdown.line import words_of
+from jina_components.reader.markdown.tables import spans
+
+if TYPE_CHECKING:
+    from lxml.html import HtmlElement
+
+    from jina_components.reader.markdown.serializer import Writer
+
+_KEPT = frozenset(
+    """abbr b blockquote br caption code dd del dl dt em h1 h2 h3 h4 h5 h6 hr i kbd li mark ol p pre q s samp strong
+    sub sup table td th thead tr ul var""".split()
+)
+_SKIPPED = frozenset(
+    """applet audio base canvas col colgroup datalist embed frame head iframe input link meta noscript object script
+    select source style svg template textarea title video""".split()
+)
+_VOID = frozenset(("br", "hr"))
+_BLOCKS = frozenset("blockquote caption dd dl dt h1 h2 h3 h4 h5 h6 hr li ol p pre table td th thead tr ul".split())
+_LINES = frozenset(("caption", "table", "thead", "tr"))
+_AROUND_TAG = re.compile(r" *(\n|</?(?:" + "|".join(sorted(_BLOCKS)) + r")(?:\s[^<>]*+)?>) *")
+
+
+def html_table(table: HtmlElement, writer: Writer) -> str:
+    """`table` as HTML without blank lines, which would end it; empty if it has no words and no images."""
+    from lxml.etree import iterwalk
+
+    out: list[str] = []
+    links: list[bool] = []
+    content = False
+    walker = iterwalk(table, events=("start", "end"))
+    for event, element in walker:
+        tag = element.tag
+        if event == "start":
+            if tag in _SKIPPED:
+                walker.skip_subtree()
+            elif tag == "img":
+                image = _image(element, writer)
+                content = content or bool(image)
+                out.append(image)
+            elif tag == "pre":
+                walker.skip_subtree()
+                content = True
+                out.append(f"<pre>{_escaped(code_text(element)).replace(chr(10), '&#10;')}</pre>")
+            else:
+                out.append(_opening(element, writer, links))
+                if element.text:
+                    content = content or not element.text.isspace()
+                    out.append(_flowing(element.text))
+            continue
+        if tag in _KEPT and tag not in _VOID and tag != "pre":
+            out.append(f"</{tag}>\n" if tag in _LINES else f"</{tag}>")
+        elif tag == "a" and links.pop():
+            out.append("</a>")
+        if element is not table and element.tail:
+            content = content or not element.tail.isspace()
+            out.append(_flowing(element.tail))
+    return _AROUND_TAG.sub(r"\1", re.sub(r" {2,}", " ", "".join(out))).strip() if content else ""
+
+
+def _opening(element: HtmlElement, writer: Writer, links: list[bool]) -> str:
+    tag = element.tag
+    if tag == "a":
+        link = writer.targets.link(element)
+        shown = link is not None and writer.style.links not in ("text", "none") and not any(links)
+        links.append(shown)
+        return f'<a href="{_escaped(link.url)}">' if link is not None and shown else ""
+    if tag not in _KEPT:
+        return " " if tag in ("div", "section", "article", "figure", "figcaption") else ""
+    return f"<{tag}{_attributes(element)}>" + ("\n" if tag in ("table", "thead") else "")
+
+
+def _attributes(element: HtmlElement) -> str:
+    if element.tag in ("td", "th"):
+        taken = ((name, spans(element, name)) for name in ("colspan", "rowspan"))
+        return "".join(f' {name}="{count}"' for name, count in taken if count > 1)
+    if element.tag == "ol" and (element.get("start") or "").isdigit():
+        return f' start="{element.get("start")}"'
+    return ""
+
+
+def _image(element: HtmlElement, writer: Writer) -> str:
+    alt, url, _ = writer.targets.image(element)
+    if writer.style.images == "alt":
+        return _escaped(alt)
+    return f'<img src="{_escaped(url)}" alt="{_escaped(alt)}">' if url and writer.style.images == "all" else ""
+
+
+def _flowing(text: str) -> str:
+    edges = (" " if text[0].isspace() else "", " " if text[-1].isspace() else "")
+    return edges[0] + _escaped(words_of(text)) + edges[1]
+
+
+def _escaped(text: str) -> str:
+    return html.escape(text, quote=True).replace("&#x27;", "'")

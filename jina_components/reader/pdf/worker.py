@@ -1,0 +1,242 @@
+"""Processes in which PDFs are read.
+
+What is in a file can then neither hang nor crash its reader, nor take its memory.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import weakref
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from jina_components.errors import ConfigError, ExtractionError
+from jina_components.reader.pdf.child import LENGTH, read_block
+from jina_components.reader.pdf.document import Extract, Job
+
+TIMEOUT = 60.0
+MAX_MEMORY = 2_000_000_000
+_LEAST_MEMORY = 200_000_000  # for the interpreter and PDFium
+# Empty packages stand for the Reader's, which would import all that it needs to fetch and to parse HTML.
+_START = """
+import sys, types
+folder = sys.argv[1]
+sys.path[:] = sys.argv[2:-1]
+for name, at in ("jina_components.reader", folder), ("jina_components.reader.pdf", folder + "/pdf"):
+    sys.modules[name] = types.ModuleType(name)
+    sys.modules[name].__path__ = [at]
+from jina_components.reader.pdf.child import main
+main()
+"""
+
+
+class PdfWorkers:
+    """A pool of processes that read PDFs; each starts when it is needed, and reads many.
+
+    Thread-safe. After a fork, the child has an empty pool of its own.
+
+    Args:
+        timeout: Seconds after which a file is given up and its process killed.
+        max_memory: Bytes of address space of a process, where the system has such a limit (not macOS, Windows).
+        processes: Most at the same time; by default one for each CPU.
+
+    Raises:
+        ConfigError: a limit is too small.
+    """
+
+    def __init__(self, *, timeout: float = TIMEOUT, max_memory: int = MAX_MEMORY, processes: int | None = None) -> None:
+        processes = processes if processes is not None else os.cpu_count() or 1
+        if timeout <= 0 or max_memory < _LEAST_MEMORY or processes < 1:
+            raise ConfigError(
+                f"timeout and processes must be positive and max_memory at least {_LEAST_MEMORY:,} bytes, "
+                f"got {timeout}, {processes} and {max_memory:,}."
+            )
+        self._timeout = timeout
+        self._max_memory = max_memory
+        self._processes = processes
+        self._reset()
+        _POOLS.add(self)
+
+    def _reset(self) -> None:
+        self._lock = threading.Lock()
+        self._free = threading.BoundedSemaphore(self._processes)
+        self._idle: list[_Worker] = []
+
+    def extract(self, data: bytes, job: Job, *, label: str, source: str) -> Extract:
+        """What is in the PDF `data`.
+
+        Args:
+            data: The file.
+            job: What to read of it.
+            label: What to call it in errors.
+            source: The `source` of errors.
+
+        Raises:
+            ExtractionError: it is broken, encrypted or too large, or reading it took too long, too much memory or
+                crashed.
+        """
+        with self._free:
+            worker = self._take()
+            try:
+                answer, picture = worker.ask(data, job, self._timeout)
+            except _FailedError as error:
+                worker.end()
+                raise ExtractionError(error.explain(label, self._timeout, self._max_memory), source) from error
+            except BaseException:
+                worker.end()
+                raise
+            if answer.get("no_memory"):
+                worker.end()  # what is left of its memory may be in pieces
+                raise ExtractionError(_FailedError("").explain(label, self._timeout, self._max_memory), source)
+            with self._lock:
+                self._idle.append(worker)
+        if "error" in answer:
+            raise ExtractionError(str(answer["error"]).replace("{label}", label), source)
+        return _extract(answer, picture)
+
+    def close(self) -> None:
+        """End the processes that are idle; the next file starts new ones."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for worker in idle:
+            worker.end()
+
+    def _take(self) -> _Worker:
+        with self._lock:
+            while self._idle:
+                worker = self._idle.pop()
+                if worker.is_alive:
+                    return worker
+                worker.end()
+        return _Worker(self._max_memory)
+
+    def _forget(self) -> None:
+        """In the child of a fork: the processes are those of the parent."""
+        for worker in self._idle:
+            worker.abandon()
+        self._reset()
+
+
+def _extract(answer: dict[str, Any], picture: bytes) -> Extract:
+    return Extract(
+        texts=[str(text) for text in answer["texts"]],
+        broken=[int(number) for number in answer["broken"]],
+        links=[(str(text), str(url)) for text, url in answer["links"]],
+        facts={str(name): str(value) for name, value in answer["facts"].items()},
+        num_pages=int(answer["num_pages"]),
+        references=str(answer["references"]),
+        picture=picture,
+    )
+
+
+class _FailedError(Exception):
+    """A process ended before it answered: killed after the time was up, or by itself."""
+
+    def __init__(self, how: str, *, timed_out: bool = False) -> None:
+        super().__init__(how)
+        self.how = how
+        self.timed_out = timed_out
+
+    def explain(self, label: str, timeout: float, max_memory: int) -> str:
+        if self.timed_out:
+            return f"{label} is a PDF that takes longer than {timeout:g} seconds to read: split it, or allow more time."
+        how = f" ({self.how})" if self.how else ""
+        return (
+            f"{label} is a PDF that cannot be read: it crashes PDFium, or needs more than {max_memory:,} bytes "
+            f"of memory{how}."
+        )
+
+
+class _Worker:
+    """A process that reads one PDF at a time."""
+
+    def __init__(self, max_memory: int) -> None:
+        if not sys.executable:
+            raise ExtractionError("PDFs are read in processes of their own, but sys.executable does not say by what.")
+        path = [os.path.abspath(entry) for entry in sys.path]  # noqa: PTH100 (an entry may be a zip file, or empty)
+        self._process = subprocess.Popen(  # noqa: S603 (our own interpreter)
+            [sys.executable, "-I", "-c", _START, str(Path(__file__).parents[1]), *path, str(max_memory)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+
+    @property
+    def is_alive(self) -> bool:
+        return self._process.poll() is None
+
+    def ask(self, data: bytes, job: Job, timeout: float) -> tuple[dict[str, Any], bytes]:
+        """The answer and the picture; raises `_FailedError` when the process ends or has to be killed."""
+        process = self._process
+        if process.stdin is None or process.stdout is None:
+            raise _FailedError("it has no pipes")
+        late = threading.Event()
+
+        def give_up() -> None:
+            late.set()
+            process.kill()
+
+        alarm = threading.Timer(timeout, give_up)
+        alarm.daemon = True
+        alarm.start()
+        try:
+            head = json.dumps({**asdict(job), "timeout": timeout}).encode()
+            for block in (head, data):
+                process.stdin.write(LENGTH.pack(len(block)))
+                process.stdin.write(block)
+            process.stdin.flush()
+            answer, picture = read_block(process.stdout), read_block(process.stdout)
+        except OSError:  # it ended while the file was sent
+            answer = picture = None
+        finally:
+            alarm.cancel()
+            alarm.join()
+        if answer is None or picture is None or late.is_set():
+            raise _FailedError(self._end_reason(), timed_out=late.is_set())
+        return json.loads(answer), picture
+
+    def _end_reason(self) -> str:
+        code = self._process.wait()
+        return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
+
+    def end(self) -> None:
+        """Kill it, and close what leads to it."""
+        self._process.kill()
+        for pipe in (self._process.stdin, self._process.stdout):
+            with contextlib.suppress(OSError):  # what was not sent cannot be any more
+                if pipe:
+                    pipe.close()
+        self._process.wait()
+
+    def abandon(self) -> None:
+        """Close this side of the pipes, and leave the process to the one it belongs to."""
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe:
+                pipe.close()
+        self._process.returncode = 0  # else its object warns that it still runs
+
+
+_POOLS: weakref.WeakSet[PdfWorkers] = weakref.WeakSet()
+
+
+def _close_all() -> None:
+    for pool in list(_POOLS):
+        pool.close()
+
+
+def _forget_all() -> None:
+    for pool in list(_POOLS):
+        pool._forget()  # noqa: SLF001 (of this module)
+
+
+atexit.register(_close_all)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_all)

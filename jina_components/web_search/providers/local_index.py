@@ -1,0 +1,250 @@
+"""A local index: pages read before, found again without a network."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from jina_components.core.component import Component
+from jina_components.errors import ConfigError
+from jina_components.search_options import SearchOptions
+from jina_components.types import Document, Page, Ranking, SearchResult, shorten
+from jina_components.web_search.canonical import canonical_url, site_of
+from jina_components.web_search.provider import Capabilities
+
+_SNIPPET = 300
+# Chunks to ask for at first, for each page wanted.
+_CHUNKS = 10
+
+
+class PageRetriever(Protocol):
+    """What a `Retriever` offers."""
+
+    def add(self, documents: Sequence[str | Document]) -> list[str]:
+        """Add documents."""
+        ...
+
+    def delete(self, *, filter: Mapping[str, Any]) -> int:
+        """Delete those that match."""
+        ...
+
+    def documents(self, *, filter: Mapping[str, Any] | None = None) -> list[Document]:
+        """Those that match."""
+        ...
+
+    def retrieve(self, query: str, *, top_k: int = 10, filter: Mapping[str, Any] | None = None) -> Ranking:
+        """The best documents, best first."""
+        ...
+
+    def save(self, directory: str | os.PathLike[str]) -> None:
+        """Write all to a directory."""
+        ...
+
+    def __len__(self) -> int: ...
+
+
+class SegmentsPages(Protocol):
+    """What a `Segmenter` offers."""
+
+    def segment_page(self, page: Page) -> list[Document]:
+        """Chunks of a page, with `source`, `title`, `start` and `end` in their metadata."""
+        ...
+
+
+class LocalIndex(Component):
+    """Finds pages again that it was told to remember, by meaning and by words.
+
+    It has the pages' text, so nothing is fetched. It ranks all it knows, and knows no query without results: among
+    several providers it belongs at the end. Thread-safe. Pages are embedded when the next search or `save` needs them.
+
+    Args:
+        retriever: Holds the pages' chunks, such as a `Retriever`; it is the index's own.
+        segmenter: Cuts pages into chunks, such as a `Segmenter`.
+        directory: Where `save` and `close` write the index, or None for memory alone.
+    """
+
+    name = "local"
+    capabilities = Capabilities(kinds={"web": 100}, options=frozenset({"page", "language", "file_types"}))
+
+    def __init__(
+        self,
+        retriever: PageRetriever,
+        segmenter: SegmentsPages,
+        *,
+        directory: str | os.PathLike[str] | None = None,
+    ) -> None:
+        self._retriever = retriever
+        self._segmenter = segmenter
+        self._directory = None if directory is None else Path(directory)
+        self._waiting: dict[str, Page] = {}
+        self._is_saved = True
+        self._lock = threading.Lock()
+        self._indexing = threading.Lock()
+
+    @classmethod
+    def from_defaults(cls, directory: str | os.PathLike[str] | None = None) -> LocalIndex:
+        """An index with the default embedder, read from `directory` where there is one.
+
+        Raises:
+            IndexFilesError: the index there is damaged.
+            IndexMismatchError: it was made with another embedder.
+        """
+        from jina_components.embedder import Embedder
+        from jina_components.retriever import Retriever
+        from jina_components.retriever.directory import current_generation
+        from jina_components.segmenter import Segmenter
+
+        embedder = Embedder(truncate=True)
+        is_there = directory is not None and current_generation(Path(directory)) is not None
+        retriever = Retriever.open(directory, embedder) if directory and is_there else Retriever(embedder)
+        return cls(retriever, Segmenter(), directory=directory)
+
+    def remember(self, pages: Iterable[Page]) -> None:
+        """Find these pages from now on; one that was known by its URL is replaced."""
+        with self._lock:
+            self._waiting.update((canonical_url(page.url), page) for page in pages)
+
+    async def search(self, query: str, options: SearchOptions) -> list[SearchResult]:
+        """The pages with the best chunks, best first; a result's snippet is its best chunk.
+
+        Raises:
+            InputError: the query, or a page that was to be remembered, does not fit the embedder.
+        """
+        return await asyncio.to_thread(self._search, query, options)
+
+    def save(self) -> None:
+        """Write the index to its directory.
+
+        Raises:
+            ConfigError: it has none.
+            IndexFilesError: it is not an index's, another process has saved since, or the disk failed.
+        """
+        if self._directory is None:
+            raise ConfigError("This index has no directory: pass LocalIndex(…, directory=…).")
+        with self._indexing:
+            self._index_waiting()
+            self._retriever.save(self._directory)
+            self._is_saved = True
+
+    def close(self) -> None:
+        """Save what is new, where there is a directory."""
+        if self._directory is not None and (self._waiting or not self._is_saved):
+            self.save()
+
+    def __repr__(self) -> str:
+        return f"LocalIndex({self._retriever!r}, directory={self._directory!s})"
+
+    def _search(self, query: str, options: SearchOptions) -> list[SearchResult]:
+        with self._indexing:
+            self._index_waiting()
+            if not len(self._retriever):
+                return []
+            first = (options.page - 1) * options.count
+            best = self._best_chunks(query, _conditions(options), first + options.count)
+            wanted = dict(list(best.items())[first:])
+            chunks = self._retriever.documents(filter={"canonical": list(wanted)})
+        held: dict[str, list[Document]] = {key: [] for key in wanted}
+        for chunk in chunks:
+            held[chunk.metadata["canonical"]].append(chunk)
+        return [_result(chunk, held[key]) for key, chunk in wanted.items()]
+
+    def _best_chunks(self, query: str, conditions: Mapping[str, Any], count: int) -> dict[str, Document]:
+        """The best chunk of each of the `count` best pages."""
+        depth = count * _CHUNKS
+        while True:
+            ranking = self._retriever.retrieve(query, top_k=depth, filter=conditions or None)
+            best: dict[str, Document] = {}
+            for hit in ranking:
+                best.setdefault(hit.document.metadata["canonical"], hit.document)
+            if len(best) >= count or len(ranking) < depth:
+                return dict(list(best.items())[:count])
+            depth *= 4
+
+    def _index_waiting(self) -> None:
+        with self._lock:
+            pages, self._waiting = self._waiting, {}
+        if not pages:
+            return
+        try:
+            chunks = [chunk for key, page in pages.items() for chunk in self._chunks(key, page)]
+            self._retriever.delete(filter={"canonical": list(pages)})
+            self._retriever.add(chunks)
+        except BaseException:
+            with self._lock:
+                self._waiting = pages | self._waiting
+            raise
+        self._is_saved = False
+
+    def _chunks(self, key: str, page: Page) -> Iterator[Document]:
+        facts = {
+            "canonical": key,
+            "sites": list(_sites(key)),
+            "file_type": _file_type(page.url),
+            "language": page.language.lower().partition("-")[0],
+            "description": page.description,
+            "published_time": page.published_time,
+        }
+        for chunk in self._segmenter.segment_page(page):
+            yield replace(chunk, id="", metadata={**chunk.metadata, **facts})
+
+
+def _conditions(options: SearchOptions) -> dict[str, Any]:
+    """What the metadata of chunks must have; a page that claims no language may be in any."""
+    conditions: dict[str, Any] = {}
+    if options.sites:
+        conditions["sites"] = [site_of(f"https://{site}") for site in options.sites]
+    if options.file_types:
+        conditions["file_type"] = list(options.file_types)
+    if options.language:
+        conditions["language"] = [options.language.lower().partition("-")[0], ""]
+    return conditions
+
+
+def _sites(url: str) -> Iterator[str]:
+    """The host of a URL and all that it is below."""
+    host = site_of(url)
+    while host:
+        yield host
+        host = host.partition(".")[2]
+
+
+def _file_type(url: str) -> str:
+    try:
+        name = urlsplit(url).path.rpartition("/")[2]
+    except ValueError:
+        return ""
+    return name.rpartition(".")[2].lower() if "." in name else "html"
+
+
+def _result(best: Document, chunks: list[Document]) -> SearchResult:
+    facts = best.metadata
+    page = Page(
+        url=facts["source"],
+        title=facts["title"],
+        content=_content(chunks),
+        description=facts["description"],
+        published_time=facts["published_time"],
+        language=facts["language"],
+    )
+    return SearchResult(
+        url=page.url,
+        title=page.title,
+        description=shorten(best.text, _SNIPPET),
+        published_time=page.published_time,
+        page=page,
+    )
+
+
+def _content(chunks: list[Document]) -> str:
+    """The page's text of its chunks; blank stretches between them, of which there is no chunk, as line ends."""
+    text = ""
+    for chunk in sorted(chunks, key=lambda chunk: chunk.metadata["start"]):
+        start = chunk.metadata["start"]
+        text = text[:start].ljust(start, "\n") + chunk.text
+    return text

@@ -1,0 +1,158 @@
+"""Archives and XML made to harm: refused or bounded, in time and memory."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import time
+import zipfile
+from collections.abc import Iterator
+
+import openpyxl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from office_samples import changed, read, saved, word, zipped
+
+from jina_components.errors import ExtractionError
+from jina_components.reader import archive as archives
+from jina_components.reader.sources import Source, format_of
+
+LAUGHS = (
+    '<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "lol">'
+    + "".join(f'<!ENTITY {name} "{f"&{before};" * 10}">' for before, name in zip("abcdefghi", "bcdefghij", strict=True))
+    + '<!ENTITY file SYSTEM "file:///etc/passwd"><!ENTITY web SYSTEM "http://127.0.0.1:1/x">]>'
+)
+
+
+@pytest.fixture(autouse=True)
+def _in_time() -> Iterator[None]:
+    begin = time.perf_counter()
+    yield
+    assert time.perf_counter() - begin < 20
+
+
+@pytest.mark.parametrize("entity", ["j", "file", "web"])
+@pytest.mark.parametrize(
+    "document",
+    [
+        "<rss><channel><title>T</title><item><title>x &{};</title></item></channel></rss>",
+        "<urlset><url><loc>https://h/x</loc><lastmod>&{};</lastmod></url></urlset>",
+        "<article><p>x &{};</p></article>",
+        "<data><x>&{};</x></data>",
+    ],
+)
+def test_entities_are_not_expanded(document: str, entity: str) -> None:
+    content = str(read_or_error((LAUGHS + document.format(entity)).encode()))
+    assert "lollol" not in content
+    assert "root:" not in content
+    assert len(content) < 5000
+
+
+def test_entities_in_attributes_do_not_grow() -> None:
+    try:
+        page = read(LAUGHS + '<article><p>words <a href="&j;">x</a></p></article>')
+    except ExtractionError:
+        return
+    assert len(page.content) < 1_000_000
+
+
+@pytest.mark.parametrize("part", ["word/document.xml", "_rels/.rels"])
+def test_office_files_with_entities_are_refused(part: str) -> None:
+    data = word("<w:p><w:r><w:t>x</w:t></w:r></w:p>")
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        text = archive.read(part).decode()
+    with pytest.raises(ExtractionError, match="declares a DTD"):
+        read(changed(data, {part: LAUGHS + text}))
+
+
+def test_entities_in_a_sheet_are_not_expanded() -> None:
+    book = openpyxl.Workbook()
+    book.active["A1"] = "words"
+    data = saved(book)
+    strings = '<sst xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><si><t>&j;</t></si></sst>'
+    assert "lol" not in str(read_or_error(changed(data, {"xl/sharedStrings.xml": LAUGHS + strings})))
+
+
+def read_or_error(data: bytes) -> object:
+    try:
+        return read(data).content
+    except ExtractionError as error:
+        return error
+
+
+def test_what_unpacks_to_too_much_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archives, "MAX_READ_BYTES", 1_000_000)
+    data = word(f"<w:p><w:r><w:t>{'x' * 2_000_000}</w:t></w:r></w:p>")
+    assert len(data) < 10_000
+    with pytest.raises(ExtractionError, match="unpacks to more than 1,000,000 bytes"):
+        read(data)
+
+
+def test_the_true_limits_hold_a_bomb() -> None:
+    with pytest.raises(ExtractionError, match="exceeds 50,000,000 bytes"):
+        read(word(f"<w:p><w:r><w:t>{'x' * 60_000_000}</w:t></w:r></w:p>"))
+
+
+def test_too_many_entries_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archives, "MAX_ENTRIES", 100)
+    with pytest.raises(ExtractionError, match="more than 100 entries"):
+        format_of(Source("x.zip", zipped({f"{number}": "" for number in range(101)})))
+
+
+def test_deep_elements_are_refused_or_read() -> None:
+    deep = "<w:sdt><w:sdtContent>" * 100_000
+    with pytest.raises(ExtractionError, match="no well-formed XML"):
+        read(word(deep))
+    assert read(f"<?xml version='1.0'?><a><p>first</p>{'<b>' * 100_000}</a>").content.startswith("first")
+
+
+def test_deep_tables_are_read() -> None:
+    depth = 80  # the deepest that XML of 256 levels has
+    cell = "<w:p><w:r><w:t>deep</w:t></w:r></w:p>"
+    rows = "<w:tbl><w:tr><w:tc><w:p/></w:tc><w:tc>" * depth, "</w:tc></w:tr></w:tbl>" * depth
+    assert "deep" in read(word(rows[0] + cell + rows[1])).content
+
+
+def test_a_password_is_asked_to_be_removed() -> None:
+    ole = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600)
+    with pytest.raises(ExtractionError, match=r"\.doc, \.xls, \.ppt\): save it as \.docx"):
+        format_of(Source("a.doc", ole))
+    with pytest.raises(ExtractionError, match="an encrypted Office document: remove its password"):
+        format_of(Source("a.docx", ole + "EncryptedPackage".encode("utf-16-le")))
+    locked = bytearray(word("<w:p/>"))
+    for at in range(len(locked)):
+        if locked[at : at + 4] == b"PK\x01\x02":
+            locked[at + 8] |= 1
+    with pytest.raises(ExtractionError, match="encrypted: remove its password"):
+        read(bytes(locked))
+
+
+def test_names_that_lead_out_of_the_archive_are_just_names() -> None:
+    relation = (
+        '<Relationship Id="i" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/image" '
+        'Target="../../../../etc/passwd"/>'
+    )
+    body = (
+        '<w:p><w:r><w:t>x</w:t></w:r><w:r><w:drawing><a:blip xmlns:a="http://schemas.openxmlformats.org/drawingml/'
+        '2006/main" r:embed="i"/></w:drawing></w:r></w:p>'
+    )
+    page = read(word(body, relations=relation))
+    assert (page.content, page.images) == ("x", ())
+
+
+SAMPLE = word("<w:p><w:r><w:t>Some words of a paragraph</w:t></w:r></w:p>")
+
+
+@settings(max_examples=200)
+@given(st.integers(0, len(SAMPLE) - 1), st.binary(min_size=1, max_size=8))
+def test_a_damaged_archive_is_read_or_refused(at: int, damage: bytes) -> None:
+    with contextlib.suppress(ExtractionError):
+        read(SAMPLE[:at] + damage + SAMPLE[at + len(damage) :])
+
+
+@given(st.integers(0, len(SAMPLE) - 1))
+def test_a_truncated_archive_is_refused(length: int) -> None:
+    if length > 4:
+        with pytest.raises(ExtractionError):
+            read(SAMPLE[:length], "a.docx")

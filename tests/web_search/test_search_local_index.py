@@ -1,0 +1,145 @@
+"""The local index, with the real bundled embedder."""
+
+import asyncio
+
+import pytest
+
+from jina_components import Embedder, Retriever, Segmenter
+from jina_components.errors import BackendError, ConfigError, IndexFilesError
+from jina_components.search_options import SearchOptions
+from jina_components.testing import FakeEmbedder, check_search_provider
+from jina_components.types import Page
+from jina_components.web_search import LocalIndex
+
+RAIN = Page(
+    "https://www.weather.example/rain", "Rain",
+    "# Rain\n\nRain is water that falls from clouds.\n\n   \n\n## Kinds\n\n" + "Drizzle is a light kind of rain. " * 60
+    + "\n\n## Measuring\n\nA rain gauge measures how many millimetres fell.",
+    description="About rain", published_time="2024-05-06", language="en-GB",
+)  # fmt: skip
+BREAD = Page(
+    "https://food.example/bread.pdf", "Bread", "Bread rises because yeast makes carbon dioxide.", language="en"
+)
+BROT = Page("https://de.food.example/brot", "Brot", "Brot geht auf, weil Hefe Kohlendioxid bildet.", language="de")
+PAGES = [RAIN, BREAD, BROT]
+
+
+@pytest.fixture
+def index(bundled_embedder):
+    made = LocalIndex(Retriever(bundled_embedder), Segmenter())
+    made.remember(PAGES)
+    return made
+
+
+def ask(index, query, **options):
+    return asyncio.run(index.search(query, SearchOptions(**options)))
+
+
+def test_the_page_that_answers_comes_first_and_whole(index):
+    found = ask(index, "How is the amount of rain measured?")
+    assert found[0].url == RAIN.url
+    assert "gauge" in found[0].description
+    assert found[0].page == Page(
+        RAIN.url, "Rain", found[0].content, description="About rain", published_time="2024-05-06", language="en"
+    )
+    assert "".join(found[0].content.split()) == "".join(RAIN.content.split())
+    assert found[0].content.index("A rain gauge") == RAIN.content.index("A rain gauge")
+    assert sorted(hit.url for hit in found) == sorted(page.url for page in PAGES)
+
+
+@pytest.mark.parametrize(
+    ("options", "wanted"),
+    [
+        ({"sites": ("food.example",)}, {BREAD.url, BROT.url}),
+        ({"sites": ("weather.example", "de.food.example")}, {RAIN.url, BROT.url}),
+        ({"file_types": ("pdf",)}, {BREAD.url}),
+        ({"file_types": ("html",)}, {RAIN.url, BROT.url}),
+        ({"language": "de"}, {BROT.url}),
+        ({"sites": ("nowhere.example",)}, set()),
+    ],
+)
+def test_filters(index, options, wanted):
+    assert {hit.url for hit in ask(index, "yeast", **options)} == wanted
+
+
+def test_pages_of_results(index):
+    whole = [hit.url for hit in ask(index, "bread and yeast")]
+    assert [ask(index, "bread and yeast", count=1, page=page)[0].url for page in (1, 2, 3)] == whole
+    assert ask(index, "bread and yeast", count=1, page=4) == []
+
+
+def test_a_page_read_again_is_replaced(index):
+    ask(index, "rain")
+    index.remember([Page("http://weather.example/rain/?utm_source=x", "Rain", "Now about umbrellas.")])
+    found = ask(index, "umbrellas")
+    assert (len(found), found[0].content) == (3, "Now about umbrellas.")
+
+
+def test_an_empty_index_finds_nothing(bundled_embedder):
+    empty = LocalIndex(Retriever(bundled_embedder), Segmenter())
+    assert ask(empty, "rain") == []
+    empty.remember([Page("https://a.example", "", "")])
+    assert ask(empty, "rain") == []
+
+
+def test_many_chunks_of_one_page_do_not_hide_the_others(bundled_embedder):
+    index = LocalIndex(Retriever(bundled_embedder), Segmenter(max_chunk_length=40))
+    long = " ".join(f"Rain fell on day {number}." for number in range(300))
+    index.remember([Page("https://a.example", "Rain", long), BREAD, BROT])
+    assert len(ask(index, "When did rain fall?", count=3)) == 3
+
+
+def test_kept_in_a_directory(tmp_path):
+    with LocalIndex.from_defaults(tmp_path / "pages") as index:
+        index.remember(PAGES)
+    again = LocalIndex.from_defaults(tmp_path / "pages")
+    assert ask(again, "yeast in bread")[0].url in (BREAD.url, BROT.url)
+    before = sorted(path.name for path in (tmp_path / "pages").iterdir())
+    again.close()
+    assert sorted(path.name for path in (tmp_path / "pages").iterdir()) == before
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "file").write_text("x")
+    occupied = LocalIndex.from_defaults(tmp_path / "other")
+    occupied.remember(PAGES)
+    with pytest.raises(IndexFilesError):
+        occupied.save()
+
+
+def test_no_directory_nothing_saved(index):
+    index.close()
+    with pytest.raises(ConfigError, match="directory"):
+        index.save()
+
+
+def test_pages_are_not_lost_when_embedding_fails():
+    class Fails(FakeEmbedder):
+        broken = True
+
+        def embed_documents(self, texts):
+            if self.broken:
+                raise BackendError("no memory")
+            return super().embed_documents(texts)
+
+    embedder = Fails()
+    index = LocalIndex(Retriever(embedder), Segmenter())
+    index.remember(PAGES)
+    with pytest.raises(BackendError):
+        ask(index, "rain")
+    embedder.broken = False
+    assert len(ask(index, "rain")) == 3
+
+
+def test_sources_without_a_url_are_found_too(bundled_embedder):
+    index = LocalIndex(Retriever(bundled_embedder), Segmenter())
+    index.remember([Page("docs/manual.md", "Manual", "Press the red button.")])
+    assert ask(index, "which button", file_types=("md",))[0].url == "docs/manual.md"
+
+
+def test_the_contract(bundled_embedder):
+    index = LocalIndex(Retriever(bundled_embedder), Segmenter())
+    index.remember([RAIN, BREAD])
+    check_search_provider(index, query="rain", pickles=False)
+
+
+def test_default_parts():
+    assert isinstance(LocalIndex.from_defaults()._retriever._embedder, Embedder)
