@@ -21,15 +21,20 @@ if TYPE_CHECKING:
     from jina_components.entailment import EntailmentScorer as EntailmentScorer
     from jina_components.models.endpoint import Endpoint as Endpoint
     from jina_components.protocols import ChatMessage as ChatMessage
+    from jina_components.read_options import MarkdownStyle as MarkdownStyle
+    from jina_components.read_options import ReadOptions as ReadOptions
+    from jina_components.read_options import Viewport as Viewport
     from jina_components.reader import Reader as Reader
     from jina_components.reader_lm import ReaderLM as ReaderLM
     from jina_components.reranker import Reranker as Reranker
     from jina_components.retriever import Retriever as Retriever
+    from jina_components.search_options import SearchOptions as SearchOptions
     from jina_components.segmenter import Segmenter as Segmenter
     from jina_components.types import Answer as Answer
     from jina_components.types import Document as Document
     from jina_components.types import Entailment as Entailment
     from jina_components.types import Image as Image
+    from jina_components.web_search import WebSearch as WebSearch
 
 __version__ = "0.1.0"
 
@@ -44,12 +49,17 @@ _HOMES = {
     "Entailment": "types",
     "EntailmentScorer": "entailment",
     "Image": "types",
+    "MarkdownStyle": "read_options",
     "OpenAIChat": "chat",
+    "ReadOptions": "read_options",
     "Reader": "reader",
     "ReaderLM": "reader_lm",
     "Reranker": "reranker",
     "Retriever": "retriever",
+    "SearchOptions": "search_options",
     "Segmenter": "segmenter",
+    "Viewport": "read_options",
+    "WebSearch": "web_search",
     "calibrate": "core.quantization",
     "dequantize": "core.quantization",
     "max_sim": "core.late_interaction",

@@ -214,6 +214,11 @@ class ReadOptions:
             raise ConfigError(f"engine='direct' cannot do what {', '.join(needing)} asks for: choose auto or browser.")
 
     @property
+    def pictures(self) -> bool:
+        """Whether a picture of the page is to be taken."""
+        return self.format in ("screenshot", "pageshot")
+
+    @property
     def extracts(self) -> bool:
         """Whether something is to be extracted from the page by a model."""
         return bool(self.instruction) or self.json_schema is not None
@@ -221,7 +226,7 @@ class ReadOptions:
     def needing_browser(self) -> tuple[str, ...]:
         """The options given that only a browser can do."""
         given = tuple(name for name in _OF_BROWSER if getattr(self, name) != _DEFAULTS[name])
-        return (f"format={self.format!r}", *given) if self.format in ("screenshot", "pageshot") else given
+        return (f"format={self.format!r}", *given) if self.pictures else given
 
 
 QUOTABLE = ReadOptions(style=PLAIN, links="text", images="none")

@@ -78,7 +78,7 @@ def read_options(options: argparse.Namespace) -> ReadOptions:
     """
     given = {each.name: getattr(options, each.name, None) for each in fields(ReadOptions)}
     style = {each.name: getattr(options, f"md_{each.name}") for each in fields(MarkdownStyle)}
-    values: dict[str, Any] = {name: _PARSERS.get(name, _as_is)(value) for name, value in given.items() if value}
+    values: dict[str, Any] = {name: _PARSERS.get(name, _as_is)(value) for name, value in given.items() if value is not None}
     return ReadOptions(**values, style=MarkdownStyle(**{name: v for name, v in style.items() if v is not None}))
 
 

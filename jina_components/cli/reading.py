@@ -80,6 +80,8 @@ def _read(options: argparse.Namespace) -> int:
     how = read_options(options)
     _check_picture(how, options.picture)
     chat = make_chat(options)
+    if chat is None and (how.captions or how.extracts):
+        raise ConfigError("--captions, --instruction and --json-schema need a model: name it with --chat-model.")
     converter = _make_converter(options)
     if converter is not None:
         how = replace(how, max_tokens=None)  # it is the model's

@@ -270,7 +270,7 @@ async def _exchange(passage: Passage, request: _Head, client: _Streams, server: 
         await _pump(passage, client[0], server[1], request.length or 0)
         async with asyncio.TaskGroup() as both:
             answer = both.create_task(_respond(passage, request, server, client[1]))
-            gone = both.create_task(client[0].read(1))
+            gone = both.create_task(_read_out(client[0]))
             await asyncio.wait((answer, gone), return_when=asyncio.FIRST_COMPLETED)
             gone.cancel()
             answer.cancel()
@@ -278,6 +278,12 @@ async def _exchange(passage: Passage, request: _Head, client: _Streams, server: 
         pass  # one side is gone, and so is the other now
     finally:
         server[1].transport.abort()
+
+
+async def _read_out(reader: asyncio.StreamReader) -> None:
+    """Wait for the end of a stream, of which nothing more is wanted."""
+    while await reader.read(_CHUNK):
+        pass
 
 
 async def _respond(passage: Passage, request: _Head, server: _Streams, client: asyncio.StreamWriter) -> None:

@@ -25,6 +25,7 @@ from jina_components.reader.charset import decode
 from jina_components.reader.files import local_path, read_file
 from jina_components.reader.parsing import ParsedHtml, declared_charset, parse_source
 from jina_components.reader.signals import needs_browser
+from jina_components.reader.snapshots import cached_snapshot
 from jina_components.reader.sources import Source, format_of
 
 if TYPE_CHECKING:
@@ -145,9 +146,14 @@ class Loader:
         return Loaded(source, parsed, warnings=tuple(_fetch_warnings(fetched)))
 
     async def _rendered(self, url: str, options: ReadOptions, *, html: str | None = None) -> Loaded:
-        if options.robots and html is None:
-            await self._check_robots(url, options)
-        snapshot = await self._browsing().snapshot(url, options, timeout=options.timeout or _TIMEOUT, html=html)
+        fetcher = self._guarded()
+
+        async def render() -> Snapshot:
+            if fetcher and options.robots and html is None:
+                await fetcher.check_robots(url, _fetch_options(options))
+            return await self._browsing().snapshot(url, options, timeout=options.timeout or _TIMEOUT, html=html)
+
+        snapshot = await (cached_snapshot(url, options, fetcher, render) if fetcher and html is None else render())
         return await self._of_snapshot(snapshot, url, options)
 
     async def _rendered_if_possible(self, url: str, options: ReadOptions, loaded: Loaded) -> Loaded:
@@ -173,13 +179,6 @@ class Loader:
         source = Source(snapshot.url, snapshot.html.encode(), base, "text/html; charset=utf-8")
         return Loaded(source, None, snapshot.screenshot, snapshot.warnings, snapshot.is_final)
 
-    async def _check_robots(self, url: str, options: ReadOptions) -> None:
-        from jina_components.net import Fetcher
-
-        fetcher = self._web()
-        if isinstance(fetcher, Fetcher):
-            await fetcher.check_robots(url, _fetch_options(options))
-
     def _web(self) -> SupportsFetch:
         if self._fetcher is not None:
             return self._fetcher
@@ -190,17 +189,23 @@ class Loader:
                 self._own_fetcher = Fetcher(max_bytes=self._max_file_bytes)
             return self._own_fetcher
 
+    def _guarded(self) -> Fetcher | None:
+        """The fetcher, if it is ours and not a stand-in without guard and cache."""
+        from jina_components.net import Fetcher
+
+        fetcher = self._web()
+        return fetcher if isinstance(fetcher, Fetcher) else None
+
     def _browsing(self) -> Browser:
         if self._browser is not None:
             return self._browser
-        from jina_components.net import Fetcher
         from jina_components.reader.browser import Browser
 
-        fetcher = self._web()
+        fetcher = self._guarded()
         with self._lock:
             if self._own_browser is None:
                 # Behind the same guard, so that a page reaches what its URL may reach and no more.
-                self._own_browser = Browser(guard=fetcher.guard) if isinstance(fetcher, Fetcher) else Browser()
+                self._own_browser = Browser(guard=fetcher.guard) if fetcher else Browser()
             return self._own_browser
 
 

@@ -1,15 +1,15 @@
 from __future__ import annotations
 
+import struct
 import time
 import zlib
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from reader_samples import pdf
 
 from jina_components.errors import ExtractionError
-from jina_components.reader import pdf as module
-from jina_components.reader.pdf import read_pdf
+from jina_components.read_options import ReadOptions
+from jina_components.reader.pdf import document, read_pdf
 from jina_components.reader.sources import Source
 from jina_components.types import Page
 
@@ -95,20 +95,52 @@ def test_a_broken_document_says_so(data: bytes) -> None:
 
 
 def test_limits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MAX_PAGES", 2)
-    with pytest.raises(ExtractionError, match="more than 2 pages"):
-        read(pdf(PAGES))
-    monkeypatch.setattr(module, "MAX_PAGES", 3)
-    monkeypatch.setattr(module, "MAX_CHARACTERS", 100)
-    with pytest.raises(ExtractionError, match="more than 100 characters"):
-        read(pdf(PAGES))
+    monkeypatch.setattr(document, "MAX_PAGES", 2)
+    with pytest.raises(document.BrokenPdfError, match="more than 2 pages"):
+        document.extract(pdf(PAGES), document.Job())
+    monkeypatch.setattr(document, "MAX_PAGES", 3)
+    monkeypatch.setattr(document, "MAX_CHARACTERS", 100)
+    with pytest.raises(document.BrokenPdfError, match="more than 100 characters"):
+        document.extract(pdf(PAGES), document.Job())
 
 
-def test_threads_may_read_at_the_same_time() -> None:
-    books = [pdf([[f"book {number}, page {page}"] for page in range(20)]) for number in range(8)]
-    with ThreadPoolExecutor(8) as pool:
-        contents = list(pool.map(lambda data: read(data).content, books))
-    assert [content.count(f"book {number},") for number, content in enumerate(contents)] == [20] * 8
+def test_one_page_of_many() -> None:
+    page = read_pdf(Source("book.pdf", pdf(PAGES)), page=2)
+    assert page.content == "The second page says that the keeper lived alone."
+    assert page.metadata["num_pages"] == 3
+    assert page.page_offsets == (0,)
+
+
+@pytest.mark.parametrize("number", [0, 4])
+def test_a_page_that_is_not_there(number: int) -> None:
+    with pytest.raises(ExtractionError, match=f"book.pdf has no page {number}: it has 3"):
+        read_pdf(Source("book.pdf", pdf(PAGES)), page=number)
+
+
+@pytest.mark.parametrize(("asked", "pages"), [("screenshot", 1), ("pageshot", 3)])
+def test_pictures_of_the_first_pages(asked: str, pages: int) -> None:
+    options = ReadOptions(format=asked, engine="auto")  # type: ignore[arg-type]
+    page = read_pdf(Source("book.pdf", pdf([*PAGES, ["A fourth page."]])), options)
+    width, height = png_size(page.screenshot)
+    assert (width, height) == (pytest.approx(595 * 1.5, abs=2), pytest.approx(842 * 1.5 * pages, abs=2 * pages))
+    assert "The third page" in page.content
+
+
+def test_a_picture_of_a_page_without_text() -> None:
+    page = read_pdf(Source("scan.pdf", pdf([None])), ReadOptions(format="screenshot"))
+    assert page.content == ""
+    assert png_size(page.screenshot)[0] > 800
+
+
+def png_size(data: bytes) -> tuple[int, int]:
+    """Width and height of a PNG, whose pixels are checked to be there and not all white."""
+    assert data.startswith(b"\x89PNG\r\n\x1a\n")
+    width, height = struct.unpack(">II", data[16:24])
+    start = data.index(b"IDAT")
+    pixels = zlib.decompress(data[start + 4 : start + 4 + struct.unpack(">I", data[start - 4 : start])[0]])
+    assert len(pixels) == height * (1 + 3 * width)
+    assert any(pixels[1 + row * (1 + 3 * width) :][:3000] != b"\xff" * 3000 for row in range(0, height, 7))
+    return width, height
 
 
 def test_letters_beyond_the_basic_plane_do_not_shift_the_layout() -> None:

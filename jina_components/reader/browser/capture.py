@@ -57,20 +57,24 @@ async def capture(page: Page, options: ReadOptions, *, max_length: int) -> Captu
 
 async def picture(session: CDPSession, page: Page, *, whole: bool) -> tuple[bytes, str]:
     """A PNG of the window or, up to a limit, of the whole page; and a warning, or empty."""
-    if not whole:
-        return await _shot(session, {}), ""
     metrics = await session.send("Page.getLayoutMetrics")
-    size = metrics["cssContentSize"]
+    window, content = metrics["cssVisualViewport"], metrics["cssContentSize"]
     ratio = float(await page.evaluate("devicePixelRatio")) or 1.0
-    height = min(float(size["height"]), MAX_PICTURE_PIXELS / ratio)
-    clip = {"x": 0, "y": 0, "width": size["width"], "height": height, "scale": 1}
-    data = await _shot(session, {"clip": clip, "captureBeyondViewport": True})
-    cut = f"The picture ends after {height:,.0f} of {size['height']:,.0f} pixels." if height < size["height"] else ""
-    return data, cut
-
-
-async def _shot(session: CDPSession, settings: dict[str, Any]) -> bytes:
-    return base64.b64decode((await session.send("Page.captureScreenshot", {"format": "png", **settings}))["data"])
+    clip = {
+        "x": window["pageX"],
+        "y": window["pageY"],
+        "width": window["clientWidth"],
+        "height": window["clientHeight"],
+    }
+    cut = ""
+    if whole:
+        height = min(float(content["height"]), MAX_PICTURE_PIXELS / ratio)
+        clip = {"x": 0, "y": 0, "width": content["width"], "height": height}
+        if height < content["height"]:
+            cut = f"The picture ends after {height:,.0f} of {content['height']:,.0f} pixels."
+    # This session knows nothing of the scale that playwright's emulates.
+    settings = {"format": "png", "clip": {**clip, "scale": ratio}, "captureBeyondViewport": whole}
+    return base64.b64decode((await session.send("Page.captureScreenshot", settings))["data"]), cut
 
 
 async def _inlined(frame: Frame, given: dict[str, Any], left: list[int]) -> dict[str, str]:

@@ -128,10 +128,8 @@ class _Visit:
         self._warnings: list[str] = []
         self._target = order.url  # of the main frame's last navigation
         self._response: Response | None = None
-        self._is_download = False
         page.on("request", self._on_request)
         page.on("response", self._on_response)
-        page.on("download", self._on_download)
 
     async def run(self) -> Snapshot:
         session = await self._context.new_cdp_session(self._page)
@@ -168,7 +166,7 @@ class _Visit:
             ) from error
         except Error as error:
             self._raise_refusal()
-            if self._is_download or (self._response and not self._is_html()):
+            if "Download is starting" in error.message or (self._response and not self._is_html()):
                 return False
             reason = shorten(error.message.removeprefix("Page.goto: ").partition("\n")[0], 200)
             raise WebError(f"{url} cannot be loaded ({reason}); check the URL and the network.", url) from error
@@ -242,9 +240,6 @@ class _Visit:
     def _on_response(self, response: Response) -> None:
         if self._is_main(response.request):
             self._response = response
-
-    def _on_download(self, _: object) -> None:
-        self._is_download = True
 
     def _is_main(self, request: Request) -> bool:
         try:

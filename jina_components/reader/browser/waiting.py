@@ -95,11 +95,10 @@ class Activity:
 
 
 async def wait_until_loaded(page: Page, order: Order, activity: Activity) -> None:
-    """Wait for what the order's timing and selector ask."""
-    async with asyncio.TaskGroup() as both:
-        both.create_task(_timed(page, order.timing, activity))
-        if selector := order.options.wait_for_selector:
-            both.create_task(_selected(page, selector))
+    """Wait for the order's selector, then for what its timing asks."""
+    if selector := order.options.wait_for_selector:
+        await page.wait_for_selector(f"css={selector}", state="attached", timeout=0)
+    await _timed(page, order.timing, activity)
 
 
 async def scroll_through(page: Page) -> None:
@@ -150,7 +149,3 @@ async def _visible(page: Page, activity: Activity) -> None:
     while not (length >= _ENOUGH_TEXT and length == before) and not activity.is_quiet(rule.kinds, rule.quiet):
         await asyncio.sleep(3 * _TICK)
         before, length = length, await steady(page, "() => document.body ? document.body.innerText.length : 0", None)
-
-
-async def _selected(page: Page, selector: str) -> None:
-    await page.wait_for_selector(f"css={selector}", state="attached", timeout=0)

@@ -76,7 +76,7 @@ def _strip(body, title, unlikely):
         elif not titled and element.tag in ("h1", "h2") and title_words and _repeats(element, title_words):
             titled = True
             doom(element)
-        elif unlikely and (_is_unlikely(element, name) or element.get("role") in UNLIKELY_ROLES):
+        elif unlikely and ('g' not in V or not _only_heading(element)) and (_is_unlikely(element, name) or element.get("role") in UNLIKELY_ROLES):
             doom(element)
         elif element.tag in _EMPTIABLE and _is_empty(element):
             doom(element)
@@ -105,3 +105,9 @@ def _repeats(heading, title_words):
     if not words: return False
     unique = [w for w in words if w not in title_words]
     return 1 - len(" ".join(unique)) / len(" ".join(words)) > 0.75
+
+
+import os
+V=os.environ.get('V','')
+def _only_heading(e):
+    return len(e)==1 and e[0].tag in ('h2','h3','h4') and not (e.text or '').strip() and not (e[0].tail or '').strip() and next(e.iter('a'),None) is None

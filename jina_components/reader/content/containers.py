@@ -21,6 +21,27 @@ def settle(top: HtmlElement, body: HtmlElement, measures: Measures) -> HtmlEleme
     found = body.xpath(_BODY+" | .//*[self::div or self::section][re:test(@class, '"+_CLS+"', 'i')]", namespaces={"re": "http://exslt.org/regular-expressions"})
     found=[f for f in found if f in measures._position]
     m=mass(top)
+    share=float(os.environ.get('SHARE','.3')); least=int(os.environ.get('PL','80'))
+    anc=set(top.iterancestors())
+    V=os.environ.get('V','')
+    scope=body
+    if 'z' in V:
+        around=[f for f in found if f in anc]
+        if around: scope=min(around,key=measures.chars)
+    if share and top not in found and ('z' in V or not any(f is top or f in anc for f in found)):
+        goods=[p for p in scope.iter('p','li','pre','td') if p in measures._position and measures.chars(p)>=least and measures.link_density(p)<.25]
+        total=sum(measures.chars(p) for p in goods)
+        from collections import Counter
+        hold=Counter()
+        for p in goods:
+            for a in p.iterancestors():
+                hold[a]+=measures.chars(p)
+                if a is scope: break
+        if total and hold[top] < share*total:
+            for a in top.iterancestors():
+                if hold[a] >= float(os.environ.get('REACH','.7'))*total or a is scope:
+                    top=a; break
+            m=mass(top)
     if WIDEN and m < float(os.environ.get('SMALL','1500')):
         mains=[f for f in found if f.tag in('main','article') or f.get('role')=='main']
         arts=[f for f in mains if f.tag=='article']

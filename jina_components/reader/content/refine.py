@@ -18,12 +18,13 @@ subscription signup share sharing sharer shares social sociable follow comments 
 copyright disclaimer cookie consent gdpr advert advertisement ads sponsor sponsored promo cta button buttons toolbar
 pagination pager nav navigation navbar menu login register sidebar alert popup modal outbrain taboola disqus wishlist
 noprint sr_only visually_hidden screen_reader read_more read_also read_next also_like next_article more_from more_on
-embed rate interesting_articles"""
+embed rate interesting_articles next_story next_post nextstory postcomment no_print print_link"""
 _BESIDE_NAMES = re.compile(rf"\b(?:{'|'.join(_BESIDE.split()).replace('_', ' ')})\b")
 _LINKED_NAMES = re.compile(r"\b(?:teasers?)\b")
 _ROLES = frozenset(("navigation", "complementary", "button", "menu", "menubar", "toolbar", "search", "banner", "contentinfo", "alert", "dialog"))
 _TAGS = frozenset(("nav", "aside", "menu"))
-_LARGEST = 0.3
+import os
+_LARGEST = float(os.environ.get('LARGEST','0.3'))
 _WORD = re.compile("[A-Z]?[a-z]+|[A-Z]+")
 
 
@@ -50,7 +51,9 @@ def refine(article: HtmlElement) -> None:
 
 
 def _is_beside(element: HtmlElement) -> bool:
-    if element.tag == "a" or element.tag in ("h1", "h2", "h3", "h4", "h5", "h6"):
+    if element.tag == "a":
+        return _button_named(element.get("class") or "")
+    if element.tag in ("h1", "h2", "h3", "h4", "h5", "h6"):
         return False
     if _named(element.get("class") or ""):
         return True
@@ -93,3 +96,8 @@ def _only_link(p, measures):
     def textual(s):
         return s is not None and s.tag == "p" and measures.chars(s) > 80 and measures.link_density(s) < .3
     return textual(p.getprevious()) and (p.getnext() is None or textual(p.getnext()))
+
+
+@functools.lru_cache(maxsize=4096)
+def _button_named(name: str) -> bool:
+    return re.search(r"\b(?:print|share|button|btn|cta|comments?|read more)\b"," ".join(_WORD.findall(name)).lower()) is not None

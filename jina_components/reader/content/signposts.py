@@ -17,7 +17,7 @@ read (?:more|next|also|on|the full)|related(?: (?:articles?|stories|posts?|conte
 |see (?:also|more)|also (?:read|see|on)|more (?:on|from|about|stories|news|like this|in)|recommended|you (?:may|might) (?:also )?(?:like|be interested)
 |you may also like|don['’]t miss|must read|most (?:read|popular)|latest (?:news|stories|posts)|trending|up next|watch(?: now| more)?:|click here|tap here
 |mehr (?:zum thema|dazu|lesen|infos|artikel|aus|von|zu)|lesen sie|lies auch|(?:auch|dies(?:es)?) (?:könnte|interessant)|das könnte|siehe auch|weiterlesen
-|weitere (?:informationen|artikel|beiträge|themen|nachrichten|infos|links)|beiträge zum thema|zum thema|ähnliche (?:artikel|beiträge|themen)|neueste (?:artikel|beiträge)
+|weitere (?:aktuelle |interessante )?(?:informationen|artikel|beiträge|themen|nachrichten|infos|links)|beiträge zum thema|zum thema|ähnliche (?:artikel|beiträge|themen)|neueste (?:artikel|beiträge)
 |verwandte (?:artikel|themen|beiträge)|passend dazu|auch interessant
 |(?:à )?lire (?:aussi|la suite|également)|voir aussi|sur le même (?:sujet|thème)|articles? (?:liés?|similaires|connexes)|en savoir plus|plus d['’]articles
 |(?:le[ea]|ver|mira|leia|vea|veja) (?:también|también:|más|mais|también en|también en|además|também)|te puede interesar|también te puede|puedes ver|(?:noticias|artículos|notas) relacionad[oa]s|más (?:información|noticias|sobre)|notícias relacionadas|saiba mais
@@ -27,7 +27,7 @@ read (?:more|next|also|on|the full)|related(?: (?:articles?|stories|posts?|conte
 _BYE = """
 share (?:this|on|article|via)|follow (?:us|me|him|her|them)|like us|join (?:us|our)|subscribe|sign up|get (?:the|our) .{0,40}newsletter|newsletter
 |about the authors?|(?:leave|post|add|write) a (?:comment|reply)|comments?$|tags?:|filed under|posted in|print(?: this)?$|advertisement|sponsored
-|über (?:den|die) autor|(?:diesen |den )?artikel (?:teilen|drucken)|teilen|kommentare?$|schlagwörter|anzeige|zur startseite|folgen sie|jetzt abonnieren
+|über (?:den|die) autor|(?:möchten sie )?(?:diesen |den )?artikel (?:teilen|drucken)|teilen|kommentare?$|schlagwörter|anzeige|zur startseite|folgen sie|jetzt abonnieren
 |externer inhalt|external content|compart(?:e|ir|ilhar)|comparte|etiquetas|partag(?:er|ez)|condividi|udostępnij|del (?:artikel|på)
 """
 _TABLE_OF_CONTENTS = "(?:table of )?contents?$|inhalt(?:sverzeichnis)?$|índice$|sommaire$|sommario$"
@@ -38,6 +38,8 @@ def _starting(phrases: str) -> re.Pattern[str]:
 
 
 _ANY = _starting(_ELSEWHERE + "|" + _BYE.strip())
+import os
+_CREDIT = re.compile(r"[(\[]?\s?(?:(?:photos?|foto(?:s|graf(?:ie)?)?|bild(?:er|quelle|nachweis)?|beitragsbild|titelbild|images?(?: credit| source)?|illustration|graphic|grafik|quelle|source|credits?|courtesy|video|published|updated|last (?:modified|updated)|publikacja|publi(?:é|cado|cada)|aktualisiert|veröffentlicht|stand|von|by|text|autor|author)\b.{0,30}:|©|\(c\)|copyright|image caption|image copyright|media caption)", re.IGNORECASE)
 _LINE = 200
 _SHORT = 60
 _HEADING_TAGS = frozenset(("h1", "h2", "h3", "h4", "h5", "h6"))
@@ -53,7 +55,12 @@ def drop_signposts(article: HtmlElement) -> None:
         if element.tag in ("div", "strong", "blockquote") and any(child.tag in ("p", "div", "ul", "ol", "table", "h2", "h3", "section", "figure", "pre") for child in element):
             continue
         text = inner_text(element)
-        if not text or len(text) > _LINE or not _ANY.match(text):
+        if not text or len(text) > _LINE:
+            continue
+        if element.tag in ("p","div") and len(text) <= 100 and _CREDIT.match(text):
+            doom(element)
+            continue
+        if not _ANY.match(text):
             continue
         if element.tag in _HEADING_TAGS:
             _drop_section(element, total)

@@ -68,7 +68,7 @@ def _points(data: _Element | None, most: int) -> dict[int, str]:
     for point in data.iter(name("c:pt")):
         index = point.get("idx", "")
         if len(found) < most and index.isdecimal() and len(index) < 10:
-            found[int(index)] = _shown("".join(each.text or "" for each in find_all(point, "c:v")))
+            found.setdefault(int(index), _shown("".join(each.text or "" for each in find_all(point, "c:v"))))
     return found or dict(enumerate(each.text or "" for each in list(data.iter(name("c:v")))[:1]))
 
 

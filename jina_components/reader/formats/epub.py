@@ -102,7 +102,8 @@ def _chapter(archive: Archive, name: str) -> HtmlElement:
     if not text.strip():
         return made
     # XHTML may close elements in their own tag, which to a parser of HTML would stay open.
-    tree, _ = parse(_SELF_CLOSED.sub(r"<\1\2></\1>", text), archive.source)
+    # The paragraph at the end makes a document even of a comment alone.
+    tree, _ = parse(_SELF_CLOSED.sub(r"<\1\2></\1>", text) + "<p></p>", archive.source)
     for dropped in list(tree.iter(*_DROPPED)):
         dropped.drop_tree()
     _resolve(tree, archive, posixpath.dirname(name))

@@ -143,7 +143,7 @@ def _content(node: _Element, source: Source) -> HtmlElement | None:
         if node.get("type") == "text" or not _MARKUP.search(text):
             paragraphs = (part.strip() for part in text.split("\n\n"))
             return element("div", *(element("p", text=part) for part in paragraphs if part))
-    tree, _ = parse(text, source)
+    tree, _ = parse(f"<div>{text}</div>", source)  # in an element: it may be a comment alone
     body = tree.find("body")
     return element("div", *(tree if body is None else body), text="" if body is None else body.text or "")
 

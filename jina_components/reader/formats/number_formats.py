@@ -13,7 +13,7 @@ _BUILT_IN = {9: "0%", 10: "0.00%", **dict.fromkeys((14, 15, 16, 17, *range(27, 3
 # What in a code is no sign: quoted and escaped text, colours and conditions, padding.
 _LITERAL = re.compile(r'"[^"]*+(?:"|$)|\\.|_.|\*.|\[(?!h+\]|m+\]|s+\])[^\]]*+(?:\]|$)', re.IGNORECASE)
 _EPOCHS = {False: datetime(1899, 12, 30), True: datetime(1904, 1, 1)}
-_MOST_DAYS = 2_958_466  # of the year 9999
+_MOST_DAYS = 2_956_000  # to the year 9999 nearly, from either
 
 Formatter = Callable[[float], str]
 
@@ -49,6 +49,8 @@ def _percent(number: float) -> str:
 
 
 def _duration(days: float) -> str:
+    if not abs(days) < _MOST_DAYS:
+        return plain(days)
     seconds = round(days * 86_400)
     sign = "-" if seconds < 0 else ""
     hours, rest = divmod(abs(seconds), 3600)

@@ -8,6 +8,7 @@ they put line numbers.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -18,10 +19,10 @@ if TYPE_CHECKING:
 
 _GUTTER = re.compile(
     r"(?:^|\s)(?:gutter|linenos?|linenodiv|line-?numbers?(?:-rows)?|lineno|hljs-ln-(?:numbers|n)|rouge-gutter|crayon-nums?"
-    r"|crayon-num|blob-num|ln|code-line-number|linenumber|react-syntax-highlighter-line-number|toolbar|copy\S{0,20}"
-    r"|btn-copy|clipboard\S{0,20})(?:\s|$)",
+    r"|blob-num|ln|code-line-number|react-syntax-highlighter-line-number)(?:\s|$)",
     re.IGNORECASE,
 )
+_TOOLS = re.compile(r"(?:^|\s)(?:toolbar|copy[\w-]{0,20}|btn-copy|clipboard[\w-]{0,20})(?:\s|$)", re.IGNORECASE)
 _CODE_CELL = re.compile(r"(?:^|\s)(?:code|rouge-code|hljs-ln-code|crayon-code|blob-code(?:-inner)?|de1)(?:\s|$)")
 _LINE = re.compile(r"(?:^|\s)(?:line|token-line|code-line|crayon-line|view-line|CodeMirror-line|hljs-ln-line)(?:\s|$)")
 _NAMED = re.compile(
@@ -32,14 +33,23 @@ _NAMED = re.compile(
 _NO_LANGUAGE = frozenset(("auto", "default", "highlight", "none", "nohighlight", "plain", "plaintext", "text", "txt", "wrap",
                           "container", "notranslate"))  # fmt: skip
 _ATTRIBUTES = ("data-lang", "data-language", "data-enlighter-language", "data-code-language", "lang")
-_BESIDE = frozenset("code hljs highlight prettyprint sourcecode syntaxhighlighter codehilite geshi source".split())
+_BESIDE = frozenset((
+        "code", "hljs", "highlight", "prettyprint", "sourcecode", "syntaxhighlighter", "codehilite", "geshi",
+        "source",
+    ))  # fmt: skip
 _LANGUAGES = frozenset(
-    """ada apache asm bash basic c clojure cmake coffeescript cpp crystal csharp css cuda d dart diff dockerfile elixir elm
-    erlang fortran fsharp go graphql groovy haskell hcl html ini java javascript jsx json jscript julia kotlin latex
-    less lisp lua make makefile markdown matlab nginx nim nix objc objective-c ocaml pascal perl php powershell prolog
-    properties proto python py r rb rs ruby rust sass scala scheme scss sh shell sql swift tcl terraform tex toml ts
-    tsx typescript vb vbnet verilog vhdl vim xml yaml yml zig js c++ c# console""".split()
-)
+    (
+        "ada", "apache", "asm", "bash", "basic", "c", "clojure", "cmake", "coffeescript", "cpp", "crystal",
+        "csharp", "css", "cuda", "d", "dart", "diff", "dockerfile", "elixir", "elm", "erlang", "fortran",
+        "fsharp", "go", "graphql", "groovy", "haskell", "hcl", "html", "ini", "java", "javascript", "jsx",
+        "json", "jscript", "julia", "kotlin", "latex", "less", "lisp", "lua", "make", "makefile", "markdown",
+        "matlab", "nginx", "nim", "nix", "objc", "objective-c", "ocaml", "pascal", "perl", "php", "powershell",
+        "prolog", "properties", "proto", "python", "py", "r", "rb", "rs", "ruby", "rust", "sass", "scala",
+        "scheme", "scss", "sh", "shell", "sql", "swift", "tcl", "terraform", "tex", "toml", "ts", "tsx",
+        "typescript", "vb", "vbnet", "verilog", "vhdl", "vim", "xml", "yaml", "yml", "zig", "js", "c++", "c#",
+        "console",
+    )
+)  # fmt: skip
 _SHORT = {"basic": "html", "jscript": "javascript", "html-basic": "html", "text-html-basic": "html"}
 _NEAR = 4  # elements around the code whose class may name its language
 _BLOCKS = frozenset(("div", "li", "p", "tr"))
@@ -48,29 +58,59 @@ _DROPPED = frozenset(("button", "script", "style", "svg"))
 
 def plain_code(tree: HtmlElement) -> None:
     """Make each block of code in `tree` plain, in place."""
-    for cell in list(tree.iter("td")):
-        if _GUTTER.search(cell.get("class") or ""):
-            _plain_table(cell)
-    for widget in tree.xpath("//div[contains(@class,'crayon-syntax')]"):
-        _plain_crayon(widget)
-    for code in list(tree.iter("code")):
-        if next(code.iter("br"), None) is not None and next(code.iterancestors("pre"), None) is None:
-            _to_pre(code, code, language_around(code))
-    for pre in list(tree.iter("pre")):
-        if next(pre.iterancestors("pre"), None) is None:
-            _plain_pre(pre)
+    _outermost(_plain_table, list(_numbered_tables(tree)))
+    _outermost(_plain_crayon, tree.xpath("//div[contains(@class,'crayon-syntax')]"))
+    plain, broken = _blocks_of_code(tree)
+    for code in broken:
+        _to_pre(code, code, language_around(code))
+    for pre in plain:
+        _plain_pre(pre)
 
 
-def _plain_table(gutter: HtmlElement) -> None:
+def _outermost(make_plain: Callable[[HtmlElement], None], elements: Iterable[HtmlElement]) -> None:
+    """Make plain those of `elements`, in the order of the document, that are in no other."""
+    done: set[HtmlElement] = set()
+    for element in elements:
+        if element not in done:
+            done.update(element.iter(element.tag))
+            make_plain(element)
+
+
+def _blocks_of_code(tree: HtmlElement) -> tuple[list[HtmlElement], list[HtmlElement]]:
+    """The outermost `<pre>`, and the outermost `<code>` outside of them that have several lines."""
+    from lxml.etree import iterwalk
+
+    plain: list[HtmlElement] = []
+    broken: dict[HtmlElement, None] = {}
+    opened: list[HtmlElement] = []
+    for event, element in iterwalk(tree, events=("start", "end"), tag=("pre", "code", "br")):
+        if event == "end":
+            if opened and opened[-1] is element:
+                opened.pop()
+        elif element.tag == "br":
+            if opened and opened[0].tag == "code":
+                broken[opened[0]] = None
+        elif not opened or (element.tag == "pre" and len(opened) == 1 and opened[0].tag == "code"):
+            if element.tag == "pre":
+                plain.append(element)
+            opened.append(element)
+    return plain, [code for code in broken if next(code.iter("pre"), None) is None]
+
+
+def _numbered_tables(tree: HtmlElement) -> Iterator[HtmlElement]:
+    for cell in tree.iter("td"):
+        if _is_gutter(cell):
+            table = next((around for around in islice(cell.iterancestors(), _NEAR) if around.tag == "table"), None)
+            if table is not None:
+                yield table
+
+
+def _plain_table(table: HtmlElement) -> None:
     """A table whose other cells hold code: one cell of it all, or a row for each line."""
-    table = next(gutter.iterancestors("table"), None)
-    if table is None:
-        return
     cells = [cell for cell in table.iter("td") if _CODE_CELL.search(cell.get("class") or "")]
-    if not cells:
-        cells = [cell for cell in table.iter("td") if not _GUTTER.search(cell.get("class") or "")]
-    text = "\n".join(shown_text(cell).removesuffix("\n") for cell in cells)
-    _set_code(table, text, language_around(cells[0]) if cells else "")
+    if cells:
+        text = "\n".join(shown_text(cell).removesuffix("\n") for cell in cells)
+        _set_code(table, text, language_around(cells[0]))
 
 
 def _plain_crayon(widget: HtmlElement) -> None:
@@ -83,10 +123,9 @@ def _plain_crayon(widget: HtmlElement) -> None:
 def _plain_pre(pre: HtmlElement) -> None:
     language = language_around(pre)
     has_parts = any(
-        inner.tag in _BLOCKS or inner.tag in _DROPPED or _GUTTER.search(inner.get("class") or "")
-        or _LINE.search(inner.get("class") or "")
+        inner.tag in _BLOCKS or _is_dropped(inner) or _LINE.search(inner.get("class") or "")
         for inner in pre.iterdescendants()
-    )  # fmt: skip
+    )
     if has_parts:
         _to_pre(pre, pre, language)
     elif language:
@@ -106,6 +145,19 @@ def _set_code(place: HtmlElement, text: str, language: str) -> None:
     place.append(code)
 
 
+def _is_dropped(element: HtmlElement) -> bool:
+    """Whether `element` is beside the code, not of it: a line's number, a button."""
+    return element.tag in _DROPPED or _is_gutter(element) or bool(_TOOLS.search(element.get("class") or ""))
+
+
+def _is_gutter(element: HtmlElement) -> bool:
+    """Whether `element` holds the numbers of lines and no words."""
+    names = element.get("class")
+    if not names or element.tag in ("pre", "code") or not _GUTTER.search(names):
+        return False
+    return not any(char.isalpha() for text in islice(element.itertext(), 50) for char in text[:50])
+
+
 def shown_text(element: HtmlElement) -> str:
     """The lines of code that `element` shows, however they are parted; line numbers and buttons left out."""
     from lxml.etree import iterwalk
@@ -119,7 +171,7 @@ def shown_text(element: HtmlElement) -> str:
             inner.tag in _BLOCKS or (marked_lines and bool(_LINE.search(inner.get("class") or "")))
         )
         if event == "start":
-            if inner is not element and (inner.tag in _DROPPED or _GUTTER.search(inner.get("class") or "")):
+            if inner is not element and _is_dropped(inner):
                 walker.skip_subtree()
                 continue
             if is_line:
@@ -129,7 +181,7 @@ def shown_text(element: HtmlElement) -> str:
             if text := "\n" if inner.tag == "br" else inner.text:
                 out.append(text)
             continue
-        if is_line and not (inner.tag in _DROPPED or _GUTTER.search(inner.get("class") or "")):
+        if is_line and not _is_dropped(inner):
             start = starts.pop()
             if len(out) == start or not out[-1].endswith("\n"):
                 out.append("\n")

@@ -14,10 +14,8 @@ _BLANK_LINES = re.compile(r"\A(?:[^\S\n]*+\n)++")
 
 def code_text(element: HtmlElement) -> str:
     """The text of `element` with its lines and indentation; blank lines around it go, `<br>` is a line's end."""
-    if next(element.iter("br"), None) is None:
-        text = element.text_content()
-    else:
-        text = _text_with_breaks(element)
+    has_breaks = next(element.iter("br"), None) is not None
+    text = _text_with_breaks(element) if has_breaks else element.text_content()
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\u00a0", " ")
     return _BLANK_LINES.sub("", text).rstrip()
 

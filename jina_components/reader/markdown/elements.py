@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
 from jina_components.reader.markdown import blocks as b
 from jina_components.reader.markdown import marks as m
-from jina_components.reader.markdown.blocks import Block, Frame, Item
+from jina_components.reader.markdown.blocks import Block, Item
 from jina_components.reader.markdown.code_text import code_text, language_of
 from jina_components.reader.markdown.escape import escape, escape_heading
 from jina_components.reader.markdown.html_table import html_table
@@ -219,13 +218,12 @@ def _end_item(writer: Writer) -> None:
         if text or outer.ordered:
             outer.items.append(Item(text, writer.next_number(outer), loose))
     elif text:
-        block = b.listed(Frame("list", "", items=[Item(text, None, loose)]), writer.style.bullet, None)
+        entry = f"{writer.style.bullet} {b.indented(text, 2)}"
         last = outer.blocks[-1] if outer.blocks else None
-        assert block is not None
         if last is not None and last.marker == "stray":
-            outer.blocks[-1] = Block(f"{last.text}\n{block.text}", b.LIST, "stray")
+            outer.blocks[-1] = Block(f"{last.text}\n{entry}", b.LIST, "stray")
         else:
-            writer.add(Block(block.text, b.LIST, "stray"))
+            writer.add(Block(entry, b.LIST, "stray"))
 
 
 def _note(writer: Writer, element: HtmlElement) -> End:
@@ -301,21 +299,20 @@ def _table(writer: Writer, element: HtmlElement) -> End:
     if kind == LAYOUT:
         return Writer.flush
     if kind == PIPES:
-        writer.flush()
-        writer.frames.append(TableFrame("table", writer.frame.line_break, writer.frame.depth))
-        return _end_table
+        table = TableFrame("table", writer.frame.line_break, writer.frame.depth)
+        writer.frames.append(table)
+        return partial(_end_table, table)
     text = html_table(element, writer)
     if text:
         writer.add(Block(text))
     return skip
 
 
-def _end_table(writer: Writer) -> None:
+def _end_table(table: TableFrame, writer: Writer) -> None:
     frame = writer.close()
-    assert isinstance(frame, TableFrame)
     for block in frame.blocks:
         writer.add(block)
-    if text := pipe_table(frame):
+    if text := pipe_table(table):
         writer.add(Block(text))
 
 
@@ -334,13 +331,11 @@ def _cell(writer: Writer, element: HtmlElement) -> End:
     if len(table.rows) == 1:
         table.alignments.append(aligned(element))
     writer.open("cell", line_break="<br>")
-    return _end_cell
+    return partial(_end_cell, table)
 
 
-def _end_cell(writer: Writer) -> None:
+def _end_cell(table: TableFrame, writer: Writer) -> None:
     text = "<br>".join(block.text for block in writer.close().blocks)
-    table = writer.frame
-    assert isinstance(table, TableFrame)
     table.rows[-1].append(text.replace("|", "\\|"))
 
 
@@ -433,18 +428,37 @@ def _input(writer: Writer, element: HtmlElement) -> End:
     return skip
 
 
-def _task(writer: Writer, checked: bool) -> End:  # noqa: FBT001 (one of two)
+def _task(writer: Writer, checked: bool) -> End:
     if writer.style.gfm and writer.frame.kind == "item" and not writer.frame.blocks and not writer.pieces:
         writer.ready("[x]" if checked else "[ ]")
         writer.text(" ")
     return skip
 
 
-_BLOCKS = """address article aside body caption center details dialog dl fieldset figcaption figure footer form
-    header hgroup html legend main nav noframes search section""".split()
-_SKIPPED = """applet area base canvas col colgroup datalist frame frameset head link map meta noembed noscript param
-    progress meter rp script select source style svg template textarea title track""".split()
-_MARKED = "b cite del dfn em i mark s strike strong sub var".split()
+_BLOCKS = (
+        "address", "article", "aside", "body", "caption", "center", "details", "dialog", "dl", "fieldset",
+        "figcaption", "figure", "footer", "form", "header", "hgroup", "html", "legend", "main", "nav",
+        "noframes", "search", "section",
+    )  # fmt: skip
+_SKIPPED = (
+        "applet", "area", "base", "canvas", "col", "colgroup", "datalist", "frame", "frameset", "head",
+        "link", "map", "meta", "noembed", "noscript", "param", "progress", "meter", "rp", "script", "select",
+        "source", "style", "svg", "template", "textarea", "title", "track",
+    )  # fmt: skip
+_MARKED = (
+    "b",
+    "cite",
+    "del",
+    "dfn",
+    "em",
+    "i",
+    "mark",
+    "s",
+    "strike",
+    "strong",
+    "sub",
+    "var",
+)
 
 STARTS: Mapping[str, Start] = {
     **dict.fromkeys(_BLOCKS, _block),

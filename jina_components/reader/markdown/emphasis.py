@@ -16,10 +16,10 @@ _MOST_MOVED = 8  # characters of punctuation
 
 
 def hug(line: str, style: Style) -> str:
-    """`line` with each delimiter where it opens or closes: punctuation that is in the way moves out of the marks,
-    and marks that cannot stand beside a letter go.
+    """`line` with each delimiter where it opens or closes.
 
-    (In `**“so”**it` the last delimiter closes nothing, for it stands between punctuation and a letter.)
+    Punctuation that is in the way moves out of the marks, and marks that cannot stand beside a letter go. (In
+    `**“so”**it` the last delimiter closes nothing, for it stands between punctuation and a letter.)
     """
     bad = [run for run in _RUN.finditer(line) if not _stands(line, run.start(), run.end(), style)]
     if not bad:

@@ -16,15 +16,24 @@ if TYPE_CHECKING:
     from jina_components.reader.markdown.serializer import Writer
 
 _KEPT = frozenset(
-    """abbr b blockquote br caption code dd del dl dt em h1 h2 h3 h4 h5 h6 hr i kbd li mark ol p pre q s samp strong
-    sub sup table td th thead tr ul var""".split()
-)
+    (
+        "abbr", "b", "blockquote", "br", "caption", "code", "dd", "del", "dl", "dt", "em", "h1", "h2", "h3",
+        "h4", "h5", "h6", "hr", "i", "kbd", "li", "mark", "ol", "p", "pre", "q", "s", "samp", "strong", "sub",
+        "sup", "table", "td", "th", "thead", "tr", "ul", "var",
+    )
+)  # fmt: skip
 _SKIPPED = frozenset(
-    """applet audio base canvas col colgroup datalist embed frame head iframe input link meta noscript object script
-    select source style svg template textarea title video""".split()
-)
+    (
+        "applet", "audio", "base", "canvas", "col", "colgroup", "datalist", "embed", "frame", "head", "iframe",
+        "input", "link", "meta", "noscript", "object", "script", "select", "source", "style", "svg",
+        "template", "textarea", "title", "video",
+    )
+)  # fmt: skip
 _VOID = frozenset(("br", "hr"))
-_BLOCKS = frozenset("blockquote caption dd dl dt h1 h2 h3 h4 h5 h6 hr li ol p pre table td th thead tr ul".split())
+_BLOCKS = frozenset((
+        "blockquote", "caption", "dd", "dl", "dt", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "li", "ol", "p",
+        "pre", "table", "td", "th", "thead", "tr", "ul",
+    ))  # fmt: skip
 _LINES = frozenset(("caption", "table", "thead", "tr"))
 _AROUND_TAG = re.compile(r" *(\n|</?(?:" + "|".join(sorted(_BLOCKS)) + r")(?:\s[^<>]*+)?>) *")
 

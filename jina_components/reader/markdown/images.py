@@ -10,8 +10,10 @@ from jina_components.reader.markdown.dom import remove
 if TYPE_CHECKING:
     from lxml.html import HtmlElement
 
-_LATE = ("data-src", "data-original", "data-lazy-src", "data-lazy", "data-original-src", "data-actualsrc", "data-hi-res-src",
-         "data-full-src", "data-image", "data-img-url", "data-echo", "data-url", "data-defer-src", "data-runner-src")  # fmt: skip
+_LATE = (
+    "data-src", "data-original", "data-lazy-src", "data-lazy", "data-original-src", "data-actualsrc",
+    "data-hi-res-src", "data-full-src", "data-image", "data-img-url", "data-echo", "data-url", "data-defer-src",
+)  # fmt: skip
 _LATE_SETS = ("data-srcset", "data-lazy-srcset", "data-original-set", "srcset")
 _PLACEHOLDER = re.compile(
     r"\A(?:data:|about:|#|\Z)|(?:^|[/_.-])(?:1x1|blank|clear|dummy|empty|gr[ae]y|lazy|lazyload|load|loader|loading|pixel"

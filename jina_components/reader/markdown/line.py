@@ -100,13 +100,13 @@ def _written(group: list[Piece], style: Style, line_break: str) -> str:
 
 def _links_once(group: list[Piece]) -> list[Piece]:
     """`group` without the marks of links that belong to another block."""
-    away: set[Link] = set()
-    for link in {link for piece in group if (link := m.link_of(piece.marks)) is not None}:
-        has_words = any(piece.kind == m.TEXT and link in piece.marks and piece.text != " " for piece in group)
-        if link.used or (link.split and link.text and not has_words):
-            away.add(link)
-        else:
-            link.used = True
+    links: dict[Link, bool] = {}  # whether any of its words are here
+    for piece in group:
+        if piece.marks and (link := m.link_of(piece.marks)) is not None:
+            links[link] = links.get(link, False) or (piece.kind == m.TEXT and piece.text != " ")
+    away = {link for link, has_words in links.items() if link.used or (link.split and link.text and not has_words)}
+    for link in links.keys() - away:
+        link.used = True
     if not away:
         return group
     return [piece._replace(marks=tuple(mark for mark in piece.marks if mark not in away)) for piece in group]

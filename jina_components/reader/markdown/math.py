@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from jina_components.reader.markdown.dom import has_class, remove, turn_into
@@ -18,14 +20,11 @@ _FALLBACK_IMAGES = frozenset(("latex", "tex", "mwe-math-fallback-image-inline", 
 _RENDERED = re.compile(r"(?:^|\s)(?:MathJax(?:_\w+)?|mjx-chtml|mjx-container)(?:\s|$)")
 _STYLED = re.compile(r"\A\{\\(?:display|text)style\s*+(.*)\}\Z", re.DOTALL)
 _TYPESETTER = re.compile(r"mathjax|katex", re.IGNORECASE)
-# Between delimiters of a typesetter, within one text: bounded, and without a paragraph's end.
-_WRITTEN = re.compile(
-    r"\\\((?P<inline>(?:[^\\\n]|\\[^()]|\n(?!\s*\n)){1,2000}?)\\\)"
-    r"|\\\[(?P<block>(?:[^\\\n]|\\[^\[\]]|\n(?!\s*\n)){1,5000}?)\\\]"
-    r"|\$\$(?P<dollars>(?:[^$\n]|\n(?!\s*\n)){1,5000}?)\$\$"
-    r"|(?P<environment>\\begin\{(?P<name>(?:align|equation|gather|multline|eqnarray)\*?)\}.{1,5000}?\\end\{(?P=name)\})",
-    re.DOTALL,
-)
+_OPENING = re.compile(r"\\\(|\\\[|\$\$|\\begin\{((?:align|equation|gather|multline|eqnarray)\*?)\}")
+_CLOSING = {"\\(": "\\)", "\\[": "\\]", "$$": "$$"}
+_LONGEST = 5000  # characters of a formula
+_NEAR = 8  # elements around a formula that may belong to how it is drawn
+_BLANK_LINE = re.compile(r"\n[^\S\n]*+\n")
 _SINGLE = re.compile(r"(?<![\\$\w])\$(?P<inline>[^\s$](?:[^$\n]{0,500}?[^\s$\\])?)\$(?![\d$])")
 _NO_TEX = frozenset(("code", "pre", "script", "style", "textarea", "kbd", "samp", "title"))
 
@@ -70,7 +69,7 @@ def _plain_mathml(element: HtmlElement) -> None:
         return
     tex = _annotated(element) or tex_of(element)
     place, display = element, element.get("display") == "block" or element.get("mode") == "display"
-    for around in element.iterancestors():
+    for around in islice(element.iterancestors(), _NEAR):
         classes = (around.get("class") or "").split()
         if around.tag == "mjx-container":
             place, display = around, display or around.get("display") == "true"
@@ -117,16 +116,23 @@ def _split_text(element: HtmlElement, *, typeset: bool) -> None:
     words, formulas = _parts(element.text or "", typeset=typeset)
     if formulas:
         element.text = words
-        for at, formula in enumerate(formulas):
-            element.insert(at, _made(element, formula))
+        first = _made(element, formulas[0])
+        element.insert(0, first)
+        _add_after(first, formulas[1:])
 
 
 def _split_tail(element: HtmlElement, *, typeset: bool) -> None:
     words, formulas = _parts(element.tail or "", typeset=typeset)
     if formulas:
         element.tail = words
-        for formula in reversed(formulas):
-            element.addnext(_made(element, formula))
+        _add_after(element, formulas)
+
+
+def _add_after(element: HtmlElement, formulas: list[tuple[str, bool, str]]) -> None:
+    for formula in formulas:
+        made = _made(element, formula)
+        element.addnext(made)
+        element = made
 
 
 def _made(element: HtmlElement, formula: tuple[str, bool, str]) -> HtmlElement:
@@ -139,16 +145,24 @@ def _made(element: HtmlElement, formula: tuple[str, bool, str]) -> HtmlElement:
 
 def _parts(text: str, *, typeset: bool) -> tuple[str, list[tuple[str, bool, str]]]:
     """Words before the first formula, and (TeX, whether it is displayed, words after it) of each."""
-    if "\\(" not in text and "\\[" not in text and "\\begin{" not in text and not (typeset and "$" in text):
-        return text, []
-    found = list(_WRITTEN.finditer(text))
+    found = list(_delimited(text))
     if not found and typeset:
-        found = list(_SINGLE.finditer(text))
-    formulas = []
-    for at, match in enumerate(found):
-        tail = text[match.end() : found[at + 1].start() if at + 1 < len(found) else len(text)]
-        groups = match.groupdict()
-        inline = groups["inline"]
-        tex = inline or groups.get("block") or groups.get("dollars") or groups.get("environment") or ""
-        formulas.append((tex, inline is None, tail))
-    return (text[: found[0].start()] if found else text), formulas
+        found = [(match.start(), match.end(), match["inline"], False) for match in _SINGLE.finditer(text)]
+    ends = [start for start, *_ in found[1:]] + [len(text)]
+    formulas = [(tex, display, text[end:until]) for (_, end, tex, display), until in zip(found, ends, strict=False)]
+    return (text[: found[0][0]] if found else text), formulas
+
+
+def _delimited(text: str) -> Iterator[tuple[int, int, str, bool]]:
+    """(Start, end, TeX, whether it is displayed) of each formula within one paragraph of `text`."""
+    at = 0
+    for opening in _OPENING.finditer(text):
+        if opening.start() < at:
+            continue
+        closing = f"\\end{{{opening[1]}}}" if opening[1] else _CLOSING[opening[0]]
+        end = text.find(closing, opening.end(), opening.end() + _LONGEST)
+        tex = text[opening.end() : end]
+        if end < 0 or not tex.strip() or _BLANK_LINE.search(tex):
+            continue
+        at = end + len(closing)
+        yield opening.start(), at, text[opening.start() : at] if opening[1] else tex, opening[0] != "\\("

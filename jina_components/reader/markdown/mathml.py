@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from lxml.html import HtmlElement
 
 _COMMAND = re.compile(r"\\[a-zA-Z]+(?:\{[^{}]*\})?")
+_COMMAND_AT_END, _LONGEST_COMMAND = re.compile(r"\\[a-zA-Z]++\Z"), 30
 _MAX_DEPTH = 100  # formulas are shallow; what is deeper gives its text alone
 _PARENTHESES = ("(", ")")
 _LARGE = frozenset("∑∏∫∮∬∭⋃⋂⋁⋀⨁⨂∐")
@@ -46,23 +47,21 @@ def _tex(element: HtmlElement, depth: int) -> str:
 
 
 def _row(_element: HtmlElement, parts: list[str]) -> str:
-    out = ""
+    out: list[str] = []
     for at, part in enumerate(parts):
-        if part.strip() in _PARENTHESES and any(
-            near.startswith("\\binom") for near in (*parts[at - 1 : at], *parts[at + 1 : at + 2])
-        ):
+        beside = (*parts[max(at - 1, 0) : at], *parts[at + 1 : at + 2])
+        if part.strip() in _PARENTHESES and any(near.startswith("\\binom") for near in beside):
             continue  # a binomial brings its own
         # A command made of letters would go on into the letters that follow.
-        joins = out[-1:].isalpha() and part[:1].isalpha() and "\\" in out.rsplit(" ", 1)[-1] and _ends_in_command(out)
-        out += " " + part if joins else part
-    return out
+        if out and part[:1].isalpha() and _ends_in_command(out[-1]):
+            out.append(" ")
+        if part:
+            out.append(part)
+    return "".join(out)
 
 
 def _ends_in_command(tex: str) -> bool:
-    at = len(tex)
-    while at and tex[at - 1].isalpha():
-        at -= 1
-    return at > 0 and tex[at - 1] == "\\"
+    return _COMMAND_AT_END.search(tex[-_LONGEST_COMMAND:]) is not None
 
 
 def _group(tex: str) -> str:

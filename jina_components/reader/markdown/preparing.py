@@ -10,6 +10,7 @@ What scripts and styles draw becomes standard elements that need neither:
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from jina_components.reader.markdown.code_blocks import plain_code
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 TASK_CLASS = "jc-task"
 """Class of the `<span>` that stands for the check box of a task."""
+
+_NEAR = 4  # elements between the box of a task and its item
 
 
 def prepare(tree: HtmlElement, base_url: str) -> None:
@@ -45,11 +48,15 @@ def prepare(tree: HtmlElement, base_url: str) -> None:
 
 def _plain_tasks(tree: HtmlElement) -> None:
     for box in list(tree.iter("input")):
-        if (box.get("type") or "").lower() == "checkbox" and next(box.iterancestors("li"), None) is not None:
+        if (box.get("type") or "").lower() == "checkbox" and _is_in_item(box):
             checked = box.get("checked") is not None
             turn_into(box, "span", "☑" if checked else "☐")
             box.set("class", TASK_CLASS)
             box.set("data-checked", "true" if checked else "false")
+
+
+def _is_in_item(box: HtmlElement) -> bool:
+    return any(around.tag == "li" for around in islice(box.iterancestors(), _NEAR))
 
 
 def _plain_places(tree: HtmlElement, url: str) -> None:

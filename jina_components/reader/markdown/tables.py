@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 PIPES, HTML, LAYOUT = "pipes", "html", "layout"
 """What a table becomes: rows of pipes, HTML, or just the blocks in its cells."""
 
-_BLOCKS = frozenset("""blockquote dd dl figure form h1 h2 h3 h4 h5 h6 hr iframe ol pre table ul video""".split())
+_BLOCKS = frozenset((
+        "blockquote", "dd", "dl", "figure", "form", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "iframe", "ol",
+        "pre", "table", "ul", "video",
+    ))  # fmt: skip
 _SECTIONS = frozenset(("article", "h1", "h2", "h3", "h4", "section", "table"))
 _LONG_CELL = 400  # characters a cell holds on average where cells hold parts of a page
 _FEWEST_ENTRIES, _LONG_ENTRY = 4, 120  # a single column with no header is data from as many rows, if so short

@@ -5,28 +5,39 @@ from __future__ import annotations
 _GREEK = dict(
     zip(
         "αβγδεζηθικλμνξπρστυφχψωΓΔΘΛΞΠΣΥΦΨΩϵϑϖϱςϕ",
-        """alpha beta gamma delta varepsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon varphi
-        chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega epsilon vartheta varpi varrho varsigma
-        phi""".split(),
+        (
+            "alpha", "beta", "gamma", "delta", "varepsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda",
+            "mu", "nu", "xi", "pi", "rho", "sigma", "tau", "upsilon", "varphi", "chi", "psi", "omega", "Gamma",
+            "Delta", "Theta", "Lambda", "Xi", "Pi", "Sigma", "Upsilon", "Phi", "Psi", "Omega", "epsilon",
+            "vartheta", "varpi", "varrho", "varsigma", "phi",
+        ),
         strict=True,
     )
-)
+)  # fmt: skip
 _OPERATORS = dict(
     zip(
         "±∓×÷⋅·∗∘∙⊕⊖⊗⊘⊙≤≥≠≈≡∼≃≅∝≪≫≺≻∈∉∋⊂⊃⊆⊇⊄∪∩∖∅∀∃∄¬∧∨→←↔⇒⇐⇔↦⟶⟵⟹⟺↑↓↗↘∂∇∞∑∏∐∫∬∭∮⋃⋂⋁⋀⨁⨂"
         "…⋯⋮⋱⟨⟩⌊⌋⌈⌉‖∥⊥∠△□◊⋆†‡ℏℓℜℑ℘ℵ∣∤⊢⊨⊤≐≜≔∴∵′″⇀↪↠⊎⊔⊓◦≲≳",
-        r"""\pm \mp \times \div \cdot \cdot * \circ \bullet \oplus \ominus \otimes \oslash \odot \leq \geq \neq \approx
-        \equiv \sim \simeq \cong \propto \ll \gg \prec \succ \in \notin \ni \subset \supset \subseteq \supseteq
-        \not\subset \cup \cap \setminus \emptyset \forall \exists \nexists \neg \wedge \vee \to \leftarrow
-        \leftrightarrow \Rightarrow \Leftarrow \Leftrightarrow \mapsto \longrightarrow \longleftarrow \implies \iff
-        \uparrow \downarrow \nearrow \searrow \partial \nabla \infty \sum \prod \coprod \int \iint \iiint \oint
-        \bigcup \bigcap \bigvee \bigwedge \bigoplus \bigotimes \ldots \cdots \vdots \ddots \langle \rangle \lfloor
-        \rfloor \lceil \rceil \| \parallel \perp \angle \triangle \square \diamond \star \dagger \ddagger \hbar \ell
-        \Re \Im \wp \aleph \mid \nmid \vdash \models \top \doteq \triangleq := \therefore \because ' ''
-        \rightharpoonup \hookrightarrow \twoheadrightarrow \uplus \sqcup \sqcap \circ \lesssim \gtrsim""".split(),
+        (
+            r"\pm", r"\mp", r"\times", r"\div", r"\cdot", r"\cdot", "*", r"\circ", r"\bullet", r"\oplus",
+            r"\ominus", r"\otimes", r"\oslash", r"\odot", r"\leq", r"\geq", r"\neq", r"\approx", r"\equiv",
+            r"\sim", r"\simeq", r"\cong", r"\propto", r"\ll", r"\gg", r"\prec", r"\succ", r"\in", r"\notin",
+            r"\ni", r"\subset", r"\supset", r"\subseteq", r"\supseteq", r"\not\subset", r"\cup", r"\cap",
+            r"\setminus", r"\emptyset", r"\forall", r"\exists", r"\nexists", r"\neg", r"\wedge", r"\vee",
+            r"\to", r"\leftarrow", r"\leftrightarrow", r"\Rightarrow", r"\Leftarrow", r"\Leftrightarrow",
+            r"\mapsto", r"\longrightarrow", r"\longleftarrow", r"\implies", r"\iff", r"\uparrow",
+            r"\downarrow", r"\nearrow", r"\searrow", r"\partial", r"\nabla", r"\infty", r"\sum", r"\prod",
+            r"\coprod", r"\int", r"\iint", r"\iiint", r"\oint", r"\bigcup", r"\bigcap", r"\bigvee",
+            r"\bigwedge", r"\bigoplus", r"\bigotimes", r"\ldots", r"\cdots", r"\vdots", r"\ddots", r"\langle",
+            r"\rangle", r"\lfloor", r"\rfloor", r"\lceil", r"\rceil", r"\|", r"\parallel", r"\perp", r"\angle",
+            r"\triangle", r"\square", r"\diamond", r"\star", r"\dagger", r"\ddagger", r"\hbar", r"\ell",
+            r"\Re", r"\Im", r"\wp", r"\aleph", r"\mid", r"\nmid", r"\vdash", r"\models", r"\top", r"\doteq",
+            r"\triangleq", ":=", r"\therefore", r"\because", "'", "''", r"\rightharpoonup", r"\hookrightarrow",
+            r"\twoheadrightarrow", r"\uplus", r"\sqcup", r"\sqcap", r"\circ", r"\lesssim", r"\gtrsim",
+        ),
         strict=True,
     )
-)
+)  # fmt: skip
 _LETTERS = {char: f"\\mathbb{{{letter}}}" for char, letter in zip("ℂℍℕℙℚℝℤ", "CHNPQRZ", strict=True)}
 _LETTERS |= {char: f"\\mathcal{{{letter}}}" for char, letter in zip("ℬℰℱℋℐℒℳℛ", "BEFHILMR", strict=True)}
 _PLAIN = {
@@ -40,9 +51,12 @@ _SYMBOLS |= {char: f"{name} " if name[-1].isalpha() else name for char, name in 
 _SYMBOLS |= _LETTERS | _PLAIN
 
 FUNCTIONS = frozenset(
-    """arccos arcsin arctan arg cos cosh cot coth csc deg det dim exp gcd hom inf ker lg lim liminf limsup ln log max min
-    Pr sec sin sinh sup tan tanh""".split()
-)
+    (
+        "arccos", "arcsin", "arctan", "arg", "cos", "cosh", "cot", "coth", "csc", "deg", "det", "dim", "exp",
+        "gcd", "hom", "inf", "ker", "lg", "lim", "liminf", "limsup", "ln", "log", "max", "min", "Pr", "sec",
+        "sin", "sinh", "sup", "tan", "tanh",
+    )
+)  # fmt: skip
 """Names that TeX has a command for."""
 
 ACCENTS = {

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from lxml.html import HtmlElement
 
 _NO_TEXT = frozenset(("body", "head", "html", "link", "meta", "script", "style"))
-_APART = frozenset(("footer", "form", "nav"))
-_ASIDE = _APART | {"aside"}  # which in an article is often about it
+_APART = frozenset(("form", "nav"))
+_ASIDE = _APART | {"aside", "footer"}  # which in an article are often about it
 _MOST_CANDIDATES = 50
 _MOST_INNER = 60
 _LONGEST = 100
@@ -26,16 +26,21 @@ _SIGNS = (
     ("class", re.compile(r"author", re.IGNORECASE)),
 )
 # An author there is one of a comment, of another article, or of the site.
-_ELSEWHERE = re.compile(r"comment|related|sidebar|footer|recommend|reply|respond|widget|menu", re.IGNORECASE)
+_ELSEWHERE = re.compile(
+    r"comment(?!s?-(?:open|closed|off))|related|recommend|reply|replies|respond|menu|(?<!elementor-)widget|"
+    r"(?<!entry-)(?<!post-)(?<!article-)footer|(?<!has-)(?<!with-)(?<!no-)(?<!right-)(?<!left-)sidebar",
+    re.IGNORECASE,
+)
 _BY = re.compile(
-    r"\A(?:(?:posted|written|published|words|story|reported|text)\s)?"
+    r"\A(?:(?:posted|written|published|words|story|reported|text|verfasst|geschrieben|erstellt|artikel|escrito|écrit|publié|"
+    r"scritto|pubblicato)\s)?"
     r"(?:by|von|par|por|di|door|autor|author|af|av)\b\s?:?\s?",
     re.IGNORECASE,
 )
 # What stands in the place of a name: buttons, and dates without an author.
 _NO_NAME = re.compile(
     r"(?:about|all|contact|created|date|follow|last|more|posts?|posted|published|publiziert|read|see|share|show|subscribe|updated|"
-    r"view|written)\b",
+    r"view|written|publisher|unknown|anonymous|guest|gast|staff$|admin$)\b",
     re.IGNORECASE,
 )
 _NAMES = (

@@ -50,17 +50,22 @@ _SITE = ("og:site_name", "application-name", "dc.publisher", "citation_journal_t
 _IMAGE = ("og:image", "og:image:url", "og:image:secure_url", "twitter:image", "twitter:image:src", "image", "thumbnail")
 _LANGUAGE = ("content-language", "og:locale", "dc.language", "language")
 
+_WRITTEN_BY = re.compile(
+    r"written by|verfasst von|geschrieben von|écrit par|escrito por|scritto da|geschreven door|autor|author",
+    re.IGNORECASE,
+)
 _DUBLIN_CORE = re.compile(r"(?:dc|dcterms?)\s*[.:]\s*")
 _TAG = re.compile(r"[a-z]{2,3}(?:[-_][a-z0-9]{1,8}){0,5}", re.IGNORECASE)
 # What a page loads, or how a browser gets there faster: nothing to read.
 _LOADED = frozenset(("dns-prefetch", "expect", "import", "modulepreload", "preconnect", "prefetch", "preload",
                      "prerender", "stylesheet"))  # fmt: skip
 _PUBLISHED_PROPERTY = re.compile(r"datePublished", re.IGNORECASE)
-_PUBLISHED_CLASS = re.compile(
-    r"\A(?!.*bday)(?=.*(?:publish|pub-?date|post-?date|entry-?date|article-?date|dateline|byline))",
-    re.IGNORECASE | re.DOTALL,
-)
+_PUBLISHED_CLASS = re.compile(r"publish|pub-?date|post-?date|entry-?date|article-?date|dateline|byline", re.IGNORECASE)
+_BIRTHDAY = "bday"  # which boxes of facts about people and organizations mark as published too
+_DATE_CLASS = re.compile(r"(?:^|[\s_-])(?:article)?date(?:$|[\s_-])", re.IGNORECASE)
 _MOST_ELEMENTS = 20
+_NEAR = 4  # levels up
+_FEW_WORDS = 200  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +185,8 @@ def _headlines(articles: Sequence[Node], whole: str) -> Iterator[str]:
 
 def _published(tree: HtmlElement, marks: Marks, meta: Mapping[str, str], nodes: Sequence[Node], address: str) -> str:
     claimed = _first(map(written_date, (*_linked(nodes, "datePublished"), *_named(meta, _PUBLISHED))))
-    return claimed or _first(_dates_in(tree, marks)) or date_in_path(urlsplit(address).path)
+    in_body = (_first(dates) for dates in (_dates_in(tree, marks), _dates_by_headline(tree, marks)))
+    return claimed or _first(in_body) or date_in_path(urlsplit(address).path)
 
 
 def _dates_in(tree: HtmlElement, marks: Marks) -> Iterator[str]:
@@ -188,13 +194,27 @@ def _dates_in(tree: HtmlElement, marks: Marks) -> Iterator[str]:
     times = list(islice(tree.iter("time"), 10 * _MOST_ELEMENTS))
     elements = chain(
         marks.find("itemprop", _PUBLISHED_PROPERTY, most=_MOST_ELEMENTS),
-        (time for time in times if time.get("pubdate") is not None or _PUBLISHED_CLASS.match(time.get("class", ""))),
+        (time for time in times if time.get("pubdate") is not None or _PUBLISHED_CLASS.search(time.get("class", ""))),
         (time for time in times if time.get("datetime") and next(time.iterancestors("article", "main", "header"), None)
          is not None),
         marks.find("class", _PUBLISHED_CLASS, most=_MOST_ELEMENTS),
     )  # fmt: skip
     for element in elements:
+        if _BIRTHDAY in element.get("class", ""):
+            continue
         yield written_date(element.get("datetime") or element.get("content") or "") or written_date(_line(element))
+
+
+def _dates_by_headline(tree: HtmlElement, marks: Marks) -> Iterator[str]:
+    """Dates of elements that are called so, and in a few words, where a headline is near."""
+    for element in marks.find("class", _DATE_CLASS, most=_MOST_ELEMENTS):
+        around = list(islice(element.iterancestors(), _NEAR))
+        if any(each.tag not in ("body", "html") and next(each.iter("h1"), None) is not None for each in around):
+            yield written_date(_line(element))
+    for headline in islice(tree.iter("h1"), 3):
+        for block in islice(headline.iterancestors("div", "header", "section"), 2):
+            words = _line(block).replace(_line(headline), " ", 1)
+            yield written_date(words) if len(words) <= _FEW_WORDS else ""
 
 
 def _language(tree: HtmlElement, meta: Mapping[str, str], nodes: Sequence[Node]) -> str:
@@ -206,7 +226,15 @@ def _language(tree: HtmlElement, meta: Mapping[str, str], nodes: Sequence[Node])
 
 def _author(marks: Marks, meta: Mapping[str, Sequence[str]], nodes: Sequence[Node]) -> str:
     linked = (joined(texts_of(node.get("author") or node.get("creator"), "name")) for node in nodes)
-    return _first((*linked, *map(joined, _named(meta, _AUTHOR)))) or marked_author(marks)
+    return _first((*linked, *map(joined, (*_named(meta, _AUTHOR), _written_by(meta))))) or marked_author(marks)
+
+
+def _written_by(meta: Mapping[str, Sequence[str]]) -> Sequence[str]:
+    """The author in the pairs of label and value that cards of Twitter have."""
+    for number in ("1", "2"):
+        if _WRITTEN_BY.match(meta.get(f"twitter:label{number}", ("",))[0]):
+            return meta.get(f"twitter:data{number}", ())
+    return ()
 
 
 def _image(

@@ -6,7 +6,8 @@ import re
 from datetime import date, datetime
 from email.utils import parsedate_to_datetime
 
-_LONGEST = 80
+_LONGEST = 250
+_FIRST_YEAR = 1500  # earlier ones, and the first second of Unix time, stand for no date
 # English, and what other languages of Latin script abbreviate to three letters without a clash.
 _MONTHS = {
     name: number
@@ -54,9 +55,11 @@ def iso_date(text: str) -> str:
         moment = datetime.fromisoformat(text.replace("/", "-"))
     except ValueError:
         try:
-            return parsedate_to_datetime(text).isoformat()
+            moment = parsedate_to_datetime(text)
         except (ValueError, TypeError, IndexError, OverflowError):
             return ""
+    if moment.year < _FIRST_YEAR or moment.replace(tzinfo=None) == datetime(1970, 1, 1):
+        return ""
     return moment.isoformat() if ":" in text or "T" in text else moment.date().isoformat()
 
 

@@ -30,6 +30,7 @@ ARTICLES = frozenset((
     "medicalscholarlyarticle", "newsarticle", "opinionnewsarticle", "recipe", "report", "reportagenewsarticle",
     "review", "reviewnewsarticle", "satiricalarticle", "scholarlyarticle", "socialmediaposting", "techarticle",
 ))  # fmt: skip
+_PEOPLE = ("author", "creator")
 # What stands in the same graph and speaks of something else.
 _OTHERS = frozenset(("breadcrumblist", "comment", "imageobject", "itemlist", "listitem", "offer", "organization",
                      "person", "product", "searchaction", "aggregaterating"))  # fmt: skip
@@ -50,8 +51,19 @@ def linked_data(tree: HtmlElement) -> tuple[Node, ...]:
         if scripts > MAX_SCRIPTS:
             break
         found.extend(_objects(_values(script.text or ""), MAX_NODES - len(found)))
+    named = {node["@id"]: node for node in found if isinstance(node.get("@id"), str) and "name" in node}
+    found = [{**node, **{key: _resolved(node[key], named) for key in _PEOPLE if key in node}} for node in found]
     articles = [node for node in found if types_of(node) & ARTICLES]
     return (*articles, *(node for node in found if not types_of(node) & (ARTICLES | _OTHERS)))
+
+
+def _resolved(value: object, named: Mapping[str, Node]) -> object:
+    """People that a graph refers to by id, as it describes them elsewhere."""
+    if isinstance(value, list):
+        return [_resolved(item, named) for item in value[:20] if not isinstance(item, list)]
+    if isinstance(value, dict) and "name" not in value and isinstance(value.get("@id"), str):
+        return named.get(value["@id"], value)
+    return value
 
 
 def types_of(node: Node) -> frozenset[str]:

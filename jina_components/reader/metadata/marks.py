@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -16,19 +18,28 @@ class Marks:
 
     def __init__(self, tree: HtmlElement) -> None:
         self._tree = tree
-        self._values: dict[str, list[Any]] = {}
+        self._values: dict[str, tuple[list[Any], list[int], str]] = {}
 
     def find(self, attribute: str, words: re.Pattern[str], *, most: int) -> Iterator[HtmlElement]:
         """The first `most` elements whose `attribute` holds `words`, in the order of the page."""
+        values, ends, joined = self._looked_up(attribute)
+        found = -1
+        for match in words.finditer(joined):
+            index = bisect_left(ends, match.end())
+            if index > found and index < len(values):
+                yield values[index].getparent()
+                most -= 1
+            if not most:
+                return
+            found = index
+
+    def _looked_up(self, attribute: str) -> tuple[list[Any], list[int], str]:
+        """The values, where each ends in all of them joined by spaces, and these: one search for many."""
         if attribute not in self._values:
-            self._values[attribute] = _path(f"descendant::*/@{attribute}")(self._tree)
-        found = 0
-        for value in self._values[attribute]:
-            if words.search(value):
-                found += 1
-                if found > most:
-                    return
-                yield value.getparent()
+            values = _path(f"descendant::*/@{attribute}")(self._tree)
+            ends = list(accumulate(len(value) + 1 for value in values))
+            self._values[attribute] = values, ends, " ".join([*values, ""])
+        return self._values[attribute]
 
 
 @functools.cache

@@ -215,6 +215,10 @@ def _is_table(rows: Sequence[_Fields], width: int, fewest_rows: int) -> bool:
     firsts = [text for place, text in texts if place[0] == 0]
     if sum(_MARKER.fullmatch(text) is not None for text in firsts) > 0.4 * max(1, len(firsts)) and width == 2:
         return False
+    # A formula in pieces has letters, but no words; a diagram's numbers have neither.
+    lengths = [length for _, text in texts if (length := sum(map(str.isalnum, text)))]
+    if sum(length > 1 for length in lengths) < 0.5 * len(lengths):
+        return False
     if not any(character.isalpha() for _, text in texts for character in text):
         return False
     if width == 2 and fewest_rows > 2:

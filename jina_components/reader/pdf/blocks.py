@@ -60,36 +60,47 @@ class Block:
         return self.lines[0].left
 
 
-def blocks_of(items: Sequence[Item], compounds: set[str]) -> list[Block | Table]:
-    """The blocks of a page, tables among them."""
+def blocks_of(items: Sequence[Item], compounds: set[str], *, has_code: bool = True) -> list[Block | Table]:
+    """The blocks of a page, tables among them.
+
+    Args:
+        items: Its lines and tables as they are read.
+        compounds: Words with a hyphen, in lower case: these keep it at the end of a line.
+        has_code: Whether type of one width is code.
+    """
     blocks: list[Block | Table] = []
     run: list[Line] = []
     for item in items:
         if isinstance(item, Line):
             run.append(item)
             continue
-        blocks += _of_lines(run, compounds)
+        blocks += _of_lines(run, compounds, has_code=has_code)
         run = []
         blocks.append(item)
-    blocks += _of_lines(run, compounds)
-    _nest([block for block in blocks if isinstance(block, Block)])
+    blocks += _of_lines(run, compounds, has_code=has_code)
+    made = [block for block in blocks if isinstance(block, Block)]
+    _nest(made)
+    for block in made:
+        if block.kind == "code":
+            _set_code(block)
     return blocks
 
 
-def _of_lines(lines: Sequence[Line], compounds: set[str]) -> Iterator[Block]:
+def _of_lines(lines: Sequence[Line], compounds: set[str], *, has_code: bool) -> Iterator[Block]:
     leading = _leading(lines)
     block: Block | None = None
     for index, line in enumerate(lines):
         marker = _marker(lines, index)
         joiner = _joiner(lines, index, leading) if block else "\n\n"
-        if block and block.kind == "code" and line.is_mono and joiner != "\n\n":
-            _add_code(block, line)
-        elif block and block.kind != "code" and joiner != "\n\n" and not marker and not _starts_code(lines, index):
+        is_code = has_code and _starts_code(lines, index)
+        if block and block.kind == "code" and _goes_on_as_code(block.lines[-1], line):
+            block.lines.append(line)
+        elif block and block.kind != "code" and joiner != "\n\n" and not marker and not is_code:
             _add(block, line, joiner, compounds)
         else:
             if block:
                 yield block
-            block = _begun(line, marker, is_code=_starts_code(lines, index))
+            block = _begun(line, None if is_code else marker, is_code=is_code)
     if block:
         yield block
 
@@ -126,15 +137,27 @@ def _starts_code(lines: Sequence[Line], index: int) -> bool:
     )
 
 
-def _add_code(block: Block, line: Line) -> None:
-    before = block.lines[-1]
-    letter = max((line.right - line.left) / max(len(line.text), 1), 1.0)
-    if abs(before.bottom - line.bottom) < 0.3 * line.height:
-        block.text += " " * max(1, round((line.left - before.right) / letter)) + line.text
-    else:
-        indent = round((line.left - min(each.left for each in block.lines)) / letter)
-        block.text += "\n" + " " * max(0, min(indent, 80)) + line.text
-    block.lines.append(line)
+def _goes_on_as_code(before: Line, line: Line) -> bool:
+    drop = before.bottom - line.bottom
+    return line.is_mono and abs(before.size - line.size) < 0.5 and -0.3 * line.height < drop < 4 * line.height
+
+
+def _set_code(block: Block) -> None:
+    """The text of code: its lines, indented as they stand, with a blank line where there is room for it."""
+    lines = block.lines
+    width = sum(line.right - line.left for line in lines) / max(1, sum(len(line.text) for line in lines))
+    letter = max(width, 1.0)
+    start = min(line.left for line in lines)
+    leading = _leading(lines) or lines[0].height
+    text = ""
+    for before, line in zip([None, *lines], lines, strict=False):
+        drop = before.bottom - line.bottom if before else 0.0
+        if before and abs(drop) < 0.3 * line.height:
+            text += " " * min(max(1, round((line.left - before.right) / letter)), 80) + line.text
+            continue
+        breaks = "\n" * (1 + (drop > 1.7 * leading)) if before else ""
+        text += breaks + " " * min(round((line.left - start) / letter), 80) + line.text
+    block.text = text
 
 
 def _add(block: Block, line: Line, joiner: str, compounds: set[str]) -> None:

@@ -196,8 +196,10 @@ def _fact(document: PdfDocument, name: str) -> str:
 def _written(sheets: Sequence[_Sheet], outline: dict[str, int], writer: Writer) -> list[str]:
     contents = without_furniture([sheet.lines for sheet in sheets], [sheet.edges for sheet in sheets])
     compounds = compounds_of(line.text for lines in contents for line in lines)
+    mono = sum(len(line.text) * line.is_mono for lines in contents for line in lines)
+    has_code = 2 * mono < sum(len(line.text) for lines in contents for line in lines)  # else it is typewritten
     pages: list[list[Block | Table]] = [
-        blocks_of(in_reading_order(_items(lines, sheet)), compounds)
+        blocks_of(in_reading_order(_items(lines, sheet)), compounds, has_code=has_code)
         for lines, sheet in zip(contents, sheets, strict=True)
     ]
     find_headings(pages, outline, [sheet.tags.levels for sheet in sheets])

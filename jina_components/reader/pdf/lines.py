@@ -25,7 +25,8 @@ def is_marker(text: str) -> bool:
 class Line:
     """Words on one line with no wide gap between them.
 
-    `row` is the line that PDFium sees; one that `continues` follows another piece of it.
+    `height` is that of the type, its size; `row` is the line that PDFium sees; one that `continues` follows another
+    piece of it.
     """
 
     words: list[Word]
@@ -36,6 +37,7 @@ class Line:
     bottom: float = 0.0
     top: float = 0.0
     size: float = 0.0
+    height: float = 1.0
     text: str = ""
     is_bold: bool = False
     is_mono: bool = False
@@ -56,16 +58,12 @@ class Line:
                 sizes[word.size] += len(word.text)
             self.size = sizes.most_common(1)[0][0]
             main = [word for word in words if word.size == self.size]  # without raised and lowered ones
+        self.height = max(self.size, 1.0)
         self.bottom = min([word.bottom for word in main])
         self.top = max([word.top for word in main])
         self.is_bold = all(word.font.is_bold for word in words)
         self.is_mono = all(word.font.is_mono for word in words)
         self.is_right_to_left = not self.text.isascii() and _RIGHT_TO_LEFT.search(self.text) is not None
-
-    @property
-    def height(self) -> float:
-        """Of the type, in points."""
-        return max(self.size, 1.0)
 
     @property
     def middle(self) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 MAX_LINKS = 2_000  # of a page
 _LONGEST_URL = 4_000
+_OPENS, _CLOSES, _HYPHEN = re.compile(r"[^\w#@/]*"), re.compile(r"[^\w#@/]*\Z"), re.compile(f"{SOFT_HYPHEN}?\\Z")
 _SCHEMES = ("http://", "https://", "mailto:", "ftp://", "tel:")
 
 
@@ -34,12 +36,22 @@ def mark_links(document: PdfDocument, page: PdfPage, words: Sequence[Word], urls
         ]
         if not covered or any(MARKS.search(word.text) for word in covered):
             continue
-        links.append((" ".join(word.text for word in covered), url))
-        covered[0].text = link_start(len(urls)) + covered[0].text
+        before, after = _outside(covered, left, right)
+        covered[0].text = f"{before}{link_start(len(urls))}{covered[0].text[len(before) :]}"
         last = covered[-1].text
-        covered[-1].text = last.removesuffix(SOFT_HYPHEN) + LINK_END + SOFT_HYPHEN * last.endswith(SOFT_HYPHEN)
+        covered[-1].text = f"{last[: len(last) - len(after)]}{LINK_END}{after}"
+        text = " ".join(word.text for word in covered)
+        links.append((MARKS.sub("", text[len(before) : len(text) - len(after)]), url))
         urls.append(url)
     return links
+
+
+def _outside(covered: Sequence[Word], left: float, right: float) -> tuple[str, str]:
+    """What of the first and the last word is not of the link: punctuation that the box leaves out, a hyphen."""
+    first, last = covered[0], covered[-1]
+    before = _OPENS.match(first.text) if first.left < left - 1 else None
+    after = _CLOSES.search(last.text) if last.right > right + 1 else _HYPHEN.search(last.text)
+    return before[0] if before else "", after[0] if after else ""
 
 
 def _links(document: PdfDocument, page: PdfPage) -> Iterator[tuple[str, tuple[float, float, float, float]]]:

@@ -92,7 +92,10 @@ class Writer:
         return strong + self._linked(self._escaped(rest))
 
     def _escaped(self, text: str) -> str:
-        return _INLINE.sub(lambda found: "\\" + found[0], text) if self.style.escape else text
+        if not self.style.escape:
+            return text
+        alone = {mark for mark in "*_`" if text.count(mark) == 1}  # which cannot enclose anything
+        return _INLINE.sub(lambda found: found[0] if found[0] in alone else "\\" + found[0], text)
 
     def _safe_start(self, text: str) -> str:
         if not self.style.escape or not _START.match(text):

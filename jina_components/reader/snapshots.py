@@ -1,0 +1,52 @@
+"""Rendered pages, kept in the fetcher's cache beside its responses."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from jina_components.errors import BlockedURLError, WebError
+from jina_components.read_options import ReadOptions
+from jina_components.reader.browser.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from jina_components.net import Fetcher
+
+_KIND = "snapshot"
+# What shapes a rendered page; with other than the defaults of the second group it is one caller's own.
+_SHAPES = ("wait_for_selector", "iframes", "shadow_dom", "user_agent", "referer", "locale", "proxy", "timing", "robots")
+_OWN = ("cookies", "headers", "scripts", "viewport", "remove_overlays")
+_DEFAULTS = ReadOptions()
+
+
+async def cached_snapshot(
+    url: str, options: ReadOptions, fetcher: Fetcher, render: Callable[[], Awaitable[Snapshot]]
+) -> Snapshot:
+    """What `render` gives, or gave not long ago; an older one, with a warning, if it fails for want of an answer.
+
+    As in Jina's Reader, pages with pictures, cookies, scripts or a viewport of their own are not cached.
+    """
+    cache = fetcher.cache
+    own = any(getattr(options, name) != getattr(_DEFAULTS, name) for name in _OWN)
+    if cache is None or own or options.pictures:
+        return await render()
+    url = fetcher.guard.check(url)
+    vary = {name: str(getattr(options, name)) for name in _SHAPES} | {"guard": repr(fetcher.guard)}
+    tolerance = cache.tolerance if options.cache_tolerance is None else options.cache_tolerance
+    if entry := await asyncio.to_thread(cache.load, _KIND, url, vary, tolerance=tolerance):
+        return Snapshot(**entry.header, html=entry.body.decode())
+    try:
+        snapshot = await render()
+    except BlockedURLError:
+        raise
+    except WebError as error:
+        entry = await asyncio.to_thread(cache.load, _KIND, url, vary, tolerance=cache.retention) if tolerance else None
+        if entry is None:
+            raise
+        warning = f"This is a cached copy, {entry.age:,.0f} seconds old, for no newer one could be had: {error}"
+        return Snapshot(**entry.header, html=entry.body.decode(), warnings=(warning,))
+    if snapshot.status == 200 and snapshot.is_document and not snapshot.warnings and not options.do_not_track:
+        header = {"url": snapshot.url, "status": 200, "content_type": snapshot.content_type, "title": snapshot.title}
+        await asyncio.to_thread(cache.save, _KIND, url, vary, header, snapshot.html.encode())
+    return snapshot

@@ -1,0 +1,358 @@
+"""What the layout of a PDF means, on documents that reportlab makes."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from reportlab.lib import colors
+from reportlab.lib.pagesizes import A4
+from reportlab.lib.styles import getSampleStyleSheet
+from reportlab.pdfgen.canvas import Canvas
+from reportlab.platypus import (
+    BaseDocTemplate,
+    Flowable,
+    Frame,
+    ListFlowable,
+    ListItem,
+    PageTemplate,
+    Paragraph,
+    Preformatted,
+    SimpleDocTemplate,
+    Table,
+    TableStyle,
+)
+
+from jina_components.read_options import PLAIN, MarkdownStyle, ReadOptions
+from jina_components.reader.pdf import read_pdf
+from jina_components.reader.pdf.blocks import Block, blocks_of
+from jina_components.reader.pdf.lines import lines_of
+from jina_components.reader.pdf.order import in_reading_order
+from jina_components.reader.pdf.words import Font, Word
+from jina_components.reader.sources import Source
+from jina_components.types import Page
+
+STYLES = getSampleStyleSheet()
+BODY = STYLES["BodyText"]
+SENTENCES = (
+    "The keeper of the lighthouse wrote down the weather every evening for forty years without a break. "
+    "When the station was closed at last, a historian found the ledgers and understood what they were worth. "
+    "Rain fell on most of the days, and fog on the rest of them, as everybody on the coast had always said. "
+)
+Draw = Callable[[Canvas], None]
+
+
+def drawn(*pages: Draw) -> bytes:
+    out = io.BytesIO()
+    canvas = Canvas(out, pagesize=A4, invariant=1)
+    for draw in pages:
+        canvas.setFont("Helvetica", 10)
+        draw(canvas)
+        canvas.showPage()
+    canvas.save()
+    return out.getvalue()
+
+
+def flowing(*story: Flowable) -> bytes:
+    out = io.BytesIO()
+    SimpleDocTemplate(out, invariant=1).build(list(story))
+    return out.getvalue()
+
+
+def read(data: bytes, **options: object) -> Page:
+    return read_pdf(Source("made.pdf", data), ReadOptions(**options))  # type: ignore[arg-type]
+
+
+def content(data: bytes, **options: object) -> str:
+    return read(data, **options).content
+
+
+def paragraph(text: str = SENTENCES, style: str = "BodyText") -> Paragraph:
+    return Paragraph(text, STYLES[style])
+
+
+def lines(canvas: Canvas, texts: Sequence[str], *, left: float = 72, top: float = 760, leading: float = 13) -> None:
+    for number, text in enumerate(texts):
+        canvas.drawString(left, top - leading * number, text)
+
+
+def test_paragraphs_are_whole() -> None:
+    assert content(flowing(paragraph(), paragraph("A second one. " + SENTENCES))) == (
+        f"{SENTENCES.strip()}\n\nA second one. {SENTENCES.strip()}"
+    )
+
+
+def test_columns_are_read_one_after_the_other() -> None:
+    out = io.BytesIO()
+    frames = [Frame(left, 72, 220, 400, id=str(left)) for left in (60, 310)]
+    document = BaseDocTemplate(out, invariant=1, pageTemplates=[PageTemplate(frames=frames)])
+    document.build([Paragraph(f"Part {number}. {SENTENCES}", BODY) for number in range(8)])
+    parts = content(out.getvalue()).split("\n\n")
+    assert parts == [f"Part {number}. {SENTENCES}".strip() for number in range(8)]
+
+
+def test_what_is_drawn_late_is_read_where_it_stands() -> None:
+    def draw(canvas: Canvas) -> None:
+        lines(canvas, ["The first line of the text, which goes on below,", "ends here."], top=600)
+        lines(canvas, ["And this is drawn next, at the end of the page."], top=300)
+        canvas.setFont("Helvetica-Bold", 20)
+        canvas.drawString(72, 700, "The Title Comes Last")
+
+    assert content(drawn(draw)).startswith("# The Title Comes Last\n\nThe first line of the text, which goes")
+
+
+def test_headings_by_size_and_weight() -> None:
+    text = content(
+        flowing(
+            paragraph("The Whole", "Title"), paragraph(), paragraph("A Part", "Heading1"), paragraph(),
+            paragraph("A Part of a Part", "Heading2"), paragraph(), Paragraph("<b>Bold alone</b>", BODY), paragraph(),
+        )
+    )  # fmt: skip
+    headings = [line for line in text.split("\n") if line.startswith("#")]
+    assert [heading.lstrip("# ") for heading in headings] == ["The Whole", "A Part", "A Part of a Part", "Bold alone"]
+    levels = [heading.count("#") for heading in headings]
+    assert levels == sorted(levels)
+    assert levels[0] == 1
+
+
+def test_a_bold_beginning_stays_in_its_paragraph() -> None:
+    text = content(flowing(Paragraph(f"<b>Weather.</b> {SENTENCES}", BODY), paragraph()))
+    assert text.startswith("**Weather.** The keeper of the lighthouse")
+    assert content(flowing(Paragraph(f"<b>Weather.</b> {SENTENCES}", BODY)), style=PLAIN).startswith("Weather. The")
+
+
+def test_bookmarks_say_what_is_a_heading() -> None:
+    def draw(canvas: Canvas) -> None:
+        for number, (title, level) in enumerate((("Rain", 0), ("Drizzle", 1))):
+            canvas.bookmarkPage(title)
+            canvas.addOutlineEntry(title, title, level)
+            lines(canvas, [title], top=760 - 120 * number)
+            lines(canvas, ["A text of some words that", "goes on in a second line."], top=720 - 120 * number)
+
+    text = content(drawn(draw))
+    assert text.startswith("# Rain\n\nA text of some words that goes on in a second line.\n\n## Drizzle\n\n")
+
+
+CELLS = [
+    ["Year", "Storms", "Remark"],
+    ["1901", "7", "the pier broke"],
+    ["1902", "11 | 12", "rain"],
+    ["1903", "3", "fog"],
+]
+PIPES = (
+    "| Year | Storms | Remark |\n| --- | --- | --- |\n| 1901 | 7 | the pier broke |\n"
+    "| 1902 | 11 \\| 12 | rain |\n| 1903 | 3 | fog |"
+)
+
+
+@pytest.mark.parametrize(
+    "style",
+    [
+        pytest.param([("GRID", (0, 0), (-1, -1), 0.5, colors.black)], id="grid"),
+        pytest.param([("INNERGRID", (0, 0), (-1, -1), 0.5, colors.black)], id="open at the sides"),
+        pytest.param([("BACKGROUND", (0, row), (-1, row), colors.lightgrey) for row in (0, 2)]
+                     + [("LINEBEFORE", (1, 0), (-1, -1), 0.5, colors.black)], id="shaded rows"),
+        pytest.param([("LINEABOVE", (0, 0), (-1, 1), 1, colors.black), ("LINEBELOW", (0, -1), (-1, -1), 1, colors.black)],
+                     id="lines above and below"),
+        pytest.param([], id="aligned"),
+    ],
+)  # fmt: skip
+def test_tables(style: list[object]) -> None:
+    table = Table(CELLS, colWidths=[90, 90, 160], style=TableStyle(style))
+    assert content(flowing(paragraph(), table, paragraph())) == f"{SENTENCES.strip()}\n\n{PIPES}\n\n{SENTENCES.strip()}"
+
+
+def test_cells_that_span_make_a_table_of_html() -> None:
+    style = [("GRID", (0, 0), (-1, -1), 0.5, colors.black), ("SPAN", (0, 0), (1, 0)), ("SPAN", (2, 0), (2, 1))]
+    cells = [["Both", "", "Tall"], ["a", "b", ""], ["c", "d & e", "f"]]
+    assert content(flowing(Table(cells, colWidths=90, style=TableStyle(style)))) == (
+        '<table>\n<tr><td colspan="2">Both</td><td rowspan="2">Tall</td></tr>\n'
+        "<tr><td>a</td><td>b</td></tr>\n<tr><td>c</td><td>d &amp; e</td><td>f</td></tr>\n</table>"
+    )
+
+
+def test_tables_may_all_be_html() -> None:
+    table = Table(CELLS, style=TableStyle([("GRID", (0, 0), (-1, -1), 0.5, colors.black)]))
+    for style in (MarkdownStyle(tables="html"), MarkdownStyle(gfm=False)):
+        assert content(flowing(table), style=style).startswith("<table>\n<tr><td>Year</td><td>Storms</td>")
+
+
+def test_columns_of_prose_drawn_side_by_side_are_no_table() -> None:
+    left = [
+        "the rain went on for days",
+        "and nobody left the house",
+        "until the wind had turned",
+        "to the north again.",
+    ]
+    right = ["The fog was worse, for it", "hid the rocks from ships", "that came in late and in", "a hurry to be home."]
+
+    def draw(canvas: Canvas) -> None:
+        for number, (one, other) in enumerate(zip(left, right, strict=True)):
+            lines(canvas, [one], top=700 - 13 * number)
+            lines(canvas, [other], left=300, top=700 - 13 * number)
+
+    assert "|" not in content(drawn(draw))
+
+
+def test_a_box_around_text_is_no_table() -> None:
+    box = Table([[paragraph()]], style=TableStyle([("BOX", (0, 0), (-1, -1), 1, colors.black)]))
+    assert content(flowing(box)) == SENTENCES.strip()
+
+
+def test_lists_are_nested_and_keep_their_numbers() -> None:
+    inner = ListFlowable(
+        [ListItem(Paragraph(text, BODY)) for text in ("drizzle", "downpour")], bulletType="bullet", start="•"
+    )
+    outer = [ListItem([Paragraph("Rain", BODY), inner]), ListItem(Paragraph("Fog", BODY))]
+    text = content(
+        flowing(paragraph("There are these:"), ListFlowable(outer, bulletType="1", start=3, bulletFormat="%s."))
+    )
+    assert text == "There are these:\n\n3. Rain\n    - drizzle\n    - downpour\n4. Fog"
+
+
+@pytest.mark.parametrize("bullet", ["-", "*", "+"])
+def test_bullets_are_those_asked_for(bullet: str) -> None:
+    def draw(canvas: Canvas) -> None:
+        lines(canvas, ["• the first of the points", "• the second"])
+
+    text = content(drawn(draw), style=MarkdownStyle(bullet=bullet))  # type: ignore[arg-type]
+    assert text == f"{bullet} the first of the points\n{bullet} the second"
+
+
+LINKED = (
+    'Read <a href="https://example.com/a_(b)">the archive</a> and <a href="mailto:a@example.com">write</a>. '
+    + SENTENCES
+)
+
+
+def test_links_are_inline_and_listed() -> None:
+    page = read(flowing(Paragraph(LINKED, BODY)))
+    assert page.content.startswith(
+        "Read [the archive](https://example.com/a_%28b%29) and [write](mailto:a@example.com). The keeper"
+    )
+    assert page.links == (("the archive", "https://example.com/a_(b)"), ("write", "mailto:a@example.com"))
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"links": "text"}, "Read the archive and write. The"),
+        ({"links": "none"}, "Read and . The"),
+        ({"links": "referenced"}, "Read [the archive][1] and [write][2]. The"),
+        ({"style": MarkdownStyle(links="discarded")}, "Read the archive and write. The"),
+        (
+            {"style": MarkdownStyle(links="referenced", references="collapsed")},
+            "Read [the archive][] and [write][]. The",
+        ),
+    ],
+)
+def test_links_as_asked_for(options: dict[str, object], expected: str) -> None:
+    page = read(flowing(Paragraph(LINKED, BODY)), **options)
+    assert " ".join(page.content.split()).startswith(expected)
+    assert len(page.links) == 2
+    if "referenced" in str(options):
+        assert page.content.endswith("]: mailto:a@example.com")
+
+
+def test_links_to_scripts_and_files_are_none() -> None:
+    def draw(canvas: Canvas) -> None:
+        lines(canvas, ["Click here now"])
+        canvas.linkURL("javascript:alert(1)", (72, 755, 200, 775))
+        canvas.linkURL("file:///etc/passwd", (72, 755, 200, 775))
+
+    page = read(drawn(draw))
+    assert (page.content, page.links) == ("Click here now", ())
+
+
+def test_headers_footers_and_page_numbers_go() -> None:
+    def page(number: int) -> Draw:
+        def draw(canvas: Canvas) -> None:
+            lines(canvas, ["Annals of the Coast", f"Volume 7, page {number}"], top=810, leading=12)
+            lines(canvas, [f"Page {number} says something of its own, and", "it goes on to the second line."], top=700)
+            lines(canvas, [str(number)], left=290, top=30)
+
+        return draw
+
+    text = content(drawn(*map(page, range(1, 6))))
+    assert text == "\n\n".join(
+        f"Page {number} says something of its own, and it goes on to the second line." for number in range(1, 6)
+    )
+
+
+def test_what_repeats_within_the_text_stays() -> None:
+    def draw(canvas: Canvas) -> None:
+        lines(canvas, ["The same words on every page."], top=500)
+
+    assert content(drawn(*[draw] * 5)).count("The same words") == 5
+
+
+def test_hyphenated_words_are_whole_unless_the_text_has_the_hyphen_elsewhere() -> None:
+    def draw(canvas: Canvas) -> None:
+        lines(
+            canvas,
+            ["It was an auto-", "matic gauge of the well-", "known kind, well-known to all, of COVID-", "19 times."],
+        )
+
+    assert (
+        content(drawn(draw))
+        == "It was an automatic gauge of the well-known kind, well-known to all, of COVID-19 times."
+    )
+
+
+def test_code_keeps_its_lines_and_indents() -> None:
+    code = "def storm(year):\n    if year:\n        return ledger[year]\n    return None"
+    text = content(flowing(paragraph(), Preformatted(code, STYLES["Code"]), paragraph()))
+    assert f"\n\n```\n{code}\n```\n\n" in text
+
+
+def test_what_reads_as_markdown_is_escaped_unless_it_must_not_be() -> None:
+    def draw(canvas: Canvas) -> None:
+        lines(canvas, ["# 5 of *these* cost <b>2</b> and `one` snake_case_word"])
+
+    assert content(drawn(draw)) == r"\# 5 of \*these\* cost \<b>2\</b> and \`one\` snake_case_word"
+    assert content(drawn(draw), style=PLAIN) == "# 5 of *these* cost <b>2</b> and `one` snake_case_word"
+
+
+def test_setext_headings() -> None:
+    text = content(flowing(paragraph("Rain", "Title"), paragraph()), style=MarkdownStyle(heading="setext"))
+    assert text.startswith("Rain\n====\n\nThe keeper")
+
+
+@pytest.mark.parametrize("angle", [90, 180, 270])
+def test_rotated_pages_are_read_as_they_are_shown(angle: int) -> None:
+    def draw(canvas: Canvas) -> None:
+        canvas.setPageRotation(angle)
+        canvas.saveState()
+        width, height = A4
+        canvas.translate(*{90: (width, 0), 180: (width, height), 270: (0, height)}[angle])
+        canvas.rotate(angle)
+        canvas.setFont("Helvetica-Bold", 18)
+        canvas.drawString(72, 500, "Turned")
+        canvas.setFont("Helvetica", 10)
+        lines(canvas, ["A line of text that goes on to the next", "line of it, where it ends."], top=470)
+        canvas.restoreState()
+
+    assert content(drawn(draw)) == "# Turned\n\nA line of text that goes on to the next line of it, where it ends."
+
+
+numbers = st.floats(-2000, 2000)
+words = st.builds(
+    Word,
+    st.text("abc12-.•\u00ad字א", min_size=1, max_size=6),
+    numbers, numbers, numbers, numbers, st.floats(0, 50),
+    st.sampled_from([Font(), Font("B", is_bold=True), Font("M", is_mono=True)]),
+    st.integers(0, 8),
+)  # fmt: skip
+
+
+@given(st.lists(words, max_size=30))
+def test_no_letter_is_lost_or_added(made: list[Word]) -> None:
+    def letters(text: str) -> list[str]:
+        return sorted(filter(str.isalpha, text))
+
+    blocks = blocks_of(in_reading_order(lines_of(made)), set())
+    found = "".join(block.text for block in blocks if isinstance(block, Block))
+    assert letters(found) == letters("".join(word.text for word in made))
