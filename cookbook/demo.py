@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from jina_components import DeepSearchAgent, Embedder, Reader, Reranker, Retriever, Segmenter
+from jina_components import QUOTABLE, DeepSearchAgent, Embedder, Reader, Reranker, Retriever, Segmenter
 
 REPOSITORY = Path(__file__).parent.parent
 DEMO = REPOSITORY / "demo"
@@ -86,7 +86,7 @@ def main() -> int:
         REPOSITORY / "CONTRIBUTING.md",
     ]
 
-    reader, segmenter, retriever = Reader(), Segmenter(), Retriever(Embedder())
+    reader, segmenter, retriever = Reader(options=QUOTABLE), Segmenter(), Retriever(Embedder())
     pages = reader.read_all(sources).pages
     retriever.add([chunk for page in pages for chunk in segmenter.segment_page(page)])
     agent = DeepSearchAgent(retriever, reranker=Reranker())

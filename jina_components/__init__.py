@@ -21,10 +21,13 @@ if TYPE_CHECKING:
     from jina_components.entailment import EntailmentScorer as EntailmentScorer
     from jina_components.models.endpoint import Endpoint as Endpoint
     from jina_components.protocols import ChatMessage as ChatMessage
+    from jina_components.read_options import PLAIN as PLAIN
+    from jina_components.read_options import QUOTABLE as QUOTABLE
     from jina_components.read_options import MarkdownStyle as MarkdownStyle
     from jina_components.read_options import ReadOptions as ReadOptions
     from jina_components.read_options import Viewport as Viewport
     from jina_components.reader import Reader as Reader
+    from jina_components.reader.chat_models import ChatConverter as ChatConverter
     from jina_components.reader_lm import ReaderLM as ReaderLM
     from jina_components.reranker import Reranker as Reranker
     from jina_components.retriever import Retriever as Retriever
@@ -40,6 +43,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Answer": "types",
+    "ChatConverter": "reader.chat_models",
     "ChatMessage": "protocols",
     "DeepSearchAgent": "deep_search",
     "Document": "types",
@@ -51,6 +55,8 @@ _HOMES = {
     "Image": "types",
     "MarkdownStyle": "read_options",
     "OpenAIChat": "chat",
+    "PLAIN": "read_options",
+    "QUOTABLE": "read_options",
     "ReadOptions": "read_options",
     "Reader": "reader",
     "ReaderLM": "reader_lm",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,8 +13,6 @@ from local_server import LOOPBACK
 
 from jina_components.reader.browser import Browser
 
-MARK = b"user-data-dir"
-
 
 def running_browser(**settings: Any) -> Iterator[Browser]:
     """A browser that may reach this machine's loopback, for a fixture to yield from."""
@@ -22,25 +21,35 @@ def running_browser(**settings: Any) -> Iterator[Browser]:
     browser.close()
 
 
-def processes() -> set[int]:
-    """The running processes of Chromium, and of playwright's driver."""
-    found = set()
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            command = (folder / "cmdline").read_bytes()
-            is_dead = (folder / "stat").read_text().rpartition(")")[2].split()[0] == "Z"
-        except OSError:  # it has ended
-            continue
-        if not is_dead and (MARK in command or b"playwright/driver" in command or b"crashpad" in command):
-            found.add(int(folder.name))
-    return found
+class Watch:
+    """The processes that a browser of this test starts: told by a temporary folder of their own, and by their group."""
 
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._groups: set[int] = set()
 
-def profiles() -> set[Path]:
-    """The temporary profiles of Chromium."""
-    import tempfile
+    def alive(self) -> set[int]:
+        """The processes that run now."""
+        found, others = set(), {}
+        for each in Path("/proc").glob("[0-9]*"):
+            try:
+                told = (each / "environ").read_bytes() + (each / "cmdline").read_bytes()
+                state, _, group = (each / "stat").read_text().rpartition(")")[2].split()[:3]
+            except OSError:  # it has ended, or is another user's
+                continue
+            if state == "Z" or int(each.name) == os.getpid():
+                continue
+            if str(self.folder).encode() in told:
+                found.add(int(each.name))
+                if int(group) != os.getpgrp():
+                    self._groups.add(int(group))
+            else:
+                others[int(each.name)] = int(group)
+        return found | {pid for pid, group in others.items() if group in self._groups}
 
-    return set(Path(tempfile.gettempdir()).glob("playwright*"))
+    def left(self) -> list[Path]:
+        """What is left in the temporary folder."""
+        return [each for each in self.folder.glob("*") if "playwright" in each.name or "chrom" in each.name.lower()]
 
 
 def eventually(check: Callable[[], bool], *, seconds: float = 20) -> bool:

@@ -3,9 +3,10 @@
     python -m benchmarks.quality.pdf --data DATA [--peers-python PEERS/bin/python] [--to results.json]
 
 DATA holds `reader/docling_pairs/pairs.tar.xz`, an archive with PDFs and their reviewed Markdown, `pdf/NAME.pdf` beside
-`pdf/NAME.pdf.md`. The measures are those of `benchmarks.quality.markdown_similarity`; tables and headings are averaged over
-the documents that have some. Pages per CPU-second are those of a second reading in a process that is warm; `ours, workers` is the Reader's own way, with its processes and their start. `--pdfs FOLDER` reads a
-folder of such pairs in place of the archive.
+`pdf/NAME.pdf.md`; `--pdfs FOLDER` reads a folder of such pairs instead. The measures are those of
+`benchmarks.quality.markdown_similarity`, averaged over the documents (tables and headings: those that have some).
+Pages per CPU-second are those of a second reading in a process that is warm; `ours, workers` is the Reader's own way,
+with its processes and their start.
 """
 
 from __future__ import annotations

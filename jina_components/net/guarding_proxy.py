@@ -21,6 +21,7 @@ from jina_components.net.guard import DEFAULT_PORTS, URLGuard
 from jina_components.net.passage import Passage, PassageLimits
 
 CONNECT_SECONDS = 10.0
+READY_URL = "http://proxy-is-ready.invalid/"  # answered here: who asks for it has the password at hand from then on
 _HEAD_SECONDS = 10.0
 _HEAD_BYTES = 262_144
 _CHUNK = 65_536
@@ -129,6 +130,9 @@ class GuardingProxy:
             return
         passage.enter(task)
         method, target, _ = head.line
+        if target == READY_URL:
+            await _answer(writer, 200, "")
+            return
         tunnel = method == "CONNECT"
         try:
             url = self._guard.check(_tunnelled(target) if tunnel else target)

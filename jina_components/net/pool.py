@@ -34,7 +34,11 @@ class Pool(httpcore.AsyncConnectionPool):
         connection = await self._taken(str(origin)) or httpcore.AsyncHTTPConnection(
             origin=origin, ssl_context=self._tls, keepalive_expiry=_IDLE_SECONDS, network_backend=self._backend
         )
-        response = await connection.handle_async_request(request)  # which closes itself if it fails
+        try:
+            response = await connection.handle_async_request(request)
+        except BaseException:  # also a cancellation before it was begun, when nothing else would close it
+            await connection.aclose()
+            raise
         body = _Body(response, self, connection, str(origin))
         return httpcore.Response(
             response.status, headers=response.headers, content=body, extensions=response.extensions
@@ -88,5 +92,9 @@ class _Body:
             yield part
 
     async def aclose(self) -> None:
-        await self._response.aclose()
+        try:
+            await self._response.aclose()
+        except BaseException:
+            await self._connection.aclose()
+            raise
         await self._pool.put(self._connection, self._origin)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import io
+import mimetypes
 import zipfile
 import zlib
 from typing import TYPE_CHECKING
@@ -49,6 +51,20 @@ class Archive:
     def names(self) -> list[str]:
         """Names of the entries, in the order of the directory."""
         return list(self._entries)
+
+    def image_url(self, name: str, *, with_data: bool) -> str:
+        """A `data:` URL of an image, or one that holds its checksum in place of its data; empty if it is missing.
+
+        Raises:
+            ExtractionError: its data is wanted and cannot be read.
+        """
+        info = self._entries.get(name.lstrip("/"))
+        if info is None:
+            return ""
+        kind = mimetypes.guess_type(name, strict=False)[0] or "application/octet-stream"
+        if with_data:
+            return f"data:{kind};base64,{base64.b64encode(self.read(name)).decode()}"
+        return f"data:{kind};crc32={info.CRC:08x};size={info.file_size},"
 
     def read(self, name: str) -> bytes:
         """The bytes of an entry.

@@ -3,6 +3,7 @@
 from jina_components.testing.embedders import check_embedder
 from jina_components.testing.entailment import check_entailment_scorer
 from jina_components.testing.fakes import FakeEmbedder, FakeEntailmentScorer
+from jina_components.testing.replay import WarcFetcher, WarcRecorder
 from jina_components.testing.rerankers import check_reranker
 from jina_components.testing.retrievers import check_retriever
 from jina_components.testing.search import FakeSearchProvider, check_search_provider
@@ -10,6 +11,8 @@ from jina_components.testing.search import FakeSearchProvider, check_search_prov
 __all__ = [
     "FakeEmbedder",
     "FakeEntailmentScorer",
+    "WarcFetcher",
+    "WarcRecorder",
     "FakeSearchProvider",
     "check_embedder",
     "check_entailment_scorer",

@@ -208,6 +208,7 @@ def test_images_are_shown_by_a_digest_or_their_data_or_their_words() -> None:
     assert f"![a grey dot]({url})" in page.content
     assert "data:image/png;base64," in read(data, options=ReadOptions(keep_data_urls=True)).content
     assert "a grey dot" in read(data, options=ReadOptions(images="alt")).content
+    assert '<img alt="a grey dot">' in read(data, options=ReadOptions(format="html")).content
     assert read(data, options=ReadOptions(images="none")).content == "Before"
 
 

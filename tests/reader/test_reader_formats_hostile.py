@@ -74,6 +74,29 @@ def test_entities_in_a_sheet_are_not_expanded() -> None:
     assert "lol" not in str(read_or_error(changed(data, {"xl/sharedStrings.xml": LAUGHS + strings})))
 
 
+def test_numbers_of_a_sheet_that_are_none_do_not_matter() -> None:
+    rows = (
+        '<row r="x"><c t="s"><v>99999999999999999999</v></c><c t="s" r="??"><v>x</v></c><c s="-1"><v>1</v></c></row>'
+        '<row><c s="999"><v>2</v></c><c><v>1e999</v></c><c><v>nan</v></c><c t="b"><v/></c><c t="n"><v>word</v></c></row>'
+    )
+    sheet = (
+        f'<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>{rows}</sheetData>'
+    )
+    merged = '<mergeCells><mergeCell ref="A1:XFD1048576"/><mergeCell ref="?"/><mergeCell/></mergeCells></worksheet>'
+    data = changed(saved(openpyxl.Workbook()), {"xl/worksheets/sheet1.xml": sheet + merged})
+    assert "| 2 |" in read(data).content
+
+
+def test_overlapping_merged_cells_take_no_time() -> None:
+    rows = "".join(f'<row r="{number}"><c r="A{number}"><v>1</v></c></row>' for number in range(1, 5001))
+    merged = '<mergeCell ref="A1:XFD1048576"/>' * 20_000
+    sheet = (
+        '<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main">'
+        f"<sheetData>{rows}</sheetData><mergeCells>{merged}</mergeCells></worksheet>"
+    )
+    assert read(changed(saved(openpyxl.Workbook()), {"xl/worksheets/sheet1.xml": sheet})).content.count("| 1 |") == 5000
+
+
 def read_or_error(data: bytes) -> object:
     try:
         return read(data).content

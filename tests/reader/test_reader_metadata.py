@@ -103,6 +103,9 @@ def test_published_time_of_a_time_element() -> None:
         ("soon", ""),
         ("", ""),
         ("99999999999", ""),
+        ("0001-01-01T00:00:00", ""),
+        ("1970-01-01T00:00:00Z", ""),
+        ("1871-03-27", "1871-03-27"),
     ],
 )
 def test_iso_date(text: str, expected: str) -> None:
@@ -147,6 +150,10 @@ def test_a_bomb_of_nested_linked_data_is_passed_over() -> None:
         ("<p class=byline>Von A · 5. März 2024</p>", URL, "2024-03-05"),
         ("<span class='bday published'>1871-03-27</span>", URL, ""),
         ("<p>It was on March 5, 2024.</p>", URL, ""),
+        ("<div><div><h1>Rain</h1></div><span class=date>05.03.2024</span></div><p>x</p>", URL, "2024-03-05"),
+        ("<h1>Rain</h1><ul><li><a>Wind</a><span class=date>05.03.2024</span></ul>", URL, ""),
+        ("<div><h1>Rain</h1><p>Press release of 5 March 2024</p></div><p>x</p>", URL, "2024-03-05"),
+        ("<div><h1>Rain</h1><p>On 5 March 2024 it rained. " + "x " * 200 + "</p></div>", URL, ""),
         ("", "https://h/2024/03/05/rain", "2024-03-05"),
         ("", "https://h/news/2024/mar/05/rain", "2024-03-05"),
         ("", "https://h/2024/13/45/rain", ""),
@@ -220,6 +227,21 @@ def test_image(head: str, expected: str) -> None:
         (linked(**{"@type": "Article", "author": {"@type": "Person", "name": "Ann Lee"}}), "Ann Lee"),
         (linked(**{"@type": "Review", "author": {"name": "Ann Lee"}, "publisher": {"name": "Site"}}), "Ann Lee"),
         (linked(**{"@type": "Comment", "author": {"name": "A Troll"}}), ""),
+        (
+            linked(
+                **{
+                    "@graph": [
+                        {"@type": "Article", "author": [{"@id": "#1"}, {"@id": "#2"}]},
+                        {"@type": "Person", "@id": "#1", "name": "Ann Lee"},
+                    ]
+                }
+            ),
+            "Ann Lee",
+        ),
+        ("<meta name=twitter:label1 content='Verfasst von'><meta name=twitter:data1 content='Ann Lee'>", "Ann Lee"),
+        ("<article><footer class=entry-footer><a rel=author>Ann Lee</a></footer></article>", "Ann Lee"),
+        ("<div class='page has-sidebar elementor-widget comments-open'><i class=author>Ann Lee</i></div>", "Ann Lee"),
+        ("<i rel=author>x@y</i> <i rel=author>Ann Lee</i>", "Ann Lee"),
         ("<a rel=author href=/x>Ann Lee</a>", "Ann Lee"),
         ("<p itemprop=author itemscope><b itemprop=name>Ann Lee</b>, reporter</p>", "Ann Lee"),
         ("<p class=byline>Von Ann Lee, 5. März 2024</p>", "Ann Lee"),

@@ -155,8 +155,8 @@ PIPES = (
         pytest.param([("INNERGRID", (0, 0), (-1, -1), 0.5, colors.black)], id="open at the sides"),
         pytest.param([("BACKGROUND", (0, row), (-1, row), colors.lightgrey) for row in (0, 2)]
                      + [("LINEBEFORE", (1, 0), (-1, -1), 0.5, colors.black)], id="shaded rows"),
-        pytest.param([("LINEABOVE", (0, 0), (-1, 1), 1, colors.black), ("LINEBELOW", (0, -1), (-1, -1), 1, colors.black)],
-                     id="lines above and below"),
+        pytest.param([("LINEABOVE", (0, 0), (-1, 1), 1, colors.black),
+                      ("LINEBELOW", (0, -1), (-1, -1), 1, colors.black)], id="lines above and below"),
         pytest.param([], id="aligned"),
     ],
 )  # fmt: skip
@@ -194,7 +194,7 @@ def test_columns_of_prose_drawn_side_by_side_are_no_table() -> None:
             lines(canvas, [one], top=700 - 13 * number)
             lines(canvas, [other], left=300, top=700 - 13 * number)
 
-    assert "|" not in content(drawn(draw))
+    assert content(drawn(draw)) == f"{' '.join(left)}\n\n{' '.join(right)}"
 
 
 def test_a_box_around_text_is_no_table() -> None:
@@ -280,6 +280,13 @@ def test_headers_footers_and_page_numbers_go() -> None:
     assert text == "\n\n".join(
         f"Page {number} says something of its own, and it goes on to the second line." for number in range(1, 6)
     )
+
+
+def test_a_page_of_nothing_but_what_repeats_keeps_it() -> None:
+    def page(number: int) -> Draw:
+        return lambda canvas: lines(canvas, [f"Slide {number}"], top=800)
+
+    assert content(drawn(*map(page, range(4)))) == "Slide 0\n\nSlide 1\n\nSlide 2\n\nSlide 3"
 
 
 def test_what_repeats_within_the_text_stays() -> None:

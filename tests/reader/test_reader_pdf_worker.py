@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import subprocess
@@ -47,7 +48,8 @@ def page_of(content: bytes, filters: int = 1) -> bytes:
     return b"%PDF-1.4\n" + body + b"trailer<</Size 6/Root 1 0 R>>\n%%EOF"
 
 
-def slow_pdf() -> bytes:
+@pytest.fixture(scope="module")
+def slow() -> bytes:
     """One that PDFium reads for seconds: a hundred thousand pieces of text, all over the page."""
     pieces = b"".join(b"1 0 0 1 %d %d Tm (ab) Tj " % (n * 7 % 480, n * 13 % 290) for n in range(190_000))
     return page_of(b"BT /F 9 Tf " + pieces + b"ET")
@@ -94,12 +96,22 @@ def test_closed_workers_leave_no_process_and_start_again() -> None:
     close_pdf_workers()
 
 
-def test_a_pdf_that_takes_too_long_is_given_up() -> None:
+@posix
+def test_a_pool_that_is_forgotten_leaves_no_process() -> None:
+    workers = PdfWorkers()
+    content(BOOK, workers)
+    (pid,) = pids(workers)
+    del workers
+    gc.collect()
+    wait_until_gone(pid)
+
+
+def test_a_pdf_that_takes_too_long_is_given_up(slow: bytes) -> None:
     workers = PdfWorkers(timeout=2, processes=1)
     assert content(BOOK, workers) == "A short text."
     begin = time.monotonic()
     with pytest.raises(ExtractionError, match="book.pdf is a PDF that takes longer than 2 seconds") as caught:
-        content(slow_pdf() * 1, workers)
+        content(slow, workers)
     assert time.monotonic() - begin < 10
     assert caught.value.source == "book.pdf"
     assert content(BOOK, workers) == "A short text."
@@ -109,7 +121,7 @@ def test_a_pdf_that_takes_too_long_is_given_up() -> None:
 @linux
 def test_a_pdf_that_takes_too_much_memory_is_given_up() -> None:
     workers = PdfWorkers(max_memory=300_000_000)
-    bomb = page_of(b" " * 900_000_000, filters=2)
+    bomb = page_of(b" " * 300_000_000, filters=2)
     assert len(bomb) < 20_000
     with pytest.raises(ExtractionError, match=r"book.pdf is a PDF that"):
         content(bomb, workers)
@@ -130,14 +142,14 @@ def test_a_process_that_was_killed_is_replaced() -> None:
 
 
 @linux
-def test_a_crash_while_reading_fails_that_file_alone() -> None:
+def test_a_crash_while_reading_fails_that_file_alone(slow: bytes) -> None:
     workers = PdfWorkers(processes=1)
     content(BOOK, workers)
     (pid,) = pids(workers)
     alarm = threading.Timer(0.3, os.kill, (pid, signal.SIGSEGV))
     alarm.start()
     with pytest.raises(ExtractionError, match=r"crashes PDFium, or needs more than .* \(signal SIGSEGV\)"):
-        content(slow_pdf(), workers)
+        content(slow, workers)
     alarm.join()
     assert content(BOOK, workers) == "A short text."
     workers.close()

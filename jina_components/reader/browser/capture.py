@@ -6,6 +6,7 @@ import asyncio
 import base64
 import html as html_text
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +18,7 @@ from jina_components.reader.browser.waiting import script, steady
 
 MAX_PICTURE_PIXELS = 16_384  # of height
 _MAX_FRAMES = 50
-_FRAME_SECONDS = 5.0
+_FRAME_SECONDS = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,21 +80,22 @@ async def picture(session: CDPSession, page: Page, *, whole: bool) -> tuple[byte
 
 async def _inlined(frame: Frame, given: dict[str, Any], left: list[int]) -> dict[str, str]:
     """The bodies of the frames within `frame` by number; each frame's element gets its number as an attribute."""
-    bodies: dict[str, str] = {}
-    for child in frame.child_frames:
-        left[0] -= 1
-        if left[0] < 0:
-            break
-        number = str(left[0])
-        try:
-            async with asyncio.timeout(_FRAME_SECONDS):
-                bodies[number] = await _body(child, number, given, left)
-        except (Error, TimeoutError):  # gone by now, or hung: the element stands for it as it does without the option
-            continue
-    return bodies
+    children = frame.child_frames[: left[0]]
+    left[0] -= len(children)
+    numbers = [secrets.token_hex(4) for _ in children]
+    bodies = await asyncio.gather(*(_body(*each, given, left) for each in zip(children, numbers, strict=True)))
+    return {number: body for number, body in zip(numbers, bodies, strict=True) if body is not None}
 
 
-async def _body(frame: Frame, number: str, given: dict[str, Any], left: list[int]) -> str:
+async def _body(frame: Frame, number: str, given: dict[str, Any], left: list[int]) -> str | None:
+    """The body of a frame; None if it is gone or hangs, whose element then stands as it does without the option."""
+    with suppress(Error, TimeoutError):
+        async with asyncio.timeout(_FRAME_SECONDS):
+            return await _marked(frame, number, given, left)
+    return None
+
+
+async def _marked(frame: Frame, number: str, given: dict[str, Any], left: list[int]) -> str:
     inner = await _inlined(frame, given, left)
     result = await frame.evaluate(script("serialize"), {**given, "absolute": True, "bodyOnly": True})
     element = await frame.frame_element()

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from playwright.async_api import BrowserContext, CDPSession, Error, Frame, Page, Request, Response, Route
 
 from jina_components.errors import FetchTimeoutError, WebError
+from jina_components.net.guarding_proxy import READY_URL
 from jina_components.net.passage import Passage
 from jina_components.read_options import ReadOptions, Viewport
 from jina_components.reader.browser.capture import Captured, capture, picture
@@ -99,6 +100,8 @@ async def _prepared(context: BrowserContext, order: Order) -> Page:
     page = await context.new_page()
     context.on("page", _close)
     if order.html is not None:
+        # Chromium remembers the password from the first document; without, a web socket knows none.
+        await page.goto(READY_URL, wait_until="commit", timeout=order.timeout * 1000)
         body = order.html.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
         await page.route("**/*", functools.partial(_fulfil, body), times=1)
     return page

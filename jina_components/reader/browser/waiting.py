@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
-from playwright.async_api import Error, Page, Request
+from playwright.async_api import Error, Page, Request, Response
 
 from jina_components.reader.browser.snapshot import Order
 
@@ -21,6 +21,8 @@ _SCROLL_PAUSE = 60  # milliseconds
 
 _CODE = frozenset(("document", "script", "stylesheet", "xhr", "fetch"))
 _MEDIA = _CODE | {"image", "media", "font", "texttrack", "imageset"}
+_FETCHED = frozenset(("fetch", "xhr"))
+_UNREAD_SECONDS = 2.0
 _LASTING = frozenset(("websocket", "eventsource", "ping"))  # open as long as the page is
 
 
@@ -65,25 +67,36 @@ class Activity:
         self.requests = 0
         self._page = page
         self._pending: dict[Request, str] = {}
+        self._answered: dict[Request, float] = {}
         self._ended: dict[str, float] = {}
         page.on("request", self._begin)
+        page.on("response", self._answer)
         page.on("requestfinished", self._end)
         page.on("requestfailed", self._end)
 
     def is_quiet(self, kinds: frozenset[str] | None, seconds: float) -> bool:
         """Whether nothing of these kinds is under way, nor was in the last `seconds`."""
         counts = (lambda kind: kind.removeprefix("frame ") not in _LASTING) if kinds is None else kinds.__contains__
-        if any(counts(kind) for kind in self._pending.values()):
+        now = asyncio.get_running_loop().time()
+        if any(counts(kind) and not self._is_unread(request, now) for request, kind in self._pending.items()):
             return False
         last = max((at for kind, at in self._ended.items() if counts(kind)), default=0.0)
-        return asyncio.get_running_loop().time() - last >= seconds
+        return now - last >= seconds
 
     def _begin(self, request: Request) -> None:
         self.requests += 1
         self._pending[request] = self._kind(request)
 
+    def _answer(self, response: Response) -> None:
+        self._answered[response.request] = asyncio.get_running_loop().time()
+
+    def _is_unread(self, request: Request, now: float) -> bool:
+        """Whether the page has the answer to what it fetched, but does not read it to its end."""
+        return request.resource_type in _FETCHED and now - self._answered.get(request, now) >= _UNREAD_SECONDS
+
     def _end(self, request: Request) -> None:
         kind = self._pending.pop(request, "")
+        self._answered.pop(request, None)
         self._ended[kind] = asyncio.get_running_loop().time()
 
     def _kind(self, request: Request) -> str:

@@ -76,7 +76,7 @@ def _strip(body, title, unlikely):
         elif not titled and element.tag in ("h1", "h2") and title_words and _repeats(element, title_words):
             titled = True
             doom(element)
-        elif unlikely and ('g' not in V or not _only_heading(element)) and (_is_unlikely(element, name) or element.get("role") in UNLIKELY_ROLES):
+        elif unlikely and (_is_unlikely(element, name) or element.get("role") in UNLIKELY_ROLES):
             doom(element)
         elif element.tag in _EMPTIABLE and _is_empty(element):
             doom(element)

@@ -161,7 +161,7 @@ def _is_beside_the_text(element: HtmlElement, inner: _Counts, *, weigh_names: bo
     if inner.data_tables:
         return False
     named = weight(element.get("class")) + weight(element.get("id")) if weigh_names else 0
-    if named < 0 and ('w' not in V or inner.paragraphs < 2 or inner.linked > 0 or inner.chars < 300):
+    if named < 0 and (inner.paragraphs < 2 or inner.linked > 0 or inner.chars < 300):
         return True
     if inner.commas >= 10:
         return False
@@ -171,13 +171,13 @@ def _is_beside_the_text(element: HtmlElement, inner: _Counts, *, weigh_names: bo
     density = inner.linked / inner.chars if inner.chars else 0.0
     in_figure = _has_ancestor(element, "figure")
     fishy = (
-        (not in_figure and inner.images > 1 and inner.paragraphs < 0.5 * inner.images and ('i' not in V or inner.chars < 30 * inner.images))
+        (not in_figure and inner.images > 1 and inner.paragraphs < 0.5 * inner.images and (inner.chars < 30 * inner.images))
         or (not is_list and inner.items - 100 > inner.paragraphs)
         or inner.inputs > inner.paragraphs // 3
         or (not is_list and not in_figure and _is_short(inner, density))
         or (not is_list and named < 25 and density > 0.2)
         or (named >= 25 and density > 0.5)
-        or (inner.images == 0 and not inner.textish and ('h' not in V or not inner.headings))
+        or (inner.images == 0 and not inner.textish and True)
     )
     if fishy and is_list and all(len(child) <= 1 for child in element):
         return inner.images != inner.items

@@ -36,7 +36,7 @@ def read_docx(source: Source, options: ReadOptions) -> Page:
     Raises:
         ExtractionError: it is broken, encrypted, too large, or holds no text.
     """
-    package = Package(source)
+    package = Package(source, options)
     return package.page(render(source, [_Document(package).body()], options))
 
 

@@ -12,7 +12,6 @@ from jina_components.errors import ExtractionError
 from jina_components.read_options import ReadOptions
 from jina_components.reader.archive import Archive
 from jina_components.reader.charset import decode
-from jina_components.reader.formats.ooxml import image_url
 from jina_components.reader.formats.rendering import element, render
 from jina_components.reader.formats.xml import local_name, parse_xml
 from jina_components.reader.metadata import iso_date
@@ -58,7 +57,7 @@ def read_epub(source: Source, options: ReadOptions) -> Page:
         name = _resolved(folder, item.get("href", ""))
         missing += name not in archive
         if name in archive:
-            chapters.append(_chapter(archive, name))
+            chapters.append(_chapter(archive, name, with_data=options.keep_data_urls))
     if not chapters:
         raise ExtractionError(f"{source.label} is an e-book without chapters: it is damaged.", source.name)
     page = render(source, chapters, options, base_url="")
@@ -95,7 +94,7 @@ def _package_path(archive: Archive) -> str:
     return path
 
 
-def _chapter(archive: Archive, name: str) -> HtmlElement:
+def _chapter(archive: Archive, name: str, *, with_data: bool) -> HtmlElement:
     data = archive.read(name)
     text = decode(data, declared=(declared_charset(data),)).text
     made = element("section")
@@ -106,19 +105,19 @@ def _chapter(archive: Archive, name: str) -> HtmlElement:
     tree, _ = parse(_SELF_CLOSED.sub(r"<\1\2></\1>", text) + "<p></p>", archive.source)
     for dropped in list(tree.iter(*_DROPPED)):
         dropped.drop_tree()
-    _resolve(tree, archive, posixpath.dirname(name))
+    _resolve(tree, archive, posixpath.dirname(name), with_data=with_data)
     made.extend(list(tree.body if tree.find("body") is not None else tree))
     return made
 
 
-def _resolve(tree: HtmlElement, archive: Archive, folder: str) -> None:
-    """Images of the archive become data; links within it become text."""
+def _resolve(tree: HtmlElement, archive: Archive, folder: str, *, with_data: bool) -> None:
+    """Images of the archive become `data:` URLs; links within it become text."""
     for image in tree.iter("img", "image"):
         attribute = "src" if image.tag == "img" else next((key for key in image.attrib if key.endswith("href")), "href")
         target = image.get(attribute, "")
         if target and "://" not in target and not target.startswith("data:"):
             image.tag = "img"
-            image.set("src", image_url(archive, _resolved(folder, target)))
+            image.set("src", archive.image_url(_resolved(folder, target), with_data=with_data))
     for link in list(tree.iter("a")):
         target = link.get("href", "")
         if target and not target.startswith("#") and ":" not in target:

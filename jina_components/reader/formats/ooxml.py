@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mimetypes
 import posixpath
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from jina_components.errors import ExtractionError
+from jina_components.read_options import ReadOptions
 from jina_components.reader.archive import Archive
 from jina_components.reader.formats.xml import iterate_xml, local_name, parse_xml
 from jina_components.reader.metadata import iso_date
@@ -91,13 +91,15 @@ class Package:
 
     Args:
         source: The file.
+        options: Whether images are wanted with their data.
 
     Raises:
-        ExtractionError: it is broken, or has no main part.
+        ExtractionError: it is broken.
     """
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, options: ReadOptions) -> None:
         self.source = source
+        self._with_data = options.keep_data_urls
         self.archive = Archive(source)
         self._relations: dict[str, dict[str, Relation]] = {}
 
@@ -149,7 +151,7 @@ class Package:
         relation = self.relations(part).get(relation_id)
         if relation is None or relation.external:
             return relation.target if relation else ""
-        return image_url(self.archive, relation.target)
+        return self.archive.image_url(relation.target, with_data=self._with_data)
 
     def page(self, page: Page) -> Page:
         """`page` with what the file says of itself."""
@@ -178,16 +180,6 @@ class Package:
             (_PROPERTIES.get(local_name(each)), (each.text or "").strip()) for each in (self.xml(part) if part else ())
         )
         return {name: text for name, text in found if name and text}
-
-
-def image_url(archive: Archive, part: str) -> str:
-    """A `data:` URL of an image in an archive; empty if it is missing."""
-    import base64
-
-    if part not in archive:
-        return ""
-    kind = mimetypes.guess_type(part, strict=False)[0] or "application/octet-stream"
-    return f"data:{kind};base64,{base64.b64encode(archive.read(part)).decode()}"
 
 
 def _relation(element: _Element, folder: str) -> Relation:

@@ -36,7 +36,7 @@ def read_pptx(source: Source, options: ReadOptions) -> Page:
     Raises:
         ExtractionError: it is broken, encrypted, too large, holds no text, or more than `MAX_SLIDES` slides.
     """
-    package = Package(source)
+    package = Package(source, options)
     relations = package.relations(package.main)
     ids = find_all(package.xml(package.main), "p:sldIdLst/p:sldId")
     if len(ids) > MAX_SLIDES:

@@ -80,6 +80,9 @@ def _as_asked(body: HtmlElement, markdown: str, options: ReadOptions) -> str:
     if options.format == "html":
         from lxml.html import tostring
 
+        for image in () if options.keep_data_urls else body.iter("img"):
+            if image.get("src", "").startswith("data:"):
+                del image.attrib["src"]
         return tostring(body, encoding="unicode")
     if options.format == "text":
         from jina_components.reader.visible import visible_text

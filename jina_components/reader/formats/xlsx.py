@@ -34,7 +34,7 @@ def read_xlsx(source: Source, options: ReadOptions) -> Page:
     Raises:
         ExtractionError: it is broken, encrypted, too large, or all its cells are empty.
     """
-    workbook = _Workbook(Package(source))
+    workbook = _Workbook(Package(source, options))
     sheets, pages = [], []
     left = MAX_CELLS
     for title, part in workbook.sheets:
@@ -107,7 +107,7 @@ class _Workbook:
         grid, about = Grid(), _Sheet()
         for row in self._walk(part, about):
             cells = dict(self._cells(row))
-            if cells and not grid.add(int(row.get("r", "") or len(grid.rows) + 1), cells, most):
+            if cells and not grid.add(_number(row.get("r", ""), len(grid.rows) + 1), cells, most):
                 self._cut.append(part)
                 break
         self._link(part, grid, about)
@@ -148,9 +148,10 @@ class _Workbook:
 
     def _looked_up(self, kind: str, text: str, cell: _Element) -> str:
         if kind == "s":
-            return self._strings[int(text)] if text.isdecimal() and int(text) < len(self._strings) else ""
-        style = cell.get("s", "0")
-        form = self._formats[int(style)] if style.isdecimal() and int(style) < len(self._formats) else plain
+            index = _number(text, len(self._strings))
+            return self._strings[index] if index < len(self._strings) else ""
+        style = _number(cell.get("s", ""), 0)
+        form = self._formats[style] if style < len(self._formats) else plain
         try:
             return form(float(text))
         except (ValueError, OverflowError):
@@ -176,10 +177,7 @@ class _Workbook:
         root = self.package.xml(part)
         codes = {each.get("numFmtId", ""): each.get("formatCode", "") for each in find_all(root, "s:numFmts/s:numFmt")}
         ids = [each.get("numFmtId", "0") for each in find_all(root, "s:cellXfs/s:xf")]
-        made = {
-            each: formatter(int(each) if each.isdecimal() else 0, codes.get(each, ""), from_1904=from_1904)
-            for each in set(ids)
-        }
+        made = {each: formatter(_number(each, 0), codes.get(each, ""), from_1904=from_1904) for each in set(ids)}
         return [made[each] for each in ids]
 
 
@@ -197,6 +195,10 @@ def _string(item: _Element | None) -> str:
         return ""
     texts = (*find_all(item, "s:t"), *find_all(item, "s:r/s:t"))
     return "".join(each.text or "" for each in texts)
+
+
+def _number(text: str, otherwise: int) -> int:
+    return int(text) if text.isdecimal() and len(text) < 10 else otherwise
 
 
 def _column(letters: str) -> int:

@@ -30,8 +30,10 @@ _NAMED = re.compile(
     r"([\w#+.-]{1,40})",
     re.IGNORECASE,
 )
-_NO_LANGUAGE = frozenset(("auto", "default", "highlight", "none", "nohighlight", "plain", "plaintext", "text", "txt", "wrap",
-                          "container", "notranslate"))  # fmt: skip
+_NO_LANGUAGE = frozenset((
+        "auto", "container", "default", "highlight", "none", "nohighlight", "notranslate", "plain", "plaintext", "text",
+        "txt", "wrap",
+    ))  # fmt: skip
 _ATTRIBUTES = ("data-lang", "data-language", "data-enlighter-language", "data-code-language", "lang")
 _BESIDE = frozenset((
         "code", "hljs", "highlight", "prettyprint", "sourcecode", "syntaxhighlighter", "codehilite", "geshi",

@@ -14,11 +14,11 @@ _WITHIN_LINE = re.compile(
     r"|`"
     r"|<(?=[A-Za-z/!?])"  # a tag or autolink
     r"|&(?=#?\w{1,31};)"  # a character reference
-    r"|\[(?=\^)"  # a footnote
-    r"|\](?=[(\[])"  # the text of a link
+    r"|(?<!" + m.ESCAPE + r")\[(?=\^)"  # a footnote
+    r"|(?<!" + m.ESCAPE + r")\](?=[(\[])"  # the text of a link
     r"|!(?=[" + m.LINK_OPENS + m.ATOM + r"])"  # a link that would become an image
 )
-_BRACKET = re.compile(r"\[")
+_BRACKET = re.compile(f"(?<!{m.ESCAPE})\\[")
 _AT_START = re.compile(
     r"^(?=#{1,6}(?:[ \n]|$)|>|[-+](?:[ \n]|$)|\*[ \n]|\*$|~~~|[-=_*|:][-=_*|: ]*$|\[[ xX]\] |\[[^\]\n]{0,999}\]:)"
     r"|^(\d{1,9})(?=[.)](?:[ \n]|$))",

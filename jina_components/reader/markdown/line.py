@@ -151,12 +151,16 @@ def _atom(atom: str | Link, atoms: list[str | Link]) -> str:
 
 
 def _with_code_joined(group: list[Piece]) -> Iterator[Piece]:
-    """`group` with what is within one code span, and the same link, as one finished piece."""
-    for marks, pieces in itertools.groupby(group, key=lambda piece: piece.marks):
-        if marks and isinstance(marks[-1], Code):
-            yield Piece(code_span("".join(piece.text for piece in pieces)), marks[:-1], m.READY)
-        else:
+    """`group` with adjoining code, within the same marks, as one finished piece."""
+    for marks, pieces in itertools.groupby(group, key=_around_code):
+        if marks is None:
             yield from pieces
+        else:
+            yield Piece(code_span("".join(piece.text for piece in pieces)), marks, m.READY)
+
+
+def _around_code(piece: Piece) -> Marks | None:
+    return piece.marks[:-1] if piece.marks and isinstance(piece.marks[-1], Code) else None
 
 
 def code_span(text: str) -> str:

@@ -20,7 +20,7 @@ _MOST_INNER = 60
 _LONGEST = 100
 # From the surest to the vaguest sign; the words are those of Readability (https://github.com/mozilla/readability).
 _SIGNS = (
-    ("rel", re.compile(r"(?:^|\s)author(?:\s|$)", re.IGNORECASE)),
+    ("rel", re.compile(r"(?<!\S)author(?!\S)", re.IGNORECASE)),
     ("itemprop", re.compile(r"author|creator", re.IGNORECASE)),
     ("class", re.compile(r"byline|writtenby|p-author", re.IGNORECASE)),
     ("class", re.compile(r"author", re.IGNORECASE)),

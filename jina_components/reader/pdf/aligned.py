@@ -18,6 +18,7 @@ _NEAR = 6.0
 _MOST_ROWS = 200
 _FARTHEST = 12  # lines in the order of the content between two pieces of a row
 _PROSE_WORDS = 9  # on average in a cell: then columns are of text
+_PROSE_WORDS_OF_A_LINE, _FEWEST_PROSE_ROWS = 3.5, 4
 _MARKER = re.compile(r"(?:[•‣◦▪▫●○■□►▶➢➤✓✔·∙–—\-*\uf0a7\uf0b7]|\(?(?:\d{1,3}|[A-Za-z]|[ivxIVX]{1,4})[.):])")
 _LEADERS = re.compile(r"(?:\. ?){4}|…{2}")
 _FIGURE = re.compile(r"[\d.,%()$€£+\-–−±/:x×*<>=~ ]*\d[\d.,%()$€£+\-–−±/:x×*<>=~ ]*[A-Za-z%]{0,2}")
@@ -94,6 +95,23 @@ def _largest(group: Sequence[Rule], lines: Sequence[Line]) -> tuple[int, Table |
 def aligned_tables(lines: Sequence[Line]) -> list[Table]:
     """The tables that only the places of their cells show: three rows or more."""
     return [table for rows in _runs(lines) if (table := _table(rows, fewest_rows=3))]
+
+
+def prose_columns(lines: Sequence[Line]) -> list[list[Line]]:
+    """The lines of each stretch of columns that is written across them, column by column."""
+    stretches = []
+    for rows in _runs(lines):
+        pieces = [piece for row in rows for piece in row.pieces]
+        separators = _separators(rows)
+        several = sum(len(row.lines) > 1 for row in rows)
+        if (
+            separators
+            and several >= _FEWEST_PROSE_ROWS
+            and sum(map(len, pieces)) >= _PROSE_WORDS_OF_A_LINE * len(pieces)
+        ):
+            inside = [line for row in rows for line in row.lines]
+            stretches.append(sorted(inside, key=lambda line: sum(at <= line.left for at in separators)))
+    return stretches
 
 
 def _runs(lines: Sequence[Line]) -> Iterator[list[_Row]]:

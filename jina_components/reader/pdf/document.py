@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from jina_components.reader.charset import clean
-from jina_components.reader.pdf.aligned import aligned_tables, tables_between_rules
+from jina_components.reader.pdf.aligned import aligned_tables, prose_columns, tables_between_rules
 from jina_components.reader.pdf.blocks import Block, blocks_of
 from jina_components.reader.pdf.furniture import without_furniture
 from jina_components.reader.pdf.grids import ruled_tables
@@ -220,6 +220,7 @@ def _items(lines: list[Line], sheet: _Sheet) -> list[Item]:
         tables += find(free)
         taken = {id(line) for table in tables for line in table.lines}
         free = [line for line in lines if id(line) not in taken]
+    lines = _down_columns(lines, free)
     owner = {id(line): table for table in tables for line in table.lines}
     items: list[Item] = []
     written: set[int] = set()
@@ -229,3 +230,13 @@ def _items(lines: list[Line], sheet: _Sheet) -> list[Item]:
             written.add(id(item))
             items.append(item)
     return items
+
+
+def _down_columns(lines: list[Line], free: Sequence[Line]) -> list[Line]:
+    """Lines whose columns follow one another, where the document writes across them."""
+    for stretch in prose_columns(free):
+        inside = set(map(id, stretch))
+        first = next(index for index, line in enumerate(lines) if id(line) in inside)
+        others = [line for line in lines[first:] if id(line) not in inside]
+        lines = lines[:first] + stretch + others
+    return lines

@@ -36,7 +36,8 @@ def without_furniture(pages: Sequence[list[Line]], heights: Sequence[tuple[float
     for lines, edge in zip(pages, edges, strict=True):
         dropped = {id(line) for line in edge if _key(line) in common or all(word.is_artifact for word in line.words)}
         dropped |= {id(line) for line in _numbers([line for line in edge if id(line) not in dropped], lines)}
-        result.append([line for line in lines if id(line) not in dropped] if dropped else lines)
+        kept = [line for line in lines if id(line) not in dropped]
+        result.append(kept or lines)  # a page of nothing else has that to say
     return result
 
 

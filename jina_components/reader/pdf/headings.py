@@ -14,6 +14,7 @@ _LARGER, _A_LITTLE_LARGER = 1.13, 1.05
 _STEPS = (1.13, 1.35, 1.65, 2.1)  # of the usual size
 _MOST_LARGE = 0.4  # share of the text, above which a large size is none of headings
 _RARE_FONT = 0.1  # share of the text
+_SHORTEST_CAPITALS = 5  # letters
 _LONGEST_PLAIN = 80  # of one that is neither bold nor much larger
 _MOST_BOLD = 0.3  # above this share of the text, bold type stands for nothing
 _LONGEST = 180
@@ -25,9 +26,11 @@ _NUMBERED = re.compile(
     r"|\d{1,2}(?:\.\d{1,2}){0,4}\.?\s+(?=[^\W\d_])|[IVX]{1,5}\.\s+|[A-H]\.\s+(?=[A-Z]))",
     re.IGNORECASE,
 )
+_SECTION = re.compile(r"\d{1,2}\.\d{1,2}(?:\.\d{1,2}){0,3}\.?\s+[^\W\d_]")
 _DEPTH = re.compile(r"\d{1,2}((?:\.\d{1,2}){0,4})\.?\s")
 _CAPTION = re.compile(
-    r"(?:figure|fig\.|table|tab\.|exhibit|listing|algorithm|source|note|abb\.|abbildung|tabelle)\s*\.?\s*\d",
+    r"(?:figure|fig\.|table|tab\.|exhibit|listing|algorithm|source|note|abb\.|abbildung|tabelle)\s*\.?\s*"
+    r"(?:\d|[IVX]+\b)",
     re.IGNORECASE,
 )
 _TWO_LETTERS = re.compile(r"[^\W\d_]{2}|[\u2e80-\u9fff\uac00-\ud7af]")
@@ -137,6 +140,8 @@ def _stands_out(block: Block, following: Block | Table | None, usual: _Usual) ->
         return False
     if len(block.lines) > 1 or block.kind != "text" or len(block.text) > _LONGEST_PLAIN:
         return False
+    if _SECTION.match(block.text) or (block.text.isupper() and sum(map(str.isalpha, block.text)) >= _SHORTEST_CAPITALS):
+        return len(following.lines) > 1
     rare = usual.fonts.get(block.lines[0].font, 0.0) < _RARE_FONT and following.lines[0].font != block.lines[0].font
     larger = block.size >= _A_LITTLE_LARGER * max(usual.size, following.size)
     return (rare or larger) and _one_font(block) and block.text[0] not in "\"'“‘*†‡"

@@ -5,7 +5,6 @@ What is in a file can then neither hang nor crash its reader, nor take its memor
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import json
 import os
@@ -62,13 +61,14 @@ class PdfWorkers:
         self._timeout = timeout
         self._max_memory = max_memory
         self._processes = processes
+        self._idle: list[_Worker] = []
         self._reset()
+        weakref.finalize(self, _end, self._idle)  # at exit too
         _POOLS.add(self)
 
     def _reset(self) -> None:
         self._lock = threading.Lock()
         self._free = threading.BoundedSemaphore(self._processes)
-        self._idle: list[_Worker] = []
 
     def extract(self, data: bytes, job: Job, *, label: str, source: str) -> Extract:
         """What is in the PDF `data`.
@@ -105,9 +105,7 @@ class PdfWorkers:
     def close(self) -> None:
         """End the processes that are idle; the next file starts new ones."""
         with self._lock:
-            idle, self._idle = self._idle, []
-        for worker in idle:
-            worker.end()
+            _end(self._idle)
 
     def _take(self) -> _Worker:
         with self._lock:
@@ -120,8 +118,8 @@ class PdfWorkers:
 
     def _forget(self) -> None:
         """In the child of a fork: the processes are those of the parent."""
-        for worker in self._idle:
-            worker.abandon()
+        while self._idle:
+            self._idle.pop().abandon()
         self._reset()
 
 
@@ -224,12 +222,12 @@ class _Worker:
         self._process.returncode = 0  # else its object warns that it still runs
 
 
+def _end(workers: list[_Worker]) -> None:
+    while workers:
+        workers.pop().end()
+
+
 _POOLS: weakref.WeakSet[PdfWorkers] = weakref.WeakSet()
-
-
-def _close_all() -> None:
-    for pool in list(_POOLS):
-        pool.close()
 
 
 def _forget_all() -> None:
@@ -237,6 +235,5 @@ def _forget_all() -> None:
         pool._forget()  # noqa: SLF001 (of this module)
 
 
-atexit.register(_close_all)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_all)
