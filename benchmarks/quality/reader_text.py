@@ -11,8 +11,8 @@ from markdown_it import MarkdownIt
 
 BLOCKS = {
     "headings": ".//h1|.//h2|.//h3|.//h4|.//h5|.//h6",
-    "links": ".//a[@href]",
-    "images": ".//img",
+    "links": ".//a[@href and not(starts-with(@href, '#'))]",
+    "images": ".//img[not(contains(@class, 'math'))]",
     "list items": ".//li",
     "code blocks": ".//pre",
     "table rows": ".//tr",
@@ -28,6 +28,7 @@ _UNSEEN = ("head", "title", "script", "style", "noscript", "template", "math", "
 _MATH = re.compile(r"(?<!\\)\$\$[^$]{1,5000}\$\$|(?<![\\$\w])\$(?=[^$\n]*[\\^_{}=])[^$\n]{1,500}\$(?![\d$])")
 # So are the signs of footnotes, which readers number anew.
 _NOTES = re.compile(r"\[\^?[\w-]{1,40}\]:|\[\^[\w-]{1,40}\]|\[\d{1,4}\]")
+_NOTE_TEXTS = re.compile(r"^\[\^[\w-]{1,80}\]: ", re.MULTILINE)
 _MARKDOWN = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
 
 
@@ -40,7 +41,7 @@ def parsed(page: str) -> html.HtmlElement:
 
 def rendered(markdown: str) -> html.HtmlElement:
     """Markdown as a tree."""
-    return parsed(_MARKDOWN.render(_MATH.sub(" ", markdown)))
+    return parsed(_MARKDOWN.render(_NOTE_TEXTS.sub("1. ", _MATH.sub(" ", markdown))))
 
 
 def words(tree: html.HtmlElement) -> str:

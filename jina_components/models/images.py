@@ -22,7 +22,7 @@ from jina_components.core.background import run_sync
 from jina_components.core.inputs import at_index
 from jina_components.errors import InputError, MissingDependencyError, ModelFilesError, WebError
 from jina_components.models.layout import read_json
-from jina_components.net import Fetcher
+from jina_components.net import Fetcher, SupportsFetch
 from jina_components.types import Image
 
 try:
@@ -164,7 +164,7 @@ def _channels(path: Path, name: str, values: object) -> tuple[float, ...]:
     return tuple(map(float, values))
 
 
-def load_image(image: Image, *, fetcher: Fetcher | None = None) -> PIL.Image.Image:
+def load_image(image: Image, *, fetcher: SupportsFetch | None = None) -> PIL.Image.Image:
     """An image in RGB, upright; of an animation the first frame, of transparent pixels the colour underneath.
 
     Args:
@@ -182,7 +182,7 @@ async def aload_images(
     images: Sequence[Image],
     *,
     process: Callable[[PIL.Image.Image], T],
-    fetcher: Fetcher | None = None,
+    fetcher: SupportsFetch | None = None,
     indices: Sequence[int] | None = None,
 ) -> list[T]:
     """What `process` makes of each image as `load_image` gives it; two are in memory at a time, over all calls.
@@ -210,7 +210,7 @@ async def aload_images(
 
 
 async def atry_images(
-    images: Sequence[Image], *, process: Callable[[PIL.Image.Image], T], fetcher: Fetcher | None = None
+    images: Sequence[Image], *, process: Callable[[PIL.Image.Image], T], fetcher: SupportsFetch | None = None
 ) -> list[T | Reason]:
     """As `aload_images`, but an image that fails has its error in its place."""
     async with _open_fetcher(fetcher) as opened:
@@ -226,7 +226,7 @@ async def atry_images(
 
 
 async def _load(
-    image: Image, process: Callable[[PIL.Image.Image], T], fetcher: Fetcher, fetching: asyncio.Semaphore
+    image: Image, process: Callable[[PIL.Image.Image], T], fetcher: SupportsFetch, fetching: asyncio.Semaphore
 ) -> T:
     async with fetching:
         source = await _fetched(image, fetcher)
@@ -258,16 +258,16 @@ _starting = threading.Lock()
 _started: dict[int, tuple[ThreadPoolExecutor, threading.Lock]] = {}
 
 
-async def _one(image: Image, fetcher: Fetcher | None) -> PIL.Image.Image:
+async def _one(image: Image, fetcher: SupportsFetch | None) -> PIL.Image.Image:
     async with _open_fetcher(fetcher) as opened:
         return await _load(image, lambda picture: picture, opened, asyncio.Semaphore())
 
 
-def _open_fetcher(given: Fetcher | None) -> AbstractAsyncContextManager[Fetcher]:
+def _open_fetcher(given: SupportsFetch | None) -> AbstractAsyncContextManager[SupportsFetch]:
     return Fetcher(max_bytes=MAX_BYTES) if given is None else nullcontext(given)
 
 
-async def _fetched(image: Image, fetcher: Fetcher) -> str | os.PathLike[str] | bytes | PIL.Image.Image:
+async def _fetched(image: Image, fetcher: SupportsFetch) -> str | os.PathLike[str] | bytes | PIL.Image.Image:
     """The source, or what is behind it when it is a URL."""
     source = image.source
     if not isinstance(source, str) or not (scheme := _SCHEME.match(source)):

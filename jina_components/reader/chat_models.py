@@ -27,7 +27,7 @@ from jina_components.types import Image, Usage, shorten
 if TYPE_CHECKING:
     import PIL.Image
 
-    from jina_components.net import Fetcher
+    from jina_components.net import SupportsFetch
 
 _ATTEMPTS = 3
 
@@ -130,7 +130,7 @@ async def caption_images(
     urls: Sequence[str],
     captioner: ChatModel,
     *,
-    fetcher: Fetcher | None = None,
+    fetcher: SupportsFetch | None = None,
     language: str = "",
     max_images: int = 50,
     concurrency: int = 4,
@@ -161,21 +161,23 @@ async def caption_images(
     pictures = await atry_images([Image(url) for url in wanted[:max_images]], process=_as_jpeg, fetcher=fetcher)
     asked = _CAPTION + (f" Write in the language of the tag {language}." if language else "")
     at_a_time = asyncio.Semaphore(concurrency)
-
-    async def described(picture: bytes | Exception | None) -> ChatReply | Exception | None:
-        if not isinstance(picture, bytes):
-            return picture
-        try:
-            async with at_a_time:
-                return await captioner.achat([ChatMessage("user", asked, (Image(picture),))])
-        except ChatError as error:
-            return error
-
-    replies = await asyncio.gather(*map(described, pictures))
+    replies = await asyncio.gather(*(_described(picture, asked, captioner, at_a_time) for picture in pictures))
     left = len(wanted) - max_images
-    return _captions(
-        wanted, replies, f"{left} more images were not described: they are over max_images." if left > 0 else ""
-    )
+    over = f"{left} more images were not described: they are over max_images." if left > 0 else ""
+    return _captions(wanted, replies, over)
+
+
+async def _described(
+    picture: bytes | Exception | None, asked: str, captioner: ChatModel, at_a_time: asyncio.Semaphore
+) -> ChatReply | Exception | None:
+    """What the model says of a picture; of none, why there is none."""
+    if not isinstance(picture, bytes):
+        return picture
+    try:
+        async with at_a_time:
+            return await captioner.achat([ChatMessage("user", asked, (Image(picture),))])
+    except ChatError as error:
+        return error
 
 
 def _captions(urls: Sequence[str], replies: Sequence[ChatReply | Exception | None], warning: str) -> Captions:

@@ -12,7 +12,7 @@ from jina_components.read_options import ReadOptions
 from jina_components.reader.content import main_content, whole_page
 from jina_components.reader.links import absolute_url, base_of
 from jina_components.reader.markdown import Rendered, prepare, to_markdown
-from jina_components.reader.metadata import Claims, claims_of
+from jina_components.reader.metadata import Claims, claims_of, first_paragraph
 from jina_components.reader.parsing import ParsedHtml
 from jina_components.reader.signals import page_warnings
 from jina_components.reader.sources import Source
@@ -81,7 +81,7 @@ class HtmlDocument:
             url=self.source.name,
             title=title,
             content=rendered.text,
-            description=claims.description,
+            description=claims.description or first_paragraph(self.element),
             published_time=claims.published_time,
             language=claims.language,
             links=rendered.links,
@@ -107,7 +107,7 @@ def open_html(source: Source, parsed: ParsedHtml, options: ReadOptions) -> HtmlD
     """
     tree, base_url = parsed.tree, base_of(parsed.tree, source.base_url)
     claims = claims_of(tree, base_url)
-    warnings = [*parsed.warnings, *page_warnings(tree)]
+    warnings = [*parsed.warnings, *(text for text in page_warnings(tree) if not text.startswith(_read_now(options)))]
     if options.remove_selector:
         for element in _selected(tree, options.remove_selector):
             if element.getparent() is not None:
@@ -123,6 +123,12 @@ def open_html(source: Source, parsed: ParsedHtml, options: ReadOptions) -> HtmlD
         element = whole_page(tree)
         warnings.append(NO_MAIN_CONTENT)
     return HtmlDocument(source, base_url, element, claims, parsed.encoding, tuple(warnings))
+
+
+def _read_now(options: ReadOptions) -> tuple[str, ...]:
+    """Beginnings of the warnings of what was not read that do not hold, since it was."""
+    asked = ((options.iframes, "Text may be in frames"), (options.shadow_dom, "Text is in shadow roots"))
+    return tuple(beginning for is_read, beginning in asked if is_read)
 
 
 def _chosen(tree: HtmlElement, source: Source, options: ReadOptions, *, title: str) -> HtmlElement | None:

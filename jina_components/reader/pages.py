@@ -16,7 +16,7 @@ from jina_components.reader.html import NO_MAIN_CONTENT, open_html
 from jina_components.reader.loading import Loaded
 from jina_components.reader.parsing import ParsedHtml, parse_source
 from jina_components.reader.pdf import read_pdf
-from jina_components.reader.sources import Source, format_of, unpacked
+from jina_components.reader.sources import Format, Source, format_of, unpacked
 from jina_components.types import Page, Usage
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 
+_READERS = {**READERS, "pdf": read_pdf}
 _CONVERTED = ("content", "readerlm", "screenshot", "pageshot")
 _CUT: dict[FinishReason, tuple[str, ...]] = {
     "stop": (),
@@ -57,8 +58,7 @@ class PageMaker:
     ) -> None:
         _check(html_converter, "html_converter", SupportsConvert, "aconvert(html), such as a ReaderLM has")
         _check(captioner, "captioner", ChatModel, "achat(messages), such as an OpenAIChat has")
-        if not isinstance(extractor, SupportsExtract):
-            _check(extractor, "extractor", ChatModel, "achat(messages), such as an OpenAIChat has")
+        _check(extractor, "extractor", (ChatModel, SupportsExtract), "achat(messages), such as an OpenAIChat has")
         self._html_converter = html_converter
         self._captioner = captioner
         self._extractor = extractor
@@ -82,13 +82,13 @@ class PageMaker:
             ExtractionError: no readable document is in it.
             JinaComponentsError: what a model raises, with the page's name before it.
         """
-        source = unpacked(loaded.source)
-        if format_of(source) == "html":
+        source, kind = await _in_thread(loaded.source, _recognized, loaded.source)
+        if kind == "html":
             parsed = await _in_thread(source, parse_source, source) if loaded.parsed is None else loaded.parsed
             page = await self._of_html(source, parsed, options)
             html = parsed.text
         else:
-            page, html = await _in_thread(source, _read, source, options), ""
+            page, html = await _in_thread(source, _READERS[kind], source, options), ""
         page = replace(
             page, screenshot=loaded.screenshot or page.screenshot, warnings=(*loaded.warnings, *page.warnings)
         )
@@ -151,9 +151,9 @@ async def _in_thread(source: Source, work: Callable[P, T], *args: P.args, **kwar
         raise unexpected(source.name, error) from error
 
 
-def _read(source: Source, options: ReadOptions) -> Page:
-    kind = format_of(source)
-    return read_pdf(source, options) if kind == "pdf" else READERS[kind](source, options)
+def _recognized(source: Source) -> tuple[Source, Format]:
+    source = unpacked(source)
+    return source, format_of(source)
 
 
 def _converted(page: Page, conversion: Conversion) -> Page:
@@ -178,6 +178,6 @@ def _naming(source: Source, what: str, error: JinaComponentsError) -> JinaCompon
     return named
 
 
-def _check(model: object, name: str, protocol: type, methods: str) -> None:
+def _check(model: object, name: str, protocol: type | tuple[type, ...], methods: str) -> None:
     if model is not None and (isinstance(model, type) or not isinstance(model, protocol)):
         raise ConfigError(f"{name} must have a method {methods}, got {model!r}.")

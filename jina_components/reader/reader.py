@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 class Reader(Component):
     """Reads whatever is behind a URL, in a file or in bytes into clean Markdown.
 
-    HTML, PDF, Markdown, plain text, EPUB, RSS and Atom, sitemaps, JSON and CSV; DOCX, PPTX and XLSX with the extra
-    `office`. The declared content type decides what a source is, then its first bytes, then its suffix. Pages that
-    scripts build are rendered in Chromium, with the extra `browser`.
+    HTML, PDF, DOCX, PPTX, XLSX, EPUB, RSS and Atom, sitemaps, XML, JSON, CSV, Markdown and plain text. The declared
+    content type decides what a source is, then its first bytes, then its suffix. Pages that scripts build are rendered
+    in Chromium, with the extra `browser`.
 
     Thread-safe. Pickles as its settings. `close()`, or a `with` block, ends its connections and processes.
 

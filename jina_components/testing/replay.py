@@ -88,9 +88,11 @@ class WarcFetcher:
             offsets = {}
             with self._records(0) as records:
                 for record in records:
-                    if record.rec_type in _KINDS:
+                    if record.format == "warc" and record.rec_type in _KINDS:
                         target = record.rec_headers.get_header("WARC-Target-URI") or ""
                         offsets[_normal(target)] = records.get_record_offset()
+            if not offsets:
+                raise ConfigError(f"{self.path} is not a sound WARC file: it has no records of responses.")
             self._offsets = offsets
         return self._offsets
 
@@ -192,9 +194,11 @@ def _write(
     told = StatusAndHeaders(
         f"{status} Recorded", [*headers, ("content-length", str(len(content)))], protocol="HTTP/1.1"
     )
-    writer.write_record(
-        writer.create_warc_record(url, "response", payload=BytesIO(content), http_headers=told, length=len(content))
+    record = writer.create_warc_record(
+        url, "response", payload=BytesIO(content), http_headers=told, length=len(content)
     )
+    writer.write_record(record)
+    record.raw_stream.close()  # a temporary file, if warcio needed one
 
 
 def _accepted(fetched: Fetched, options: FetchOptions) -> Fetched:

@@ -1,6 +1,6 @@
 import asyncio
 import base64
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 from hypothesis import given
@@ -231,10 +231,8 @@ async def test_the_end_of_a_job_ends_what_never_would(server, proxy, passage):
 async def test_nonsense_gets_no_further(proxy, sent):
     reader, writer = await connect(proxy)
     writer.write(sent)
-    try:
+    with suppress(ConnectionResetError):  # it may hang up in the middle
         assert not (await asyncio.wait_for(reader.read(), 5)).startswith(b"HTTP/1.1 2")
-    except ConnectionResetError:
-        pass  # it hung up in the middle
     writer.close()
 
 

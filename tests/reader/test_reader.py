@@ -270,7 +270,7 @@ def test_an_unexpected_error_of_one_source_keeps_no_other_from_being_read(
     def fail(*_: object) -> None:
         raise MemoryError("too large")
 
-    monkeypatch.setattr("jina_components.reader.pages.READERS", {**READERS, "json": fail})
+    monkeypatch.setattr("jina_components.reader.pages._READERS", {**READERS, "json": fail})
     (tmp_path / "x.json").write_bytes(b"[1]")
     (tmp_path / "x.md").write_bytes(b"hello")
     reader = Reader(fetcher=BrokenFetcher())

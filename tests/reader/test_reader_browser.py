@@ -24,7 +24,7 @@ def browser():
 def read(browser, server):
     """Reads a page with this body, or the server's path."""
 
-    async def read(body=None, *, path="/", timeout=20, html=None, **options):
+    async def read(body=None, *, path="/", timeout=20, html=None, **options):  # noqa: ASYNC109 (of the page)
         if body is not None:
             server.routes[path] = page(body)
         return await browser.snapshot(server.url(path), ReadOptions(**options), timeout=timeout, html=html)
@@ -87,7 +87,8 @@ async def test_shadow_roots_are_flattened_with_their_slots(read, mode):
 async def test_what_is_not_displayed_is_marked(read):
     snapshot = await read(
         "<style>.n{display:none} .v{visibility:hidden} .s{visibility:visible}</style>"
-        "<p class=n>none <b>child</b></p><div class=v>veiled<p class=s>seen</p></div><p hidden style='display:block'>shown</p>"
+        "<p class=n>none <b>child</b></p><div class=v>veiled<p class=s>seen</p></div>"
+        "<p hidden style='display:block'>shown</p>"
         "<details><summary>more</summary><p>folded</p></details>"
     )
     assert '<p class="n" hidden="">none <b>child</b></p>' in snapshot.html
@@ -118,7 +119,8 @@ async def test_what_is_written_reads_back_as_the_same_document(read):
 
 async def test_very_deep_documents_are_written_out(read):
     snapshot = await read(
-        "<body><script>let e = document.body; for (let i = 0; i < 2000; i++) { e = e.appendChild(document.createElement('i')) }"
+        "<body><script>let e = document.body; for (let i = 0; i < 2000; i++) "
+        "e = e.appendChild(document.createElement('i')); "
         "e.textContent = 'bottom'</script>"
     )
     assert snapshot.html.count("<i>") == 2000
@@ -214,9 +216,8 @@ async def test_each_timing_waits_for_its_part(read, server, timing, there, missi
 
 async def test_visible_content_is_waited_for_and_no_more(read, server):
     server.routes["/api"] = slowly(http(body=b"fetched", connection="close"), 3)
-    body = "<div id=app></div><script>fetch('/api').then((r) => r.text()).then((t) => app.append(t))\n" + (
-        "setTimeout(() => app.append('word '.repeat(80)), 400)</script>"
-    )
+    body = "<div id=app></div><script>fetch('/api').then((r) => r.text()).then((t) => app.append(t));"
+    body += "setTimeout(() => app.append('word '.repeat(80)), 400)</script>"
     snapshot = await read(body, timing="visible-content")
     assert "word word" in snapshot.html
     assert "fetched" not in snapshot.html

@@ -42,7 +42,7 @@ def reached(listening):
     return True
 
 
-async def snap(browser, url, *, timeout=20, **options):
+async def snap(browser, url, *, timeout=20, **options):  # noqa: ASYNC109 (of the page)
     return await browser.snapshot(url, ReadOptions(**options), timeout=timeout)
 
 
@@ -60,7 +60,8 @@ SUB_REQUESTS = {
     "web socket": "<script>new WebSocket('ws://INSIDE/')</script>",
     "secure web socket": "<script>new WebSocket('wss://INSIDE/')</script>",
     "event source": "<script>new EventSource('http://INSIDE/')</script>",
-    "worker": "<script>new Worker(URL.createObjectURL(new Blob([\"fetch('http://INSIDE/', {mode: 'no-cors'})\"])))</script>",
+    "worker": "<script>new Worker(URL.createObjectURL(new Blob(["
+    "\"fetch('http://INSIDE/', {mode: 'no-cors'})\"])))</script>",
     "popup": "<script>window.open('http://INSIDE/')</script>",
     "popup without opener": "<script>window.open('http://INSIDE/', '_blank', 'noopener')</script>",
     "form": "<form target=_blank method=post action=http://INSIDE/></form><script>document.forms[0].submit()</script>",
@@ -229,8 +230,8 @@ async def test_dialogs_popups_and_downloads_do_not_hold_a_page_up(browser, serve
     server.routes["/file"] = [http(body=b"x", content_type="application/zip", content_disposition="attachment")]
     server.routes["/popup"] = page("popup")
     server.routes["/"] = page(
-        "<p>first</p><script>alert(1); confirm(2); prompt(3); print(); onbeforeunload = () => 'stay'; window.open('/popup')"
-        "</script><a id=a href=/file download>x</a><script>a.click(); document.body.append('last')</script>"
+        "<p>first</p><script>alert(1); confirm(2); prompt(3); print(); onbeforeunload = () => 'stay';"
+        "window.open('/popup')</script><a id=a href=/file download>x</a><script>a.click(); document.body.append('last')</script>"
     )
     assert "last" in (await snap(browser, server.url("/"), timeout=15)).html
 

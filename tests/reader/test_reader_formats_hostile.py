@@ -77,7 +77,7 @@ def test_entities_in_a_sheet_are_not_expanded() -> None:
 def test_numbers_of_a_sheet_that_are_none_do_not_matter() -> None:
     rows = (
         '<row r="x"><c t="s"><v>99999999999999999999</v></c><c t="s" r="??"><v>x</v></c><c s="-1"><v>1</v></c></row>'
-        '<row><c s="999"><v>2</v></c><c><v>1e999</v></c><c><v>nan</v></c><c t="b"><v/></c><c t="n"><v>word</v></c></row>'
+        '<row><c s="999"><v>2</v></c><c><v>1e999</v></c><c><v>nan</v></c><c t="n"><v>word</v></c></row>'
     )
     sheet = (
         f'<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>{rows}</sheetData>'

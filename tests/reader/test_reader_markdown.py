@@ -1,48 +1,299 @@
+"""The DOM to Markdown, element by element and option by option."""
+
 from __future__ import annotations
 
-import pytest
-from lxml.etree import fromstring
+from typing import Any
 
-from jina_components.reader.markdown import to_markdown
+import pytest
+from lxml.html import HtmlElement, document_fromstring
+
+from jina_components.read_options import PLAIN, MarkdownStyle, ReadOptions
+from jina_components.reader.markdown import Rendered, to_markdown
+
+BASE = "http://h/d/page.html"
+
+
+def body(html: str) -> HtmlElement:
+    return document_fromstring(f"<html><body>{html}</body></html>").find("body")
+
+
+def written(html: str, *, base: str = BASE, **options: Any) -> Rendered:
+    return to_markdown(body(html), ReadOptions(**options), base)
+
+
+def markdown(html: str, **style: Any) -> str:
+    return written(html, style=MarkdownStyle(**style)).text
 
 
 @pytest.mark.parametrize(
-    ("tree", "expected"),
+    ("html", "expected"),
     [
         ("<p>one\n two</p><p>three</p>", "one two\n\nthree"),
-        (
-            "<p>a <hi rend='#b'>bold</hi> move, <del>not</del> <ref target='u'>here</ref>.</p>",
-            "a bold move, not here.",
-        ),
-        ("<p>line<lb/>break <lb/> again</p>", "line\nbreak\nagain"),
         ("loose <p>block</p> tail", "loose\n\nblock\n\ntail"),
-        ("<head rend='h3'>A <hi>title</hi>\nhere</head>", "### A title here"),
-        ("<head> </head><p> </p>", ""),
-        ("<list rend='ul'><item>a</item><item>b</item></list>", "- a\n- b"),
-        ("<list rend='ol'><item>a</item><item><p>b</p><p>c</p></item></list>", "1. a\n2. b\n   c"),
+        ("<div>a<div>b</div>c</div>", "a\n\nb\n\nc"),
+        ("<p>a&nbsp;b \u200bc\u00add \u200fe</p>", "a b cd \u200fe"),
+        ("<p>a<br>b <br> c</p>", "a  \nb  \nc"),
+        ("<p>a<br><br>b</p>", "a\n\nb"),
+        ("<p>a<script>x</script><style>y</style>b</p>", "ab"),
+        ("<h1>T</h1><h6>U</h6><h2> </h2>", "# T\n\n###### U"),
+        ("<h2>A <strong>title</strong><br>here #</h2>", "## A title here \\#"),
+        ("<h2><div>A</div><div>b</div></h2>", "## A b"),
+        ("<h2>A<ul><li>b</li></ul></h2>", "## A\n\n- b"),
+        ("a<hr>b", "a\n\n---\n\nb"),
+        ("<blockquote><p>a</p><p>b</p><blockquote>c</blockquote></blockquote>", "> a\n>\n> b\n>\n> > c"),
         (
-            "<list rend='ul'><item>a<list rend='ol'><item>b</item></list></item><item/></list>",
-            "- a\n  1. b",
+            "<blockquote>a<ul><li>b</li></ul><pre>c\n\nd</pre></blockquote>",
+            "> a\n>\n> - b\n>\n> ```\n> c\n>\n> d\n> ```",
         ),
-        ("<quote><p>a</p><p>b<lb/>c</p></quote>", "> a\n>\n> b\n> c"),
-        ("<p>use <code>a_b*c</code> now</p>", "use `a_b*c` now"),
-        ("<p><code>a`b`</code></p>", "`` a`b` ``"),
-        ("<code>\n  if x:\n    y  \n</code>", "```\n  if x:\n    y\n```"),
-        ("<code>a<lb/>```</code>", "````\na\n```\n````"),
-        (
-            "<table><row><cell>a</cell><cell>b</cell></row><row><cell>c|d<p>e</p></cell></row></table>",
-            "| a | b |\n| --- | --- |\n| c\\|d e |  |",
-        ),
-        ("<table><row><cell>only</cell></row><row><cell>column</cell></row></table>", "only\n\ncolumn"),
-        ("<p>a<graphic src='x'/>b</p>", "a\n\nb"),
+        ("<figure><img src=a.png alt=A><figcaption>Cap</figcaption></figure>", "![A](http://h/d/a.png)\n\nCap"),
+        ("<details><summary>S</summary>d</details>", "**S**\n\nd"),
     ],
 )
-def test_blocks(tree: str, expected: str) -> None:
-    assert to_markdown(fromstring(f"<body>{tree}</body>")) == expected
+def test_blocks(html: str, expected: str) -> None:
+    assert markdown(html) == expected
 
 
-def test_nothing_is_escaped() -> None:
-    text = "snake_case * [1] < 3 # no & `tick` 1. \\"
-    element = fromstring("<body><p/></body>")
+@pytest.mark.parametrize(
+    ("html", "expected"),
+    [
+        ("<ul><li>a<li>b</ul>", "- a\n- b"),
+        ("<ul><li>a<ul><li>b<ol><li>c</ol></ul><li>d</ul>", "- a\n  - b\n    1. c\n- d"),
+        ("<ul><li>a<ol start=3><li>b</ol></ul>", "- a\n\n  3. b"),
+        ("<ul><li><p>a</p><p>b</p><li>c</ul>", "- a\n\n  b\n\n- c"),
+        ("<ul><li><p>a</p></li><li><p>b</p></li></ul>", "- a\n- b"),
+        ("<ol start=9><li>a<li>b<ul><li>c</ul></ol>", "9. a\n10. b\n    - c"),
+        ("<ol reversed><li>a<li>b</ol>", "2. a\n1. b"),
+        ("<ol><li>a<li value=7>b<li>c</ol>", "1. a\n7. b\n8. c"),
+        ("<ol start=-3><li>a</ol>", "1. a"),
+        ("<ul><li></li><li>a</ul>", "- a"),
+        ("<ol><li></li><li>a</ol>", "1.\n2. a"),
+        ("<ul><li>a</ul><ul><li>b</ul><ol><li>c</ol><ol><li>d</ol>", "- a\n\n+ b\n\n1. c\n\n1) d"),
+        ("<ul><li>a</li><ul><li>b</li></ul></ul>", "- a\n  - b"),
+        ("<div><li>a</li><li>b</li></div>", "- a\n- b"),
+        ("<ul><li>a<pre>x\n\ny</pre></ul>", "- a\n\n  ```\n  x\n\n  y\n  ```"),
+        ("<ul><li><input type=checkbox checked> a<li><input type=checkbox>b</ul>", "- [x] a\n- [ ] b"),
+        (
+            "<dl><dt>T</dt><dt>U</dt><dd>a</dd><dd><p>b</p><p>c</p></dd><dt>V</dt><dd><ul><li>d</ul></dd></dl>",
+            "T\nU\n: a\n: b\n\n  c\n\nV\n\n- d",
+        ),
+    ],
+)
+def test_lists(html: str, expected: str) -> None:
+    assert markdown(html) == expected
+
+
+@pytest.mark.parametrize(
+    ("html", "expected"),
+    [
+        ("a <b> bold </b>move, <i>it</i>", "a **bold** move, *it*"),
+        ("<b>a</b> <b>b</b><b>c</b>", "**a bc**"),
+        ("<b>a <strong>b</strong> <i>c</i></b>", "**a b *c***"),
+        ("<b><div>a</div><div>b</div></b>", "**a**\n\n**b**"),
+        ("中<b>“文”</b>字", "中“**文**”字"),
+        ("x<b>(y)</b>z", "x(**y**)z"),
+        ("<b>a</b><i>b</i>", "**a**b"),
+        ("<del>a</del> <s>b</s>", "~~a b~~"),
+        ("H<sub>2</sub>O x<sup>2</sup> 1<sup>st</sup>", "H<sub>2</sub>O x<sup>2</sup> 1st"),
+        ("<mark>m</mark> <u>u</u> <small>s</small>", "<mark>m</mark> u s"),
+        ("<q>a <q>b</q></q>", "“a “b””"),
+        ("<abbr title='World Health'>WH</abbr> <abbr title='World Health'>WH</abbr>", "WH (World Health) WH"),
+        ("<ruby>漢<rp>(</rp><rt>kan</rt><rp>)</rp></ruby>", "漢(kan)"),
+        ("<code>a_b*c</code> <kbd>Ctrl</kbd> <tt>t</tt> <code>`</code>", "`a_b*c` `Ctrl` `t` `` ` ``"),
+        ("<code>a</code><code>b</code>", "`ab`"),
+        ("<code>f(<i>x</i>: <a href=t>T</a>)</code>", "`f(x:` [`T`](http://h/d/t)`)`"),
+        ("<span class='jc-math' data-display='inline'>x_1</span>,", "$x_1$,"),
+        ("a<span class='jc-math' data-display='block'>x\n\ny</span>b", "a\n\n$$\nx\ny\n$$\n\nb"),
+    ],
+)
+def test_inline(html: str, expected: str) -> None:
+    assert markdown(html) == expected
+
+
+@pytest.mark.parametrize(
+    ("html", "expected"),
+    [
+        ("<pre>\n  a\n\n\tb  c\n\n</pre>", "```\n  a\n\n\tb  c\n```"),
+        ("<pre><code class='x language-py y'>a</code></pre>", "```py\na\n```"),
+        ("<pre class='lang-c'>a<br>b</pre>", "```c\na\nb\n```"),
+        ("<pre>```\n````</pre>", "`````\n```\n````\n`````"),
+        ("<pre data-lang='x` y'>a</pre>", "```\na\n```"),
+        ("<pre> </pre>", ""),
+    ],
+)
+def test_code_blocks(html: str, expected: str) -> None:
+    assert markdown(html) == expected
+
+
+@pytest.mark.parametrize(
+    ("html", "expected"),
+    [
+        (
+            "<tr><th>A<th align=right>B<tr><td>x|y<td style='x:y'>z<br>w",
+            "| A | B |\n| --- | ---: |\n| x\\|y | z<br>w |",
+        ),
+        ("<tr><td>a<td>b<tr><td>c", "| a | b |\n| --- | --- |\n| c |  |"),
+        ("<caption>C</caption><tr><td>a<td><p>b</p><p>c</p>", "C\n\n| a | b<br>c |\n| --- | --- |"),
+        ("<tr><td><code>a|b</code><td>*", "| `a\\|b` | \\* |\n| --- | --- |"),
+        (
+            "<tr><td colspan=2 style='x'>a<tr><td>b &amp; c<td><b>d</b> <a href=e>f</a>",
+            '<table>\n<tr><td colspan="2">a</td></tr>\n<tr><td>b &amp; c</td>'
+            '<td><b>d</b> <a href="http://h/d/e">f</a></td></tr>\n</table>',
+        ),
+        (
+            "<tr><th>a<th>b<tr><td><ul><li>c</ul><td><pre>d\n\ne</pre>",
+            "<table>\n<tr><th>a</th><th>b</th></tr>\n<tr><td><ul><li>c</li></ul></td>"
+            "<td><pre>d&#10;&#10;e</pre></td></tr>\n</table>",
+        ),
+        ("<tr><td><h2>Part</h2><p>a<td><p>b", "## Part\n\na\n\nb"),
+        ("<tr><td>only", "only"),
+        ("<tr><td><table><tr><td>a<td>b<tr><td>c<td>d</table><td>e", "| a | b |\n| --- | --- |\n| c | d |\n\ne"),
+        ("<tr><td> <td></td>", ""),
+    ],
+)
+def test_tables(html: str, expected: str) -> None:
+    assert markdown(f"<table>{html}</table>") == expected
+
+
+def test_a_table_for_presentation_is_no_table() -> None:
+    assert markdown("<table role=presentation><tr><td>a<td>b</table>") == "a\n\nb"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "snake_case and 5 * 3, a*, 2 < 3 & more, [1] {x} $5 | # no - x 1. y",
+        "C:\\dir ~ about ~5 and ~6 (see) http://x/a_b_c",
+        "1.5 of it",
+    ],
+)
+def test_plain_prose_is_not_escaped(text: str) -> None:
+    element = body("<p></p>")
     element[0].text = text
-    assert to_markdown(element) == text
+    assert to_markdown(element, ReadOptions(), "").text == text
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("*a* _b_", "\\*a\\* \\_b\\_"),
+        ("__init__", "\\_\\_init\\_\\_"),
+        ("~~a~~", "\\~\\~a\\~\\~"),
+        ("# a", "\\# a"),
+        ("- a", "\\- a"),
+        ("+ a", "\\+ a"),
+        ("* a", "\\* a"),
+        ("1. a", "1\\. a"),
+        ("2) a", "2\\) a"),
+        ("> a", "\\> a"),
+        ("---", "\\---"),
+        ("[a](b)", "[a\\](b)"),
+        ("[a]: b", "\\[a]: b"),
+        ("[x] a", "\\[x] a"),
+        ("[^1]", "\\[^1]"),
+        ("`a`", "\\`a\\`"),
+        ("<b> &lt;", "\\<b> \\&lt;"),
+        ("\\*", "\\\\*"),
+    ],
+)
+def test_what_would_read_as_markup_is_escaped(text: str, expected: str) -> None:
+    element = body("<p></p>")
+    element[0].text = text
+    assert to_markdown(element, ReadOptions(), "").text == expected
+    assert to_markdown(element, ReadOptions(style=MarkdownStyle(escape=False)), "").text == text
+
+
+@pytest.mark.parametrize(
+    ("html", "expected"),
+    [
+        ("<a href='x y'>a</a>", "[a](http://h/d/x%20y)"),
+        ("<a href='/a(b)'>a</a> <a href='/a(b'>b</a>", "[a](http://h/a(b)) [b](<http://h/a(b>)"),
+        ("<a href='mailto:a@b'>m</a> <a href='tel:1'>t</a>", "[m](mailto:a@b) [t](tel:1)"),
+        ("<a href='javascript:x'>a</a> <a>b</a> <a href=''>c</a> <a href='#'>d</a>", "a b c d"),
+        ("<a href='#s'>a</a><h2>T<a href='#s'>¶</a></h2>", "[a](http://h/d/page.html#s)\n\n## T"),
+        ("<a href=x>[a] b</a>", "[\\[a\\] b](http://h/d/x)"),
+        ("Hi!<a href=x>a</a>", "Hi\\![a](http://h/d/x)"),
+        ("<a href=x><h3>T</h3><p>more</p></a>", "### [T](http://h/d/x)\n\nmore"),
+        ("<a href=x><div><img src=i></div><h3>T</h3></a>", "![](http://h/d/i)\n\n### [T](http://h/d/x)"),
+        ("<a href=x><img src=i alt=A></a>", "[![A](http://h/d/i)](http://h/d/x)"),
+        ("<img src=i alt='a [b]' title='t \"u\"'>", '![a \\[b\\]](http://h/d/i "t \\"u\\"")'),
+        ("<img src=i width=1 height=1><img alt=x>", ""),
+        (
+            "<iframe src='//v/1' title=V></iframe><video><source src=m></video>",
+            "[V](http://v/1)\n\n[Video](http://h/d/m)",
+        ),
+    ],
+)
+def test_links_and_images(html: str, expected: str) -> None:
+    assert markdown(html) == expected
+
+
+def test_links_and_images_are_listed_whatever_is_shown() -> None:
+    html = (
+        "<p><a href=a><b>One</b> two</a> <a href='#x'>in</a> <a href=i><img src=i alt=A></a><a href=mailto:x>m</a></p>"
+    )
+    shown = written(html)
+    assert shown.links == (("One two", "http://h/d/a"), ("A", "http://h/d/i"))
+    assert shown.images == (("A", "http://h/d/i"),)
+    hidden = written(html, links="none", images="none")
+    assert (hidden.links, hidden.images) == (shown.links, shown.images)
+    assert hidden.text == ""
+    assert written(html, links="text", images="alt").text == "**One** two in A m"
+
+
+def test_without_a_base_links_stay_relative() -> None:
+    assert written("<a href='x'>a</a> <a href='#y'>b</a>", base="").text == "[a](x) b"
+
+
+def test_referenced_links() -> None:
+    html = "<p><a href=x>a</a> [1] <a href=y>b</a> <a href=x>c</a> <a href=z>a</a></p>"
+    text = written(html, links="referenced").text
+    assert text == ("[a][1] \\[1] [b][2] [c][1] [a][3]\n\n[1]: http://h/d/x\n[2]: http://h/d/y\n[3]: http://h/d/z")
+    assert markdown(html, links="referenced", references="shortcut").startswith("[a] \\[1] [b] [c] [a][1]\n\n[a]: ")
+    assert markdown(html, links="referenced", references="collapsed").startswith("[a][] \\[1] [b][] [c][]")
+    assert markdown(html, links="discarded") == "a [1] b c a"
+
+
+def test_data_urls_are_kept_or_shortened() -> None:
+    html = "<img alt=a src='data:image/png;base64,AAAA'>"
+    short = written(html)
+    assert short.text.startswith("![a](blob:")
+    assert short.images[0][1] in short.text
+    assert written(html, keep_data_urls=True).text == "![a](data:image/png;base64,AAAA)"
+
+
+def test_footnotes() -> None:
+    html = (
+        "<p>a<sup id=r1><a href='#fn1'>1</a></sup>, b<sup><a href='#gone'>2</a></sup></p><h2>Notes</h2>"
+        "<ol><li id=fn1><p>Note <a href='#r1'>back</a></p><p>more</p></li></ol>"
+    )
+    assert markdown(html) == "a[^1], b2\n\n## Notes\n\n[^1]: Note\n\n    more"
+    assert markdown(html, gfm=False).endswith("more")
+    assert "[^" not in markdown(html, gfm=False)
+
+
+def test_style() -> None:
+    html = "<h1>Title</h1><h3>Sub</h3><ul><li>a</ul><hr><b>b</b> <i>i</i>"
+    style = MarkdownStyle(heading="setext", bullet="*", emphasis="_", strong="__", rule="* * *")
+    text = to_markdown(body(html), ReadOptions(style=style), "").text
+    assert text == "Title\n=====\n\n### Sub\n\n* a\n\n* * *\n\n__b__ _i_"
+
+
+def test_without_gfm_and_tables_as_html() -> None:
+    table = "<table><tr><th>a<th>b<tr><td>c<td>d</table>"
+    as_html = "<table>\n<tr><th>a</th><th>b</th></tr>\n<tr><td>c</td><td>d</td></tr>\n</table>"
+    assert markdown(table, tables="html") == as_html
+    html = f"{table}<del>x</del><ul><li><input type=checkbox>y</ul>"
+    assert markdown(html, gfm=False) == f"{as_html}\n\n<del>x</del>\n\n- y"
+
+
+def test_plain_style_leaves_sentences_in_one_piece() -> None:
+    html = "<h2>T</h2><p>A <b>bold</b> <code>a_b</code> *x*<sup><a href='#n'>1</a></sup> H<sub>2</sub>O <s>no</s>.</p>"
+    assert written(html, style=PLAIN, links="text").text == "## T\n\nA bold a_b *x*1 H2O no."
+
+
+def test_depth_and_size_are_bounded() -> None:
+    deep = to_markdown(body("<ul><li><blockquote>x" * 70), ReadOptions(), "").text
+    assert deep.count("x") == 70
+    assert max(len(line) - len(line.lstrip(" >-")) for line in deep.split("\n")) < 120
+    wide = "<table>" + "<tr><td colspan=100000000 rowspan=99999999>x</td></tr>" * 50 + "</table>"
+    assert len(markdown(f"{wide}<p>y")) < 5000

@@ -98,7 +98,7 @@ def structure(tree: HtmlElement) -> list[object]:
     return found
 
 
-@settings(max_examples=15000, deadline=None)
+@settings(max_examples=4000, deadline=None)
 @given(pages)
 def test_words_and_structure_survive(page: str) -> None:
     source, result = parsed(page), rendered(page)
@@ -114,7 +114,7 @@ def test_words_and_structure_survive(page: str) -> None:
     assert not gained
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(pages)
 def test_links_lead_where_they_led(page: str) -> None:
     def targets(tree: HtmlElement) -> list[tuple[str, str]]:

@@ -24,14 +24,16 @@ def written(path, *records, packed=False):
     """A WARC file of (kind, url, status line, headers, body) such as a crawler writes."""
     with path.open("wb") as file:
         writer = WARCWriter(file, gzip=packed)
-        writer.write_record(writer.create_warcinfo_record(path.name, {"software": "a crawler"}))
+        info = writer.create_warcinfo_record(path.name, {"software": "a crawler"})
+        writer.write_record(info)
+        info.raw_stream.close()
         for kind, url, status, headers, body in records:
             told = StatusAndHeaders(status, headers, protocol="HTTP/1.1") if status else None
-            writer.write_record(
-                writer.create_warc_record(
-                    url, kind, payload=BytesIO(body), http_headers=told, warc_content_type=None if status else "text/a"
-                )
+            record = writer.create_warc_record(
+                url, kind, payload=BytesIO(body), http_headers=told, warc_content_type=None if status else "text/a"
             )
+            writer.write_record(record)
+            record.raw_stream.close()
     return WarcFetcher(path)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import atexit
 import os
 import re
 import shutil
@@ -42,6 +41,9 @@ _SWITCHES = (
 class Chromium:
     """A Chromium process and playwright's driver of it.
 
+    When this process ends, however it does, the driver's input ends with it, upon which it ends Chromium and removes
+    what it wrote; and when the driver is killed, Chromium's own pipe to it ends.
+
     Attributes:
         browser: Playwright's handle.
         user_agent: What it calls itself, without the mark of being headless, and with the library's name.
@@ -57,11 +59,9 @@ class Chromium:
         self.jobs = 0
         self.is_broken = False
         self._playwright = playwright
-        self._owner = os.getpid()
         self._pid = 0
         self._driver_pid = 0
         self._profile = ""
-        atexit.register(self.kill)
 
     @classmethod
     async def launch(cls, *, executable: str | None, proxy_port: int, switches: tuple[str, ...]) -> Chromium:
@@ -106,7 +106,7 @@ class Chromium:
         with suppress(TimeoutError, Error):
             async with asyncio.timeout(0 if self.is_broken else _CLOSE_SECONDS):
                 await self.browser.close()
-        self.kill()
+        _kill(self._pid)  # what may be left of it
         try:
             async with asyncio.timeout(_CLOSE_SECONDS):
                 await self._playwright.stop()
@@ -114,14 +114,13 @@ class Chromium:
             _kill(self._driver_pid)
         shutil.rmtree(self._profile, ignore_errors=True)
 
-    def kill(self) -> None:
-        """Kill whatever of it still runs, and remove its profile."""
-        atexit.unregister(self.kill)
-        if self._owner != os.getpid() or not self._pid:  # in a forked child, it is the parent's
-            return
-        _kill(self._pid)
-        self._pid = 0
-        shutil.rmtree(self._profile, ignore_errors=True)
+    async def probe(self) -> None:
+        """Find out whether it still runs, after something failed."""
+        try:
+            async with asyncio.timeout(_CLOSE_SECONDS):
+                await (await self.browser.new_browser_cdp_session()).detach()
+        except (TimeoutError, Error):
+            self.is_broken = True
 
     async def _learn(self) -> None:
         session = await self.browser.new_browser_cdp_session()

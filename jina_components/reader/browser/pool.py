@@ -85,7 +85,7 @@ class ChromiumPool:
         return chromium
 
     def _may_serve(self, started: asyncio.Task[Chromium]) -> bool:
-        if started.cancelled() or started.exception() is not None:
+        if not started.done() or started.cancelled() or started.exception() is not None:
             return False
         chromium = started.result()
         return chromium in self._all and chromium.is_usable and chromium.served < self._pages
@@ -94,14 +94,14 @@ class ChromiumPool:
         """End those that have served, and have the idle one ended in a while."""
         current = self._current.result() if self._current and self._may_serve(self._current) else None
         for chromium in list(self._all):
-            if chromium is not current and (chromium.jobs == 0 or not chromium.is_usable):
+            if chromium is not current and chromium.jobs == 0:
                 self._end(chromium)
         if current is not None and current.jobs == 0:
             self._cancel_idle()
             self._idle = asyncio.get_running_loop().call_later(self._idle_seconds, self._end, current)
 
     def _end(self, chromium: Chromium) -> None:
-        if chromium not in self._all or (chromium.jobs and chromium.is_usable and self._current is not None):
+        if chromium not in self._all or (chromium.jobs and self._current is not None):
             return
         self._all.discard(chromium)
         task = asyncio.ensure_future(chromium.aclose())

@@ -39,28 +39,36 @@ async def visit(chromium: Chromium, order: Order, passage: Passage, *, proxy_por
         ContentTooLargeError: the document is too large.
         WebError: it cannot be loaded.
     """
-    settings = _settings(order.options, chromium.user_agent)
-    server = f"http://127.0.0.1:{proxy_port}"
-    context = await chromium.browser.new_context(
-        **settings,
+    try:
+        context = await _context(chromium, order.options, passage, proxy_port)
+        try:
+            return await _Visit(context, await _prepared(context, order), order, passage).run()
+        finally:
+            await _end(context, chromium)
+    except Error as error:
+        await chromium.probe()
+        reason = shorten(error.message.partition("\n")[0].removeprefix("Page."), 200)
+        raise WebError(f"{order.url} cannot be rendered ({reason}).", order.url) from error
+
+
+async def _context(chromium: Chromium, options: ReadOptions, passage: Passage, proxy_port: int) -> BrowserContext:
+    return await chromium.browser.new_context(
+        **_settings(options, chromium.user_agent),
         proxy={
-            "server": server,
+            "server": f"http://127.0.0.1:{proxy_port}",
             "bypass": "<-loopback>",
             "username": passage.username,
             "password": passage.password,
         },
     )
+
+
+async def _end(context: BrowserContext, chromium: Chromium) -> None:
     try:
-        return await _Visit(context, await _prepared(context, order), order, passage).run()
-    except Error as error:
-        reason = shorten(error.message.removeprefix("Page."), 200)
-        raise WebError(f"{order.url} cannot be rendered ({reason}).", order.url) from error
-    finally:
-        try:
-            async with asyncio.timeout(_CLOSE_SECONDS):
-                await context.close()
-        except (TimeoutError, Error):
-            chromium.is_broken = True
+        async with asyncio.timeout(_CLOSE_SECONDS):
+            await context.close()
+    except (TimeoutError, Error):
+        chromium.is_broken = True
 
 
 def _settings(options: ReadOptions, user_agent: str) -> dict[str, Any]:

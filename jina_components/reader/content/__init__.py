@@ -56,7 +56,7 @@ def _attempt(body, title, unlikely, weigh_names, conditionally):
     _strip(body, title, unlikely)
     fill_paragraphs(body)
     scoring = score(body, weigh_names=weigh_names)
-    top = settle(best(scoring), body, scoring.measures)
+    top = settle(best(scoring), scoring)
     article = narrow(gather(top, scoring), scoring.measures)
     clean(article, conditionally=conditionally, weigh_names=weigh_names)
     refine(article)

@@ -1,70 +1,107 @@
-"""Elements that say by themselves that they hold the text of the page."""
+"""Elements that say by themselves that they hold the text of the page: `<article>`, `<main>`, `class="entry-content"`."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from jina_components.reader.content.candidates import Scoring
 from jina_components.reader.content.measure import Measures
 
 if TYPE_CHECKING:
     from lxml.html import HtmlElement
 
-import os
-WIDEN=float(os.environ.get('WIDEN','2'))
-NARROW=float(os.environ.get('NARROW','0.95'))
-_BODY = ".//*[@itemprop='articleBody' or @itemprop='text' or @role='article'] | .//article | .//main | .//*[@role='main']"
-_CLS="""(entry|post|article|story)[-_]*(content|body|text)"""
+_MAINS = ".//main | .//article | .//*[@role='main']"
+_CONTAINERS = (
+    f"{_MAINS} | .//*[@itemprop='articleBody' or @itemprop='text' or @role='article']"
+    " | .//*[self::div or self::section][re:test(@class, '(entry|post|article|story)[-_]*(content|body|text)', 'i')]"
+)
+_NAMESPACES = {"re": "http://exslt.org/regular-expressions"}
+
+# The chosen element holds so small a part of the page's paragraphs that the text must be spread over more of it, …
+_SPREAD = 0.3
+# … over the element that holds this part of them.
+_TOGETHER = 0.7
+_PARAGRAPH = 80
+_PARAGRAPH_LINKED = 0.25
+
+# So short a text gives way to the page's main element, where that holds this many times as much.
+_SHORT = 1500
+_MUCH_MORE = 2
+
+# A container inside the chosen element takes its place when it holds this part of it.
+_NEARLY_ALL = 0.93
 
 
-def settle(top: HtmlElement, body: HtmlElement, measures: Measures) -> HtmlElement:
-    def mass(e): return measures.chars(e) * (1 - min(1,measures.link_density(e)))
-    found = body.xpath(_BODY+" | .//*[self::div or self::section][re:test(@class, '"+_CLS+"', 'i')]", namespaces={"re": "http://exslt.org/regular-expressions"})
-    found=[f for f in found if f in measures._position]
-    m=mass(top)
-    share=float(os.environ.get('SHARE','.3')); least=int(os.environ.get('PL','80'))
-    anc=set(top.iterancestors())
-    V=os.environ.get('V','')
-    scope=body
-    if 'z' in V:
-        around=[f for f in found if f in anc]
-        if around: scope=min(around,key=measures.chars)
-    if share and top not in found and ('z' in V or not any(f is top or f in anc for f in found)):
-        goods=[p for p in scope.iter('p','li','pre','td') if p in measures._position and measures.chars(p)>=least and measures.link_density(p)<.25]
-        total=sum(measures.chars(p) for p in goods)
-        from collections import Counter
-        hold=Counter()
-        for p in goods:
-            for a in p.iterancestors():
-                hold[a]+=measures.chars(p)
-                if a is scope: break
-        if total and hold[top] < share*total:
-            for a in top.iterancestors():
-                if hold[a] >= float(os.environ.get('REACH','.7'))*total or a is scope:
-                    top=a; break
-            m=mass(top)
-    if WIDEN and m < float(os.environ.get('SMALL','1500')):
-        mains=[f for f in found if f.tag in('main','article') or f.get('role')=='main']
-        arts=[f for f in mains if f.tag=='article']
-        if len(arts)>1: mains=[f for f in mains if f.tag!='article']
-        if 's' in os.environ.get('V','') and m<500:
-            big=[f for f in found if mass(f)>=1.3*m and f is not top]
-            if big: return max(big,key=mass)
-        wide=[f for f in mains if f in set(top.iterancestors()) and mass(f)>=WIDEN*m]
-        if wide: return min(wide,key=mass)
-        if not any(f is top or f in set(top.iterancestors()) or top in set(f.iterancestors()) for f in mains):
-            wide=[f for f in mains if mass(f)>=WIDEN*m]
-            if wide: return max(wide,key=mass)
+def settle(top: HtmlElement, scoring: Scoring) -> HtmlElement:
+    """The element to read, given the one that scored best: where that is too small, one that holds more."""
+    body, measures = scoring.body, scoring.measures
+    around = {top, *top.iterancestors()}
+    if not any(container in around for container in _containers(body)):
+        top = _spread(top, body, measures)
+    if measures.unlinked(top) < _SHORT:
+        top = _main_around(top, body, measures)
     return top
 
 
-def narrow(article, measures):
-    def mass(e): return measures.chars(e) * (1 - min(1,measures.link_density(e)))
-    if not NARROW: return article
-    found = article.xpath(_BODY+" | .//*[self::div or self::section][re:test(@class, '"+_CLS+"', 'i')]", namespaces={"re": "http://exslt.org/regular-expressions"})
-    m=sum(mass(c) for c in article)
-    inside=[f for f in found if f in measures._position and mass(f)>=NARROW*m]
-    if inside:
-        only=min(inside,key=mass)
-        only.tail=None
-        new=article.makeelement('div'); new.append(only); return new
-    return article
+def narrow(article: HtmlElement, measures: Measures) -> HtmlElement:
+    """The gathered content without what stands around the container of nearly all of it.
+
+    Args:
+        article: A `<div>` of elements that are in `measures`.
+        measures: Of the page.
+    """
+    least = _NEARLY_ALL * sum(measures.unlinked(child) for child in article)
+    large = [container for container in _containers(article) if measures.unlinked(container) >= least]
+    if not large:
+        return article
+    smallest = min(large, key=measures.unlinked)
+    smallest.tail = None
+    narrowed = article.makeelement("div")
+    narrowed.append(smallest)
+    return narrowed
+
+
+def _containers(root: HtmlElement) -> list[HtmlElement]:
+    return root.xpath(_CONTAINERS, namespaces=_NAMESPACES)
+
+
+def _spread(top: HtmlElement, body: HtmlElement, measures: Measures) -> HtmlElement:
+    """The element around `top` with most of the page's long paragraphs, where `top` has but a few of them."""
+    held = _paragraph_chars(body, measures)
+    if held[top] >= _SPREAD * held[body]:
+        return top
+    for ancestor in top.iterancestors():
+        if ancestor is body or held[ancestor] >= _TOGETHER * held[body]:
+            return ancestor
+    return top
+
+
+def _paragraph_chars(body: HtmlElement, measures: Measures) -> dict[HtmlElement, int]:
+    """Characters of the long paragraphs with few links in each element."""
+    held: dict[HtmlElement, int] = defaultdict(int)
+    for element in reversed(list(body.iter())):
+        if element.tag in ("p", "li", "pre", "td"):
+            chars = measures.chars(element)
+            if chars >= _PARAGRAPH and measures.link_density(element) < _PARAGRAPH_LINKED:
+                held[element] += chars
+        if element is not body and held[element]:
+            held[element.getparent()] += held[element]
+    return held
+
+
+def _main_around(top: HtmlElement, body: HtmlElement, measures: Measures) -> HtmlElement:
+    """The page's main element, around `top` or elsewhere, if it holds much more."""
+    mains = body.xpath(_MAINS)
+    if sum(main.tag == "article" for main in mains) > 1:
+        # Of many, each is one of a list.
+        mains = [main for main in mains if main.tag != "article"]
+    least = _MUCH_MORE * measures.unlinked(top)
+    ancestors = set(top.iterancestors())
+    larger = [main for main in mains if measures.unlinked(main) >= least]
+    around = [main for main in larger if main in ancestors]
+    if around:
+        return min(around, key=measures.unlinked)
+    if any(main is top or main in ancestors or top in set(main.iterancestors()) for main in mains):
+        return top
+    return max(larger, key=measures.unlinked, default=top)

@@ -8,17 +8,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from lxml.html import HtmlElement
 
+HEADINGS = frozenset(("h1", "h2", "h3", "h4", "h5", "h6"))
+"""Tags of headings."""
+
 _DOOMED = "doomed"
 
 
 def doom(element: HtmlElement) -> None:
     """Mark an element to be dropped by `drop_doomed`."""
     element.tag = _DOOMED
-
-
-def is_doomed(element: HtmlElement) -> bool:
-    """Whether `doom` was called on the element."""
-    return element.tag == _DOOMED
 
 
 def drop_doomed(root: HtmlElement) -> None:
@@ -51,3 +49,15 @@ def names(element: HtmlElement) -> str:
 def inner_text(element: HtmlElement) -> str:
     """All text of an element, each run of white space as one space."""
     return " ".join("".join(element.itertext()).split())
+
+
+def short_text(element: HtmlElement, most: int) -> str:
+    """The text of an element, or nothing when it is longer than `most` characters; reads no more than needed."""
+    pieces, chars = [], 0
+    for piece in element.itertext():
+        pieces.append(piece)
+        chars += len(piece.strip())
+        if chars > most:
+            return ""
+    text = " ".join("".join(pieces).split())
+    return text if len(text) <= most else ""

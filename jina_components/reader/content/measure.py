@@ -18,17 +18,22 @@ class Measures:
 
     def __init__(self, root: HtmlElement) -> None:
         elements = list(root.iter())
-        self._position = position = {element: number for number, element in enumerate(elements)}
-        self._chars = chars = [0] * len(elements)
-        self._linked = linked = [0.0] * len(elements)
-        self._commas = commas = [0] * len(elements)
+        self._position = {element: number for number, element in enumerate(elements)}
+        self._chars = [0] * len(elements)
+        self._linked = [0.0] * len(elements)
+        self._commas = [0] * len(elements)
+        self._count(elements)
+
+    def _count(self, elements: list[HtmlElement]) -> None:
+        position, chars, linked, commas = self._position, self._chars, self._linked, self._commas
+        # Backwards, whatever is inside an element comes before it.
         for number in range(len(elements) - 1, -1, -1):
             element = elements[number]
             if text := element.text:
                 chars[number] += count_chars(text)
                 commas[number] += count_commas(text)
             if not number:
-                break
+                return
             parent = position[element.getparent()]
             chars[parent] += chars[number]
             commas[parent] += commas[number]
@@ -43,9 +48,18 @@ class Measures:
         """Characters of its text, runs of white space counted as one."""
         return self._chars[self._position[element]]
 
+    def linked(self, element: HtmlElement) -> float:
+        """Characters of the links inside it."""
+        return self._linked[self._position[element]]
+
     def commas(self, element: HtmlElement) -> int:
         """Commas in its text, of any script."""
         return self._commas[self._position[element]]
+
+    def unlinked(self, element: HtmlElement) -> float:
+        """Characters outside of links."""
+        number = self._position[element]
+        return max(0.0, self._chars[number] - self._linked[number])
 
     def link_density(self, element: HtmlElement) -> float:
         """The part of its text that is links."""

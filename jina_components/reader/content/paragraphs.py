@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jina_components.reader.content.dom import inner_text
-from jina_components.reader.content.measure import count_chars, link_weight
+from jina_components.reader.content.measure import Measures, count_chars, link_weight
 
 if TYPE_CHECKING:
     from lxml.html import HtmlElement
@@ -43,7 +42,7 @@ def split_at_breaks(body: HtmlElement) -> None:
 def _in_chain(line_break: HtmlElement) -> bool:
     """Whether another `<br>` follows directly."""
     following = line_break.getnext()
-    return following is not None and following.tag == "br" and not (line_break.tail or "").strip()
+    return following is not None and following.tag == "br" and not _has_text(line_break.tail)
 
 
 def _replace(first: HtmlElement, last: HtmlElement, paragraph: HtmlElement) -> None:
@@ -60,7 +59,7 @@ def _take_phrasing(paragraph: HtmlElement, phrasing: set[HtmlElement]) -> None:
     while following is not None and following in phrasing and not (following.tag == "br" and _in_chain(following)):
         paragraph.append(following)
         following = paragraph.getnext()
-    while len(paragraph) and paragraph[-1].tag == "br" and not (paragraph[-1].tail or "").strip():
+    while len(paragraph) and paragraph[-1].tag == "br" and not _has_text(paragraph[-1].tail):
         paragraph.remove(paragraph[-1])
 
 
@@ -76,22 +75,23 @@ def _phrasing(body: HtmlElement) -> set[HtmlElement]:
 
 def fill_paragraphs(body: HtmlElement) -> None:
     """Put what stands within lines directly in a `<div>` into paragraphs."""
-    phrasing = _phrasing(body)
+    phrasing, measures = _phrasing(body), Measures(body)
     for div in list(body.iter("div")):
-        _fill(div, phrasing)
+        if div is not body:
+            _fill(div, phrasing, measures)
 
 
-def _fill(div: HtmlElement, phrasing: set[HtmlElement]) -> None:
+def _fill(div: HtmlElement, phrasing: set[HtmlElement], measures: Measures) -> None:
     if all(child in phrasing for child in div):
-        if not (div.text or "").strip() and not len(div):
+        if not _has_text(div.text) and not len(div):
             return
-        if _link_density(div) < _MAX_LINKED:
+        if measures.link_density(div) < _MAX_LINKED:
             _make_paragraph(div)
             return
     _wrap_runs(div, phrasing)
     only = div[0] if len(div) == 1 else None
-    if only is not None and only.tag == "p" and not (div.text or "").strip() and not (only.tail or "").strip():
-        if _link_density(only) < _MAX_LINKED:
+    if only is not None and only.tag == "p" and not _has_text(div.text) and not _has_text(only.tail):
+        if _link_density(only, measures) < _MAX_LINKED:
             _unwrap_only(div, only)
     elif not any(descendant.tag in _BLOCKS for descendant in div.iterdescendants()):
         div.tag = "p"
@@ -104,20 +104,18 @@ def _make_paragraph(div: HtmlElement) -> None:
 
 
 def _unwrap_only(div: HtmlElement, paragraph: HtmlElement) -> None:
-    parent = div.getparent()
     paragraph.tail, div.tail = div.tail, None
-    parent.replace(div, paragraph)
+    div.getparent().replace(div, paragraph)
 
 
 def _wrap_runs(div: HtmlElement, phrasing: set[HtmlElement]) -> None:
     open_paragraph: HtmlElement | None = None
-    if (div.text or "").strip():
+    children = list(div)
+    if _has_text(div.text):
         open_paragraph = div.makeelement("p")
         open_paragraph.text, div.text = div.text, None
         div.insert(0, open_paragraph)
-    for child in list(div):
-        if child is open_paragraph:
-            continue
+    for child in children:
         if child in phrasing and (open_paragraph is not None or child.tag != "br"):
             if open_paragraph is None:
                 open_paragraph = div.makeelement("p")
@@ -125,13 +123,21 @@ def _wrap_runs(div: HtmlElement, phrasing: set[HtmlElement]) -> None:
             open_paragraph.append(child)
             continue
         open_paragraph = None
-        if (child.tail or "").strip():
+        if _has_text(child.tail):
             open_paragraph = div.makeelement("p")
             open_paragraph.text, child.tail = child.tail, None
             child.addnext(open_paragraph)
 
 
-def _link_density(element: HtmlElement) -> float:
-    chars = len(inner_text(element))
-    linked = sum(count_chars("".join(link.itertext())) * link_weight(link) for link in element.iter("a"))
+def _link_density(paragraph: HtmlElement, measures: Measures) -> float:
+    """Of a paragraph that may be newer than `measures`."""
+    chars, linked = count_chars(paragraph.text or ""), 0.0
+    for child in paragraph:
+        inner = measures.chars(child)
+        chars += inner + count_chars(child.tail or "")
+        linked += measures.linked(child) + (inner * link_weight(child) if child.tag == "a" else 0)
     return linked / chars if chars else 0.0
+
+
+def _has_text(text: str | None) -> bool:
+    return text is not None and not text.isspace() and text != ""

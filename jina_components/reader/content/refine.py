@@ -19,8 +19,9 @@ copyright disclaimer cookie consent gdpr advert advertisement ads sponsor sponso
 pagination pager nav navigation navbar menu login register sidebar alert popup modal outbrain taboola disqus wishlist
 noprint sr_only visually_hidden screen_reader read_more read_also read_next also_like next_article more_from more_on
 embed rate interesting_articles next_story next_post nextstory postcomment no_print print_link"""
-_BESIDE_NAMES = re.compile(rf"\b(?:{'|'.join(_BESIDE.split()).replace('_', ' ')})\b")
+_BESIDE_NAMES = re.compile(rf"(?<!has )(?<!with )(?<!no )\b(?:{'|'.join(_BESIDE.split()).replace('_', ' ')})\b")
 _LINKED_NAMES = re.compile(r"\b(?:teasers?)\b")
+_KEPT = ('pre','blockquote','table')
 _ROLES = frozenset(("navigation", "complementary", "button", "menu", "menubar", "toolbar", "search", "banner", "contentinfo", "alert", "dialog"))
 _TAGS = frozenset(("nav", "aside", "menu"))
 import os
@@ -37,11 +38,9 @@ def refine(article: HtmlElement) -> None:
         if (element.tag in _TAGS or element.get("role") in _ROLES or _is_beside(element) or (_linked_named(element.get('class') or '') and (element.tag=='a' or measures.link_density(element)>.2))) and measures.chars(element) <= most
     ]
     import os
-    V=os.environ.get('V','')
     if 1:
         beside += [e for e in walk(article) if _CAPTION.search(" ".join(_WORD.findall(e.get("class") or "")).lower()) and e not in beside and not _pictured(e) and measures.chars(e)<=most]
-    if 'l' in V:
-        beside += [p for p in article.iter('p') if p not in beside and _only_link(p, measures)]
+    beside = [e for e in beside if e.tag != "figure" and e.tag not in _KEPT and next(e.iterdescendants(*_KEPT), None) is None]
     outermost = set(beside) - {inner for element in beside for inner in element.iterdescendants()}
     if sum(measures.chars(element) for element in outermost) > 0.5 * measures.chars(article):
         return

@@ -130,8 +130,11 @@ def _plain_pre(pre: HtmlElement) -> None:
     )
     if has_parts:
         _to_pre(pre, pre, language)
-    elif language:
-        pre.set("class", f"language-{language}")
+    else:
+        for named in (pre, *pre.iterchildren("code")):
+            named.attrib.pop("class", None)
+        if language:
+            pre.set("class", f"language-{language}")
 
 
 def _to_pre(place: HtmlElement, source: HtmlElement, language: str) -> None:

@@ -54,9 +54,8 @@ def _escape_delimiters(line: str, char: str, style: Style) -> str:
     runs = [
         (found.start(), found.end(), *_sides(line, found.start(), found.end())) for found in _RUNS[char].finditer(line)
     ]
-    marked = char in (style.emphasis[:1], style.strong[:1]) and any(
-        sentinel in line for sentinel in (m.EMPHASIS_OPENS, m.STRONG_OPENS)
-    )
+    signs = ((m.EMPHASIS_OPENS, style.emphasis), (m.STRONG_OPENS, style.strong), (m.STRIKE_OPENS, "~~"))
+    marked = any(char in delimiter and sentinel in line for sentinel, delimiter in signs)
     first_opening = next((index for index, run in enumerate(runs) if run[2]), len(runs))
     if not marked and not any(run[3] for run in runs[first_opening + 1 :]):
         return line

@@ -114,7 +114,7 @@ def image(writer: Writer, element: HtmlElement) -> End:
         return skip  # it counts visits
     alt, url, title = writer.targets.image(element)
     if writer.style.images == "alt":
-        writer.text(alt)
+        writer.text(f" {alt} ")
     elif writer.style.images == "all" and url:
         caption = ' "' + title.replace("\\", "\\\\").replace('"', '\\"') + '"' if title else ""
         writer.ready(f"![{_alternative(alt, writer)}]({destination(url)}{caption})")

@@ -156,13 +156,19 @@ def _parts(text: str, *, typeset: bool) -> tuple[str, list[tuple[str, bool, str]
 def _delimited(text: str) -> Iterator[tuple[int, int, str, bool]]:
     """(Start, end, TeX, whether it is displayed) of each formula within one paragraph of `text`."""
     at = 0
+    closes: dict[str, int] = {}  # where each delimiter is met next
     for opening in _OPENING.finditer(text):
         if opening.start() < at:
             continue
         closing = f"\\end{{{opening[1]}}}" if opening[1] else _CLOSING[opening[0]]
-        end = text.find(closing, opening.end(), opening.end() + _LONGEST)
+        if closes.get(closing, 0) < opening.end():
+            end = text.find(closing, opening.end())
+            closes[closing] = end if end >= 0 else len(text) + _LONGEST
+        end = closes[closing]
+        if end > opening.end() + _LONGEST or end > len(text):
+            continue
         tex = text[opening.end() : end]
-        if end < 0 or not tex.strip() or _BLANK_LINE.search(tex):
+        if not tex.strip() or _BLANK_LINE.search(tex):
             continue
         at = end + len(closing)
         yield opening.start(), at, text[opening.start() : at] if opening[1] else tex, opening[0] != "\\("

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 from jina_components.reader.pdf.joining import joined
@@ -16,6 +16,7 @@ _CELL_GAP = 0.6  # of the size of the type, between words of two cells
 _SHORTEST_RULE = 60.0
 _NEAR = 6.0
 _MOST_ROWS = 200
+_MOST_TRIES = 200  # of a page, to find a table between two lines
 _FARTHEST = 12  # lines in the order of the content between two pieces of a row
 _PROSE_WORDS = 9  # on average in a cell: then columns are of text
 _PROSE_WORDS_OF_A_LINE, _FEWEST_PROSE_ROWS = 3.5, 4
@@ -31,31 +32,54 @@ class _Row:
     lines: list[Line]
     bottom: float = 0.0
     top: float = 0.0
-    pieces: list[list[Word]] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.bottom = min(line.bottom for line in self.lines)
-        self.top = max(line.top for line in self.lines)
-        words = sorted((word for line in self.lines for word in line.words), key=lambda word: word.left)
-        for word in words:
-            before = self.pieces[-1][-1] if self.pieces else None
-            if before is not None and word.left - before.right <= _CELL_GAP * max(word.size, before.size, 1.0):
-                self.pieces[-1].append(word)
-            else:
-                self.pieces.append([word])
+    size: float = 0.0
+    _pieces: list[list[Word]] | None = None
 
     @property
-    def size(self) -> float:
-        return max(line.height for line in self.lines)
+    def middle(self) -> float:
+        """Half way between its bottom and its top."""
+        return (self.bottom + self.top) / 2
+
+    def __post_init__(self) -> None:
+        self.bottom = min([line.bottom for line in self.lines])
+        self.top = max([line.top for line in self.lines])
+        self.size = max([line.height for line in self.lines])
+
+    @property
+    def pieces(self) -> list[list[Word]]:
+        """Words from the left, cut where the gap between two is wider than within a text."""
+        if self._pieces is None:
+            self._pieces = _cut(
+                sorted((word for line in self.lines for word in line.words), key=lambda word: word.left)
+            )
+        return self._pieces
+
+
+def _cut(words: Sequence[Word]) -> list[list[Word]]:
+    pieces = [[words[0]]]
+    for before, word in pairwise(words):
+        if word.left - before.right > _CELL_GAP * max(word.size, before.size, 1.0):
+            pieces.append([])
+        pieces[-1].append(word)
+    return pieces
+
+
+@dataclass(frozen=True, slots=True)
+class _Separator:
+    """A gap between two columns: its middle, and where the next column begins."""
+
+    middle: float
+    end: float
 
 
 def tables_between_rules(lines: Sequence[Line], rules: Rules) -> list[Table]:
     """The tables that have lines above, below and under their head, but none between their columns."""
     tables: list[Table] = []
+    tries = iter(range(_MOST_TRIES))
     for group in _same_width(rules.horizontal):
         free = group
         while len(free) > 1:
-            used, table = _largest(free, lines)
+            used, table = _largest(free, lines, tries)
             if table:
                 tables.append(table)
             free = free[used:]
@@ -76,20 +100,25 @@ def _same_width(rules: Sequence[Rule]) -> Iterator[list[Rule]]:
     return (group for group in groups if len(group) > 1)
 
 
-def _largest(group: Sequence[Rule], lines: Sequence[Line]) -> tuple[int, Table | None]:
+def _largest(group: Sequence[Rule], lines: Sequence[Line], tries: Iterator[int]) -> tuple[int, Table | None]:
     """The table below the first rule that goes as far down as any, and how many rules it uses up."""
-    first = group[0]
-    for last in range(min(len(group), 40), 1, -1):
-        bottom = group[last - 1].at
-        inside = [
-            line
-            for line in lines
-            if bottom - 1 <= line.middle <= first.at + 1
-            and first.start - _NEAR <= (line.left + line.right) / 2 <= first.end + _NEAR
-        ]
-        if inside and (table := _table(_rows(inside), fewest_rows=2)):
+    first, count = group[0], len(group)
+    beside = [line for line in lines if first.start - _NEAR <= (line.left + line.right) / 2 <= first.end + _NEAR]
+    for last in sorted({count, count - 1, count - 2, *range(2, min(7, count))} - {0, 1}, reverse=True):
+        inside = [line for line in beside if group[last - 1].at - 1 <= line.middle <= first.at + 1]
+        if len(inside) < 2 or next(tries, None) is None:
+            continue
+        rows = _rows(inside)
+        if table := _table([*_head(beside, first, rows), *rows], fewest_rows=2, rules=group[:last]):
             return last, table
     return 1, None
+
+
+def _head(lines: Sequence[Line], first: Rule, rows: Sequence[_Row]) -> list[_Row]:
+    """The row right above the first rule, if it stands in columns too."""
+    size = rows[0].size
+    above = _rows([line for line in lines if first.at < line.middle <= first.at + 1.5 * size])
+    return [row for row in above[-1:] if len(row.pieces) > 1 and row.bottom >= first.at - 1]
 
 
 def aligned_tables(lines: Sequence[Line]) -> list[Table]:
@@ -110,7 +139,7 @@ def prose_columns(lines: Sequence[Line]) -> list[list[Line]]:
             and sum(map(len, pieces)) >= _PROSE_WORDS_OF_A_LINE * len(pieces)
         ):
             inside = [line for row in rows for line in row.lines]
-            stretches.append(sorted(inside, key=lambda line: sum(at <= line.left for at in separators)))
+            stretches.append(sorted(inside, key=lambda line: sum(each.middle <= line.left for each in separators)))
     return stretches
 
 
@@ -159,7 +188,7 @@ def _rows(lines: Sequence[Line]) -> list[_Row]:
     return [_Row(row) for row in rows]
 
 
-def _table(rows: Sequence[_Row], *, fewest_rows: int) -> Table | None:
+def _table(rows: Sequence[_Row], *, fewest_rows: int, rules: Sequence[Rule] = ()) -> Table | None:
     separators = _separators(rows)
     if not separators or any(line.is_right_to_left for row in rows for line in row.lines):
         return None
@@ -168,12 +197,12 @@ def _table(rows: Sequence[_Row], *, fewest_rows: int) -> Table | None:
         return None
     lines = [line for row in rows for line in row.lines]
     edges = min(line.left for line in lines), max(line.right for line in lines)
-    cells = [_cells(fields, len(separators) + 1) for fields in _unwrapped(rows, filled)]
+    cells = [_cells(fields, len(separators) + 1) for fields in _unwrapped(rows, filled, rules)]
     return Table(cells, *edges, rows[-1].bottom, rows[0].top, lines)
 
 
-def _separators(rows: Sequence[_Row]) -> list[float]:
-    """Where nothing stands in nearly all rows: the middles of these gaps."""
+def _separators(rows: Sequence[_Row]) -> list[_Separator]:
+    """Where nothing stands in nearly all rows."""
     steps: list[tuple[float, int]] = []
     for row in rows:
         for piece in row.pieces:
@@ -182,35 +211,38 @@ def _separators(rows: Sequence[_Row]) -> list[float]:
     most = 0.15 * len(rows)  # heads over several columns
     size = sorted(row.size for row in rows)[len(rows) // 2]
     depth, gap_start, seen = 0, 0.0, False
-    separators = []
+    separators: list[_Separator] = []
     for at, change in steps:
         before, depth = depth, depth + change
         if before > most >= depth:
             gap_start, seen = at, True
         elif depth > most >= before and seen and at - gap_start >= 0.5 * size:
-            separators.append((gap_start + at) / 2)
+            separators.append(_Separator((gap_start + at) / 2, at))
     return separators
 
 
 _Fields = dict[tuple[int, int], list[Word]]  # words by first and last column
 
 
-def _filled(row: _Row, separators: Sequence[float]) -> _Fields:
+def _filled(row: _Row, separators: Sequence[_Separator]) -> _Fields:
     fields: _Fields = {}
     for piece in row.pieces:
         for part in _parts(piece, separators):
-            first = sum(at <= part[0].left for at in separators)
-            last = sum(at < max(word.right for word in part) for at in separators)
+            first = sum(each.middle <= part[0].left for each in separators)
+            last = sum(each.middle < max(word.right for word in part) for each in separators)
             fields.setdefault((first, max(first, last)), []).extend(part)
     return fields
 
 
-def _parts(piece: list[Word], separators: Sequence[float]) -> Iterator[list[Word]]:
-    """A piece cut where a separator goes between two words further apart than usual."""
+def _parts(piece: list[Word], separators: Sequence[_Separator]) -> Iterator[list[Word]]:
+    """A piece cut where a separator goes between two words: these are far apart, or a column begins there."""
     part = [piece[0]]
     for before, word in pairwise(piece):
         wide = word.left - before.right > 0.45 * max(word.size, 1.0)
-        if wide and any(before.right <= at <= word.left for at in separators):
+        if any(
+            before.right <= each.end and each.middle <= word.left and (wide or abs(word.left - each.end) < _NEAR / 2)
+            for each in separators
+        ):
             yield part
             part = []
         part.append(word)
@@ -245,18 +277,54 @@ def _is_table(rows: Sequence[_Fields], width: int, fewest_rows: int) -> bool:
     return not all(word.font.is_mono for row in rows for part in row.values() for word in part)
 
 
-def _unwrapped(rows: Sequence[_Row], filled: Sequence[_Fields]) -> list[_Fields]:
-    """Rows whose cells are in one line; a row without its first cell, close below another, is the rest of it."""
-    headless = sum(all(first for first, _ in fields) for fields in filled)
+def _unwrapped(rows: Sequence[_Row], filled: Sequence[_Fields], rules: Sequence[Rule]) -> list[_Fields]:
+    """Rows whose cells are in one line: those that only together have what a row has become one."""
+    width = 1 + max(last for fields in filled for _, last in fields)
+    by_rules = _clusters(rows, lambda above, below: not any(below.middle < rule.at < above.middle for rule in rules))
+    if len(by_rules) > 2 and all(sum(_has_first(filled[index]) for index in cluster) < 2 for cluster in by_rules):
+        return [_merged([filled[index] for index in cluster]) for cluster in by_rules]
     result: list[_Fields] = []
-    for index, fields in enumerate(filled):
-        close = index > 0 and rows[index - 1].bottom - rows[index].top < 0.25 * rows[index].size
-        rest = all(first for first, _ in fields) and 2 * headless <= len(filled) and len(result) > 1
-        if result and close and rest and all(place in result[-1] for place in fields):
-            for place, words in fields.items():
-                result[-1][place] = result[-1][place] + words
+    for cluster in _clusters(rows, lambda above, below: above.bottom - below.top < 0.3 * below.size):
+        fields = [filled[index] for index in cluster]
+        wrapped = [each for each in fields if not _has_first(each)]
+        few = all(len(each) <= max(1, (width - 1) // 2) for each in wrapped)
+        if len(fields) - len(wrapped) == 1 and few:
+            result.append(_merged(fields))
         else:
-            result.append(dict(fields))
+            result += _appended(fields, few=few and 2 * len(wrapped) <= len(fields))
+    return result
+
+
+def _has_first(fields: _Fields) -> bool:
+    return any(first == 0 for first, _ in fields)
+
+
+def _clusters(rows: Sequence[_Row], joined: Callable[[_Row, _Row], bool]) -> list[list[int]]:
+    """Numbers of rows that follow one another, cut where a row is not joined to the one above."""
+    clusters = [[0]]
+    for index in range(1, len(rows)):
+        if not joined(rows[index - 1], rows[index]):
+            clusters.append([])
+        clusters[-1].append(index)
+    return clusters
+
+
+def _merged(rows: Sequence[_Fields]) -> _Fields:
+    fields: _Fields = {}
+    for row in rows:
+        for place, words in row.items():
+            fields[place] = fields.get(place, []) + words
+    return fields
+
+
+def _appended(rows: Sequence[_Fields], *, few: bool) -> list[_Fields]:
+    """Rows, those without a first cell as the rest of the one above, if these are few."""
+    result: list[_Fields] = []
+    for fields in rows:
+        if few and result and not _has_first(fields) and all(place in result[-1] for place in fields):
+            result[-1] = _merged([result[-1], fields])
+        else:
+            result.append(fields)
     return result
 
 

@@ -227,13 +227,19 @@ def _joiner(lines: Sequence[Line], index: int, leading: float) -> str:
         return "\n\n"
     if is_hyphenated(previous.text):
         return " "
-    if _LEADERS.search(previous.text[-_LONGEST_WORD:]):
+    if _LEADERS.search(previous.text[-_LONGEST_WORD:]) or _ends_far_right(lines, index - 1):
         return "\n"
     if finished and line.left > previous.left + 0.7 * size and not line.is_right_to_left:
         return "\n\n"
     if _fits(lines, index):
         return "\n\n" if finished else "\n"
     return " "
+
+
+def _ends_far_right(lines: Sequence[Line], index: int) -> bool:
+    """Whether much room is left before the piece, as before the page number in a table of contents."""
+    line = lines[index]
+    return line.continues and index > 0 and line.left - lines[index - 1].right > 2 * line.height
 
 
 def _changes_size(previous: Line, line: Line) -> bool:

@@ -7,6 +7,7 @@ the text itself.
 from __future__ import annotations
 
 import ctypes
+import functools
 import math
 import re
 from collections.abc import Callable
@@ -124,20 +125,20 @@ class _Reading:
         address = ctypes.c_void_p
         self._text_page = ctypes.cast(text_page.raw, address).value
         whole = ctypes.c_int
-        self._char_index = _bound(raw.FPDFText_GetCharIndexFromTextIndex, whole, address, whole)
-        self._loose_box = _bound(raw.FPDFText_GetLooseCharBox, whole, address, whole, address)
-        self._object = _bound(raw.FPDFText_GetTextObject, address, address, whole)
-        self._unicode = _bound(raw.FPDFText_GetUnicode, ctypes.c_uint, address, whole)
-        self._font_size = _bound(raw.FPDFTextObj_GetFontSize, whole, address, address)
-        self._font = _bound(raw.FPDFTextObj_GetFont, address, address)
-        self._matrix = _bound(raw.FPDFPageObj_GetMatrix, whole, address, address)
-        self._flags = _bound(raw.FPDFFont_GetFlags, whole, address)
-        self._font_name = _bound(raw.FPDFFont_GetBaseFontName, ctypes.c_size_t, address, address, ctypes.c_size_t)
-        self._marks = _bound(raw.FPDFPageObj_CountMarks, whole, address)
-        self._content = _bound(raw.FPDFPageObj_GetMarkedContentID, whole, address)
-        self._mark = _bound(raw.FPDFPageObj_GetMark, address, address, ctypes.c_ulong)
+        self._char_index = _bound("FPDFText_GetCharIndexFromTextIndex", whole, address, whole)
+        self._loose_box = _bound("FPDFText_GetLooseCharBox", whole, address, whole, address)
+        self._object = _bound("FPDFText_GetTextObject", address, address, whole)
+        self._unicode = _bound("FPDFText_GetUnicode", ctypes.c_uint, address, whole)
+        self._font_size = _bound("FPDFTextObj_GetFontSize", whole, address, address)
+        self._font = _bound("FPDFTextObj_GetFont", address, address)
+        self._matrix = _bound("FPDFPageObj_GetMatrix", whole, address, address)
+        self._flags = _bound("FPDFFont_GetFlags", whole, address)
+        self._font_name = _bound("FPDFFont_GetBaseFontName", ctypes.c_size_t, address, address, ctypes.c_size_t)
+        self._marks = _bound("FPDFPageObj_CountMarks", whole, address)
+        self._content = _bound("FPDFPageObj_GetMarkedContentID", whole, address)
+        self._mark = _bound("FPDFPageObj_GetMark", address, address, ctypes.c_ulong)
         self._mark_name = _bound(
-            raw.FPDFPageObjMark_GetName, whole, address, address, ctypes.c_ulong, ctypes.POINTER(ctypes.c_ulong)
+            "FPDFPageObjMark_GetName", whole, address, address, ctypes.c_ulong, ctypes.POINTER(ctypes.c_ulong)
         )
         self._box = raw.FS_RECTF()
         self._box_at = ctypes.addressof(self._box)
@@ -251,8 +252,11 @@ def _one(letters: list[Word]) -> Word:
     return replace(letters[0], text="".join(letter.text for letter in letters), right=letters[-1].right)
 
 
-def _bound(function: Any, result: Any, *arguments: Any) -> Any:  # noqa: ANN401 (ctypes has no types for these)
-    return ctypes.CFUNCTYPE(result, *arguments)(ctypes.cast(function, ctypes.c_void_p).value or 0)
+@functools.cache
+def _bound(name: str, result: Any, *arguments: Any) -> Any:  # noqa: ANN401 (ctypes has no types for these)
+    from pypdfium2 import raw
+
+    return ctypes.CFUNCTYPE(result, *arguments)(ctypes.cast(getattr(raw, name), ctypes.c_void_p).value or 0)
 
 
 Rotate = Callable[[float, float, float, float], tuple[float, float, float, float]]
