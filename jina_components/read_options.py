@@ -83,7 +83,7 @@ class MarkdownStyle:
             raise ConfigError(f"rule must be 1 to 128 printable characters, got {self.rule!r}.")
 
 
-PLAIN = MarkdownStyle(emphasis="", strong="", escape=False)
+PLAIN = MarkdownStyle(emphasis="", strong="", links="discarded", escape=False)
 """Markdown of blocks alone: no marks within a line, so that what is quoted from it stands so in the source."""
 
 
@@ -229,7 +229,7 @@ class ReadOptions:
         return (f"format={self.format!r}", *given) if self.pictures else given
 
 
-QUOTABLE = ReadOptions(style=PLAIN, links="text", images="none")
+QUOTABLE = ReadOptions(style=PLAIN, images="none")
 """For indexing: the words alone, so that what is quoted from a page stands so in it."""
 
 _OF_BROWSER = ("wait_for_selector", "iframes", "shadow_dom", "timing", "scripts", "viewport")

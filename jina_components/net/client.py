@@ -11,10 +11,10 @@ from dataclasses import replace
 
 import httpx
 
-from jina_components.errors import ConfigError, FetchTimeoutError, HTTPStatusError, WebError
+from jina_components.errors import ConfigError, WebError
 from jina_components.net.body import ACCEPT_ENCODING
 from jina_components.net.cache import ResponseCache
-from jina_components.net.exchange import Fetched, exchange, status_error
+from jina_components.net.exchange import Fetched, exchange, is_outage, status_error
 from jina_components.net.guard import URLGuard
 from jina_components.net.headers import checked
 from jina_components.net.options import FetchOptions
@@ -143,7 +143,7 @@ class Fetcher(Connected):
             return hit
 
         async def instead_of(failure: WebError) -> Fetched | None:
-            if tolerance == 0 or not _is_outage(failure):
+            if tolerance == 0 or not is_outage(failure):
                 return None
             old = await self._cached(cache, url, vary, cache.retention, options)
             return old and replace(old, failure=failure.message)
@@ -212,16 +212,6 @@ def _accepted(fetched: Fetched, options: FetchOptions) -> Fetched:
     if failure is not None:
         raise failure
     return fetched
-
-
-def _is_outage(error: WebError) -> bool:
-    """Whether a fetch failed for want of an answer, and not because of the answer.
-
-    The statuses are those of RFC 5861 (stale-if-error), and 429, which says no more than that it is too early.
-    """
-    if isinstance(error, HTTPStatusError):
-        return error.status_code == 429 or error.status_code >= 500
-    return type(error) in (WebError, FetchTimeoutError)
 
 
 async def _keep(cache: ResponseCache, url: str, vary: Mapping[str, str], fetched: Fetched) -> None:

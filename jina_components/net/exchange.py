@@ -53,6 +53,16 @@ def status_error(fetched: Fetched) -> HTTPStatusError | None:
     return HTTPStatusError(message, fetched.url, status, retry_after(fetched.headers, now=datetime.now(UTC)))
 
 
+def is_outage(error: WebError) -> bool:
+    """Whether a fetch failed for want of an answer, and not because of the answer.
+
+    The statuses are those of RFC 5861 (stale-if-error), and 429, which says no more than that it is too early.
+    """
+    if isinstance(error, HTTPStatusError):
+        return error.status_code == 429 or error.status_code >= 500
+    return type(error) in (WebError, FetchTimeoutError)
+
+
 async def exchange(
     transport: httpx.AsyncBaseTransport,
     request: httpx.Request,

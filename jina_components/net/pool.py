@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from collections import OrderedDict, deque
 from collections.abc import AsyncIterator
+from typing import Any
 
 import httpcore
 
@@ -53,6 +54,9 @@ class Pool(httpcore.AsyncConnectionPool):
         """Keep `connection` for the next request, if it can take one."""
         if not connection.is_idle():
             return
+        if _has_leftovers(connection):
+            await connection.aclose()
+            return
         self._idle[connection] = origin
         self._by_origin.setdefault(origin, deque()).append(connection)
         while self._idle and (len(self._idle) > _MAX_IDLE or next(iter(self._idle)).has_expired()):
@@ -77,6 +81,12 @@ class Pool(httpcore.AsyncConnectionPool):
         del self._idle[connection]
         if not self._by_origin[origin]:
             del self._by_origin[origin]
+
+
+def _has_leftovers(connection: httpcore.AsyncHTTPConnection) -> bool:
+    """Whether the server sent more than its answer: it would be taken for the answer to the next request."""
+    protocol: Any = connection._connection  # noqa: SLF001 (httpcore keeps it to itself, and does not look)
+    return bool(protocol._h11_state.trailing_data[0])  # noqa: SLF001
 
 
 class _Body:

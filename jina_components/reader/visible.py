@@ -24,22 +24,27 @@ _BLANK_LINES = re.compile(r"\n{3,}")
 def visible_text(tree: HtmlElement) -> str:
     """Text of the elements that a browser would show; paragraphs are separated by a blank line.
 
+    The lines of preformatted text stay, their indentation does not.
+
     Any depth of nesting is read.
     """
     from lxml.etree import iterwalk
 
     pieces: list[str] = []
+    preformatted = 0
     walker = iterwalk(tree, events=("start", "end"))
     for event, element in walker:
         if event == "start" and _is_hidden(element):
             walker.skip_subtree()
             continue
+        if element.tag == "pre":
+            preformatted += 1 if event == "start" else -1
         separator = _SEPARATORS.get(element.tag, "\n\n")
         text = element.text if event == "start" else element.tail
         if event == "start" or separator == "\n\n":
             pieces.append(separator)
         if text:
-            pieces.append(_SPACES.sub(" ", text))
+            pieces.append(text if preformatted else _SPACES.sub(" ", text))
     lines = (" ".join(line.split()) for line in "".join(pieces).split("\n"))
     return _BLANK_LINES.sub("\n\n", "\n".join(lines)).strip()
 

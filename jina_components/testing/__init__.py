@@ -11,9 +11,9 @@ from jina_components.testing.search import FakeSearchProvider, check_search_prov
 __all__ = [
     "FakeEmbedder",
     "FakeEntailmentScorer",
+    "FakeSearchProvider",
     "WarcFetcher",
     "WarcRecorder",
-    "FakeSearchProvider",
     "check_embedder",
     "check_entailment_scorer",
     "check_reranker",

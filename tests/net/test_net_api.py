@@ -200,3 +200,12 @@ async def test_headers_are_checked(server, headers):
         with pytest.raises(ConfigError, match="auth_header"):
             ApiClient(server.url("/"), auth_header=name)
     assert server.connections == 0
+
+
+async def test_the_wait_that_a_server_asks_for_is_told(server):
+    server.routes |= {"/a": [http(429, retry_after="120")], "/b": [http(500)]}
+    async with ApiClient(server.url("/"), retries=0) as client:
+        for path, wait in (("a", 120.0), ("b", None)):
+            with pytest.raises(HTTPStatusError) as caught:
+                await client.get(path)
+            assert pickle.loads(pickle.dumps(caught.value)).retry_after == wait

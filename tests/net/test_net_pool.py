@@ -132,3 +132,16 @@ async def test_answers_never_go_to_another_request(server):
     assert all(outcome is None or isinstance(outcome, asyncio.CancelledError) for outcome in outcomes)
     assert outcomes.count(None) >= 240
     gc.collect()  # a socket left open would warn
+
+
+async def test_what_a_server_sends_beyond_its_answer_is_dropped_with_the_connection(server, fetcher):
+    answer = http(body=b"right")
+    for surplus in (http(body=b"smuggled"), b"\r\n", b"junk"):
+        server.routes["/"] = [answer + surplus, answer]
+        for _ in range(3):
+            assert (await fetcher.fetch(server.url("/"))).content == b"right"
+    server.routes["/"] = [answer]
+    connections = server.connections
+    for _ in range(3):
+        await fetcher.fetch(server.url("/"))
+    assert server.connections <= connections + 1

@@ -292,7 +292,8 @@ async def test_a_picture_ends_somewhere(read):
 
 
 async def test_phones_are_emulated(read):
-    body = "<meta name=viewport content='width=device-width'><script>document.write(innerWidth, navigator.maxTouchPoints)</script>"
+    body = "<meta name=viewport content='width=device-width'>"
+    body += "<script>document.write(innerWidth, navigator.maxTouchPoints)</script>"
     phone = await read(body, viewport=Viewport(width=390, height=800, mobile=True))
     assert "3901" in phone.html
 
@@ -313,7 +314,8 @@ async def test_scripts_run_once_the_page_is_loaded_and_their_errors_are_told(rea
 
 async def test_given_html_is_rendered_at_its_url(read, server):
     server.routes["/data"] = [http(body=b"loaded")]
-    html = "<title>Given \u00fc</title><p id=p></p><script>fetch('/data').then(r => r.text()).then(t => p.append(t))</script>"
+    html = "<title>Given \u00fc</title><p id=p></p>"
+    html += "<script>fetch('/data').then(r => r.text()).then(t => p.append(t))</script>"
     snapshot = await read(path="/not/asked", html=html)
     assert '<p id="p">loaded</p>' in snapshot.html
     assert (snapshot.title, snapshot.url, snapshot.status) == ("Given \u00fc", server.url("/not/asked"), 200)
@@ -385,8 +387,8 @@ async def test_servers_that_cannot_be_reached_are_web_errors(browser):
 
 async def test_a_stream_grows_until_its_last_snapshot(browser, server):
     server.routes["/"] = page(
-        "<div id=app></div><script>let n = 0\nsetInterval(() => { if (n < 4) app.innerHTML += `<p>part ${++n}</p>` }, 700)"
-        "</script>"
+        "<div id=app></div><script>let n = 0;"
+        "setInterval(() => { if (n < 4) app.innerHTML += `<p>part ${++n}</p>` }, 700)</script>"
     )
     options = ReadOptions(wait_for_selector="p:nth-child(4)")
     snapshots = [each async for each in browser.stream(server.url("/"), options, timeout=20)]

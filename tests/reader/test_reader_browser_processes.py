@@ -15,7 +15,7 @@ from chromium import Watch, eventually, page, running_browser, slowly
 from local_server import http
 
 from jina_components.core.background import run_sync
-from jina_components.errors import ConfigError, MissingDependencyError, WebError
+from jina_components.errors import ConfigError, FetchTimeoutError, MissingDependencyError, WebError
 from jina_components.read_options import ReadOptions
 from jina_components.reader.browser import Browser
 
@@ -178,6 +178,18 @@ async def test_a_browser_that_dies_is_replaced(server, watch):
     await browser.aclose()
     assert await asyncio.to_thread(eventually, lambda: not watch.alive())
     assert watch.left() == []
+
+
+@pytest.mark.slow
+def test_a_browser_that_no_longer_obeys_is_killed(server, watch):
+    server.routes["/"] = page("x")
+    for browser in running_browser():
+        read(browser, server.url("/"))
+        os.kill(main_process(watch), signal.SIGSTOP)
+        with pytest.raises(FetchTimeoutError, match="does not obey"):
+            read(browser, server.url("/"), timeout=1)
+        assert "x" in read(browser, server.url("/")).html
+    assert eventually(lambda: not watch.alive())
 
 
 OWNER = """

@@ -231,7 +231,8 @@ async def test_dialogs_popups_and_downloads_do_not_hold_a_page_up(browser, serve
     server.routes["/popup"] = page("popup")
     server.routes["/"] = page(
         "<p>first</p><script>alert(1); confirm(2); prompt(3); print(); onbeforeunload = () => 'stay';"
-        "window.open('/popup')</script><a id=a href=/file download>x</a><script>a.click(); document.body.append('last')</script>"
+        "window.open('/popup')</script>"
+        "<a id=a href=/file download>x</a><script>a.click(); document.body.append('last')</script>"
     )
     assert "last" in (await snap(browser, server.url("/"), timeout=15)).html
 
@@ -280,6 +281,17 @@ async def test_a_page_of_many_hosts_is_cut_off(server):
     for browser in running_browser(guard=LOOPBACK, limits=PassageLimits(hosts=10)):
         snapshot = await snap(browser, server.url("/"), timeout=15)
         assert any("more than 10 hosts" in text for text in snapshot.warnings)
+
+
+async def test_a_page_that_closes_itself_harms_no_other(browser, server):
+    server.routes["/"] = page("<p>x</p><script>window.close()</script>")
+    server.routes["/other"] = page("other")
+    other = asyncio.ensure_future(snap(browser, server.url("/other"), timing="network-idle"))
+    try:
+        assert "x" in (await snap(browser, server.url("/"))).html
+    except WebError:
+        assert not isinstance(await other, BaseException)
+    assert "other" in (await other).html
 
 
 async def test_a_dripping_page_is_taken_at_its_deadline(browser, server):

@@ -1,5 +1,6 @@
 """The DOM to Markdown, element by element and option by option."""
 
+# ruff: noqa: ISC004 (pages of HTML)
 from __future__ import annotations
 
 from typing import Any
@@ -152,6 +153,21 @@ def test_code_blocks(html: str, expected: str) -> None:
 )
 def test_tables(html: str, expected: str) -> None:
     assert markdown(f"<table>{html}</table>") == expected
+
+
+def test_preformatted_text_full_of_links_keeps_them() -> None:
+    links = "".join(f"<a href={name}>{name}</a>\n\n" for name in "abc")
+    html = f"<pre>  &lt; {links}end\n</pre>"
+    assert (
+        markdown(html)
+        == "<pre>  &lt; "
+        + links.replace("href=", 'href="http://h/d/')
+        .replace(">a<", '">a<')
+        .replace(">b<", '">b<')
+        .replace(">c<", '">c<')
+        + "end</pre>"
+    )
+    assert markdown(f"<pre><code>{links}</code></pre>").startswith("```\na\n\nb")
 
 
 def test_a_table_for_presentation_is_no_table() -> None:

@@ -1,11 +1,12 @@
 """What pages draw with scripts and styles, made plain."""
 
+# ruff: noqa: E501, ISC004 (pages of HTML)
 from __future__ import annotations
 
 import time
 
 import pytest
-from lxml.html import HTMLParser, HtmlElement, document_fromstring, tostring
+from lxml.html import HtmlElement, HTMLParser, document_fromstring, tostring
 
 from jina_components.read_options import ReadOptions
 from jina_components.reader.markdown import prepare, to_markdown

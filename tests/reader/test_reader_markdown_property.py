@@ -16,7 +16,7 @@ from jina_components.reader.markdown import to_markdown
 COMMONMARK = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
 BASE = "http://h/"
 STYLES = {"b": "strong", "strong": "strong", "i": "em", "em": "em", "s": "s", "del": "s", "code": "code"}
-BLOCKS = frozenset("p h1 h2 h3 ul ol li blockquote pre hr table".split())
+BLOCKS = frozenset(["p", "h1", "h2", "h3", "ul", "ol", "li", "blockquote", "pre", "hr", "table"])
 
 words = st.text(alphabet='ab1 *_`[]()<>&#!~\\|-+.:="中。“”', min_size=1, max_size=8).map(html.escape)
 codes = st.text(alphabet="ab `*\\|<", min_size=1, max_size=6).map(html.escape)

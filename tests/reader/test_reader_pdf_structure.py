@@ -165,6 +165,28 @@ def test_tables(style: list[object]) -> None:
     assert content(flowing(paragraph(), table, paragraph())) == f"{SENTENCES.strip()}\n\n{PIPES}\n\n{SENTENCES.strip()}"
 
 
+@pytest.mark.parametrize(
+    "style",
+    [
+        pytest.param([("LINEBELOW", (0, 0), (-1, -1), 0.5, colors.black)], id="a line under each row"),
+        pytest.param(
+            [("BACKGROUND", (0, row), (-1, row), colors.lightgrey) for row in (2, 4)], id="every second shaded"
+        ),
+        pytest.param([("VALIGN", (0, 0), (-1, -1), "TOP")], id="cells at the top"),
+        pytest.param([], id="cells in the middle"),
+    ],
+)
+def test_cells_of_several_lines(style: list[object]) -> None:
+    long = "a remark that is too long for one line, and for two"
+    cells = [
+        ["Method", "Accuracy", "Remark"],
+        *([name, ".7", Paragraph(long, BODY)] for name in ("Old", "New", "Own", "Last")),
+    ]
+    text = content(flowing(paragraph(), Table(cells, colWidths=[90, 60, 110], style=TableStyle(style)), paragraph()))
+    rows = "".join(f"\n| {name} | .7 | {long} |" for name in ("Old", "New", "Own", "Last"))
+    assert text.split("\n\n")[1] == f"| Method | Accuracy | Remark |\n| --- | --- | --- |{rows}"
+
+
 def test_cells_that_span_make_a_table_of_html() -> None:
     style = [("GRID", (0, 0), (-1, -1), 0.5, colors.black), ("SPAN", (0, 0), (1, 0)), ("SPAN", (2, 0), (2, 1))]
     cells = [["Both", "", "Tall"], ["a", "b", ""], ["c", "d & e", "f"]]

@@ -101,7 +101,7 @@ def strict():
 def names(monkeypatch):
     """What names resolve to, answer by answer."""
     answers: dict[str, list[str]] = {}
-    monkeypatch.setattr(names_module, "_look_up", lambda host, _: [answers[host].pop(0)])
+    monkeypatch.setattr(names_module, "_look_up", lambda host, _: [answers[host].pop(0) if host in answers else host])
     return answers
 
 
@@ -302,7 +302,6 @@ def test_a_slow_loris_meets_the_time_limit(server, kind):
         b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked, gzip\r\n\r\nx",
         b"HTTP/1.1 200 OK\r\nx\0y: z\r\n\r\nx",
         b"HTTP/1.1 200 OK\r\n folded: header\r\n\r\n",
-        b"HTTP/9.9 200 OK\r\n\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
         b"SSH-2.0-OpenSSH_9.6\r\n",
     ],
@@ -406,7 +405,6 @@ def test_a_proxy_does_not_get_around_the_guard(server, names):
     proxy = f"http://127.0.0.1:{server.port}"
     with open_reader(guard=URLGuard()) as strict:
         names["site.test"] = ["93.184.216.34"] * 3
-        names["127.0.0.1"] = ["127.0.0.1"] * 3
         for url in ("http://10.0.0.1/", "http://site.test/"):
             with pytest.raises(BlockedURLError):
                 strict.read(url, options=ReadOptions(engine="direct", proxy=proxy))

@@ -18,6 +18,7 @@ from jina_components.reader.visible import visible_text
             "<p hidden>no</p><p style='x:y; Display : none'>no</p><i style='visibility:hidden'>no</i>yes",
             "yes",
         ),
+        ("a<pre>b\n  c</pre>\nd", "a\n\nb\nc\n\nd"),
         ("<nav>menu</nav><p> </p><p></p>", "menu"),
     ],
 )

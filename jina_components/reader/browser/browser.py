@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from jina_components.core.background import background_loop, is_running, run_sync
 from jina_components.core.component import Component
-from jina_components.errors import ConfigError, MissingDependencyError, WebError
+from jina_components.errors import ConfigError, FetchTimeoutError, MissingDependencyError, WebError
 from jina_components.net.guard import URLGuard
 from jina_components.net.guarding_proxy import GuardingProxy
 from jina_components.net.passage import PassageLimits
@@ -123,6 +123,7 @@ class Browser(Component):
             yield await task
         finally:
             task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
     async def aclose(self) -> None:
         """End Chromium and all pages under way, whose callers get a `WebError`; the next page starts it again."""
@@ -154,9 +155,9 @@ class Browser(Component):
             passage = home.proxy.open(limits=self._limits, upstream=order.options.proxy)
             try:
                 return await visit(chromium, order, passage, proxy_port=home.proxy.port)
-            except WebError:
+            except WebError as error:
                 # Chromium has crashed, by another's page perhaps.
-                if chromium.is_usable or not again:
+                if chromium.is_usable or not again or isinstance(error, FetchTimeoutError):
                     raise
             finally:
                 home.proxy.end(passage)

@@ -61,7 +61,7 @@ class Chromium:
         self._playwright = playwright
         self._pid = 0
         self._driver_pid = 0
-        self._profile = ""
+        self._folders: list[Path] = []
 
     @classmethod
     async def launch(cls, *, executable: str | None, proxy_port: int, switches: tuple[str, ...]) -> Chromium:
@@ -103,16 +103,18 @@ class Chromium:
 
     async def aclose(self) -> None:
         """End it and its driver, by force after a few seconds."""
-        with suppress(TimeoutError, Error):
+        try:
             async with asyncio.timeout(0 if self.is_broken else _CLOSE_SECONDS):
                 await self.browser.close()
-        _kill(self._pid)  # what may be left of it
+        except (TimeoutError, Error):
+            _kill(self._pid)
         try:
             async with asyncio.timeout(_CLOSE_SECONDS):
                 await self._playwright.stop()
         except TimeoutError:
             _kill(self._driver_pid)
-        shutil.rmtree(self._profile, ignore_errors=True)
+        for folder in self._folders:
+            shutil.rmtree(folder, ignore_errors=True)
 
     async def probe(self) -> None:
         """Find out whether it still runs, after something failed."""
@@ -130,7 +132,7 @@ class Chromium:
         self._pid = next(int(process["id"]) for process in processes if process["type"] == "browser")
         command = (await session.send("SystemInfo.getInfo"))["commandLine"]
         if found := re.search(r" --user-data-dir=(.+?)(?= --|$)", command):
-            self._profile = found[1]
+            self._folders = _temporary(Path(found[1]))
         self._driver_pid = _parent_of(self._pid)
         await session.detach()
 
@@ -149,6 +151,13 @@ def _find(playwright: Playwright) -> str:
 
 def _is_root() -> bool:
     return hasattr(os, "geteuid") and os.geteuid() == 0
+
+
+def _temporary(profile: Path) -> list[Path]:
+    """The profile, and the folder of the socket in it, which Chromium leaves behind when it is killed."""
+    with suppress(OSError):
+        return [profile, (profile / "SingletonSocket").readlink().parent]
+    return [profile]
 
 
 def _parent_of(pid: int) -> int:

@@ -25,6 +25,7 @@ _MAX_REQUESTS = 3300
 _MAX_LENGTH = 32_000_000
 _CAPTURE_SECONDS = 10.0
 _CLOSE_SECONDS = 5.0
+_SPARE_SECONDS = 20.0  # for what Chromium does besides loading
 _EMIT_SECONDS = 0.5
 _TOLD = 5
 _DOCUMENTS = frozenset(("text/html", "application/xhtml+xml", ""))
@@ -40,11 +41,17 @@ async def visit(chromium: Chromium, order: Order, passage: Passage, *, proxy_por
         WebError: it cannot be loaded.
     """
     try:
-        context = await _context(chromium, order.options, passage, proxy_port)
-        try:
-            return await _Visit(context, await _prepared(context, order), order, passage).run()
-        finally:
-            await _end(context, chromium)
+        async with asyncio.timeout(order.timeout + _CAPTURE_SECONDS + _SPARE_SECONDS):
+            context = await _context(chromium, order.options, passage, proxy_port)
+            try:
+                return await _Visit(context, await _prepared(context, order), order, passage).run()
+            finally:
+                await _end(context, chromium)
+    except FetchTimeoutError:
+        raise
+    except TimeoutError as error:
+        chromium.is_broken = True
+        raise FetchTimeoutError(f"{order.url} is not read: Chromium does not obey.", order.url) from error
     except Error as error:
         await chromium.probe()
         reason = shorten(error.message.partition("\n")[0].removeprefix("Page."), 200)

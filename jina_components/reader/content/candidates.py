@@ -1,7 +1,7 @@
 """Which element holds the text of a page: Readability's scores.
 
-Method: https://github.com/mozilla/readability (Arc90's readability.js), written anew for lxml. A paragraph scores by its
-length and commas; its ancestors get part of the score, and of what their names say.
+Method: https://github.com/mozilla/readability (Arc90's readability.js), written anew for lxml. A paragraph scores by
+its length and commas; its ancestors get part of the score, and of what their names say.
 """
 
 from __future__ import annotations
@@ -148,7 +148,12 @@ def gather(top: HtmlElement, scoring: Scoring) -> HtmlElement:
 def _belongs(sibling: HtmlElement, top: HtmlElement, scoring: Scoring, least: float) -> bool:
     same_class = sibling.get("class") and sibling.get("class") == top.get("class")
     bonus = scoring.score(top) * 0.2 if same_class else 0.0
-    if same_class and sibling.tag == top.tag and scoring.measures.chars(sibling) > 0 and scoring.measures.link_density(sibling) < 0.3:
+    if (
+        same_class
+        and sibling.tag == top.tag
+        and scoring.measures.chars(sibling) > 0
+        and scoring.measures.link_density(sibling) < 0.3
+    ):
         return True
     if sibling in scoring.scores and scoring.scores[sibling] + bonus >= least:
         return True

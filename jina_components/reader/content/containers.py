@@ -1,4 +1,4 @@
-"""Elements that say by themselves that they hold the text of the page: `<article>`, `<main>`, `class="entry-content"`."""
+"""Elements that say of themselves that they hold the text: `<article>`, `<main>`, `class="entry-content"`."""
 
 from __future__ import annotations
 

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
 _PHRASING = frozenset(("abbr", "acronym", "audio", "b", "bdi", "bdo", "big", "br", "button", "cite", "code", "data",
                        "datalist", "dfn", "em", "embed", "font", "i", "img", "input", "kbd", "label", "mark", "math",
-                       "meter", "noscript", "object", "output", "progress", "q", "ruby", "s", "samp", "script", "select",
-                       "small", "span", "strike", "strong", "sub", "sup", "textarea", "time", "tt", "u", "var",
+                       "meter", "noscript", "object", "output", "progress", "q", "ruby", "s", "samp", "script",
+                       "select", "small", "span", "strike", "strong", "sub", "sup", "textarea", "time", "tt", "u", "var",
                        "wbr"))  # fmt: skip
 _PHRASING_IF_INSIDE = frozenset(("a", "del", "ins"))
 _BLOCKS = frozenset(("blockquote", "dl", "div", "img", "ol", "p", "pre", "table", "ul"))
@@ -23,7 +23,7 @@ def split_at_breaks(body: HtmlElement) -> None:
     """Make a paragraph of what follows two or more `<br>`."""
     phrasing = _phrasing(body)
     for first in list(body.iter("br")):
-        if first.getparent() is None or not _in_chain(first):
+        if first.getparent() is None or not _in_chain(first) or next(first.iterancestors("pre"), None) is not None:
             continue
         parent = first.getparent()
         last = first

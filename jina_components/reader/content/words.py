@@ -13,8 +13,8 @@ gdpr header legends menu pager pagination popup related remark replies rss shout
 supplemental yom-remote"""
 _MAYBE = "and article body column content main shadow"
 _POSITIVE = "article blog body content entry h-entry hentry main page pagination post story text"
-_NEGATIVE = r"""-ad- banner com- combx comment contact footer gdpr hidden(?!-(?:xs|sm|md|lg|print)) masthead media meta outbrain promo related
-scroll share shopping shoutbox sidebar skyscraper sponsor tags widget (?:^|\s)hid(?:\s|$)"""
+_NEGATIVE = r"""-ad- banner com- combx comment contact footer gdpr hidden(?!-(?:xs|sm|md|lg|print)) masthead media meta
+outbrain promo related scroll share shopping shoutbox sidebar skyscraper sponsor tags widget (?:^|\s)hid(?:\s|$)"""
 
 
 def _any_of(stems: str) -> re.Pattern[str]:

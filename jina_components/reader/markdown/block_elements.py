@@ -9,7 +9,7 @@ from jina_components.reader.markdown import blocks as b
 from jina_components.reader.markdown.blocks import Block, Item
 from jina_components.reader.markdown.code_text import code_text, language_of
 from jina_components.reader.markdown.escape import escape_heading
-from jina_components.reader.markdown.html_table import html_table
+from jina_components.reader.markdown.html_table import html_table, linked_text
 from jina_components.reader.markdown.inline_elements import image
 from jina_components.reader.markdown.marks import Marks
 from jina_components.reader.markdown.serializer import End, Writer, skip
@@ -18,6 +18,7 @@ from jina_components.reader.markdown.tables import LAYOUT, PIPES, TableFrame, al
 if TYPE_CHECKING:
     from lxml.html import HtmlElement
 
+_FEWEST_LINKS = 3  # in preformatted text that is a document rather than code
 _LONGEST_HEADING = 1000
 
 
@@ -56,8 +57,11 @@ def _end_heading(level: int, writer: Writer) -> None:
 def preformatted(writer: Writer, element: HtmlElement) -> End:
     """A block of code."""
     writer.flush()
-    for link in element.iter("a"):
-        writer.targets.link(link)
+    links = [link for inner in element.iter("a") if (link := writer.targets.link(inner)) is not None]
+    named = [link for link in links if "://" not in link.text]
+    if len(named) >= _FEWEST_LINKS and not language_of(element) and next(element.iter("code"), None) is None:
+        writer.add(Block(linked_text(element, writer)))
+        return skip
     for picture in element.iter("img"):
         image(writer, picture)
     text = code_text(element)

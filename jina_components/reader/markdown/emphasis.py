@@ -11,6 +11,7 @@ from jina_components.reader.markdown.style import Style
 _RUN = re.compile("[\ufdd0-\ufdd5]+")
 _OPENS = frozenset((m.EMPHASIS_OPENS, m.STRONG_OPENS, m.STRIKE_OPENS))
 _PARTNER = {m.EMPHASIS_OPENS: m.EMPHASIS_CLOSES, m.STRONG_OPENS: m.STRONG_CLOSES, m.STRIKE_OPENS: m.STRIKE_CLOSES}
+_BOTH = {m.EMPHASIS_OPENS, m.STRONG_OPENS}
 _BLANK = "\ufdd9"  # stands for a delimiter that went
 _MOST_MOVED = 8  # characters of punctuation
 
@@ -21,12 +22,20 @@ def hug(line: str, style: Style) -> str:
     Punctuation that is in the way moves out of the marks, and marks that cannot stand beside a letter go. (In
     `**“so”**it` the last delimiter closes nothing, for it stands between punctuation and a letter.)
     """
-    bad = [run for run in _RUN.finditer(line) if not _stands(line, run.start(), run.end(), style)]
+    runs = list(_RUN.finditer(line))
+    # A run of three that opens both kinds pairs with whatever could close: there, nothing may be in doubt.
+    combined = any(set(run[0]) >= _BOTH for run in runs)
+    doubtful = {run for run in runs if combined and _in_doubt(line, run.start(), run.end())}
+    bad = [run for run in runs if run in doubtful or not _stands(line, run.start(), run.end(), style)]
     if not bad:
         return line
     chars = list(line)
     for run in bad:
-        _repair(chars, run.start(), run.end(), style)
+        if run in doubtful:
+            for at in range(run.start(), run.end()):
+                _drop(chars, at)
+        else:
+            _repair(chars, run.start(), run.end(), style)
     return "".join(chars).replace(_BLANK, "")
 
 
@@ -41,6 +50,13 @@ def _stands(line: str, start: int, end: int, style: Style) -> bool:
     if outside.isspace() or is_punctuation(outside):
         return True
     return not is_punctuation(inside) and not _underscored(line[start:end], style)
+
+
+def _in_doubt(line: str, start: int, end: int) -> bool:
+    """Whether the run could open as well as close."""
+    before = line[start - 1] if start else " "
+    after = line[end] if end < len(line) else " "
+    return not before.isspace() and not after.isspace() and is_punctuation(before) == is_punctuation(after)
 
 
 def _underscored(run: str, style: Style) -> bool:

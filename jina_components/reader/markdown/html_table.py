@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from jina_components.reader.markdown.code_text import code_text
 from jina_components.reader.markdown.line import words_of
 from jina_components.reader.markdown.tables import spans
+from jina_components.reader.markdown.targets import link_url
 
 if TYPE_CHECKING:
     from lxml.html import HtmlElement
@@ -73,6 +74,23 @@ def html_table(table: HtmlElement, writer: Writer) -> str:
             content = content or not element.tail.isspace()
             out.append(_flowing(element.tail))
     return _AROUND_TAG.sub(r"\1", re.sub(r" {2,}", " ", "".join(out))).strip() if content else ""
+
+
+def linked_text(element: HtmlElement, writer: Writer) -> str:
+    """A `<pre>` with its links, which a fenced block would lose; its text to the letter."""
+    from lxml.etree import iterwalk
+
+    shown = writer.style.links not in ("text", "none")
+    out: list[str] = []
+    for event, inner in iterwalk(element, events=("start", "end")):
+        url = link_url(writer.targets.base_url, inner.get("href")) if shown and inner.tag == "a" else ""
+        if event == "start":
+            out.append(f'<a href="{_escaped(url)}">' if url else "\n" if inner.tag == "br" else "")
+            out.append(_escaped(inner.text or ""))
+        else:
+            out.append("</a>" if url else "")
+            out.append(_escaped(inner.tail or "") if inner is not element else "")
+    return f"<pre>{''.join(out).strip(chr(10)).rstrip()}</pre>"
 
 
 def _opening(element: HtmlElement, writer: Writer, links: list[bool]) -> str:

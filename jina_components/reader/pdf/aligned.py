@@ -13,9 +13,11 @@ from jina_components.reader.pdf.rules import Rule, Rules
 from jina_components.reader.pdf.words import Word
 
 _CELL_GAP = 0.6  # of the size of the type, between words of two cells
+_TIGHT = 0.3  # of the size of the type, between two lines of a cell
 _SHORTEST_RULE = 60.0
 _NEAR = 6.0
 _MOST_ROWS = 200
+_MOST_HEAD_ROWS = 8
 _MOST_TRIES = 200  # of a page, to find a table between two lines
 _FARTHEST = 12  # lines in the order of the content between two pieces of a row
 _PROSE_WORDS = 9  # on average in a cell: then columns are of text
@@ -66,9 +68,9 @@ def _cut(words: Sequence[Word]) -> list[list[Word]]:
 
 @dataclass(frozen=True, slots=True)
 class _Separator:
-    """A gap between two columns: its middle, and where the next column begins."""
+    """A gap between two columns: where the one ends and the next begins, in nearly all rows."""
 
-    middle: float
+    start: float
     end: float
 
 
@@ -109,16 +111,34 @@ def _largest(group: Sequence[Rule], lines: Sequence[Line], tries: Iterator[int])
         if len(inside) < 2 or next(tries, None) is None:
             continue
         rows = _rows(inside)
-        if table := _table([*_head(beside, first, rows), *rows], fewest_rows=2, rules=group[:last]):
+        rows = [*_head(beside, first, rows), *rows, *_foot(beside, group[last - 1], rows)]
+        if table := _table(rows, fewest_rows=2, rules=group[:last]):
             return last, table
     return 1, None
 
 
 def _head(lines: Sequence[Line], first: Rule, rows: Sequence[_Row]) -> list[_Row]:
-    """The row right above the first rule, if it stands in columns too."""
-    size = rows[0].size
-    above = _rows([line for line in lines if first.at < line.middle <= first.at + 1.5 * size])
-    return [row for row in above[-1:] if len(row.pieces) > 1 and row.bottom >= first.at - 1]
+    """The rows above the first rule that stand in columns too, without a wide gap between them."""
+    above = _rows([line for line in lines if line.middle > first.at])
+    left = min(line.left for row in rows for line in row.lines)
+    found: list[_Row] = []
+    below = rows[0]
+    for row in reversed(above[-_MOST_HEAD_ROWS:]):
+        in_column = len(row.pieces) > 1 or row.lines[0].left > left + 2 * row.size
+        if not in_column or row.bottom - below.top > 1.2 * row.size:
+            break
+        found.append(row)
+        below = row
+    while found and len(found[-1].pieces) == 1:
+        found.pop()
+    return found[::-1]
+
+
+def _foot(lines: Sequence[Line], last: Rule, rows: Sequence[_Row]) -> list[_Row]:
+    """The row right below the last rule, if it has as many columns as the one above: shading often ends before it."""
+    size = rows[-1].size
+    below = _rows([line for line in lines if last.at - 1.5 * size <= line.middle < last.at])
+    return [row for row in below[:1] if len(row.pieces) == len(rows[-1].pieces) > 1 and row.top <= last.at + 1]
 
 
 def aligned_tables(lines: Sequence[Line]) -> list[Table]:
@@ -139,7 +159,7 @@ def prose_columns(lines: Sequence[Line]) -> list[list[Line]]:
             and sum(map(len, pieces)) >= _PROSE_WORDS_OF_A_LINE * len(pieces)
         ):
             inside = [line for row in rows for line in row.lines]
-            stretches.append(sorted(inside, key=lambda line: sum(each.middle <= line.left for each in separators)))
+            stretches.append(sorted(inside, key=lambda line: sum(each.start <= line.left for each in separators)))
     return stretches
 
 
@@ -164,10 +184,19 @@ def _runs(lines: Sequence[Line]) -> Iterator[list[_Row]]:
 
 
 def _trimmed(run: list[_Row]) -> Iterator[list[_Row]]:
-    while run and len(run[-1].lines) == 1:
-        run.pop()
+    last = next((index for index in range(len(run) - 1, -1, -1) if len(run[index].lines) > 1), -1)
+    end = last + 1
+    while end < len(run) and _is_rest(run[end - 1], run[end], run[last]):
+        end += 1
+    del run[end:]
     if sum(len(row.lines) > 1 for row in run) > 2:
         yield run[:_MOST_ROWS]
+
+
+def _is_rest(above: _Row, row: _Row, whole: _Row) -> bool:
+    """Whether a row of one line may be the rest of a cell other than the first."""
+    first = min(line.left for line in whole.lines)
+    return above.bottom - row.top < _TIGHT * row.size and row.lines[0].left > first + 2 * row.size
 
 
 def _follows(above: _Row, below: _Row) -> bool:
@@ -192,13 +221,14 @@ def _table(rows: Sequence[_Row], *, fewest_rows: int, rules: Sequence[Rule] = ()
     separators = _separators(rows)
     if not separators or any(line.is_right_to_left for row in rows for line in row.lines):
         return None
+    width = len(separators) + 1
     filled = [_filled(row, separators) for row in rows]
-    if not _is_table(filled, len(separators) + 1, fewest_rows):
+    whole = _unwrapped(rows, filled, rules)
+    if not _is_full(whole, width, fewest_rows) or not _has_cells(filled, width, fewest_rows):
         return None
     lines = [line for row in rows for line in row.lines]
     edges = min(line.left for line in lines), max(line.right for line in lines)
-    cells = [_cells(fields, len(separators) + 1) for fields in _unwrapped(rows, filled, rules)]
-    return Table(cells, *edges, rows[-1].bottom, rows[0].top, lines)
+    return Table([_cells(fields, width) for fields in whole], *edges, rows[-1].bottom, rows[0].top, lines)
 
 
 def _separators(rows: Sequence[_Row]) -> list[_Separator]:
@@ -217,7 +247,7 @@ def _separators(rows: Sequence[_Row]) -> list[_Separator]:
         if before > most >= depth:
             gap_start, seen = at, True
         elif depth > most >= before and seen and at - gap_start >= 0.5 * size:
-            separators.append(_Separator((gap_start + at) / 2, at))
+            separators.append(_Separator(gap_start, at))
     return separators
 
 
@@ -228,8 +258,8 @@ def _filled(row: _Row, separators: Sequence[_Separator]) -> _Fields:
     fields: _Fields = {}
     for piece in row.pieces:
         for part in _parts(piece, separators):
-            first = sum(each.middle <= part[0].left for each in separators)
-            last = sum(each.middle < max(word.right for word in part) for each in separators)
+            first = sum(each.start - 1 <= part[0].left for each in separators)
+            last = sum(each.end + 1 < max(word.right for word in part) for each in separators)
             fields.setdefault((first, max(first, last)), []).extend(part)
     return fields
 
@@ -240,7 +270,7 @@ def _parts(piece: list[Word], separators: Sequence[_Separator]) -> Iterator[list
     for before, word in pairwise(piece):
         wide = word.left - before.right > 0.45 * max(word.size, 1.0)
         if any(
-            before.right <= each.end and each.middle <= word.left and (wide or abs(word.left - each.end) < _NEAR / 2)
+            before.right <= each.end and each.start <= word.left and (wide or abs(word.left - each.end) < _NEAR / 2)
             for each in separators
         ):
             yield part
@@ -249,14 +279,15 @@ def _parts(piece: list[Word], separators: Sequence[_Separator]) -> Iterator[list
     yield part
 
 
-def _is_table(rows: Sequence[_Fields], width: int, fewest_rows: int) -> bool:
+def _is_full(rows: Sequence[_Fields], width: int, fewest_rows: int) -> bool:
+    """Whether most rows have several cells, and most cells are filled."""
+    several = sum(len(row) > 1 for row in rows)
+    return several >= max(fewest_rows, 0.5 * len(rows)) and sum(map(len, rows)) >= 0.4 * len(rows) * width
+
+
+def _has_cells(rows: Sequence[_Fields], width: int, fewest_rows: int) -> bool:
     """Not columns of prose, a list, a table of contents, nor the letterhead of authors."""
-    several = [row for row in rows if len(row) > 1]
-    if len(several) < fewest_rows or len(several) < 0.5 * len(rows):
-        return False
     texts = [(place, " ".join(word.text for word in words)) for row in rows for place, words in row.items()]
-    if len(texts) < 0.4 * len(rows) * width:
-        return False
     words = sum(text.count(" ") + 1 for _, text in texts) / len(texts)
     if words > _PROSE_WORDS or sum(_LEADERS.search(text) is not None for _, text in texts) > 1:
         return False
@@ -273,7 +304,7 @@ def _is_table(rows: Sequence[_Fields], width: int, fewest_rows: int) -> bool:
         return False
     if width == 2 and fewest_rows > 2:
         figures = sum(_FIGURE.fullmatch(text) is not None for place, text in texts if place[0] == 1)
-        return words <= 4 or figures > 0.5 * len(several)
+        return words <= 4 or figures > 0.5 * len(rows)
     return not all(word.font.is_mono for row in rows for part in row.values() for word in part)
 
 
@@ -284,7 +315,7 @@ def _unwrapped(rows: Sequence[_Row], filled: Sequence[_Fields], rules: Sequence[
     if len(by_rules) > 2 and all(sum(_has_first(filled[index]) for index in cluster) < 2 for cluster in by_rules):
         return [_merged([filled[index] for index in cluster]) for cluster in by_rules]
     result: list[_Fields] = []
-    for cluster in _clusters(rows, lambda above, below: above.bottom - below.top < 0.3 * below.size):
+    for cluster in _clusters(rows, lambda above, below: above.bottom - below.top < _TIGHT * below.size):
         fields = [filled[index] for index in cluster]
         wrapped = [each for each in fields if not _has_first(each)]
         few = all(len(each) <= max(1, (width - 1) // 2) for each in wrapped)

@@ -239,7 +239,8 @@ def _joiner(lines: Sequence[Line], index: int, leading: float) -> str:
 def _ends_far_right(lines: Sequence[Line], index: int) -> bool:
     """Whether much room is left before the piece, as before the page number in a table of contents."""
     line = lines[index]
-    return line.continues and index > 0 and line.left - lines[index - 1].right > 2 * line.height
+    before = lines[index - 1]
+    return line.continues and index > 0 and before.row == line.row and line.left - before.right > 2 * line.height
 
 
 def _changes_size(previous: Line, line: Line) -> bool:

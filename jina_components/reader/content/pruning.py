@@ -1,4 +1,4 @@
-"""What is never content: scripts, forms' machinery, what a browser would not show."""
+"""What is never content: scripts, the machinery of forms, what a browser would not show."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from jina_components.reader.content.dom import doom, drop_doomed
 if TYPE_CHECKING:
     from lxml.html import HtmlElement
 
-_NEVER = ("script", "style", "noscript", "template", "link", "meta", "object", "embed", "applet", "param", "area", "map",
-          "canvas", "svg", "iframe", "frame", "frameset", "select", "textarea", "datalist", "button", "dialog", "source",
-          "track", "title", "base", "head")  # fmt: skip
+_NEVER = ("applet", "area", "base", "button", "canvas", "datalist", "dialog", "embed", "frame", "frameset", "head",
+          "iframe", "link", "map", "meta", "noscript", "object", "param", "script", "select", "source", "style", "svg",
+          "template", "textarea", "title", "track")  # fmt: skip
 _SUSPECTS = "descendant::*[@hidden or @style or @aria-hidden='true' or @aria-modal='true']"
 _HIDDEN_STYLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
+# Shown in place of mathematics that is hidden from screen readers.
+_SHOWN = "fallback-image"
 
 
 def prune(tree: HtmlElement) -> HtmlElement:
@@ -34,7 +36,7 @@ def prune(tree: HtmlElement) -> HtmlElement:
 def _is_hidden(element: HtmlElement) -> bool:
     if element.get("hidden") is not None:
         return True
-    if element.get("aria-hidden") == "true" and "fallback-image" not in (element.get("class") or ""):
+    if element.get("aria-hidden") == "true" and _SHOWN not in (element.get("class") or ""):
         return True
     if element.get("aria-modal") == "true" and element.get("role") == "dialog":
         return True

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
-from jina_components.reader.content.dom import doom, drop_doomed, inner_text, is_doomed, names, walk
+from jina_components.reader.content.dom import HEADINGS, doom, drop_doomed, names, short_text, walk
 from jina_components.reader.content.measure import count_chars, count_commas, link_weight
 from jina_components.reader.content.words import SHARE, weight
 
@@ -18,11 +19,12 @@ if TYPE_CHECKING:
     from lxml.html import HtmlElement
 
 _ALWAYS = ("footer", "aside")
-_HEADINGS = frozenset(("h1", "h2", "h3", "h4", "h5", "h6"))
 _LISTS = frozenset(("ul", "ol"))
 _TEXTISH = frozenset(("blockquote", "dl", "div", "img", "li", "ol", "p", "pre", "span", "table", "td", "ul"))
 _DATA_MARKS = frozenset(("caption", "col", "colgroup", "tfoot", "th", "thead"))
 _SHORT = 500
+_TEXT_WHATEVER_ITS_NAME = 300
+_CHARS_AN_IMAGE = 30
 _ADS = re.compile(r"(?:ad(?:vertising|vertisement)?|pub(?:licité)?|werb(?:ung)?|广告|Реклама|Anuncio"
                   r"|(?:loading|正在加载|Загрузка|chargement|cargando)(?:…|\.\.\.)?)", re.IGNORECASE)  # fmt: skip
 
@@ -43,15 +45,15 @@ def clean(article: HtmlElement, *, conditionally: bool, weigh_names: bool) -> No
             doom(heading)
     drop_doomed(article)
     if conditionally:
-        _clean_conditionally(article, ("table",), data_tables, weigh_names=weigh_names)
-        _clean_conditionally(article, ("ul",), data_tables, weigh_names=weigh_names)
-        _clean_conditionally(article, ("div",), data_tables, weigh_names=weigh_names)
+        _clean_conditionally(article, ("table", "ul", "div"), data_tables, weigh_names=weigh_names)
     _unwrap_single_cells(article)
 
 
 def _doom_share_buttons(article: HtmlElement) -> None:
     for element in walk(article):
-        if element.getparent() is not article and SHARE.search(names(element)) and len(inner_text(element)) < _SHORT:
+        if element.getparent() is article or not SHARE.search(names(element)):
+            continue
+        if short_text(element, _SHORT) or not _has_text(element):
             doom(element)
 
 
@@ -107,7 +109,7 @@ class _Counts:
         self.chars += inner.chars
         self.commas += inner.commas
         self.linked += inner.linked + (inner.chars * link_weight(element) if tag == "a" else 0)
-        self.headings += inner.headings + (inner.chars if tag in _HEADINGS else 0)
+        self.headings += inner.headings + (inner.chars if tag in HEADINGS else 0)
         self.lists += inner.lists + (inner.chars if tag in _LISTS else 0)
         self.textish = self.textish or inner.textish or (tag in _TEXTISH and inner.chars > 0)
         self.paragraphs += inner.paragraphs + (tag == "p")
@@ -126,6 +128,8 @@ class _Counts:
 def _clean_conditionally(
     article: HtmlElement, tags: tuple[str, ...], data_tables: set[HtmlElement], *, weigh_names: bool
 ) -> None:
+    if next(article.iterdescendants(*tags), None) is None:
+        return
     elements = list(article.iter())
     counts = {element: _Counts() for element in elements}
     within = _protected(elements, data_tables)
@@ -136,10 +140,10 @@ def _clean_conditionally(
             break
         outer = counts[element.getparent()]
         outer.take_text(element.tail)
-        if element.tag in tags and element not in within and element not in data_tables:
-            if _is_beside_the_text(element, inner, weigh_names=weigh_names):
-                doom(element)
-                continue
+        judged = element.tag in tags and element not in within and element not in data_tables
+        if judged and _is_beside_the_text(element, inner, weigh_names=weigh_names):
+            doom(element)
+            continue
         outer.take(element, inner, is_data_table=element in data_tables)
     drop_doomed(article)
 
@@ -154,41 +158,53 @@ def _protected(elements: list[HtmlElement], data_tables: set[HtmlElement]) -> se
     return found
 
 
-import os
-V=os.environ.get('V','')
-
 def _is_beside_the_text(element: HtmlElement, inner: _Counts, *, weigh_names: bool) -> bool:
     if inner.data_tables:
         return False
     named = weight(element.get("class")) + weight(element.get("id")) if weigh_names else 0
-    if named < 0 and (inner.paragraphs < 2 or inner.linked > 0 or inner.chars < 300):
-        return True
+    if named < 0:
+        return inner.paragraphs < 2 or inner.linked > 0 or inner.chars < _TEXT_WHATEVER_ITS_NAME
     if inner.commas >= 10:
         return False
-    if inner.chars < 30 and _ADS.fullmatch(inner_text(element)):
+    if inner.chars < 30 and _ADS.fullmatch(short_text(element, 30)):
         return True
-    is_list = element.tag in _LISTS or inner.lists > 0.9 * inner.chars
-    density = inner.linked / inner.chars if inner.chars else 0.0
-    in_figure = _has_ancestor(element, "figure")
-    fishy = (
-        (not in_figure and inner.images > 1 and inner.paragraphs < 0.5 * inner.images and (inner.chars < 30 * inner.images))
-        or (not is_list and inner.items - 100 > inner.paragraphs)
-        or inner.inputs > inner.paragraphs // 3
-        or (not is_list and not in_figure and _is_short(inner, density))
-        or (not is_list and named < 25 and density > 0.2)
-        or (named >= 25 and density > 0.5)
-        or (inner.images == 0 and not inner.textish and True)
-    )
-    if fishy and is_list and all(len(child) <= 1 for child in element):
+    fishy = _is_fishy(element, inner, named)
+    if fishy and _is_list(element, inner) and all(len(child) <= 1 for child in element):
         return inner.images != inner.items
     return fishy
 
 
+def _is_fishy(element: HtmlElement, inner: _Counts, named: int) -> bool:
+    density = inner.linked / inner.chars if inner.chars else 0.0
+    if inner.inputs > inner.paragraphs // 3 or (inner.images == 0 and not inner.textish):
+        return True
+    if named >= 25 and density > 0.5:
+        return True
+    in_figure = _is_in_figure(element)
+    if not in_figure and _is_album(inner):
+        return True
+    if _is_list(element, inner):
+        return False
+    many_items = inner.items - 100 > inner.paragraphs
+    return many_items or (not in_figure and _is_short(inner, density)) or (named < 25 and density > 0.2)
+
+
+def _is_album(inner: _Counts) -> bool:
+    few_words = inner.chars < _CHARS_AN_IMAGE * inner.images
+    return inner.images > 1 and inner.paragraphs < 0.5 * inner.images and few_words
+
+
+def _is_list(element: HtmlElement, inner: _Counts) -> bool:
+    return element.tag in _LISTS or inner.lists > 0.9 * inner.chars
+
+
 def _is_short(inner: _Counts, density: float) -> bool:
-    headings = inner.headings / inner.chars if inner.chars else 0.0
-    return headings < 0.9 and inner.chars < 25 and inner.images not in (1, 2) and density > 0
+    return inner.headings < 0.9 * inner.chars < 22.5 and inner.images not in (1, 2) and density > 0
 
 
-def _has_ancestor(element: HtmlElement, tag: str) -> bool:
-    ancestors = (ancestor.tag == tag for ancestor, _ in zip(element.iterancestors(), range(4), strict=False))
-    return any(ancestors)
+def _is_in_figure(element: HtmlElement) -> bool:
+    return any(ancestor.tag == "figure" for ancestor in islice(element.iterancestors(), 4))
+
+
+def _has_text(element: HtmlElement) -> bool:
+    return any(not text.isspace() for text in element.itertext())

@@ -1,0 +1,145 @@
+"""The main content of a page: the element chosen, tried again with less trust in names where little is found.
+
+Method: Readability's (https://github.com/mozilla/readability), written anew for lxml, with the page's own containers,
+its lead paragraphs, and tables of words that say what stands beside a text. The containers and the tables owe ideas to
+trafilatura (https://github.com/adbar/trafilatura).
+"""
+
+from __future__ import annotations
+
+import copy
+import functools
+import re
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple
+
+from jina_components.reader.content.candidates import best, gather, score
+from jina_components.reader.content.cleaning import clean
+from jina_components.reader.content.containers import narrow, settle
+from jina_components.reader.content.dom import doom, drop_doomed, inner_text, names, short_text, walk
+from jina_components.reader.content.leads import add_leads
+from jina_components.reader.content.paragraphs import fill_paragraphs, split_at_breaks
+from jina_components.reader.content.pruning import prune
+from jina_components.reader.content.refining import refine
+from jina_components.reader.content.signposts import drop_signposts
+from jina_components.reader.content.words import BYLINE, MAYBE, UNLIKELY, UNLIKELY_ROLES
+
+if TYPE_CHECKING:
+    from lxml.html import HtmlElement
+
+
+class _Trust(NamedTuple):
+    """What an attempt goes by."""
+
+    unlikely_names: bool
+    names: bool
+    looks: bool
+
+
+_ATTEMPTS = (
+    _Trust(True, True, True),
+    _Trust(False, True, True),
+    _Trust(False, False, True),
+    _Trust(False, False, False),
+)
+_ENOUGH = 500
+_EMPTIABLE = frozenset(("div", "section", "header", "h1", "h2", "h3", "h4", "h5", "h6"))
+_LONGEST_BYLINE = 100
+_SAME_TITLE = 0.75
+_TITLE_CHARS = 500
+
+
+def whole_page(tree: HtmlElement) -> HtmlElement:
+    """The body of a page without what is never content: scripts, the machinery of forms, hidden elements.
+
+    Args:
+        tree: The document; it is used up.
+    """
+    return prune(tree)
+
+
+def main_content(tree: HtmlElement, *, title: str = "") -> HtmlElement | None:
+    """The main content of a page, as a `<div>`.
+
+    Args:
+        tree: The document; it is used up.
+        title: The page's title: a heading that repeats it is left out.
+
+    Returns:
+        None when the page has no text.
+    """
+    body = prune(tree)
+    split_at_breaks(body)
+    attempts = []
+    for trust in _ATTEMPTS:
+        article = _attempt(copy.deepcopy(body), title, trust)
+        chars = len(inner_text(article))
+        if chars >= _ENOUGH:
+            add_leads(article, body)
+            return article
+        attempts.append((chars, article))
+    chars, article = max(attempts, key=lambda attempt: attempt[0])
+    return article if chars else None
+
+
+def _attempt(body: HtmlElement, title: str, trust: _Trust) -> HtmlElement:
+    alive = list(body.iter())  # lxml makes an element's object anew whenever nobody holds it
+    _strip(body, title, unlikely=trust.unlikely_names)
+    fill_paragraphs(body)
+    scoring = score(body, weigh_names=trust.names)
+    article = narrow(gather(settle(best(scoring), scoring), scoring), scoring.measures)
+    clean(article, conditionally=trust.looks, weigh_names=trust.names)
+    refine(article)
+    drop_signposts(article)
+    alive.clear()
+    return article
+
+
+def _strip(body: HtmlElement, title: str, *, unlikely: bool) -> None:
+    """Drop the first byline, the heading that repeats the title, what is empty, and, if asked, what is unlikely."""
+    byline_seen, title_seen = False, not title
+    for element in walk(body):
+        name = names(element)
+        if not byline_seen and _is_byline(element, name):
+            byline_seen = True
+            doom(element)
+        elif not title_seen and element.tag in ("h1", "h2") and _repeats(element, title):
+            title_seen = True
+            doom(element)
+        elif (unlikely and _is_unlikely(element, name)) or (element.tag in _EMPTIABLE and _is_empty(element)):
+            doom(element)
+    drop_doomed(body)
+
+
+def _is_byline(element: HtmlElement, name: str) -> bool:
+    by = (
+        element.get("rel") == "author" or "author" in (element.get("itemprop") or "") or BYLINE.search(name) is not None
+    )
+    return by and short_text(element, _LONGEST_BYLINE) != ""
+
+
+def _is_unlikely(element: HtmlElement, name: str) -> bool:
+    if element.get("role") in UNLIKELY_ROLES:
+        return True
+    if element.tag == "a" or not _is_unlikely_name(name):
+        return False
+    return not any(ancestor.tag in ("table", "code") for ancestor in islice(element.iterancestors(), 4))
+
+
+@functools.lru_cache(maxsize=8192)
+def _is_unlikely_name(name: str) -> bool:
+    return name != " " and UNLIKELY.search(name) is not None and MAYBE.search(name) is None
+
+
+def _is_empty(element: HtmlElement) -> bool:
+    if any(child.tag not in ("br", "hr") or (child.tail or "").strip() for child in element):
+        return False
+    return not (element.text or "").strip()
+
+
+def _repeats(heading: HtmlElement, title: str) -> bool:
+    """Whether hardly a word of a heading is not in the title."""
+    words = re.findall(r"\w+", short_text(heading, _TITLE_CHARS).lower())
+    known = set(re.findall(r"\w+", title.lower()))
+    new = " ".join(word for word in words if word not in known)
+    return bool(words) and len(new) < (1 - _SAME_TITLE) * len(" ".join(words))
