@@ -5,12 +5,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 DATA ?= $(JINA_COMPONENTS_DATA)
 
-.PHONY: demo test check bench bench-speed format clean
+.PHONY: demo test check bench bench-speed format clean chromium
 
 demo: $(VENV)/.installed-base
 	$(BIN)/python cookbook/demo.py
 
-test: $(VENV)/.installed-dev
+test: $(VENV)/.installed-dev chromium
 	$(BIN)/pytest
 
 check: $(VENV)/.installed-dev
@@ -34,6 +34,12 @@ bench-speed: $(VENV)/.installed-dev
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# What the tests of the browser engine run.
+chromium:
+	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || { \
+	  test "$$(id -u)" = 0 || { echo "Chromium is missing; on Debian: apt-get install chromium" >&2; exit 2; }; \
+	  apt-get update -q && apt-get install -qy chromium; }
 
 clean:
 	rm -rf $(VENV) demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

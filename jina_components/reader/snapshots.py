@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from jina_components.errors import BlockedURLError, WebError
+from jina_components.errors import WebError
 from jina_components.read_options import ReadOptions
 from jina_components.reader.browser.snapshot import Snapshot
 
@@ -27,21 +27,23 @@ async def cached_snapshot(
 
     As in Jina's Reader, pages with pictures, cookies, scripts or a viewport of their own are not cached.
     """
+    from jina_components.net.exchange import is_outage
+
     cache = fetcher.cache
     own = any(getattr(options, name) != getattr(_DEFAULTS, name) for name in _OWN)
     if cache is None or own or options.pictures:
         return await render()
-    url = fetcher.guard.check(url)
+    fetcher.guard.check(url)
     vary = {name: str(getattr(options, name)) for name in _SHAPES} | {"guard": repr(fetcher.guard)}
     tolerance = cache.tolerance if options.cache_tolerance is None else options.cache_tolerance
     if entry := await asyncio.to_thread(cache.load, _KIND, url, vary, tolerance=tolerance):
         return Snapshot(**entry.header, html=entry.body.decode())
     try:
         snapshot = await render()
-    except BlockedURLError:
-        raise
     except WebError as error:
-        entry = await asyncio.to_thread(cache.load, _KIND, url, vary, tolerance=cache.retention) if tolerance else None
+        if tolerance == 0 or not is_outage(error):
+            raise
+        entry = await asyncio.to_thread(cache.load, _KIND, url, vary, tolerance=cache.retention)
         if entry is None:
             raise
         warning = f"This is a cached copy, {entry.age:,.0f} seconds old, for no newer one could be had: {error}"

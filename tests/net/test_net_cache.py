@@ -311,9 +311,9 @@ def test_unusable_files_say_what_to_do(tmp_path):
     for path in (tmp_path / "file", tmp_path / "text.db"):
         with pytest.raises(ConfigError, match="choose another path"):
             ResponseCache(path, tolerance=60).put(URL, {}, PAGE)
-    for settings in ({"tolerance": -1}, {"retention": -1}, {"max_bytes": -1}):
+    for wrong in ({"tolerance": -1}, {"retention": -1}, {"max_bytes": -1}):
         with pytest.raises(ConfigError):
-            ResponseCache(tmp_path, **settings)
+            ResponseCache(tmp_path, **wrong)
 
 
 @pytest.mark.parametrize("script", ["CREATE TABLE notes (a)", "CREATE TABLE entry (a); PRAGMA user_version = 1"])

@@ -7,6 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from jina_components.core.background import run_sync
 from jina_components.net import Fetcher, URLGuard
 from jina_components.reader import Reader
 
@@ -51,8 +52,10 @@ def site() -> Iterator[Site]:
 
 
 @pytest.fixture
-def fetcher() -> Fetcher:
-    return Fetcher(guard=URLGuard(allow_networks=("127.0.0.0/8",)), timeout=10, retries=0)
+def fetcher() -> Iterator[Fetcher]:
+    made = Fetcher(guard=URLGuard(allow_networks=("127.0.0.0/8",)), timeout=10, retries=0)
+    yield made
+    run_sync(made.aclose())
 
 
 @pytest.fixture

@@ -47,11 +47,8 @@ INTERNAL = [
     "http://100.100.100.200/latest/meta-data/",
     "http://168.63.129.16/",
     "http://0.0.0.0/",
-    "http://0/",
     "http://[::1]/",
-    "http://[::]/",
     "http://[fe80::1]/",
-    "http://[fc00::1]/",
     "http://[::ffff:127.0.0.1]/",
     "http://[::ffff:7f00:1]/",
     "http://[0:0:0:0:0:ffff:a9fe:a9fe]/",
@@ -68,7 +65,6 @@ INTERNAL = [
     "http://127.0.0.1./",
     "http://127\u30020\u30020\u30021/",
     "http://\u2460\u2461\u2466.0.0.1/",
-    "http://①②⑦.0.0.1/",
     "http://user:password@example.com/",
     "http://example.com@127.0.0.1/",
     "http://127.0.0.1\\@example.com/",
@@ -196,10 +192,6 @@ def test_credentials_do_not_follow_a_redirect(start_server, reader):
     assert "secret" not in str(thief.received[0].headers)
 
 
-def packed_twice(data: bytes) -> bytes:
-    return gzip.compress(gzip.compress(data, 1), 1)
-
-
 BOMB = bytes(200_000_000)
 
 
@@ -225,7 +217,7 @@ def test_bombs_do_not_unfold(server, encoding, pack):
 
 @pytest.mark.parametrize("encoding", ["gzip, gzip", "br", "zstd", "gzip, identity, gzip", "compress"])
 def test_encodings_that_were_not_asked_for_are_refused(server, reader, encoding):
-    body = packed_twice(PAGE)
+    body = gzip.compress(gzip.compress(PAGE))
     server.routes["/"] = [http(body=body, content_encoding=encoding, content_type="text/html")]
     with pytest.raises(WebError, match="not supported"):
         reader.read(server.url("/"))
@@ -373,11 +365,8 @@ DEEP = 100_000
         b"<p" + b" a" * DEEP + b">" + PAGE,
         b"<" * 1_000_000 + PAGE,
         b"<!--" * DEEP + PAGE,
-        b"<![CDATA[" * DEEP + PAGE,
         b"&" * 1_000_000 + PAGE,
-        b"<select><option>" * DEEP + PAGE,
         b"<p title='" + b"x" * 5_000_000 + PAGE,
-        b"[" * DEEP + PAGE,
         b"\0" * 100_000 + PAGE,
     ],
     ids=lambda document: document[:12].decode().replace("\0", "NUL"),

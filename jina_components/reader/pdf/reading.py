@@ -16,6 +16,7 @@ from jina_components.types import Page, shorten
 _PICTURES = {"screenshot": 1, "pageshot": 3}  # pages drawn, by format
 _LINKS = {"referenced": "referenced", "text": "discarded", "none": "none"}  # by `options.links`; else as the style
 _DATE = re.compile(r"D:(\d{4})(\d\d)?(\d\d)?(\d\d)?(\d\d)?(\d\d)?(?:(Z)|([+-]\d\d)'?(\d\d)?)?")
+_NO_TEXT = "is a PDF that holds only images or drawings, no text: it needs OCR first (for example ocrmypdf)."
 _NO_TITLE = re.compile(
     r"untitled.*|microsoft (word|powerpoint) - .*|powerpoint presentation|document\d*|title|slide \d+"
     r"|\S*\.(docx?|dvi|indd|odt|pdf|pptx?|ps|qxd|rtf|tex|xlsx?)",
@@ -52,11 +53,7 @@ def read_pdf(
     job = Job(page, _PICTURES.get(options.format, 0), _style(options))
     found = (workers or _WORKERS).extract(source.data, job, label=source.label, source=source.name)
     if not any(found.texts) and not found.picture:
-        raise ExtractionError(
-            f"{source.label} is a PDF that holds only images or drawings, no text: it needs OCR first "
-            "(for example ocrmypdf).",
-            source.name,
-        )
+        raise ExtractionError(f"{source.label} {_NO_TEXT}", source.name)
     content, offsets = _join_pages(found.texts)
     if found.references:
         content += f"\n\n{found.references}"

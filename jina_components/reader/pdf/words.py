@@ -177,7 +177,7 @@ class _Reading:
     def words(self, text: str, ends: tuple[int, int], row: int) -> list[Word]:
         """A word, or several where PDFium left out what parts them."""
         word = self.word(text, ends, row)
-        wide = word.right - word.left > _WIDEST_LETTER * max(word.size, 1.0) * len(text)
+        wide = word.right - word.left > _WIDEST_LETTER * (word.size or 1.0) * len(text)
         if not wide or ends[1] - ends[0] != len(text) - 1 or len(text) == 1:
             return [word]
         letters = [self.word(letter, (ends[0] + index,) * 2, row) for index, letter in enumerate(text)]
@@ -195,8 +195,12 @@ class _Reading:
         else:
             left = right = bottom = top = 0.0
         if last != first and self._loose_box(self._text_page, last, self._box_at):
-            left, right = min(left, box.left), max(right, box.right)
-            bottom, top = min(bottom, box.bottom), max(top, box.top)
+            # Comparisons, since this runs for every word, and calls of min and max would double its time.
+            start, end, low, high = box.left, box.right, box.bottom, box.top
+            left = start if start < left else left
+            right = end if end > right else right
+            bottom = low if low < bottom else bottom
+            top = high if high > top else top
         size, font, is_artifact, content = self._styled(self._object(self._text_page, first))
         if self._rotate is not None:
             left, right, bottom, top = self._rotate(left, right, bottom, top)
