@@ -37,9 +37,10 @@ format: $(VENV)/.installed-dev
 
 # What the tests of the browser engine run.
 chromium:
-	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || { \
-	  test "$$(id -u)" = 0 || { echo "Chromium is missing; on Debian: apt-get install chromium" >&2; exit 2; }; \
-	  apt-get update -q && apt-get install -qy chromium; }
+	@for name in chromium chromium-browser google-chrome google-chrome-stable; do \
+	  command -v $$name >/dev/null && exit 0; done; \
+	test "$$(id -u)" = 0 || { echo "Chromium is missing; on Debian: apt-get install chromium" >&2; exit 2; }; \
+	apt-get update -q && apt-get install -qy --no-install-recommends chromium fonts-liberation
 
 clean:
 	rm -rf $(VENV) demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

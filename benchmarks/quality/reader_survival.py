@@ -95,7 +95,7 @@ SNIPPETS: dict[str, tuple[str, str]] = {
     ),
     "signs of Markdown in text": (
         "<p>The product 2*3*4 and the name snake_case_name, with [brackets](and) such.</p>",
-        r"2\\\*3\\\*4[\s\S]*\\\[brackets",
+        r"2\\\*3\\\*4[\s\S]*(?:\\\[brackets|\[brackets\\\])",
     ),
 }
 

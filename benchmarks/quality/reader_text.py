@@ -12,7 +12,7 @@ from markdown_it import MarkdownIt
 BLOCKS = {
     "headings": ".//h1|.//h2|.//h3|.//h4|.//h5|.//h6",
     "links": ".//a[@href and not(contains(@href, '#'))]",
-    "images": ".//img[not(contains(@alt, '\\displaystyle'))]",
+    "images": ".//img[not(contains(@src, '/math/'))]",
     "list items": ".//li",
     "code blocks": ".//pre",
     "table rows": ".//tr",

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 Given: TypeAlias = str | os.PathLike[str] | bytes
 
 _URL = re.compile(r"https?://", re.IGNORECASE)
+_PAGE = re.compile(r"#(?:page=)?(\d{1,6})\Z")
 _NOWHERE = "http://local.invalid/"  # where HTML without a URL is rendered (RFC 6761): nothing relative is found there
 _TIMEOUT = 30.0
 _SCRIPTED = "The page seems to be built by scripts, which were not run"
@@ -51,6 +52,7 @@ class Loaded:
         screenshot: PNG, if asked for.
         warnings: What went wrong on the way.
         is_final: Whether no better version follows.
+        page: Number of the page of a PDF that the URL's fragment names (RFC 8118: `#page=2`; `#2` too), or None.
     """
 
     source: Source
@@ -58,6 +60,7 @@ class Loaded:
     screenshot: bytes = b""
     warnings: tuple[str, ...] = ()
     is_final: bool = True
+    page: int | None = None
 
 
 class Loader:
@@ -92,7 +95,8 @@ class Loader:
             if options.engine == "auto" and _is_scripted(loaded):
                 loaded = await self._rendered_if_possible(given, options, loaded)
         source = replace(loaded.source, base_url=base_url or loaded.source.base_url)
-        return replace(loaded, source=source)
+        named = _PAGE.search(given)
+        return replace(loaded, source=source, page=int(named[1]) if named else None)
 
     async def stream(self, url: str, options: ReadOptions) -> AsyncGenerator[Loaded, None]:
         """Ever better versions of a page, the last one final: as fetched, if no browser is needed or it is awaited.

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from copy import copy
 from dataclasses import asdict, replace
+from functools import partial
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from jina_components.errors import ConfigError, ExtractionError, JinaComponentsError
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_READERS = {**READERS, "pdf": read_pdf}
 _CONVERTED = ("content", "readerlm", "screenshot", "pageshot")
 _CUT: dict[FinishReason, tuple[str, ...]] = {
     "stop": (),
@@ -88,7 +88,8 @@ class PageMaker:
             page = await self._of_html(source, parsed, options)
             html = parsed.text
         else:
-            page, html = await _in_thread(source, _READERS[kind], source, options), ""
+            read = partial(read_pdf, page=loaded.page) if kind == "pdf" else READERS[kind]
+            page, html = await _in_thread(source, read, source, options), ""
         page = replace(
             page, screenshot=loaded.screenshot or page.screenshot, warnings=(*loaded.warnings, *page.warnings)
         )

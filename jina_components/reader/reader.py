@@ -18,6 +18,7 @@ from jina_components.reader.finishing import finish
 from jina_components.reader.loading import Loaded, Loader
 from jina_components.reader.many import Key, named_sources, read_each
 from jina_components.reader.pages import PageMaker, unexpected
+from jina_components.reader.pdf import close_pdf_workers
 from jina_components.types import Page, Reading, SourceFailure
 
 if TYPE_CHECKING:
@@ -218,12 +219,13 @@ class Reader(Component):
         )
 
     def close(self) -> None:
-        """End the connections and processes of its own; the next call opens new ones."""
+        """End the connections and processes of its own, and idle ones that read PDFs; the next call opens new ones."""
         run_sync(self.aclose())
 
     async def aclose(self) -> None:
         """Like `close`, for event loops."""
         await self._loader.aclose()
+        await asyncio.to_thread(close_pdf_workers)
 
     async def _each(
         self, sources: Iterable[str | os.PathLike[str]], options: ReadOptions | None, *, show_progress: bool

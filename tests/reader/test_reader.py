@@ -270,7 +270,7 @@ def test_an_unexpected_error_of_one_source_keeps_no_other_from_being_read(
     def fail(*_: object) -> None:
         raise MemoryError("too large")
 
-    monkeypatch.setattr("jina_components.reader.pages._READERS", {**READERS, "json": fail})
+    monkeypatch.setattr("jina_components.reader.pages.READERS", {**READERS, "json": fail})
     (tmp_path / "x.json").write_bytes(b"[1]")
     (tmp_path / "x.md").write_bytes(b"hello")
     reader = Reader(fetcher=BrokenFetcher())
@@ -372,3 +372,12 @@ def test_a_thousand_pages_two_hundred_at_a_time(server) -> None:
     run_sync(fetcher.aclose())
     assert sorted(titles) == list(range(1000))
     assert grown < 30_000_000
+
+
+def test_the_fragment_of_a_url_names_the_page_of_a_pdf(reader: Reader, site) -> None:
+    url = site.add("/book.pdf", pdf([["The first page."], ["The second page."]]), "application/pdf")
+    assert "first" in reader.read(url).content
+    for fragment in ("#page=2", "#2"):
+        page = reader.read(url + fragment)
+        assert page.content == "The second page."
+        assert page.metadata["num_pages"] == 2

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import lzma
 import os
 import re
 import statistics
-import tarfile
-import time
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from jina_components.errors import ExtractionError
 from jina_components.reader import Reader
 
 pytestmark = pytest.mark.slow
@@ -26,23 +22,6 @@ def data(name: str) -> Path:
     if not path.exists():
         pytest.skip(f"JINA_COMPONENTS_DATA has no reader/{name}")
     return path
-
-
-def test_odd_pdfs_never_crash_or_hang() -> None:
-    read = 0
-    with tarfile.open(data("pdfjs_small/pdfs.tar.xz")) as archive:
-        for member in archive:
-            file = archive.extractfile(member)
-            if not file or not member.name.endswith(".pdf"):
-                continue
-            begin = time.perf_counter()
-            with contextlib.suppress(ExtractionError):
-                page = Reader().read(file.read(), base_url=f"https://h/{member.name}")
-                read += 1
-                assert len(page.page_offsets) == page.metadata["num_pages"]
-                assert list(page.page_offsets) == sorted(page.page_offsets)
-            assert time.perf_counter() - begin < 5, member.name
-    assert read > 150
 
 
 def test_articles_are_extracted_as_well_as_measured() -> None:

@@ -55,9 +55,8 @@ class Scoring:
         return self.scores.get(element, _start(element, weigh_names=self.weigh_names))
 
 
-def score(body: HtmlElement, *, weigh_names: bool) -> Scoring:
+def score(body: HtmlElement, measures: Measures, *, weigh_names: bool) -> Scoring:
     """Score what lies around the paragraphs of a page."""
-    measures = Measures(body)
     scores: dict[HtmlElement, float] = {}
     for paragraph in body.iter(*_SCORED):
         chars = measures.chars(paragraph)

@@ -85,9 +85,9 @@ def main_content(tree: HtmlElement, *, title: str = "") -> HtmlElement | None:
 def _attempt(body: HtmlElement, title: str, trust: _Trust) -> HtmlElement:
     alive = list(body.iter())  # lxml makes an element's object anew whenever nobody holds it
     _strip(body, title, unlikely=trust.unlikely_names)
-    fill_paragraphs(body)
-    scoring = score(body, weigh_names=trust.names)
-    article = narrow(gather(settle(best(scoring), scoring), scoring), scoring.measures)
+    measures = fill_paragraphs(body)
+    scoring = score(body, measures, weigh_names=trust.names)
+    article = narrow(gather(settle(best(scoring), scoring), scoring), measures)
     clean(article, conditionally=trust.looks, weigh_names=trust.names)
     refine(article)
     drop_signposts(article)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import re
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
@@ -11,12 +13,9 @@ from jina_components.reader.content.measure import Measures
 if TYPE_CHECKING:
     from lxml.html import HtmlElement
 
-_MAINS = ".//main | .//article | .//*[@role='main']"
-_CONTAINERS = (
-    f"{_MAINS} | .//*[@itemprop='articleBody' or @itemprop='text' or @role='article']"
-    " | .//*[self::div or self::section][re:test(@class, '(entry|post|article|story)[-_]*(content|body|text)', 'i')]"
-)
-_NAMESPACES = {"re": "http://exslt.org/regular-expressions"}
+_TAGS = ("article", "div", "main", "section")
+_PROPERTIES = frozenset(("articleBody", "text"))
+_NAMES = re.compile("(?:entry|post|article|story)[-_]*(?:content|body|text)", re.IGNORECASE)
 
 # The chosen element holds so small a part of the page's paragraphs that the text must be spread over more of it, …
 _SPREAD = 0.3
@@ -63,7 +62,22 @@ def narrow(article: HtmlElement, measures: Measures) -> HtmlElement:
 
 
 def _containers(root: HtmlElement) -> list[HtmlElement]:
-    return root.xpath(_CONTAINERS, namespaces=_NAMESPACES)
+    return [element for element in root.iterdescendants(*_TAGS) if _is_container(element)]
+
+
+def _is_container(element: HtmlElement) -> bool:
+    if element.tag == "article" or _is_main(element) or element.get("role") == "article":
+        return True
+    return element.get("itemprop") in _PROPERTIES or _is_container_name(element.get("class") or "")
+
+
+def _is_main(element: HtmlElement) -> bool:
+    return element.tag == "main" or element.get("role") == "main"
+
+
+@functools.lru_cache(maxsize=8192)
+def _is_container_name(name: str) -> bool:
+    return _NAMES.search(name) is not None
 
 
 def _spread(top: HtmlElement, body: HtmlElement, measures: Measures) -> HtmlElement:
@@ -92,7 +106,7 @@ def _paragraph_chars(body: HtmlElement, measures: Measures) -> dict[HtmlElement,
 
 def _main_around(top: HtmlElement, body: HtmlElement, measures: Measures) -> HtmlElement:
     """The page's main element, around `top` or elsewhere, if it holds much more."""
-    mains = body.xpath(_MAINS)
+    mains = [element for element in body.iterdescendants(*_TAGS) if element.tag == "article" or _is_main(element)]
     if sum(main.tag == "article" for main in mains) > 1:
         # Of many, each is one of a list.
         mains = [main for main in mains if main.tag != "article"]

@@ -44,6 +44,19 @@ class Measures:
                 chars[parent] += count_chars(tail)
                 commas[parent] += count_commas(tail)
 
+    def put(self, element: HtmlElement) -> None:
+        """Add a new element, whose children have been counted."""
+        chars, linked, commas = count_chars(element.text or ""), 0.0, count_commas(element.text or "")
+        for child in element:
+            number = self._position[child]
+            chars += self._chars[number] + count_chars(child.tail or "")
+            linked += self._linked[number] + (self._chars[number] * link_weight(child) if child.tag == "a" else 0)
+            commas += self._commas[number] + count_commas(child.tail or "")
+        self._position[element] = len(self._chars)
+        self._chars.append(chars)
+        self._linked.append(linked)
+        self._commas.append(commas)
+
     def chars(self, element: HtmlElement) -> int:
         """Characters of its text, runs of white space counted as one."""
         return self._chars[self._position[element]]

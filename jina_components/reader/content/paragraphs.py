@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jina_components.reader.content.measure import Measures, count_chars, link_weight
+from jina_components.reader.content.measure import Measures
 
 if TYPE_CHECKING:
     from lxml.html import HtmlElement
@@ -73,12 +73,13 @@ def _phrasing(body: HtmlElement) -> set[HtmlElement]:
     return found
 
 
-def fill_paragraphs(body: HtmlElement) -> None:
-    """Put what stands within lines directly in a `<div>` into paragraphs."""
+def fill_paragraphs(body: HtmlElement) -> Measures:
+    """Put what stands within lines directly in a `<div>` into paragraphs; how much text there is."""
     phrasing, measures = _phrasing(body), Measures(body)
     for div in list(body.iter("div")):
         if div is not body:
             _fill(div, phrasing, measures)
+    return measures
 
 
 def _fill(div: HtmlElement, phrasing: set[HtmlElement], measures: Measures) -> None:
@@ -88,10 +89,11 @@ def _fill(div: HtmlElement, phrasing: set[HtmlElement], measures: Measures) -> N
         if measures.link_density(div) < _MAX_LINKED:
             _make_paragraph(div)
             return
-    _wrap_runs(div, phrasing)
+    for paragraph in _wrap_runs(div, phrasing):
+        measures.put(paragraph)
     only = div[0] if len(div) == 1 else None
     if only is not None and only.tag == "p" and not _has_text(div.text) and not _has_text(only.tail):
-        if _link_density(only, measures) < _MAX_LINKED:
+        if measures.link_density(only) < _MAX_LINKED:
             _unwrap_only(div, only)
     elif not any(descendant.tag in _BLOCKS for descendant in div.iterdescendants()):
         div.tag = "p"
@@ -108,35 +110,32 @@ def _unwrap_only(div: HtmlElement, paragraph: HtmlElement) -> None:
     div.getparent().replace(div, paragraph)
 
 
-def _wrap_runs(div: HtmlElement, phrasing: set[HtmlElement]) -> None:
+def _wrap_runs(div: HtmlElement, phrasing: set[HtmlElement]) -> list[HtmlElement]:
+    made: list[HtmlElement] = []
     open_paragraph: HtmlElement | None = None
     children = list(div)
     if _has_text(div.text):
-        open_paragraph = div.makeelement("p")
+        open_paragraph = _new_paragraph(div, made)
         open_paragraph.text, div.text = div.text, None
         div.insert(0, open_paragraph)
     for child in children:
         if child in phrasing and (open_paragraph is not None or child.tag != "br"):
             if open_paragraph is None:
-                open_paragraph = div.makeelement("p")
+                open_paragraph = _new_paragraph(div, made)
                 child.addprevious(open_paragraph)
             open_paragraph.append(child)
             continue
         open_paragraph = None
         if _has_text(child.tail):
-            open_paragraph = div.makeelement("p")
+            open_paragraph = _new_paragraph(div, made)
             open_paragraph.text, child.tail = child.tail, None
             child.addnext(open_paragraph)
+    return made
 
 
-def _link_density(paragraph: HtmlElement, measures: Measures) -> float:
-    """Of a paragraph that may be newer than `measures`."""
-    chars, linked = count_chars(paragraph.text or ""), 0.0
-    for child in paragraph:
-        inner = measures.chars(child)
-        chars += inner + count_chars(child.tail or "")
-        linked += measures.linked(child) + (inner * link_weight(child) if child.tag == "a" else 0)
-    return linked / chars if chars else 0.0
+def _new_paragraph(div: HtmlElement, made: list[HtmlElement]) -> HtmlElement:
+    made.append(div.makeelement("p"))
+    return made[-1]
 
 
 def _has_text(text: str | None) -> bool:

@@ -21,7 +21,7 @@ from jina_components.errors import ConfigError, ExtractionError
 from jina_components.reader.pdf.child import LENGTH, read_block
 from jina_components.reader.pdf.document import Extract, Job
 
-TIMEOUT = 60.0
+TIMEOUT = 120.0
 MAX_MEMORY = 2_000_000_000
 _LEAST_MEMORY = 200_000_000  # for the interpreter and PDFium
 # Empty packages stand for the Reader's, which would import all that it needs to fetch and to parse HTML.
