@@ -6,17 +6,18 @@
 DATA holds `reader/NAME/pages.jsonl.xz` of three public sets, and every reader gets their pages in a process of its own:
 
 - `article_extraction_benchmark` (https://github.com/scrapinghub/article-extraction-benchmark): runs of four words
-  against the article's body as people marked it; precision and recall averaged over pages, and the F1 of these means;
-- `trafilatura_eval` (https://github.com/adbar/trafilatura, tests/evaluate.py): segments that must be in the text and some
-  that must not; F over all segments;
-- `readability_pages` (https://github.com/mozilla/readability, test/test-pages): F1 of runs of four words against
-  the expected HTML, averaged over the pages, and headings, links, … of each page found and expected: recall is the
+  against the article's body as people marked it; precision and recall averaged over the pages, and the F1 of these
+  means;
+- `trafilatura_eval` (https://github.com/adbar/trafilatura, tests/evaluate.py): segments that must be in the text and
+  some that must not; F over all segments;
+- `readability_pages` (https://github.com/mozilla/readability, test/test-pages): F1 of runs of four words against the
+  expected HTML, averaged over the pages, and the headings, links, … of each page found and expected: recall is the
   smaller number over the expected, precision the smaller over the found, summed over the pages. Links within a page
   and mathematics are left out, since readers write footnotes and formulas in ways of their own.
 
-Markdown is compared by the words it renders to: link targets, images and marks are left out. Pages per CPU-second
-are over the pages of all three sets, from bytes to text, after one page to warm up. Snippets of `reader_survival.py` say what
-else gets through.
+Markdown is compared by the words it renders to: link targets, images and marks are left out. Pages per CPU-second are
+over the pages of all three sets, from bytes to text, after one page to warm up. Snippets of `reader_survival.py` say
+what else gets through.
 """
 
 from __future__ import annotations

@@ -21,18 +21,24 @@ SNIPPETS: dict[str, tuple[str, str]] = {
         r"^[-*+] +Outer item\s*\n+(?: {2,}|\t)[-*+] +Inner item\s*\n+[-*+] +Last item",
     ),
     "pipes in cells": (
-        "<table><thead><tr><th>Sign</th><th>Sense</th></tr></thead>"
-        "<tbody><tr><td>a|b</td><td>either of them</td></tr></tbody></table>",
+        (
+            "<table><thead><tr><th>Sign</th><th>Sense</th></tr></thead>"
+            "<tbody><tr><td>a|b</td><td>either of them</td></tr></tbody></table>"
+        ),
         r"\| *a(?:\\\||&#124;)b *\| *either of them *\|",
     ),
     "row spans": (
-        "<table><tr><th>Year</th><th>River</th></tr><tr><td rowspan='2'>1999</td><td>Rhine</td></tr>"
-        "<tr><td>Danube</td></tr></table>",
+        (
+            "<table><tr><th>Year</th><th>River</th></tr><tr><td rowspan='2'>1999</td><td>Rhine</td></tr>"
+            "<tr><td>Danube</td></tr></table>"
+        ),
         r"""rowspan=["']?2|\| *(?:1999)? *\| *Danube *\|""",
     ),
     "language of code": (
-        '<div class="highlight highlight-source-python"><pre class="language-python"><code class="language-python">'
-        "import os\nprint(os.name)</code></pre></div>",
+        (
+            '<div class="highlight highlight-source-python"><pre class="language-python"><code class="language-python">'
+            "import os\nprint(os.name)</code></pre></div>"
+        ),
         r"```\s*python\n\s*import os\nprint\(os\.name\)",
     ),
     "blank lines in code": (
@@ -40,8 +46,10 @@ SNIPPETS: dict[str, tuple[str, str]] = {
         r"first = 1\n\n\nsecond = 2",
     ),
     "spans of a highlighter": (
-        "<pre><code><span class='line'><span class='k'>def</span> <span class='nf'>area</span>(r):</span>\n"
-        "<span class='line'>    <span class='k'>return</span> r * r</span></code></pre>",
+        (
+            "<pre><code><span class='line'><span class='k'>def</span> <span class='nf'>area</span>(r):</span>\n"
+            "<span class='line'>    <span class='k'>return</span> r * r</span></code></pre>"
+        ),
         r"def area\(r\):\n    return r \* r",
     ),
     "MathML": (
@@ -49,14 +57,18 @@ SNIPPETS: dict[str, tuple[str, str]] = {
         r"\$(?:\\pi|π) ?r\^\{?2\}?\$",
     ),
     "KaTeX": (
-        "<p>So <span class='katex'><span class='katex-mathml'><math><semantics><mrow><mi>e</mi></mrow>"
-        "<annotation encoding='application/x-tex'>e^{i\\pi}+1=0</annotation></semantics></math></span>"
-        "<span class='katex-html' aria-hidden='true'>eiπ+1=0</span></span> holds.</p>",
+        (
+            "<p>So <span class='katex'><span class='katex-mathml'><math><semantics><mrow><mi>e</mi></mrow>"
+            "<annotation encoding='application/x-tex'>e^{i\\pi}+1=0</annotation></semantics></math></span>"
+            "<span class='katex-html' aria-hidden='true'>eiπ+1=0</span></span> holds.</p>"
+        ),
         r"\$e\^\{i\\pi\}\+1=0\$",
     ),
     "MathJax": (
-        "<p>And <span class='MathJax_Preview'></span><span class='MathJax'>x2</span>"
-        "<script type='math/tex'>x^{2}</script> grows.</p>",
+        (
+            "<p>And <span class='MathJax_Preview'></span><span class='MathJax'>x2</span>"
+            "<script type='math/tex'>x^{2}</script> grows.</p>"
+        ),
         r"\$x\^\{2\}\$",
     ),
     "late images": (
@@ -72,17 +84,25 @@ SNIPPETS: dict[str, tuple[str, str]] = {
         r"Silt\**\s*\n+\s*:?\s*Fine grains",
     ),
     "task lists": (
-        "<ul><li><input type='checkbox' checked disabled> Measure the sand</li>"
-        "<li><input type='checkbox' disabled> Draw the map</li></ul>",
+        (
+            "<ul><li><input type='checkbox' checked disabled> Measure the sand</li>"
+            "<li><input type='checkbox' disabled> Draw the map</li></ul>"
+        ),
         r"^[-*+] +\[[xX]\] +Measure the sand\s*\n+[-*+] +\[ \] +Draw the map",
     ),
     "footnotes": (
-        "<p>Deltas sink<sup id='fnref1'><a href='#fn1'>1</a></sup> slowly.</p>"
-        "<section class='footnotes'><ol><li id='fn1'>By some millimetres a year. <a href='#fnref1'>↩</a></li></ol></section>",
+        (
+            "<p>Deltas sink<sup id='fnref1'><a href='#fn1'>1</a></sup> slowly.</p>"
+            "<section class='footnotes'><ol><li id='fn1'>By some millimetres a year. "
+            "<a href='#fnref1'>↩</a></li></ol></section>"
+        ),
         r"sink\[\^?1\][\s\S]*\[\^?1\]:\s+By some millimetres",
     ),
     "captions of figures": (
-        "<figure><img src='/map.png' alt='A map'><figcaption>The delta in spring, seen from the west</figcaption></figure>",
+        (
+            "<figure><img src='/map.png' alt='A map'>"
+            "<figcaption>The delta in spring, seen from the west</figcaption></figure>"
+        ),
         r"/map\.png[\s\S]*The delta in spring, seen from the west",
     ),
     "quotes": (

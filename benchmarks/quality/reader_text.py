@@ -20,9 +20,9 @@ BLOCKS = {
 }
 """What is counted, as XPath."""
 
-_INLINE = frozenset(("a", "abbr", "acronym", "b", "bdi", "bdo", "big", "cite", "code", "data", "del", "dfn", "em", "font",
-                     "i", "ins", "kbd", "label", "mark", "nobr", "q", "ruby", "s", "samp", "small", "span", "strike",
-                     "strong", "sub", "sup", "time", "tt", "u", "var", "wbr"))  # fmt: skip
+_INLINE = frozenset(("a", "abbr", "acronym", "b", "bdi", "bdo", "big", "cite", "code", "data", "del", "dfn", "em",
+                     "font", "i", "ins", "kbd", "label", "mark", "nobr", "q", "ruby", "s", "samp", "small", "span",
+                     "strike", "strong", "sub", "sup", "time", "tt", "u", "var", "wbr"))  # fmt: skip
 _UNSEEN = ("annotation", "audio", "button", "head", "iframe", "math", "noscript", "object", "script", "select", "style",
            "svg", "template", "textarea", "title", "video")  # fmt: skip
 # Mathematics is left out on both sides: pages hold it in many ways, and readers write it in as many.

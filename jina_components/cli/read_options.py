@@ -76,10 +76,17 @@ def read_options(options: argparse.Namespace) -> ReadOptions:
     Raises:
         ConfigError: a value is of another form or contradicts another.
     """
-    given = {each.name: getattr(options, each.name, None) for each in fields(ReadOptions)}
-    style = {each.name: getattr(options, f"md_{each.name}") for each in fields(MarkdownStyle)}
-    values: dict[str, Any] = {name: _PARSERS.get(name, _as_is)(value) for name, value in given.items() if value is not None}
-    return ReadOptions(**values, style=MarkdownStyle(**{name: v for name, v in style.items() if v is not None}))
+    given = _given(options, ReadOptions, prefix="")
+    style = MarkdownStyle(**_given(options, MarkdownStyle, prefix="md_"))
+    return ReadOptions(**{name: _PARSERS.get(name, _as_is)(value) for name, value in given.items()}, style=style)
+
+
+def _given(
+    options: argparse.Namespace, kind: type[ReadOptions] | type[MarkdownStyle], *, prefix: str
+) -> dict[str, Any]:
+    """The flags of the fields of `kind` that were given."""
+    values = {each.name: getattr(options, prefix + each.name, None) for each in fields(kind)}
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _add_flag(group: Any, name: str, hint: object, *, help: str, prefix: str) -> None:  # noqa: ANN401 (private type)
@@ -97,7 +104,7 @@ def _add_flag(group: Any, name: str, hint: object, *, help: str, prefix: str) ->
         group.add_argument(flag, type=number, metavar=metavar, help=help)
 
 
-def _as_is(value: object) -> object:
+def _as_is(value: Any) -> Any:  # noqa: ANN401 (whatever a flag gives)
     return value
 
 

@@ -82,21 +82,19 @@ class PageMaker:
             ExtractionError: no readable document is in it.
             JinaComponentsError: what a model raises, with the page's name before it.
         """
-        source, kind = await _in_thread(loaded.source, _recognized, loaded.source)
-        if kind == "html":
-            parsed = await _in_thread(source, parse_source, source) if loaded.parsed is None else loaded.parsed
+        source, kind, parsed = await _in_thread(loaded.source, _recognized, loaded)
+        if parsed is not None:
             page = await self._of_html(source, parsed, options)
-            html = parsed.text
         else:
             read = partial(read_pdf, page=loaded.page) if kind == "pdf" else READERS[kind]
-            page, html = await _in_thread(source, read, source, options), ""
+            page = await _in_thread(source, read, source, options)
         page = replace(
             page, screenshot=loaded.screenshot or page.screenshot, warnings=(*loaded.warnings, *page.warnings)
         )
         if not options.extracts:
             return page
         try:
-            extraction = await self._extracted(html, page.content, options)
+            extraction = await self._extracted(parsed.text if parsed else page.content, page.content, options)
         except JinaComponentsError as error:
             raise _naming(source, "gives nothing that was to be extracted", error) from error
         return replace(page, extracted=extraction.value, usage=page.usage + extraction.usage)
@@ -132,7 +130,7 @@ class PageMaker:
         if isinstance(self._extractor, ChatModel):
             return await extract(self._extractor, content, instruction=asked, json_schema=schema)
         assert self._extractor is not None  # noqa: S101 (likewise)
-        return await extract_from_html(self._extractor, html or content, instruction=asked, json_schema=schema)
+        return await extract_from_html(self._extractor, html, instruction=asked, json_schema=schema)
 
 
 def unexpected(name: str, error: Exception) -> ExtractionError:
@@ -152,9 +150,10 @@ async def _in_thread(source: Source, work: Callable[P, T], *args: P.args, **kwar
         raise unexpected(source.name, error) from error
 
 
-def _recognized(source: Source) -> tuple[Source, Format]:
-    source = unpacked(source)
-    return source, format_of(source)
+def _recognized(loaded: Loaded) -> tuple[Source, Format, ParsedHtml | None]:
+    source = unpacked(loaded.source)
+    kind = format_of(source)
+    return source, kind, (loaded.parsed or parse_source(source)) if kind == "html" else None
 
 
 def _converted(page: Page, conversion: Conversion) -> Page:

@@ -43,6 +43,8 @@ _ATTEMPTS = (
     _Trust(False, False, False),
 )
 _ENOUGH = 500
+# So many elements take about a second an attempt: only the first and the last are made.
+_MANY_ELEMENTS = 30_000
 _EMPTIABLE = frozenset(("div", "section", "header", "h1", "h2", "h3", "h4", "h5", "h6"))
 _LONGEST_BYLINE = 100
 _SAME_TITLE = 0.75
@@ -71,7 +73,8 @@ def main_content(tree: HtmlElement, *, title: str = "") -> HtmlElement | None:
     body = prune(tree)
     split_at_breaks(body)
     attempts = []
-    for trust in _ATTEMPTS:
+    many = sum(1 for _ in islice(body.iter(), _MANY_ELEMENTS)) == _MANY_ELEMENTS
+    for trust in _ATTEMPTS[::3] if many else _ATTEMPTS:
         article = _attempt(copy.deepcopy(body), title, trust)
         chars = len(inner_text(article))
         if chars >= _ENOUGH:

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 _PHRASING = frozenset(("abbr", "acronym", "audio", "b", "bdi", "bdo", "big", "br", "button", "cite", "code", "data",
                        "datalist", "dfn", "em", "embed", "font", "i", "img", "input", "kbd", "label", "mark", "math",
                        "meter", "noscript", "object", "output", "progress", "q", "ruby", "s", "samp", "script",
-                       "select", "small", "span", "strike", "strong", "sub", "sup", "textarea", "time", "tt", "u", "var",
-                       "wbr"))  # fmt: skip
+                       "select", "small", "span", "strike", "strong", "sub", "sup", "textarea", "time", "tt", "u",
+                       "var", "wbr"))  # fmt: skip
 _PHRASING_IF_INSIDE = frozenset(("a", "del", "ins"))
 _BLOCKS = frozenset(("blockquote", "dl", "div", "img", "ol", "p", "pre", "table", "ul"))
 _MAX_LINKED = 0.25
@@ -87,7 +87,7 @@ def _fill(div: HtmlElement, phrasing: set[HtmlElement], measures: Measures) -> N
         if not _has_text(div.text) and not len(div):
             return
         if measures.link_density(div) < _MAX_LINKED:
-            _make_paragraph(div)
+            div.tag = "p"
             return
     for paragraph in _wrap_runs(div, phrasing):
         measures.put(paragraph)
@@ -99,13 +99,10 @@ def _fill(div: HtmlElement, phrasing: set[HtmlElement], measures: Measures) -> N
         div.tag = "p"
 
 
-def _make_paragraph(div: HtmlElement) -> None:
-    div.tag = "p"
-    for name in ("class", "id"):
-        div.attrib.pop(name, None)
-
-
 def _unwrap_only(div: HtmlElement, paragraph: HtmlElement) -> None:
+    for name in ("class", "id"):
+        if (value := div.get(name)) and not paragraph.get(name):
+            paragraph.set(name, value)
     paragraph.tail, div.tail = div.tail, None
     div.getparent().replace(div, paragraph)
 

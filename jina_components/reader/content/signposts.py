@@ -62,6 +62,7 @@ _LINE_CHARS = 200
 _PHRASE_CHARS = 60
 _LINKED = 0.3
 _LARGEST_SECTION = 0.25
+_PARAGRAPH = 80
 
 _LINES = ("blockquote", "div", "h2", "h3", "h4", "h5", "h6", "p")
 _BLOCKS = frozenset(("div", "figure", "h2", "h3", "ol", "p", "pre", "section", "table", "ul"))
@@ -95,11 +96,13 @@ def _leads_away(element: HtmlElement, text: str, measures: Measures) -> bool:
 def _drop_section(heading: HtmlElement, article: HtmlElement, measures: Measures) -> None:
     """Drop a heading and what follows it up to the next one, if that is short and mostly links."""
     first = heading
-    while len(first.getparent()) == 1 and first.getparent() is not article:
+    while first.getnext() is None and first.getprevious() is None and first.getparent() is not article:
         first = first.getparent()
     section, chars, linked = [first], 0, 0.0
     for sibling in first.itersiblings():
         if sibling.tag in HEADINGS and (first is not heading or sibling.tag <= heading.tag):
+            break
+        if measures.chars(sibling) >= _PARAGRAPH and measures.link_density(sibling) <= _LINKED:
             break
         section.append(sibling)
         chars += measures.chars(sibling)

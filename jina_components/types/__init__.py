@@ -1,0 +1,37 @@
+"""What components take and return: frozen dataclasses, equal over code, frameworks and the wire."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from jina_components.types.found import Answer, Citation, SearchResult, SearchResults
+from jina_components.types.pages import Chunk, Page, Reading, Segmentation, SourceFailure
+from jina_components.types.scores import DocumentFailure, Entailment, Entailments, Ranking, ScoredDocument
+from jina_components.types.texts import Document, Image, Usage, shorten
+from jina_components.types.vectors import Embeddings, MultiVectorEmbeddings
+
+if TYPE_CHECKING:
+    from jina_components.types.vectors import FloatArray as FloatArray
+
+__all__ = [
+    "Answer",
+    "Chunk",
+    "Citation",
+    "Document",
+    "DocumentFailure",
+    "Embeddings",
+    "Entailment",
+    "Entailments",
+    "Image",
+    "MultiVectorEmbeddings",
+    "Page",
+    "Ranking",
+    "Reading",
+    "ScoredDocument",
+    "SearchResult",
+    "SearchResults",
+    "Segmentation",
+    "SourceFailure",
+    "Usage",
+    "shorten",
+]
