@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -72,8 +73,9 @@ def _web(options: argparse.Namespace) -> int:
         contents=not options.no_contents,
         deadline=options.deadline,
     )
-    reader = None if options.no_contents else make_reader(options)
-    with WebSearch(_providers(options), reader=reader, merge=options.merge) as search:
+    with ExitStack() as closing:
+        reader = None if options.no_contents else closing.enter_context(make_reader(options))
+        search = closing.enter_context(WebSearch(_providers(options), reader=reader, merge=options.merge))
         results = search.search(options.query, options=asked)
     _print(results, as_json=options.json)
     return 0 if results else 1

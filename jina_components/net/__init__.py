@@ -6,6 +6,7 @@ from jina_components.net.client import Fetcher
 from jina_components.net.exchange import Fetched
 from jina_components.net.guard import URLGuard
 from jina_components.net.options import FetchOptions, SupportsFetch
+from jina_components.net.passage import PassageLimits
 from jina_components.net.politeness import Politeness
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "FetchOptions",
     "Fetched",
     "Fetcher",
+    "PassageLimits",
     "Politeness",
     "ResponseCache",
     "SupportsFetch",

@@ -14,7 +14,7 @@ import httpx
 from jina_components.errors import ConfigError, WebError
 from jina_components.net.body import ACCEPT_ENCODING
 from jina_components.net.cache import ResponseCache
-from jina_components.net.exchange import Fetched, exchange, is_outage, status_error
+from jina_components.net.exchange import Fetched, accepted, exchange, is_outage, joined, status_error
 from jina_components.net.guard import URLGuard
 from jina_components.net.headers import checked
 from jina_components.net.options import FetchOptions
@@ -114,7 +114,7 @@ class Fetcher(Connected):
         url = self.guard.check(url)
         sent = {"accept": "*/*", "user-agent": self.user_agent, **checked(headers or {})}
         if self.cache is None or sent.keys() - _CACHEABLE:
-            return _accepted(await self._follow(url, sent, options), options)
+            return accepted(await self._follow(url, sent, options), errors=options.accept_errors)
         return await self._through(self.cache, url, sent, options)
 
     async def check_robots(self, url: str, options: FetchOptions) -> float:
@@ -134,9 +134,16 @@ class Fetcher(Connected):
         return await self._robots.check(self.guard.check(url), options.robots, via=options.proxy, fetch=fetch)
 
     async def _through(self, cache: ResponseCache, url: str, sent: Mapping[str, str], options: FetchOptions) -> Fetched:
-        # Under the guard's settings, so that what a lenient guard let in is not served under a strict one; and apart
-        # for each proxy and for TLS settings of one's own, which could put anything in the place of a page.
-        vary = {**sent, "guard": repr(self.guard), "proxy": options.proxy, "own tls": str(bool(self._ssl_context))}
+        # Under the guard's settings and the bot's name, so that what a lenient guard let in, or a bot that obeys no
+        # robots.txt, is not served to a strict one; and apart for each proxy and for TLS settings of one's own, which
+        # could put anything in the place of a page.
+        vary = {
+            **sent,
+            "guard": repr(self.guard),
+            "robots": options.robots,
+            "proxy": options.proxy,
+            "own tls": str(bool(self._ssl_context)),
+        }
         tolerance = cache.tolerance if options.cache_tolerance is None else options.cache_tolerance
         hit = await self._cached(cache, url, vary, tolerance, options)
         if hit is not None:
@@ -155,7 +162,7 @@ class Fetcher(Connected):
                 return old
             raise
         if failure := status_error(fetched):
-            return await instead_of(failure) or _accepted(fetched, options)
+            return await instead_of(failure) or accepted(fetched, errors=options.accept_errors)
         if options.store:
             await _keep(cache, url, vary, fetched)
         return fetched
@@ -178,7 +185,7 @@ class Fetcher(Connected):
             location = fetched.headers.get("location")
             if fetched.status_code not in _REDIRECTS or not location:
                 return fetched
-            target = self.guard.check(_join(url, location))
+            target = self.guard.check(joined(url, location))
             if _origin(target) != _origin(url):
                 headers = {name: value for name, value in headers.items() if name in _IMPERSONAL}
             url = target
@@ -207,25 +214,11 @@ class Fetcher(Connected):
             return await send(transport)
 
 
-def _accepted(fetched: Fetched, options: FetchOptions) -> Fetched:
-    failure = None if options.accept_errors else status_error(fetched)
-    if failure is not None:
-        raise failure
-    return fetched
-
-
 async def _keep(cache: ResponseCache, url: str, vary: Mapping[str, str], fetched: Fetched) -> None:
     try:
         await asyncio.to_thread(cache.put, url, vary, fetched)
     except ConfigError as error:  # a full disk is no reason to lose what was fetched
         logger.warning("%s is not cached: %s", url, error)
-
-
-def _join(url: str, location: str) -> str:
-    try:
-        return str(httpx.URL(url).join(location))
-    except (httpx.InvalidURL, ValueError) as error:
-        raise WebError(f"{url} redirects to something that is no URL: {error}.", url) from error
 
 
 def _origin(url: str) -> tuple[str, bytes, int | None]:

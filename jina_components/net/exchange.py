@@ -53,6 +53,33 @@ def status_error(fetched: Fetched) -> HTTPStatusError | None:
     return HTTPStatusError(message, fetched.url, status, retry_after(fetched.headers, now=datetime.now(UTC)))
 
 
+def accepted(fetched: Fetched, *, errors: bool) -> Fetched:
+    """`fetched` itself.
+
+    Args:
+        fetched: A response.
+        errors: Whether one of an error status will do.
+
+    Raises:
+        HTTPStatusError: its status is an error, and that will not do.
+    """
+    if not errors and (failure := status_error(fetched)) is not None:
+        raise failure
+    return fetched
+
+
+def joined(url: str, location: str) -> str:
+    """Where `url` redirects to, by its `Location` header.
+
+    Raises:
+        WebError: that is no URL.
+    """
+    try:
+        return str(httpx.URL(url).join(location))
+    except (httpx.InvalidURL, ValueError) as error:
+        raise WebError(f"{url} redirects to something that is no URL: {error}.", url) from error
+
+
 def is_outage(error: WebError) -> bool:
     """Whether a fetch failed for want of an answer, and not because of the answer.
 

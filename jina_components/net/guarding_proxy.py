@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import base64
 import hmac
+import re
 import ssl
-from collections.abc import Coroutine
+from collections.abc import Collection, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -25,6 +26,7 @@ READY_URL = "http://proxy-is-ready.invalid/"  # answered here: who asks for it h
 _HEAD_SECONDS = 10.0
 _HEAD_BYTES = 262_144
 _CHUNK = 65_536
+_LENGTH = re.compile(r"[0-9]{1,18}")
 # RFC 9110, section 7.6.1: these concern one connection, and end here.
 _HOP_BY_HOP = frozenset(
     ("connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "upgrade")
@@ -47,11 +49,15 @@ class _Head:
     def length(self) -> int | None:
         """Bytes of the body, where the head says so."""
         declared = self.get("content-length")
-        return int(declared) if declared.isdecimal() and not self.get("transfer-encoding") else None
+        return int(declared) if _LENGTH.fullmatch(declared) and not self.get("transfer-encoding") else None
+
+    def without(self, names: Collection[str]) -> tuple[tuple[str, str], ...]:
+        """The fields but those of these names in lower case."""
+        return tuple(field for field in self.fields if field[0].lower() not in names)
 
     def encode(self) -> bytes:
         """The message's head for the next connection, which it ends."""
-        kept = [f"{name}: {value}" for name, value in self.fields if name.lower() not in _HOP_BY_HOP]
+        kept = [f"{name}: {value}" for name, value in self.without(_HOP_BY_HOP)]
         return "\r\n".join([" ".join(self.line), *kept, "Connection: close", "", ""]).encode("latin-1")
 
 
@@ -158,7 +164,9 @@ class GuardingProxy:
         server = await self._connect(passage, host, parsed.port or DEFAULT_PORTS[parsed.scheme])
         if tunnel:
             return _tunnel(passage, client, server)
-        request = _Head((head.line[0], parsed.raw_path.decode("ascii"), "HTTP/1.1"), head.fields)
+        # RFC 9112, section 3.2.2: the host that was checked, and not one of another name at the same address.
+        fields = (("Host", parsed.netloc.decode("ascii")), *head.without(("host",)))
+        request = _Head((head.line[0], parsed.raw_path.decode("ascii"), "HTTP/1.1"), fields)
         return _exchange(passage, request, client, server)
 
     async def _connect(self, passage: Passage, host: str, port: int) -> _Streams:
@@ -291,10 +299,13 @@ async def _read_out(reader: asyncio.StreamReader) -> None:
 
 
 async def _respond(passage: Passage, request: _Head, server: _Streams, client: asyncio.StreamWriter) -> None:
-    head = await _read_head(server[0])
-    while head.line[1].startswith("1"):  # an interim response, of which no browser minds the lack
+    while True:
         head = await _read_head(server[0])
-    client.write(head.encode())
+        encoded = head.encode()
+        passage.count(len(encoded))
+        if not head.line[1].startswith("1"):  # an interim response, of which no browser minds the lack
+            break
+    client.write(encoded)
     is_bodiless = request.line[0] == "HEAD" or head.line[1] in ("204", "304")
     await _pump(passage, server[0], client, 0 if is_bodiless else head.length)
 

@@ -5,16 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-import threading
 from concurrent.futures import ThreadPoolExecutor
 
 # Of their own: a name server that does not answer holds a thread for many seconds, and the few threads that an event
 # loop brings also unpack, parse and keep what has been fetched.
 _THREADS = 64
 
-_lock = threading.Lock()
-_pool: ThreadPoolExecutor | None = None
-_owner_pid = 0
+# By process, since threads do not survive a fork; without a lock, which a child could inherit locked.
+_pools: dict[int, ThreadPoolExecutor] = {}
 
 
 async def addresses_of(host: str, port: int) -> list[str]:
@@ -28,11 +26,10 @@ async def addresses_of(host: str, port: int) -> list[str]:
 
 
 def _threads() -> ThreadPoolExecutor:
-    global _pool, _owner_pid
-    with _lock:
-        if _pool is None or _owner_pid != os.getpid():  # threads do not survive a fork
-            _pool, _owner_pid = ThreadPoolExecutor(_THREADS, thread_name_prefix="jina-components-names"), os.getpid()
-        return _pool
+    pid = os.getpid()
+    if pid not in _pools:
+        _pools.setdefault(pid, ThreadPoolExecutor(_THREADS, thread_name_prefix="jina-components-names"))
+    return _pools[pid]
 
 
 def _look_up(host: str, port: int) -> list[str]:

@@ -12,7 +12,9 @@ from jina_components.errors import BlockedURLError, WebError
 from jina_components.net.guard import DEFAULT_PORTS
 from jina_components.types import shorten
 
+# A hostile page has thousands of requests refused, whose URLs are tens of thousands of characters long.
 _MAX_KEPT = 1000
+_KEPT_CHARS = 2000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,12 +61,15 @@ class Passage:
 
     def error_of(self, url: str) -> WebError | None:
         """Why `url` could not be reached, or None if nothing is known against it."""
-        return self.errors.get(url.partition("#")[0] if url.startswith("http:") else _authority(url))
+        target = url.partition("#")[0] if url.startswith("http:") else _authority(url)
+        return self.errors.get(target[:_KEPT_CHARS])
 
     def record(self, target: str, error: WebError) -> None:
         """Keep the first error of `target`; past a thousand targets nothing more is kept."""
         if len(self.errors) < _MAX_KEPT:
-            self.errors.setdefault(target, error)
+            # A new one: the traceback of the other would hold all that the connection has read.
+            kept = type(error)(shorten(error.message, 500), error.url[:_KEPT_CHARS])
+            self.errors.setdefault(target[:_KEPT_CHARS], kept)
 
     def enter(self, task: asyncio.Task[None]) -> None:
         """Bind a connection's task to this job, which ends it."""
@@ -77,8 +82,9 @@ class Passage:
         Raises:
             WebError: the job is over a limit, or at its end.
         """
-        self._connections += 1
-        self._hosts.add(host)
+        if not self._shut:
+            self._connections += 1
+            self._hosts.add(host)
         if self._connections > self.limits.connections:
             self.shut(f"it opens more than {self.limits.connections:,} connections")
         if len(self._hosts) > self.limits.hosts:

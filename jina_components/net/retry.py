@@ -74,7 +74,7 @@ def retry_after(headers: Mapping[str, str], *, now: datetime) -> float | None:
     with suppress(ValueError):
         seconds = float(value)
         return max(seconds, 0.0) if math.isfinite(seconds) else None
-    with suppress(ValueError):
+    with suppress(ValueError, OverflowError):
         date = parsedate_to_datetime(value)
         return max((date.replace(tzinfo=date.tzinfo or UTC) - now).total_seconds(), 0.0)
     return None

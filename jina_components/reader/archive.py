@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import mimetypes
+import struct
 import zipfile
 import zlib
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ MAX_READ_BYTES = 200_000_000
 
 _ENTRY = b"PK\x01\x02"  # what each entry of the directory begins with
 _ENCRYPTED = 0x1
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # what Office and EPUB know; others could ask for much memory
 
 
 class Archive:
@@ -79,10 +81,20 @@ class Archive:
             raise ExtractionError(f"{label} lacks its part {name!r}: it is damaged.", self.source.name)
         if info.flag_bits & _ENCRYPTED:
             raise ExtractionError(f"{label} is encrypted: remove its password first.", self.source.name)
+        if info.compress_type not in _METHODS:
+            raise ExtractionError(f"{label}: its part {name!r} is packed in a way not read.", self.source.name)
         try:
             with self._zip.open(info) as file:
                 data = file.read(self._left + 1)
-        except (zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError, RuntimeError) as error:
+        except (
+            zipfile.BadZipFile,
+            zlib.error,
+            OSError,
+            EOFError,
+            NotImplementedError,
+            struct.error,
+            ValueError,
+        ) as error:
             raise ExtractionError(f"{label}: its part {name!r} is broken: {error}.", self.source.name) from error
         self._left -= len(data)
         if self._left < 0:

@@ -99,7 +99,8 @@ def _contradicts(data: bytes, encoding: str) -> bool:
     if not encoding.startswith("utf") and _is_utf8(data):
         return True
     text = data.decode(encoding, "replace")
-    return 10 * text.count("\ufffd") > _count_non_ascii(text)
+    lost = text.count("\ufffd")
+    return lost > 0 and 10 * lost > _count_non_ascii(text)
 
 
 def _is_utf8(data: bytes) -> bool:

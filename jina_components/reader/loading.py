@@ -10,7 +10,6 @@ from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
-from urllib.parse import urlsplit
 
 from jina_components.errors import (
     BlockedURLError,
@@ -20,7 +19,6 @@ from jina_components.errors import (
     WebError,
 )
 from jina_components.read_options import ReadOptions
-from jina_components.reader.browser.cookies import parse_cookie
 from jina_components.reader.charset import decode
 from jina_components.reader.files import local_path, read_file
 from jina_components.reader.parsing import ParsedHtml, declared_charset, parse_source
@@ -228,11 +226,9 @@ def _headers(url: str, options: ReadOptions) -> dict[str, str]:
 
 
 def _cookies(url: str, options: ReadOptions) -> str:
-    """The `Cookie` header (RFC 6265, section 5.4)."""
-    path = f"{urlsplit(url).path}/"
-    cookies = [parse_cookie(text, url=url) for text in options.cookies]
-    sent = [cookie for cookie in cookies if path.startswith(f"{cookie.path.rstrip('/')}/") and not cookie.is_expired]
-    return "; ".join(f"{cookie.name}={cookie.value}" for cookie in sent)
+    from jina_components.net.cookies import cookie_header
+
+    return cookie_header(options.cookies, url=url)
 
 
 def _fetch_options(options: ReadOptions) -> FetchOptions:

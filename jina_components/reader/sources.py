@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import codecs
+import gzip
+import io
 import re
 import zlib
 from dataclasses import dataclass, replace
@@ -127,7 +129,8 @@ _NEVER_TEXT = (
     b"{\\rtf",
     *(magic for magic, _ in _MAGIC if not magic.isascii() or not magic.decode("ascii").isprintable()),
 )
-_GZIP = b"\x1f\x8b"
+_GZIP = b"\x1f\x8b\x08"
+_MOST_MEMBERS = 20_000  # by far: tools make one for 64 KB or more
 _OLE = b"\xd0\xcf\x11\xe0"
 _ANY_TYPE = ("", "application/octet-stream", "binary/octet-stream", "application/x-download")
 _WIDE_BOMS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)
@@ -202,25 +205,20 @@ def unpacked(source: Source) -> Source:
     """
     if not source.data.startswith(_GZIP):
         return source
-    pieces, rest, left = [], source.data, MAX_UNPACKED_BYTES
-    while rest.startswith(_GZIP):  # a file may have several members
-        decompressor = zlib.decompressobj(wbits=31)
-        try:
-            pieces.append(decompressor.decompress(rest, left + 1))
-        except zlib.error as error:
-            raise ExtractionError(f"{source.label} is a broken gzip file: {error}.", source.name) from error
-        left -= len(pieces[-1])
-        if left < 0:
-            raise ExtractionError(
-                f"{source.label} is a gzip file of more than {MAX_UNPACKED_BYTES:,} bytes: unpack it first.",
-                source.name,
-            )
-        if not decompressor.eof:
-            raise ExtractionError(f"{source.label} is a truncated gzip file.", source.name)
-        rest = decompressor.unused_data
+    if source.data.count(_GZIP) > _MOST_MEMBERS:  # each takes its time, and may hold nothing
+        raise ExtractionError(f"{source.label} is a gzip file of too many members: unpack it first.", source.name)
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(source.data)) as file:
+            data = file.read(MAX_UNPACKED_BYTES + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise ExtractionError(f"{source.label} is a broken or truncated gzip file: {error}.", source.name) from error
+    if len(data) > MAX_UNPACKED_BYTES:
+        raise ExtractionError(
+            f"{source.label} is a gzip file of more than {MAX_UNPACKED_BYTES:,} bytes: unpack it first.", source.name
+        )
     # What is declared of the file says nothing of what is in it.
     declared = "" if "gzip" in source.media_type or source.media_type in _ANY_TYPE else source.content_type
-    return replace(source, name=source.name.removesuffix(".gz"), data=b"".join(pieces), content_type=declared)
+    return replace(source, name=source.name.removesuffix(".gz"), data=data, content_type=declared)
 
 
 def format_of(source: Source) -> Format:
@@ -238,13 +236,13 @@ def format_of(source: Source) -> Format:
     # Without byte order marks and the NULs of UTF-16.
     head = source.data[:_HEAD_BYTES].lstrip(b"\xff\xfe\xef\xbb\xbf").replace(b"\0", b"")
     named = SUFFIXES.get(PurePath(source.file_name).suffix.lower())
-    if head[:_PDF_HEAD_BYTES].lstrip().startswith(b"%PDF-") or (
-        b"%PDF-" in head[:_PDF_HEAD_BYTES] and named in (None, "pdf")
-    ):
+    declared = next((each for pattern, each in _DECLARED if pattern.fullmatch(source.media_type)), None)
+    # The standard allows something before it; what says that it is something else may just speak of it.
+    is_open = declared in (None, "pdf") and named in (None, "pdf")
+    if head.lstrip().startswith(b"%PDF-") or (is_open and b"%PDF-" in head[:_PDF_HEAD_BYTES]):
         return "pdf"
     if source.data.startswith(b"PK\x03\x04"):
         return _zipped(source)
-    declared = next((each for pattern, each in _DECLARED if pattern.fullmatch(source.media_type)), None)
     if declared == "pdf":
         return declared
     _refuse_binary(source)

@@ -15,13 +15,13 @@ _FRONT_MATTER = re.compile(r"---[ \t]*\n((?:[\w-]+:(?:[ \t].*)?\n)+)(?:---|\.\.\
 # A value that is more than a plain or quoted string: a list, an object, a block, an alias.
 _STRUCTURED = re.compile(r"[\[{|>&*!%@`]|- |$")
 _FENCED = re.compile(r"^(```|~~~).*?^\1", re.MULTILINE | re.DOTALL)
-_HEADING = re.compile(r"^#{1,6}[ \t]+(.+?)[ \t#]*$|^(\S.*)\n(?:={3,}|-{3,})[ \t]*$", re.MULTILINE)
+_HEADING = re.compile(r"^#{1,6}[ \t]+(\S.*)$|^(\S.*)\n(?:={3,}|-{3,})[ \t]*$", re.MULTILINE)
 _HEADING_CHARACTERS = 50_000
 
 # All repetitions are bounded, so that no line takes quadratic time.
 _LINK = re.compile(
     r"(!?)\[([^\[\]\n]{0,1000})\]"
-    r"\([ \t]{0,9}<?((?:[^\s()<>]|\([^\s()<>]{0,200}\)){1,2000})>?(?:[ \t][^)\n]{0,500})?\)"
+    r"\([ \t]{0,9}<?((?:[^\s()<>]|\([^\s()<>]{0,200}\)){1,2000}+)>?(?:[ \t][^)\n]{0,500}+)?\)"
     r"|<(https?://[^\s<>]{1,2000})>"
 )
 
@@ -70,7 +70,7 @@ def _unquoted(value: str) -> str:
 
 def _first_heading(content: str) -> str:
     found = _HEADING.search(_FENCED.sub("", content[:_HEADING_CHARACTERS]))
-    return (found[1] or found[2]).strip() if found else ""
+    return (found[1] or found[2]).rstrip(" \t#") if found else ""
 
 
 def _links(content: str, base_url: str) -> tuple[Links, Links]:

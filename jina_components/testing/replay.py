@@ -11,7 +11,6 @@ from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
-from urllib.parse import urljoin
 
 from jina_components.errors import (
     ConfigError,
@@ -21,7 +20,7 @@ from jina_components.errors import (
     WebError,
 )
 from jina_components.net import Fetched, FetchOptions, SupportsFetch, URLGuard
-from jina_components.net.exchange import status_error
+from jina_components.net.exchange import accepted, joined
 
 if TYPE_CHECKING:
     from warcio.archiveiterator import ArchiveIterator
@@ -75,8 +74,8 @@ class WarcFetcher:
             fetched = await asyncio.to_thread(self._recorded, url, options.max_bytes or self.max_bytes)
             location = fetched.headers.get("location")
             if not (300 <= fetched.status_code < 400 and location):
-                return _accepted(fetched, options)
-            url = urljoin(url, location)
+                return accepted(fetched, errors=options.accept_errors)
+            url = joined(url, location)
         raise WebError(f"{url}: more than {_MAX_REDIRECTS} redirects in {self.path}.", url)
 
     def urls(self) -> list[str]:
@@ -103,13 +102,13 @@ class WarcFetcher:
         with self._records(offset) as records:
             record = next(iter(records))
             content = record.content_stream().read(max_bytes + 1)
+            told = record.http_headers
+            status = int(told.get_statuscode()) if told else 200
         if len(content) > max_bytes:
             raise ContentTooLargeError(f"{url}: the recorded response exceeds {max_bytes:,} bytes.", url)
-        if record.http_headers is None:
-            declared = record.rec_headers.get_header("Content-Type") or ""
-            return Fetched(url, 200, {"content-type": declared}, content)
-        status = int(record.http_headers.get_statuscode())
-        return Fetched(url, status, _joined(record.http_headers.headers), content)
+        declared = record.rec_headers.get_header("Content-Type") or ""
+        headers = _by_name(told.headers) if told else {"content-type": declared}
+        return Fetched(url, status, headers, content)
 
     @contextmanager
     def _records(self, offset: int) -> Iterator[ArchiveIterator]:
@@ -165,7 +164,7 @@ class WarcRecorder:
         """As the fetcher's own; pages of an error status are recorded too."""
         fetched = await self._fetcher.fetch(url, headers=headers, options=replace(options, accept_errors=True))
         await asyncio.to_thread(self._record, _normal(url), fetched)
-        return _accepted(fetched, options)
+        return accepted(fetched, errors=options.accept_errors)
 
     def _record(self, asked: str, fetched: Fetched) -> None:
         kept = [(name, value) for name, value in fetched.headers.items() if name not in _DROPPED]
@@ -201,13 +200,6 @@ def _write(
     record.raw_stream.close()  # a temporary file, if warcio needed one
 
 
-def _accepted(fetched: Fetched, options: FetchOptions) -> Fetched:
-    failure = None if options.accept_errors else status_error(fetched)
-    if failure is not None:
-        raise failure
-    return fetched
-
-
 def _normal(url: str) -> str:
     try:
         return _EVERYWHERE.check(url)
@@ -215,7 +207,7 @@ def _normal(url: str) -> str:
         return url  # such as the `urn:` of a record of metadata: nobody can ask for it
 
 
-def _joined(headers: list[tuple[str, str]]) -> dict[str, str]:
+def _by_name(headers: list[tuple[str, str]]) -> dict[str, str]:
     joined: dict[str, str] = {}
     for name, value in headers:
         lower = name.lower()

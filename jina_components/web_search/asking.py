@@ -22,6 +22,8 @@ from jina_components.web_search.canonical import is_within
 from jina_components.web_search.merging import merge
 from jina_components.web_search.provider import SearchProvider
 
+# Statuses that say something of the query alone: too long, malformed. They bring the provider no rest.
+_OF_THE_QUERY = (400, 414, 422)
 # The caller's to mend, and no reason to ask another provider in silence.
 _OF_THE_CALLER = (ConfigError, InputError, MissingDependencyError)
 
@@ -57,9 +59,11 @@ class Line:
             InputError, ConfigError, MissingDependencyError: what it was asked cannot be asked.
         """
         name = self.provider.name
+        now = asyncio.get_running_loop().time()
+        if now >= until:  # others took it all, which says nothing of this one
+            raise FetchTimeoutError(f"{name} was not asked, as no time was left; raise the deadline.")
         if rest := self._breaker.admit():
             raise WebError(f"{name} rests after failures, for {rest:.0f} more seconds.")
-        now = asyncio.get_running_loop().time()
         until = min(until, now + self._timeout)
         wait = self._rate.reserve(until - now)
         if wait is None:
@@ -67,8 +71,7 @@ class Line:
             raise WebError(f"{name} has been asked as often as its rate allows; try again later.")
         fitted, notes = self.provider.capabilities.fit(options)
         results = await self._call(query, fitted, wait=wait, until=until)
-        named = [replace(result, providers=(name,)) for result in results if result.url]
-        kept = [result for result in named if not options.sites or is_within(result.url, options.sites)]
+        kept = [result for result in results if not options.sites or is_within(result.url, options.sites)]
         return Found(merge([kept], options), tuple(f"{name} {note}." for note in notes))
 
     async def _call(self, query: str, options: SearchOptions, *, wait: float, until: float) -> list[SearchResult]:
@@ -76,12 +79,13 @@ class Line:
         try:
             async with asyncio.timeout_at(until):
                 await asyncio.sleep(wait)
-                results = await self.provider.search(query, options)
+                found = await self.provider.search(query, options)
+            results = [replace(result, providers=(name,)) for result in found if result.url]
         except _OF_THE_CALLER:
             self._breaker.abandoned()
             raise
         except JinaComponentsError as error:
-            self._breaker.failed(retry_after=error.retry_after if isinstance(error, HTTPStatusError) else None)
+            self._count(error)
             raise
         except TimeoutError as error:
             self._breaker.failed()
@@ -94,6 +98,14 @@ class Line:
             raise
         self._breaker.succeeded()
         return results
+
+    def _count(self, error: JinaComponentsError) -> None:
+        if not isinstance(error, HTTPStatusError):
+            self._breaker.failed()
+        elif error.status_code in _OF_THE_QUERY:
+            self._breaker.abandoned()
+        else:
+            self._breaker.failed(retry_after=error.retry_after)
 
 
 async def ask_in_order(lines: Sequence[Line], query: str, options: SearchOptions, *, until: float) -> Found:

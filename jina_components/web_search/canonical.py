@@ -30,6 +30,8 @@ _GOOGLE_AMP = re.compile(r"/amp/(?:s/)?([^/]+\..+)")
 _AMP_CACHE = re.compile(r"/[a-z]{1,2}/(?:s/)?([^/]+\..+)")
 _BLANK = re.compile(r"\s")
 _ENCODED = re.compile(r"(%[0-9A-Fa-f]{2})")
+# A cache shows pages, not caches of caches: what pretends to could take time at each of its layers.
+_LAYERS = 4
 _UNRESERVED = frozenset(string.ascii_letters + string.digits + "-._~")
 _SAFE = "!$&'()*+,;=:@/?"
 
@@ -43,11 +45,13 @@ def canonical_url(url: str) -> str:
     """
     url = url.strip()
     try:
-        url = _canonical(url)
-        while inner := _behind_cache(url):
-            url = _canonical(inner)
+        url = key = _canonical(url)
+        for _ in range(_LAYERS):
+            if not (inner := _behind_cache(key)):
+                return key
+            key = _canonical(inner)
     except ValueError:  # no URL; then it is its own key
-        return url
+        pass
     return url
 
 

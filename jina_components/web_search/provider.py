@@ -113,15 +113,15 @@ def with_operators(query: str, options: SearchOptions) -> str:
     Several values of one operator are alternatives; several operators must all hold.
     """
     groups = [
-        " OR ".join(f"{operator}:{_quoted(value)}" for value in values)
+        " OR ".join(f"{operator}:{value}" for value in values)
         for operator, values in (
-            ("site", options.sites), ("filetype", options.file_types), ("intitle", options.in_title),
+            ("site", options.sites), ("filetype", options.file_types), ("intitle", map(_quoted, options.in_title)),
         )
-        if values
     ]  # fmt: skip
+    groups = [group for group in groups if group]
     together = " AND ".join(f"({group})" for group in groups) if len(groups) > 1 else "".join(groups)
     return f"{query} {together}".strip()
 
 
-def _quoted(value: str) -> str:
-    return f'"{value}"' if " " in value else value
+def _quoted(words: str) -> str:
+    return words if words.isalnum() else f'"{words}"'

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncGenerator, Generator, Iterable, Sequence
-from contextlib import aclosing
+from contextlib import ExitStack, aclosing
 from itertools import chain
 
-from jina_components.core.background import run_sync
+from jina_components.core.background import iterate_sync, run_sync
 from jina_components.core.component import Component
 from jina_components.core.inputs import check_query
 from jina_components.core.names import resolve_name
@@ -32,7 +32,7 @@ class WebSearch(Component):
     their results fused by reciprocal ranks. A page that is found under several URLs comes once.
 
     Pages that are read here are remembered by the `LocalIndex` among the providers, which finds them again later; not
-    those read with `ReadOptions(do_not_track=True)`, or in another form than text.
+    those that `SearchOptions.read_options` reads with `do_not_track`, with cookies, or in another form than text.
 
     Thread-safe. Pickles as its settings, if its parts do.
 
@@ -117,12 +117,7 @@ class WebSearch(Component):
 
         The last is what `search` returns. Ending the loop early cancels the rest. Arguments and errors as `search`.
         """
-        snapshots = self.astream(query, options=options)
-        try:
-            while (snapshot := run_sync(_next(snapshots))) is not None:
-                yield snapshot
-        finally:
-            run_sync(snapshots.aclose())
+        yield from iterate_sync(self.astream(query, options=options))
 
     async def astream(self, query: str, *, options: SearchOptions | None = None) -> AsyncGenerator[SearchResults, None]:
         """Like `stream`, for event loops, which it does not block."""
@@ -157,9 +152,10 @@ class WebSearch(Component):
 
     def close(self) -> None:
         """Close the providers' connections, and save a local index that has a directory."""
-        for line in self._made:
-            if isinstance(line.provider, Component):
-                line.provider.close()
+        with ExitStack() as closing:  # each of them, also when another cannot save
+            for line in self._made:
+                if isinstance(line.provider, Component):
+                    closing.callback(line.provider.close)
 
     def __repr__(self) -> str:
         return f"WebSearch({self._given!r}, reader={self._reader!r})"
@@ -206,10 +202,8 @@ def _results(query: str, results: Sequence[SearchResult], found: Found) -> Searc
 
 
 def _is_memorable(options: SearchOptions) -> bool:
-    """Whether what is read may be kept, and is text to search in."""
+    """Whether what is read may be kept, is nobody's own (cookies), and is text to search in."""
     how = options.read_options
-    return how is None or (not how.do_not_track and how.format in ("content", "markdown", "text"))
-
-
-async def _next(snapshots: AsyncGenerator[SearchResults, None]) -> SearchResults | None:
-    return await anext(snapshots, None)
+    if how is None:
+        return True
+    return not (how.do_not_track or how.cookies) and how.format in ("content", "markdown", "text")

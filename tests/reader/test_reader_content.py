@@ -148,6 +148,15 @@ def test_posts_of_the_same_kind_are_read_together() -> None:
     assert text_of(body).count("very delta") == 3
 
 
+def test_a_post_is_not_dropped_for_what_it_is_filed_under() -> None:
+    posts = "".join(
+        f"<article class='post-{number} type-post category-gallery tag-newsletter'>{PROSE * 2}</article>"
+        for number in range(5)
+    )
+
+    assert text_of(f"<main>{posts}</main>").count("Rivers carry sand") == 10
+
+
 def test_text_spread_over_sections_is_read_whole() -> None:
     sections = "".join(
         f"<section><div class='grid{number}'><div class='cell{number}'>{PROSE}</div></div></section>"

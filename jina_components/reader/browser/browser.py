@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import AsyncGenerator, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -74,7 +74,6 @@ class Browser(Component):
         self._limits = limits
         self._switches = switches
         self._home: asyncio.Task[_Home] | None = None
-        self._lock = threading.Lock()
 
     async def snapshot(self, url: str, options: ReadOptions, *, timeout: float, html: str | None = None) -> Snapshot:  # noqa: ASYNC109 (of the page, and no cancellation)
         """The page behind `url`, rendered.
@@ -109,11 +108,16 @@ class Browser(Component):
         The parameters and errors are those of `snapshot`.
         """
         loop = asyncio.get_running_loop()
-        queue: asyncio.Queue[Snapshot | None] = asyncio.Queue()
+        queue: asyncio.Queue[Snapshot | None] = asyncio.Queue(maxsize=1)
+
+        def put_latest(item: Snapshot | None) -> None:
+            if queue.full():  # a slow reader gets the newest one, and no backlog of whole documents
+                queue.get_nowait()
+            queue.put_nowait(item)
 
         def put(item: Snapshot | None) -> None:
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(queue.put_nowait, item)
+            with suppress(RuntimeError):  # the reader's loop has been closed, and nobody reads any more
+                loop.call_soon_threadsafe(put_latest, item)
 
         task = asyncio.ensure_future(_at_home(self._snapshot(Order(url, options, timeout, html, put))))
         task.add_done_callback(lambda _: put(None))
@@ -166,15 +170,23 @@ class Browser(Component):
     async def _at_loop(self) -> _Home:
         """What lives on this loop, the background one; made by the first who asks, and again after a fork."""
         loop = asyncio.get_running_loop()
-        if self._home is None or self._home.get_loop() is not loop:
-            self._home = loop.create_task(self._settled())
-        return await asyncio.shield(self._home)
+        while True:
+            if self._home is None or self._home.get_loop() is not loop:
+                self._home = loop.create_task(self._settled())
+            asked = self._home
+            try:
+                home = await asyncio.shield(asked)
+            except Exception:
+                if self._home is asked:
+                    self._home = None
+                raise
+            if not home.is_closing:  # else it was closed while this one waited
+                return home
 
     async def _settled(self) -> _Home:
         try:
             from jina_components.reader.browser.pool import ChromiumPool
         except ModuleNotFoundError as error:
-            self._home = None
             raise MissingDependencyError(
                 "The browser engine needs playwright: pip install 'jina-components[browser]'."
             ) from error

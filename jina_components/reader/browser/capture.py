@@ -17,8 +17,11 @@ from jina_components.read_options import ReadOptions
 from jina_components.reader.browser.waiting import script, steady
 
 MAX_PICTURE_PIXELS = 16_384  # of height
+_MAX_PICTURE_WIDTH = 4096
 _MAX_FRAMES = 50
+_MAX_FRAME_LENGTH = 4_000_000
 _FRAME_SECONDS = 3.0
+_OF_FRAMES = {"absolute": True, "bodyOnly": True, "maxLength": _MAX_FRAME_LENGTH}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +47,9 @@ async def capture(page: Page, options: ReadOptions, *, max_length: int) -> Captu
     mark = f"frame-{secrets.token_hex(8)}"
     given = {"shadow": options.shadow_dom, "frameMark": mark, "absolute": False, "maxLength": max_length}
     inlined = await _inlined(page.main_frame, given, [_MAX_FRAMES]) if options.iframes else {}
+    # What it gives is what the page's own objects make of it, and of no type that could be relied on.
     result = await steady(page, script("serialize"), {**given, "bodyOnly": False})
-    written = _put_frames(result["html"], mark, inlined)
+    written = _put_frames(str(result["html"]), mark, inlined)
     if not result["whole"] or len(written) > max_length:
         raise ContentTooLargeError(f"The document exceeds {max_length:,} characters.", page.url)
     warnings = []
@@ -56,11 +60,16 @@ async def capture(page: Page, options: ReadOptions, *, max_length: int) -> Captu
     return Captured(f"<!DOCTYPE html>{written}", str(result["title"]), tuple(warnings))
 
 
-async def picture(session: CDPSession, page: Page, *, whole: bool) -> tuple[bytes, str]:
-    """A PNG of the window or, up to a limit, of the whole page; and a warning, or empty."""
+async def picture(session: CDPSession, *, scale: float, whole: bool) -> tuple[bytes, str]:
+    """A PNG of the window or, up to a limit, of the whole page; and a warning, or empty.
+
+    Args:
+        session: Of the page.
+        scale: Device pixels for each CSS pixel, which this session does not know of.
+        whole: Whether the whole page is wanted.
+    """
     metrics = await session.send("Page.getLayoutMetrics")
     window, content = metrics["cssVisualViewport"], metrics["cssContentSize"]
-    ratio = float(await page.evaluate("devicePixelRatio")) or 1.0
     clip = {
         "x": window["pageX"],
         "y": window["pageY"],
@@ -69,12 +78,13 @@ async def picture(session: CDPSession, page: Page, *, whole: bool) -> tuple[byte
     }
     cut = ""
     if whole:
-        height = min(float(content["height"]), MAX_PICTURE_PIXELS / ratio)
-        clip = {"x": 0, "y": 0, "width": content["width"], "height": height}
-        if height < content["height"]:
-            cut = f"The picture ends after {height:,.0f} of {content['height']:,.0f} pixels."
-    # This session knows nothing of the scale that playwright's emulates.
-    settings = {"format": "png", "clip": {**clip, "scale": ratio}, "captureBeyondViewport": whole}
+        height = min(float(content["height"]), MAX_PICTURE_PIXELS / scale)
+        width = min(float(content["width"]), max(_MAX_PICTURE_WIDTH / scale, window["clientWidth"]))
+        clip = {"x": 0, "y": 0, "width": width, "height": height}
+        if height < content["height"] or width < content["width"]:
+            page = f"{content['width']:,.0f} x {content['height']:,.0f}"
+            cut = f"The picture ends after {width:,.0f} x {height:,.0f} of {page} pixels."
+    settings = {"format": "png", "clip": {**clip, "scale": scale}, "captureBeyondViewport": whole}
     return base64.b64decode((await session.send("Page.captureScreenshot", settings))["data"]), cut
 
 
@@ -88,25 +98,28 @@ async def _inlined(frame: Frame, given: dict[str, Any], left: list[int]) -> dict
 
 
 async def _body(frame: Frame, number: str, given: dict[str, Any], left: list[int]) -> str | None:
-    """The body of a frame; None if it is gone or hangs, whose element then stands as it does without the option."""
+    """The body of a frame; None if it is gone, hangs or is too long: its element then stands as without the option."""
     with suppress(Error, TimeoutError):
         async with asyncio.timeout(_FRAME_SECONDS):
             return await _marked(frame, number, given, left)
     return None
 
 
-async def _marked(frame: Frame, number: str, given: dict[str, Any], left: list[int]) -> str:
+async def _marked(frame: Frame, number: str, given: dict[str, Any], left: list[int]) -> str | None:
     inner = await _inlined(frame, given, left)
-    result = await frame.evaluate(script("serialize"), {**given, "absolute": True, "bodyOnly": True})
+    result = await frame.evaluate(script("serialize"), {**given, **_OF_FRAMES})
+    if not result["whole"]:
+        return None
     element = await frame.frame_element()
     await element.evaluate(
         "(element, [mark, number]) => element.setAttribute(mark, number)", [given["frameMark"], number]
     )
     url = html_text.escape(str(result["url"]))
-    return f'<div data-frame="{url}">{_put_frames(result["html"], given["frameMark"], inner)}</div>'
+    return f'<div data-frame="{url}">{_put_frames(str(result["html"]), given["frameMark"], inner)}</div>'
 
 
 def _put_frames(written: str, mark: str, bodies: dict[str, str]) -> str:
     for number, body in bodies.items():
-        written = written.replace(f"<!--{mark}:{number}-->", body)
+        # Once: the page can see the mark, and write it a million times.
+        written = written.replace(f"<!--{mark}:{number}-->", body, 1)
     return written

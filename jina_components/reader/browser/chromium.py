@@ -107,7 +107,9 @@ class Chromium:
             async with asyncio.timeout(0 if self.is_broken else _CLOSE_SECONDS):
                 await self.browser.close()
         except (TimeoutError, Error):
-            _kill(self._pid)
+            if _parent_of(self._pid) == self._driver_pid:  # else it has ended, and the number may be another's
+                _kill(self._pid)
+        await self._cleared()
         try:
             async with asyncio.timeout(_CLOSE_SECONDS):
                 await self._playwright.stop()
@@ -115,6 +117,13 @@ class Chromium:
             _kill(self._driver_pid)
         for folder in self._folders:
             shutil.rmtree(folder, ignore_errors=True)
+
+    async def _cleared(self) -> None:
+        """Give the driver time to remove what a killed Chromium leaves behind, which it does not take when it ends."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_CLOSE_SECONDS):
+                while any(folder.exists() for folder in self._folders[:1]):
+                    await asyncio.sleep(0.05)
 
     async def probe(self) -> None:
         """Find out whether it still runs, after something failed."""
@@ -156,7 +165,9 @@ def _is_root() -> bool:
 def _temporary(profile: Path) -> list[Path]:
     """The profile, and the folder of the socket in it, which Chromium leaves behind when it is killed."""
     with suppress(OSError):
-        return [profile, (profile / "SingletonSocket").readlink().parent]
+        folder = (profile / "SingletonSocket").readlink().parent
+        if folder.parent == profile.parent:  # not a folder of somebody else's, wherever the link leads
+            return [profile, folder]
     return [profile]
 
 

@@ -74,6 +74,8 @@ class ChromiumPool:
         self._cancel_idle()
         if self._current is None or (self._current.done() and not self._may_serve(self._current)):
             self._current = asyncio.ensure_future(self._launch())
+            # If all who waited for it have gone, its time without a job begins.
+            self._current.add_done_callback(lambda _: self._settle())
         # A job that is cancelled leaves the start to those who wait for it too.
         return await asyncio.shield(self._current)
 

@@ -91,5 +91,7 @@
       put(veiled && !inHidden && siblings && /\S/.test(node.data) ? `<span hidden="">${text(node.data)}</span>` : text(node.data));
     }
   }
-  return { html: out.join(''), title: document.title, url: document.URL, shadows, frames, whole: !stack.length };
+  const whole = !stack.length && length <= given.maxLength;
+  const title = String(document.title).slice(0, 1000);
+  return { html: whole ? out.join('') : '', title, url: document.URL, shadows, frames, whole };
 }

@@ -11,12 +11,13 @@ from urllib.parse import urlsplit
 from playwright.async_api import BrowserContext, CDPSession, Error, Frame, Page, Request, Response, Route
 
 from jina_components.errors import FetchTimeoutError, WebError
+from jina_components.net.cookies import parse_cookie
 from jina_components.net.guarding_proxy import READY_URL
+from jina_components.net.headers import checked
 from jina_components.net.passage import Passage
 from jina_components.read_options import ReadOptions, Viewport
 from jina_components.reader.browser.capture import Captured, capture, picture
 from jina_components.reader.browser.chromium import Chromium
-from jina_components.reader.browser.cookies import parse_cookie
 from jina_components.reader.browser.snapshot import Order, Snapshot
 from jina_components.reader.browser.waiting import Activity, script, scroll_through, wait_until_loaded
 from jina_components.types import shorten
@@ -214,7 +215,8 @@ class _Visit:
                 if options.remove_overlays:
                     await self._page.evaluate(script("remove_overlays"))
                 if options.format in ("screenshot", "pageshot"):
-                    shot, cut = await picture(session, self._page, whole=options.format == "pageshot")
+                    window = options.viewport or Viewport()
+                    shot, cut = await picture(session, scale=window.scale, whole=options.format == "pageshot")
                     self._warnings += [cut] if cut else []
                 captured = await self._capture()
         except TimeoutError as error:
@@ -292,10 +294,13 @@ def _refusals(passage: Passage) -> tuple[str, ...]:
 async def _add_headers(session: CDPSession, order: Order) -> None:
     """Add the headers to requests for the URL's own origin.
 
+    Raises:
+        InputError: one of them is malformed, or not for the caller to set.
+
     Not by playwright's `route`, which goes on sending them after a redirect to another origin.
     """
     own = _origin(order.url)
-    ours = {name.lower(): value for name, value in order.options.headers.items()}
+    ours = checked(order.options.headers)  # Chromium would leave a request with a malformed one unsent, for ever
 
     async def add(event: dict[str, Any]) -> None:
         added = ours if _origin(event["request"]["url"]) == own else {}

@@ -161,4 +161,7 @@ async def _visible(page: Page, activity: Activity) -> None:
     rule = _RULES["resource-idle"]
     while not (length >= _ENOUGH_TEXT and length == before) and not activity.is_quiet(rule.kinds, rule.quiet):
         await asyncio.sleep(3 * _TICK)
-        before, length = length, await steady(page, "() => document.body ? document.body.innerText.length : 0", None)
+        before, length = (
+            length,
+            await steady(page, "() => document.body ? +document.body.innerText.length || 0 : 0", None),
+        )

@@ -35,6 +35,8 @@ _HOLDERS_KEPT = ("blockquote", "pre", "table")
 _LARGEST = 0.3
 _MOST = 0.5
 _LINKED = 0.2
+# A post among others: its classes name the categories and tags it is filed under.
+_POST = re.compile(r"\b(?:hentry|post-\d+|type-post)\b")
 _WORD = re.compile("[A-Z]?[a-z]+|[A-Z]+")
 _SLUG_CHARS = 100
 
@@ -84,7 +86,9 @@ def _is_beside(element: HtmlElement, measures: Measures) -> bool:
 
 @functools.lru_cache(maxsize=8192)
 def _has_word(name: str, pattern: re.Pattern[str]) -> bool:
-    return name != "" and pattern.search(" ".join(_WORD.findall(name[:500])).lower()) is not None
+    if name == "" or _POST.search(name):
+        return False
+    return pattern.search(" ".join(_WORD.findall(name[:500])).lower()) is not None
 
 
 def _holds_content(element: HtmlElement) -> bool:

@@ -14,19 +14,19 @@ if TYPE_CHECKING:
 # Beginnings of lines, each line below one or more: in English, German, French, Spanish and Portuguese, Italian, Dutch
 # and the Nordic languages, Polish.
 _ELSEWHERE = r"""
-read (?:more|next|also|on|the full)|see (?:also|more)|also (?:read|see|on)|must read|up next|watch(?: now| more)?:
+read (?:more|next|also|on|the full)|see more|also (?:read|see|on)|must read|up next|watch(?: now| more)?:
 more (?:on|from|about|stories|news|like this|in)|recommended|trending|most (?:read|popular)|don['’]t miss
 related(?: (?:articles?|stories|posts?|content|reading|links|topics|news|coverage|video))?
 you (?:may|might) (?:also )?(?:like|be interested)|latest (?:news|stories|posts)|(?:click|tap) here
-mehr (?:zum thema|dazu|lesen|infos|artikel|aus|von|zu)|lesen sie|lies auch|siehe auch|weiterlesen|zum thema
+mehr (?:zum thema|dazu|lesen|infos|artikel|aus|von|zu)|lesen sie|lies auch|weiterlesen|zum thema
 (?:auch|dies(?:es)?) (?:könnte|interessant)|das könnte|beiträge zum thema|passend dazu
 (?:ähnliche|verwandte|neueste) (?:artikel|beiträge|themen)
 weitere (?:aktuelle |interessante )?(?:informationen|artikel|beiträge|themen|nachrichten|infos|links)
-(?:à )?lire (?:aussi|la suite|également)|voir aussi|sur le même (?:sujet|thème)|en savoir plus|plus d['’]articles
+(?:à )?lire (?:aussi|la suite|également)|sur le même (?:sujet|thème)|en savoir plus|plus d['’]articles
 articles? (?:liés?|similaires|connexes)
 (?:le[ea]|ver|mira|leia|vea|veja) (?:también|más|mais|además|também)|(?:también )?te puede|puedes ver|saiba mais
 (?:noticias|artículos|notas|notícias) relacionad[oa]s|más (?:información|noticias|sobre)
-leggi (?:anche|di più)|articoli correlati|potrebbe interessarti|vedi anche
+leggi (?:anche|di più)|articoli correlati|potrebbe interessarti
 lees (?:ook|meer|verder)|meer (?:over|lezen)|läs (?:mer|också|även)|les (?:mer|også|mere)|lue myös
 czytaj (?:też|także|więcej)|zobacz (?:też|także|również)|przeczytaj
 """
@@ -52,8 +52,9 @@ def _any_of(lines: str) -> str:
 
 
 _SIGNPOST = re.compile(rf"\W{{0,4}}(?:{_any_of(_ELSEWHERE)}|{_any_of(_FAREWELLS)})(?!\w)", re.IGNORECASE)
+_FAREWELL = re.compile(rf"\W{{0,4}}{_any_of(_FAREWELLS)}(?!\w)", re.IGNORECASE)
 _CREDIT = re.compile(
-    rf"\W{{0,4}}{_any_of(_CREDITS)}(?!\w).{{0,30}}:"
+    rf"\W{{0,4}}{_any_of(_CREDITS)}\s?:"
     r"|[(\[]?(?:©|\(c\)|copyright|image c(?:aption|opyright)|media caption)",
     re.IGNORECASE,
 )
@@ -90,7 +91,9 @@ def _is_credit(element: HtmlElement, text: str) -> bool:
 
 
 def _leads_away(element: HtmlElement, text: str, measures: Measures) -> bool:
-    return measures.link_density(element) > _LINKED or (len(text) <= _PHRASE_CHARS and not text.endswith("."))
+    if measures.link_density(element) > _LINKED:
+        return True
+    return len(text) <= _PHRASE_CHARS and (text.endswith(":") or _FAREWELL.match(text) is not None) and text[-1] != "."
 
 
 def _drop_section(heading: HtmlElement, article: HtmlElement, measures: Measures) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import re
 from collections import Counter
@@ -18,6 +19,9 @@ from jina_components.reader.formats.tables import MAX_TABLE_CELLS, Cell, Grid, t
 from jina_components.reader.parsing import declared_charset
 from jina_components.reader.sources import Source
 from jina_components.types import Page
+
+MAX_PARSED = 10_000_000
+"""Characters of JSON that is looked into, which takes fifty times its memory."""
 
 _TITLES = ("title", "name", "headline", "id")
 _DESCRIPTIONS = ("description", "summary")
@@ -47,7 +51,8 @@ def fenced(source: Source, kind: str, *, text: str = "") -> Page:
 def read_json(source: Source, options: ReadOptions) -> Page:
     """JSON, or lines of it, in a fenced block; what is on one long line is indented. No value is written anew.
 
-    Title and description are those that the outermost object has. With `format="text"` there is no fence.
+    Title and description are those that the outermost object has; of more than `MAX_PARSED` characters, there are
+    none, and nothing is indented. With `format="text"` there is no fence.
 
     Raises:
         ExtractionError: nothing printable in it.
@@ -55,12 +60,9 @@ def read_json(source: Source, options: ReadOptions) -> Page:
     text = decode(source.data, declared=(source.charset,)).text.strip()
     if not text:
         raise ExtractionError(f"{source.label} holds no text but blanks.", source.name)
-    try:
-        held = json.loads(text, parse_int=float)
-    except (ValueError, RecursionError):  # lines of JSON, or broken: it stays as it is
-        held = None
-    else:
-        text = _indented(text) if max(map(len, text.split("\n"))) > _LONGEST_LINE else text
+    held = _parsed(text)
+    if held is not None and max(map(len, text.split("\n"))) > _LONGEST_LINE:
+        text = _indented(text)
     page = fenced(source, "json", text=text)
     return replace(
         page,
@@ -105,11 +107,13 @@ def _as_it_is(source: Source, warning: str) -> Page:
 
 def _rows(text: str) -> Iterator[dict[int, Cell]]:
     first, _, rest = text.partition("\n")
-    named = re.fullmatch(r"sep=(.)\s*", first)  # what spreadsheet programs write
+    named = re.fullmatch(r'sep=([^"\s]|\t)\s*', first)  # what spreadsheet programs write
     delimiter = named[1] if named else _delimiter(text[:_SNIFFED])
-    lines = (rest if named else text).split("\n")
-    for row in csv.reader((line + "\n" for line in lines), delimiter=delimiter):
-        cells = {column: Cell(value.strip()) for column, value in enumerate(row) if value.strip()}
+    lines = io.StringIO(rest if named else text, newline="\n")
+    for row in csv.reader(lines, delimiter=delimiter):
+        # Of a row that makes the table too large, enough to tell.
+        shown = enumerate(row[: MAX_TABLE_CELLS + 1])
+        cells = {column: Cell(value.strip()) for column, value in shown if value.strip()}
         if cells:
             yield cells
 
@@ -127,6 +131,16 @@ def _delimiter(sample: str) -> str:
         return (rows_alike, width) if width > 1 else (0, 0)
 
     return max(_DELIMITERS, key=agreement)
+
+
+def _parsed(text: str) -> Any:  # noqa: ANN401 (any JSON)
+    """What `text` says; None if it is long, broken or lines of JSON, and to stay as it is."""
+    if len(text) > MAX_PARSED:
+        return None
+    try:
+        return json.loads(text, parse_int=float)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _said(held: Any, names: tuple[str, ...]) -> str:  # noqa: ANN401 (any JSON)

@@ -167,7 +167,9 @@ class _Writer:
         made = element("table")
         above: dict[int, HtmlElement] = {}
         for number, (column, cells) in enumerate(rows):
-            made.append(element("tr", *(element("td") for _ in range(min(column, _MAX_SPAN)))))
+            made.append(element("tr"))
+            if column:
+                made[-1].append(element("td", attributes={"colspan": str(min(column, _MAX_SPAN))}))
             for cell in cells:
                 span = min(max(_number(value(find(cell, "w:tcPr/w:gridSpan"))), 1), _MAX_SPAN)
                 merge = find(cell, "w:tcPr/w:vMerge")

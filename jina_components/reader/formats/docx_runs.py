@@ -35,6 +35,7 @@ _TEXTS = {name("w:tab"): "\t", name("w:ptab"): "\t", name("w:noBreakHyphen"): "-
 _SYMBOLS = {0xF0FE: "☒", 0xF0A8: "☐", 0xF06F: "☐", 0xF0FC: "✓", 0xF0FB: "✗", 0xF0E0: "→", 0xF0B7: "•",
             0xF0A7: "▪", 0xF0D8: "➢", 0xF0E8: "➔"}  # fmt: skip
 _PRIVATE = range(0xE000, 0xF900)
+_MAX_INSTRUCTION = 5000
 _HYPERLINK = re.compile(r'\s*HYPERLINK\s+(?:\\[a-z]\s+)*"([^"]+)"', re.IGNORECASE)
 _NOTES = {name("w:footnoteReference"): "footnote", name("w:endnoteReference"): "endnote"}
 _DRAWINGS = frozenset(map(name, ("w:drawing", "w:pict", "w:object")))
@@ -141,13 +142,13 @@ class Runs:
             if tag == name("w:fldChar"):
                 self._field(child, found)
             elif tag == name("w:instrText") and self._fields:
-                self._fields[-1].instruction += (child.text or "")[:1000]
+                self._fields[-1].instruction = (self._fields[-1].instruction + (child.text or ""))[:_MAX_INSTRUCTION]
             elif self._fields and not self._fields[-1].separated:
                 continue
             elif tag in _DRAWINGS or tag == name("mc:AlternateContent"):
                 self._drawing(child, href, found)
             else:
-                link = next((each.href for each in reversed(self._fields) if each.href), href)
+                link = (self._fields[-1].href if self._fields else "") or href
                 found.pieces += self._content(child, marks, link)
                 if tag in _CONTAINERS:
                     self._walk(child, href, found)
@@ -188,7 +189,8 @@ class Runs:
                 found.pieces.append(_checkbox(state is not None and value(state) not in _OFF))
         elif kind == "separate" and self._fields:
             self._fields[-1].separated = True
-            self._fields[-1].href = _link_of(self._fields[-1].instruction)
+            outer = self._fields[-2].href if len(self._fields) > 1 else ""
+            self._fields[-1].href = _link_of(self._fields[-1].instruction) or outer
         elif kind == "end" and self._fields:
             self._fields.pop()
 

@@ -13,7 +13,7 @@ from jina_components.read_options import ReadOptions
 from jina_components.reader.archive import Archive
 from jina_components.reader.charset import decode
 from jina_components.reader.formats.rendering import element, render
-from jina_components.reader.formats.xml import local_name, parse_xml
+from jina_components.reader.formats.xml import MAX_TREE_NODES, count_nodes, local_name, parse_xml
 from jina_components.reader.metadata import iso_date
 from jina_components.reader.parsing import declared_charset, parse
 from jina_components.reader.sources import Source
@@ -49,15 +49,20 @@ def read_epub(source: Source, options: ReadOptions) -> Page:
     spine = [each for each in package.iter() if local_name(each) == "itemref"]
     if len(spine) > MAX_CHAPTERS:
         raise ExtractionError(f"{source.label} has more than {MAX_CHAPTERS:,} chapters.", source.name)
-    chapters, missing = [], 0
+    chapters, missing, left = [], 0, MAX_TREE_NODES
     for reference in spine:
         item = items.get(reference.get("idref", ""))
         if item is None or item.get("media-type", "") not in _HTML_TYPES or "nav" in item.get("properties", "").split():
             continue
         name = _resolved(folder, item.get("href", ""))
-        missing += name not in archive
-        if name in archive:
-            chapters.append(_chapter(archive, name, with_data=options.keep_data_urls))
+        if name not in archive:
+            missing += 1
+            continue
+        data = archive.read(name)
+        left -= count_nodes(data)
+        if left < 0:
+            raise ExtractionError(f"{source.label} has too many elements: split it.", source.name)
+        chapters.append(_chapter(data, archive, posixpath.dirname(name), with_data=options.keep_data_urls))
     if not chapters:
         raise ExtractionError(f"{source.label} is an e-book without chapters: it is damaged.", source.name)
     page = render(source, chapters, options, base_url="")
@@ -94,8 +99,7 @@ def _package_path(archive: Archive) -> str:
     return path
 
 
-def _chapter(archive: Archive, name: str, *, with_data: bool) -> HtmlElement:
-    data = archive.read(name)
+def _chapter(data: bytes, archive: Archive, folder: str, *, with_data: bool) -> HtmlElement:
     text = decode(data, declared=(declared_charset(data),)).text
     made = element("section")
     if not text.strip():
@@ -105,8 +109,9 @@ def _chapter(archive: Archive, name: str, *, with_data: bool) -> HtmlElement:
     tree, _ = parse(_SELF_CLOSED.sub(r"<\1\2></\1>", text) + "<p></p>", archive.source)
     for dropped in list(tree.iter(*_DROPPED)):
         dropped.drop_tree()
-    _resolve(tree, archive, posixpath.dirname(name), with_data=with_data)
-    made.extend(list(tree.body if tree.find("body") is not None else tree))
+    _resolve(tree, archive, folder, with_data=with_data)
+    made.text = tree.body.text
+    made.extend(list(tree.body))
     return made
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from jina_components.errors import ExtractionError
 from jina_components.read_options import ReadOptions
 from jina_components.reader.formats.rendering import element, render
-from jina_components.reader.formats.xml import local_name, parse_xml
+from jina_components.reader.formats.xml import broken, local_name, parse_xml
 from jina_components.reader.links import absolute_url
 from jina_components.reader.metadata import iso_date
 from jina_components.reader.parsing import parse
@@ -60,7 +60,6 @@ def read_feed(source: Source, options: ReadOptions) -> Page:
     body = element("div", *_blocks(feed, "h1"))
     for each in found[:MAX_ENTRIES]:
         body.extend(_blocks(_entry(each, source), "h2"))
-    left = len(found) - MAX_ENTRIES
     page = render(source, [body], options)
     kept = {"author": feed.author, "entries": len(found)}
     return replace(
@@ -70,8 +69,13 @@ def read_feed(source: Source, options: ReadOptions) -> Page:
         published_time=feed.date,
         language=_text(channel, "language") or channel.get("{http://www.w3.org/XML/1998/namespace}lang", ""),
         metadata={name: fact for name, fact in kept.items() if fact},
-        warnings=(f"{left:,} entries after the first {MAX_ENTRIES:,} were not read.",) if left > 0 else (),
+        warnings=(*broken(root), *_left_out(len(found))),
     )
+
+
+def _left_out(entries: int) -> Iterator[str]:
+    if entries > MAX_ENTRIES:
+        yield f"{entries - MAX_ENTRIES:,} entries after the first {MAX_ENTRIES:,} were not read."
 
 
 def _blocks(entry: _Entry, heading: str) -> Iterator[HtmlElement]:

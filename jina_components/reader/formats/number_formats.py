@@ -12,6 +12,7 @@ _BUILT_IN = {9: "0%", 10: "0.00%", **dict.fromkeys((14, 15, 16, 17, *range(27, 3
              46: "[h]:mm:ss", 47: "[m]:ss.0"}  # fmt: skip
 # What in a code is no sign: quoted and escaped text, colours and conditions, padding.
 _LITERAL = re.compile(r'"[^"]*+(?:"|$)|\\.|_.|\*.|\[(?!h+\]|m+\]|s+\])[^\]]*+(?:\]|$)', re.IGNORECASE)
+_FRACTION = re.compile(r"(?<=s)\.0+")  # of a second
 _EPOCHS = {False: datetime(1899, 12, 30), True: datetime(1904, 1, 1)}
 _MOST_DAYS = 2_956_000  # to the year 9999 nearly, from either
 
@@ -30,9 +31,9 @@ def formatter(format_id: int, code: str, *, from_1904: bool) -> Formatter:
     if "[" in signs:
         return _duration
     has_day, has_time = bool(re.search(r"[yd]|mmm|(?<![hs:])m(?![:s])", signs)), bool(re.search(r"[hs]", signs))
-    if "general" in signs or "0" in signs.replace(".0", "") or "#" in signs or not (has_day or has_time):
+    if "general" in signs or "0" in _FRACTION.sub("", signs) or "#" in signs or not (has_day or has_time):
         return _percent if "%" in signs else plain
-    if "h" in signs and not re.search(r"[yd]|mmm", signs):  # `m` beside hours means minutes
+    if has_time and not re.search(r"[yd]|mmm", signs):  # `m` beside hours or seconds means minutes
         has_day = False
     return lambda days: _moment(days, from_1904=from_1904, has_day=has_day, has_time=has_time)
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from jina_components.errors import ExtractionError
 from jina_components.read_options import ReadOptions
 from jina_components.reader.archive import Archive
-from jina_components.reader.formats.xml import iterate_xml, local_name, parse_xml
+from jina_components.reader.formats.xml import MAX_TREE_NODES, count_nodes, iterate_xml, local_name, parse_xml
 from jina_components.reader.metadata import iso_date
 from jina_components.reader.sources import Source
 from jina_components.types import Page
@@ -101,6 +101,7 @@ class Package:
         self.source = source
         self._with_data = options.keep_data_urls
         self.archive = Archive(source)
+        self._nodes_left = MAX_TREE_NODES
         self._relations: dict[str, dict[str, Relation]] = {}
 
     @cached_property
@@ -115,9 +116,12 @@ class Package:
         """The root of an XML part.
 
         Raises:
-            ExtractionError: it is missing, broken, or declares a DTD, which no Office file does.
+            ExtractionError: it is missing, broken, declares a DTD, which no Office file does, or has more elements
+                and attributes than are left of `MAX_TREE_NODES` for the file.
         """
-        root = parse_xml(self._read(part), self.source, part=part)
+        data = self._read(part)
+        root = parse_xml(data, self.source, part=part, max_nodes=self._nodes_left)
+        self._nodes_left -= count_nodes(data)
         if root.getroottree().docinfo.internalDTD is not None:
             raise ExtractionError(
                 f"{self.source.label}: its part {part!r} declares a DTD, which is refused.", self.source.name
@@ -155,8 +159,6 @@ class Package:
 
     def page(self, page: Page) -> Page:
         """`page` with what the file says of itself."""
-        from dataclasses import replace
-
         facts = self._properties()
         title = facts.pop("title", "") or page.title
         return replace(

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 MAX_SLIDES = 5000
 
+_DEEPEST = 8  # levels of a list, from 0
+
 _OFF = ("0", "false", "off")
 _TITLES = ("title", "ctrTitle")
 _FURNITURE = ("dt", "ftr", "hdr", "sldNum", "sldImg")
@@ -119,7 +121,7 @@ def _texts(package: Package, part: str, shape: _Element, *, listing: bool) -> It
     paragraphs = [each for each in shape.iter(name("a:p")) if _text_of(each)]
     for paragraph in paragraphs:
         properties = find(paragraph, "a:pPr")
-        level = _number(properties.get("lvl", "0")) if properties is not None else 0
+        level = min(_number(properties.get("lvl", "0")), _DEEPEST) if properties is not None else 0
         tag = _list_kind(properties, listing=listing and (len(paragraphs) > 1 or level > 0))
         if not tag:
             lists.clear()

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from lxml.etree import _Element
     from lxml.html import HtmlElement
 
+MAX_SHEETS = 5000
+
 _REFERENCE = re.compile(r"\$?([A-Z]{1,3})\$?([0-9]{1,7})")
 _ON = ("1", "true", "on")
 
@@ -38,7 +40,7 @@ def read_xlsx(source: Source, options: ReadOptions) -> Page:
     sheets, pages = [], []
     left = MAX_CELLS
     for title, part in workbook.sheets:
-        grid = workbook.grid(part, left)
+        grid = workbook.grid(title, part, left)
         left -= grid.size
         sheets.append(title)
         pages.append(element("section", element("h2", text=title), *_blocks(grid)))
@@ -81,11 +83,14 @@ class _Workbook:
         self._formats = self._load_formats(from_1904=from_1904)
         self._strings = self._load_strings()
         relations = package.relations(package.main)
+        sheets = find_all(root, "s:sheets/s:sheet")
+        if len(sheets) > MAX_SHEETS:
+            raise ExtractionError(f"{package.source.label} has more than {MAX_SHEETS:,} sheets.", package.source.name)
         self.sheets: list[tuple[str, str]] = []
         self._hidden: list[str] = []
         self._without_value = 0
         self._cut: list[str] = []
-        for sheet in find_all(root, "s:sheets/s:sheet"):
+        for sheet in sheets:
             relation = relations.get(value(sheet, "r:id"))
             if sheet.get("state", "visible") != "visible":
                 self._hidden.append(sheet.get("name", ""))
@@ -98,17 +103,17 @@ class _Workbook:
             yield f"Not read, because they are hidden: {len(self._hidden)} sheets ({', '.join(self._hidden[:10])})."
         if self._without_value:
             yield f"Formulas without a stored value: {self._without_value:,}. Save the file in a spreadsheet program."
-        for part in self._cut:
-            title = next(title for title, each in self.sheets if each == part)
-            yield f"Sheet {title!r} was cut: more than {MAX_CELLS:,} cells are not read."
+        if self._cut:
+            names = ", ".join(self._cut[:10])
+            yield f"More than {MAX_CELLS:,} cells are not read: {len(self._cut)} sheets were cut ({names})."
 
-    def grid(self, part: str, most: int) -> Grid:
+    def grid(self, title: str, part: str, most: int) -> Grid:
         """The cells of a sheet that are not empty, up to `most`."""
         grid, about = Grid(), _Sheet()
         for row in self._walk(part, about):
             cells = dict(self._cells(row))
             if cells and not grid.add(_number(row.get("r", ""), len(grid.rows) + 1), cells, most):
-                self._cut.append(part)
+                self._cut.append(title)
                 break
         self._link(part, grid, about)
         work = MAX_CELLS  # ranges that overlap, as those of no true file do, could take for ever
@@ -159,6 +164,8 @@ class _Workbook:
 
     def _link(self, part: str, grid: Grid, about: _Sheet) -> None:
         relations = self.package.relations(part)
+        if not about.links:
+            return
         cells = {(row, column): cell for row, cells in grid.rows for column, cell in cells.items()}
         for reference, relation_id in about.links.items():
             relation, corners = relations.get(relation_id), _corners(reference)

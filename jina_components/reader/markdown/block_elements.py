@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from jina_components.reader.markdown import blocks as b
 from jina_components.reader.markdown.blocks import Block, Item
 from jina_components.reader.markdown.code_text import code_text, language_of
-from jina_components.reader.markdown.escape import escape_heading
+from jina_components.reader.markdown.escape import escape_heading, escape_start
 from jina_components.reader.markdown.html_table import html_table, linked_text
 from jina_components.reader.markdown.inline_elements import image
 from jina_components.reader.markdown.marks import Marks
@@ -31,15 +31,18 @@ def block(writer: Writer, _element: HtmlElement) -> End:
 def rule(writer: Writer, _element: HtmlElement) -> End:
     """A thematic break."""
     writer.flush()
-    if writer.frame.kind not in ("item", "heading", "cell") or writer.frame.blocks:
-        writer.add(Block(writer.style.rule))
+    blocks = writer.frame.blocks
+    if blocks and blocks[-1].marker != "rule":  # what nothing stands before, or another rule, parts nothing
+        writer.add(Block(writer.style.rule, marker="rule"))
     return skip
 
 
-def heading(writer: Writer, _element: HtmlElement) -> End:
+def heading(writer: Writer, element: HtmlElement) -> End:
     """A heading."""
+    if writer.frame.kind == "heading":
+        return block(writer, element)
     writer.open("heading", line_break=" ")
-    return partial(_end_heading, int(_element.tag[1]))
+    return partial(_end_heading, int(element.tag[1]))
 
 
 def _end_heading(level: int, writer: Writer) -> None:
@@ -51,7 +54,8 @@ def _end_heading(level: int, writer: Writer) -> None:
     else:
         writer.add(b.heading(level, escape_heading(text) if writer.style.escape else text, writer.style.heading))
     for block in blocks[plain:]:
-        writer.add(block)
+        is_bare = block.kind == b.PARAGRAPH and writer.style.escape
+        writer.add(block._replace(text=escape_start(block.text)) if is_bare else block)
 
 
 def preformatted(writer: Writer, element: HtmlElement) -> End:
@@ -75,7 +79,7 @@ def list_of_items(writer: Writer, element: HtmlElement) -> End:
     writer.flush()
     if writer.too_deep():
         return Writer.flush
-    frame = writer.open("list")
+    frame = writer.open("list", deeper=writer.frame.kind == "list")
     frame.ordered = element.tag == "ol"
     if frame.ordered:
         reverse = element.get("reversed") is not None
@@ -129,13 +133,16 @@ def _end_item(writer: Writer) -> None:
 
 
 def _note(writer: Writer, element: HtmlElement) -> End:
+    if any(frame.kind == "note" for frame in writer.frames):
+        return Writer.flush
     writer.open("note")
     return partial(_end_note, writer.notes.definitions[element])
 
 
 def _end_note(label: str, writer: Writer) -> None:
     text, _ = b.joined(writer.close().blocks)
-    writer.frame.blocks.append(Block(f"[^{label}]: {b.indented(text, 4)}".rstrip()))
+    holder = next(frame for frame in reversed(writer.frames) if frame.kind != "cell")
+    holder.blocks.append(Block(f"[^{label}]: {b.indented(text, 4)}".rstrip()))
 
 
 def section(writer: Writer, element: HtmlElement) -> End:
@@ -161,6 +168,8 @@ def _end_quote(writer: Writer) -> None:
 
 def term(writer: Writer, _element: HtmlElement) -> End:
     """A term of a list of definitions."""
+    if writer.frame.kind == "term":
+        return block(writer, _element)
     writer.open("term")
     return _end_term
 
@@ -181,7 +190,10 @@ def _end_term(writer: Writer) -> None:
 
 def definition(writer: Writer, _element: HtmlElement) -> End:
     """What a term means."""
-    writer.open("definition")
+    writer.flush()
+    if writer.too_deep():
+        return Writer.flush
+    writer.open("definition", deeper=True)
     return _end_definition
 
 

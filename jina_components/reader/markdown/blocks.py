@@ -48,7 +48,7 @@ class Frame:
     Attributes:
         kind: Which of them.
         line_break: What a `<br>` becomes in it.
-        depth: Lists and quotes around it.
+        depth: Lists, quotes and definitions around it.
         blocks: Filled so far.
         items: Of a list.
         ordered: Whether a list is numbered.

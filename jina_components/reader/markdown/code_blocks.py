@@ -8,11 +8,11 @@ they put line numbers.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from jina_components.reader.markdown.dom import turn_into
+from jina_components.reader.markdown.dom import outermost, turn_into
 
 if TYPE_CHECKING:
     from lxml.html import HtmlElement
@@ -60,22 +60,15 @@ _DROPPED = frozenset(("button", "script", "style", "svg"))
 
 def plain_code(tree: HtmlElement) -> None:
     """Make each block of code in `tree` plain, in place."""
-    _outermost(_plain_table, list(_numbered_tables(tree)))
-    _outermost(_plain_crayon, tree.xpath("//div[contains(@class,'crayon-syntax')]"))
+    for table in outermost(_numbered_tables(tree)):
+        _plain_table(table)
+    for widget in outermost(tree.xpath("//div[contains(@class,'crayon-syntax')]")):
+        _plain_crayon(widget)
     plain, broken = _blocks_of_code(tree)
     for code in broken:
         _to_pre(code, code, language_around(code))
     for pre in plain:
         _plain_pre(pre)
-
-
-def _outermost(make_plain: Callable[[HtmlElement], None], elements: Iterable[HtmlElement]) -> None:
-    """Make plain those of `elements`, in the order of the document, that are in no other."""
-    done: set[HtmlElement] = set()
-    for element in elements:
-        if element not in done:
-            done.update(element.iter(element.tag))
-            make_plain(element)
 
 
 def _blocks_of_code(tree: HtmlElement) -> tuple[list[HtmlElement], list[HtmlElement]]:

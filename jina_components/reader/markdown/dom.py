@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -32,3 +33,14 @@ def turn_into(element: HtmlElement, tag: str, text: str) -> None:
 def has_class(element: HtmlElement, name: str) -> bool:
     """Whether `name` is among the classes of `element`."""
     return name in (element.get("class") or "").split()
+
+
+def outermost(elements: Iterable[HtmlElement]) -> list[HtmlElement]:
+    """Those of `elements`, in the order of the document, that are in no other of their kind."""
+    found: list[HtmlElement] = []
+    inner: set[HtmlElement] = set()
+    for element in elements:
+        if element not in inner:
+            found.append(element)
+            inner.update(element.iter(element.tag))
+    return found

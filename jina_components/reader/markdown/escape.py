@@ -27,8 +27,14 @@ _AT_START = re.compile(
 _RUNS = {char: re.compile(re.escape(char) + "+") for char in "*_~"}
 
 
-def escape(line: str, style: Style) -> str:
-    """`line`, which may hold sentinels, with `marks.ESCAPE` where a backslash must stand."""
+def escape(line: str, style: Style, *, at_start: bool = True) -> str:
+    """`line`, which may hold sentinels, with `marks.ESCAPE` where a backslash must stand.
+
+    Args:
+        line: A paragraph, or a part of one.
+        style: How to write.
+        at_start: Whether it will begin a line, so that `1.` or `#` would begin a block.
+    """
     if _SPECIAL.search(line):
         line = _WITHIN_LINE.sub(m.ESCAPE + r"\g<0>", line)
         if style.referenced:
@@ -36,7 +42,12 @@ def escape(line: str, style: Style) -> str:
         for char in "*_~" if style.gfm else "*_":
             if char in line:
                 line = _escape_delimiters(line, char, style)
-    return _AT_START.sub(r"\1" + m.ESCAPE, line)
+    return _AT_START.sub(r"\1" + m.ESCAPE, line) if at_start else line
+
+
+def escape_start(text: str) -> str:
+    """A finished line that is to begin a block after all, with a backslash if it would begin another."""
+    return _AT_START.sub(r"\1\\", text)
 
 
 def escape_heading(text: str) -> str:

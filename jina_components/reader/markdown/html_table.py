@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from jina_components.reader.markdown.code_text import code_text
+from jina_components.reader.markdown.inline_elements import PLAYERS, embedded
 from jina_components.reader.markdown.line import words_of
 from jina_components.reader.markdown.tables import spans
 from jina_components.reader.markdown.targets import link_url
@@ -25,9 +26,8 @@ _KEPT = frozenset(
 )  # fmt: skip
 _SKIPPED = frozenset(
     (
-        "applet", "audio", "base", "canvas", "col", "colgroup", "datalist", "embed", "frame", "head", "iframe",
-        "input", "link", "meta", "noscript", "object", "script", "select", "source", "style", "svg",
-        "template", "textarea", "title", "video",
+        "applet", "base", "canvas", "col", "colgroup", "datalist", "frame", "head", "input", "link", "meta",
+        "noscript", "script", "select", "source", "style", "svg", "template", "textarea", "title",
     )
 )  # fmt: skip
 _VOID = frozenset(("br", "hr"))
@@ -52,10 +52,10 @@ def html_table(table: HtmlElement, writer: Writer) -> str:
         if event == "start":
             if tag in _SKIPPED:
                 walker.skip_subtree()
-            elif tag == "img":
-                image = _image(element, writer)
-                content = content or bool(image)
-                out.append(image)
+            elif tag == "img" or tag in PLAYERS:
+                walker.skip_subtree()
+                out.append(_image(element, writer) if tag == "img" else _player(element, writer))
+                content = content or bool(out[-1])
             elif tag == "pre":
                 walker.skip_subtree()
                 content = True
@@ -80,7 +80,7 @@ def linked_text(element: HtmlElement, writer: Writer) -> str:
     """A `<pre>` with its links, which a fenced block would lose; its text to the letter."""
     from lxml.etree import iterwalk
 
-    shown = writer.style.links not in ("text", "none")
+    shown = writer.style.shows_links
     out: list[str] = []
     for event, inner in iterwalk(element, events=("start", "end")):
         url = link_url(writer.targets.base_url, inner.get("href")) if shown and inner.tag == "a" else ""
@@ -97,7 +97,7 @@ def _opening(element: HtmlElement, writer: Writer, links: list[bool]) -> str:
     tag = element.tag
     if tag == "a":
         link = writer.targets.link(element)
-        shown = link is not None and writer.style.links not in ("text", "none") and not any(links)
+        shown = link is not None and writer.style.shows_links and not any(links)
         links.append(shown)
         return f'<a href="{_escaped(link.url)}">' if link is not None and shown else ""
     if tag not in _KEPT:
@@ -119,6 +119,11 @@ def _image(element: HtmlElement, writer: Writer) -> str:
     if writer.style.images == "alt":
         return _escaped(alt)
     return f'<img src="{_escaped(url)}" alt="{_escaped(alt)}">' if url and writer.style.images == "all" else ""
+
+
+def _player(element: HtmlElement, writer: Writer) -> str:
+    text, url = embedded(writer, element)
+    return f'<a href="{_escaped(url)}">{_escaped(text)}</a>' if url and writer.style.shows_links else ""
 
 
 def _flowing(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from jina_components.reader.markdown import marks as m
@@ -124,7 +125,7 @@ def image(writer: Writer, element: HtmlElement) -> End:
 def _alternative(alt: str, writer: Writer) -> str:
     if alt.isalnum():
         return alt
-    escaped = escape(alt, writer.style) if writer.style.escape else alt
+    escaped = escape(alt, writer.style, at_start=False) if writer.style.escape else alt
     for bracket in "[]":
         escaped = escaped.replace(m.ESCAPE + bracket, bracket).replace(bracket, m.ESCAPE + bracket)
     return escaped.replace(m.ESCAPE, "\\")
@@ -155,7 +156,10 @@ def reading(writer: Writer, _element: HtmlElement) -> End:
 
 def abbreviation(writer: Writer, element: HtmlElement) -> End | None:
     """An abbreviation, written out where it first stands."""
-    title, text = words_of(element.get("title") or ""), words_of(element.text_content())
+    title = words_of(element.get("title") or "")
+    if not title:
+        return None
+    text = words_of("".join(islice(element.itertext(), len(title))))  # of which a longer one needs no end
     is_long_form = len(title) > len(text) > 1 and not any(char.isdigit() for char in title)
     if not (writer.style.inline and is_long_form) or title in writer.expanded:
         return None
@@ -165,17 +169,21 @@ def abbreviation(writer: Writer, element: HtmlElement) -> End | None:
 
 def player(writer: Writer, element: HtmlElement) -> End:
     """A frame or player: a link to what it shows."""
-    source = element if element.get("src") or element.get("data") else next(element.iter("source"), element)
-    text = words_of(element.get("title") or element.get("aria-label") or "")
-    url = writer.targets.embedded(source, text)
-    if url and writer.style.links != "none":
+    text, url = embedded(writer, element)
+    if url and writer.style.shows_links:
         writer.flush()
-        link = writer.targets.link_to(url, text or PLAYERS[element.tag])
-        end = _within(link, writer)
-        writer.text(link.text)
+        end = _within(writer.targets.link_to(url, text), writer)
+        writer.text(text)
         end(writer)
         writer.flush()
     return skip
+
+
+def embedded(writer: Writer, element: HtmlElement) -> tuple[str, str]:
+    """(Name, absolute URL) of what a frame or player shows; no URL if it has no source."""
+    source = element if element.get("src") or element.get("data") else next(element.iter("source"), element)
+    title = words_of(element.get("title") or element.get("aria-label") or "")
+    return title or PLAYERS[element.tag], writer.targets.embedded(source, title)
 
 
 def span(writer: Writer, element: HtmlElement) -> End | None:

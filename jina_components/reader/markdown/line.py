@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterator, Sequence
+from typing import TypeAlias
 
 from jina_components.reader.markdown import marks as m
 from jina_components.reader.markdown.emphasis import hug
@@ -18,6 +19,9 @@ _INVISIBLE = re.compile("[\u00ad\u200b\u2060\ufeff\ufdd0-\ufdef]")
 _BACKTICKS = re.compile("`+")
 _TOKENS = re.compile(f"([{m.SENTINELS}])")
 _DELIMITED = re.compile("[\ufdd0-\ufdd5]")
+
+Atom: TypeAlias = str | Link | Code
+"""What one sentinel in a line stands for: finished Markdown, the end of a link, a code span."""
 
 
 def words_of(text: str) -> str:
@@ -36,12 +40,22 @@ def lines_of(pieces: Sequence[Piece], style: Style, line_break: str) -> Iterator
     if len(pieces) == 1 and not pieces[0].marks and pieces[0].kind == m.TEXT:
         text = words_of(pieces[0].text)
         if text:
-            yield escape(text, style).replace(m.ESCAPE, "\\") if style.escape else text
+            if style.escape:
+                text = escape(text, style, at_start=_begins_line(style, line_break)).replace(m.ESCAPE, "\\")
+            yield text
         return
     for group in _paragraphs(_spaced(pieces)):
         text = _written(group, style, line_break)
         if text:
             yield text
+
+
+def _begins_line(style: Style, line_break: str) -> bool:
+    """Whether a paragraph will stand at the beginning of a line, where more characters are markup.
+
+    It does not in a cell or an ATX heading, where no line ends either.
+    """
+    return "\n" in line_break or style.heading == "setext"
 
 
 def _spaced(pieces: Sequence[Piece]) -> list[Piece]:
@@ -94,7 +108,7 @@ def _written(group: list[Piece], style: Style, line_break: str) -> str:
     if _DELIMITED.search(line):
         line = hug(line, style)
     if style.escape:
-        line = escape(line, style)
+        line = escape(line, style, at_start=_begins_line(style, line_break))
     return _assembled(line, atoms, style, line_break).strip()
 
 
@@ -112,9 +126,9 @@ def _links_once(group: list[Piece]) -> list[Piece]:
     return [piece._replace(marks=tuple(mark for mark in piece.marks if mark not in away)) for piece in group]
 
 
-def _composed(group: list[Piece], style: Style) -> tuple[str, list[str | Link]]:
+def _composed(group: list[Piece], style: Style) -> tuple[str, list[Atom]]:
     out: list[str] = []
-    atoms: list[str | Link] = []
+    atoms: list[Atom] = []
     opened: Marks = ()
     for text, marks, kind in _with_code_joined(group):
         if marks != opened:
@@ -123,8 +137,9 @@ def _composed(group: list[Piece], style: Style) -> tuple[str, list[str | Link]]:
             out += [_opened(mark, atoms) for mark in marks[kept:]]
             opened = marks
         if kind == m.READY:
-            atoms.append(text)
-            out.append(m.ATOM)
+            out.append(_atom(text, atoms))
+        elif kind == m.CODE:
+            out.append(_atom(Code(text), atoms))
         elif style.escape and marks and m.link_of(marks) is not None:
             out.append(text.replace("[", m.ESCAPE + "[").replace("]", m.ESCAPE + "]"))
         else:
@@ -133,30 +148,30 @@ def _composed(group: list[Piece], style: Style) -> tuple[str, list[str | Link]]:
     return "".join(out), atoms
 
 
-def _opened(mark: AnyMark, atoms: list[str | Link]) -> str:
+def _opened(mark: AnyMark, atoms: list[Atom]) -> str:
     return m.LINK_OPENS if isinstance(mark, Link) else _delimiter(mark.opens, atoms)
 
 
-def _closed(mark: AnyMark, atoms: list[str | Link]) -> str:
+def _closed(mark: AnyMark, atoms: list[Atom]) -> str:
     return _atom(mark, atoms) if isinstance(mark, Link) else _delimiter(mark.closes, atoms)
 
 
-def _delimiter(text: str, atoms: list[str | Link]) -> str:
+def _delimiter(text: str, atoms: list[Atom]) -> str:
     return _atom(text, atoms) if text[0] == "<" else text
 
 
-def _atom(atom: str | Link, atoms: list[str | Link]) -> str:
+def _atom(atom: Atom, atoms: list[Atom]) -> str:
     atoms.append(atom)
     return m.ATOM
 
 
 def _with_code_joined(group: list[Piece]) -> Iterator[Piece]:
-    """`group` with adjoining code, within the same marks, as one finished piece."""
+    """`group` with adjoining code, within the same marks, as one piece."""
     for marks, pieces in itertools.groupby(group, key=_around_code):
         if marks is None:
             yield from pieces
         else:
-            yield Piece(code_span("".join(piece.text for piece in pieces)), marks, m.READY)
+            yield Piece("".join(piece.text for piece in pieces), marks, m.CODE)
 
 
 def _around_code(piece: Piece) -> Marks | None:
@@ -175,13 +190,13 @@ def longest_run(pattern: re.Pattern[str], text: str) -> int:
     return max(map(len, pattern.findall(text)), default=0)
 
 
-def _assembled(line: str, atoms: list[str | Link], style: Style, line_break: str) -> str:
+def _assembled(line: str, atoms: list[Atom], style: Style, line_break: str) -> str:
     """`line` with what its sentinels stand for."""
     em, strong = style.emphasis, style.strong
     plain = {m.EMPHASIS_OPENS: em, m.EMPHASIS_CLOSES: em, m.STRONG_OPENS: strong, m.STRONG_CLOSES: strong,
              m.STRIKE_OPENS: "~~", m.STRIKE_CLOSES: "~~", m.ESCAPE: "\\"}  # fmt: skip
     waiting = iter(atoms)
-    out: list[str] = []
+    out: list[str | Code] = []
     link_start = 0
     for token in _TOKENS.split(line.replace("\n", line_break)):
         if token == m.LINK_OPENS:
@@ -189,9 +204,15 @@ def _assembled(line: str, atoms: list[str | Link], style: Style, line_break: str
         elif token == m.ATOM:
             atom = next(waiting)
             if isinstance(atom, Link):
-                out[link_start:] = [atom.written("".join(out[link_start:]))]
+                out[link_start:] = [atom.written(_text(out[link_start:]))]
+            elif isinstance(atom, Code) and len(out) > link_start and isinstance(last := out[-1], Code):
+                out[-1] = Code(last.text + atom.text)  # the marks between them have gone
             else:
                 out.append(atom)
-        else:
+        elif token:
             out.append(plain.get(token, token))
-    return "".join(out)
+    return _text(out)
+
+
+def _text(parts: list[str | Code]) -> str:
+    return "".join(code_span(part.text) if isinstance(part, Code) else part for part in parts)

@@ -18,8 +18,8 @@ ESCAPE = "\ufdd8"
 SENTINELS = "\ufdd0-\ufdef"
 """All of them, as a range of a regular expression."""
 
-TEXT, READY, BREAK = range(3)
-"""Kinds of pieces: words of the page, finished Markdown, a line break."""
+TEXT, READY, CODE, BREAK = range(4)
+"""Kinds of pieces: words of the page, finished Markdown, the text of a code span, a line break."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +56,13 @@ class Link:
 
 @dataclass(eq=False, slots=True)
 class Code:
-    """One code span; always the innermost mark."""
+    """One code span; always the innermost mark.
 
+    Attributes:
+        text: Its text, once the line is composed.
+    """
+
+    text: str = ""
     opens = closes = ""  # it is written as a whole
 
 

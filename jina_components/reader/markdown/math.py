@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from jina_components.reader.markdown.dom import has_class, remove, turn_into
+from jina_components.reader.markdown.dom import has_class, outermost, remove, turn_into
 from jina_components.reader.markdown.mathml import tex_of
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def plain_math(tree: HtmlElement) -> None:
         if kind.startswith("math/tex"):
             _drop_rendered(script)
             _set(script, script.text or "", display="mode=display" in kind)
-    for element in list(tree.iter("math")):
+    for element in outermost(tree.iter("math")):
         _plain_mathml(element)
     for image in list(tree.iter("img")):
         if not _FALLBACK_IMAGES.isdisjoint((image.get("class") or "").split()) and image.get("alt"):

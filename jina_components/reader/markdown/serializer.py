@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from lxml.html import HtmlElement
 
 MAX_DEPTH = 24
-"""Lists and quotes within each other that are written as such; what is deeper joins the innermost."""
+"""Lists, quotes and definitions within each other that are written so; what is deeper joins the innermost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +170,8 @@ def to_markdown(element: HtmlElement, options: ReadOptions, base_url: str) -> Re
             writer.text(inner.tail)
     writer.flush()
     blocks = writer.frame.blocks
+    if blocks and blocks[-1].marker == "rule":
+        blocks.pop()
     if definitions := writer.targets.definitions():
         blocks.append(Block(definitions))
     targets = writer.targets

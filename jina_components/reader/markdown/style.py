@@ -39,6 +39,11 @@ class Style:
     line_break: str
 
     @property
+    def shows_links(self) -> bool:
+        """Whether links are written with their URLs."""
+        return self.links not in ("text", "none")
+
+    @property
     def referenced(self) -> bool:
         """Whether the URLs of links stand at the end."""
         return self.links in ("full", "collapsed", "shortcut")

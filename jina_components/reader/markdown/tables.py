@@ -16,12 +16,13 @@ PIPES, HTML, LAYOUT = "pipes", "html", "layout"
 """What a table becomes: rows of pipes, HTML, or just the blocks in its cells."""
 
 _BLOCKS = frozenset((
-        "blockquote", "dd", "dl", "figure", "form", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "iframe", "ol",
-        "pre", "table", "ul", "video",
+        "blockquote", "dd", "dir", "dl", "dt", "figure", "form", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "li",
+        "listing", "menu", "ol", "pre", "table", "ul", "xmp",
     ))  # fmt: skip
 _SECTIONS = frozenset(("article", "h1", "h2", "h3", "h4", "section", "table"))
 _LONG_CELL = 400  # characters a cell holds on average where cells hold parts of a page
 _FEWEST_ENTRIES, _LONG_ENTRY = 4, 120  # a single column with no header is data from as many rows, if so short
+_MOST_FILLED = 100  # empty cells at the end of a row
 _ALIGN = re.compile(r"text-align\s*:\s*(left|center|right)", re.IGNORECASE)
 _DELIMITERS = {"left": ":---", "center": ":---:", "right": "---:", "": "---"}
 
@@ -140,6 +141,8 @@ def pipe_table(frame: TableFrame) -> str:
         return ""
     width = max(map(len, rows))
     alignments = (frame.alignments + [""] * width)[:width]
-    lines = [f"| {' | '.join(row)}{' | ' * (width - len(row))} |" for row in rows]
+    rows[0] += [""] * (width - len(rows[0]))
+    # A row may have fewer cells than the header: thousands of short ones under a long one are not filled up.
+    lines = [f"| {' | '.join(row)}{' | ' * min(width - len(row), _MOST_FILLED)} |" for row in rows]
     delimiters = f"| {' | '.join(_DELIMITERS[align] for align in alignments)} |"
     return "\n".join([lines[0], delimiters, *lines[1:]])

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from jina_components.reader.pdf.joining import joined
-from jina_components.reader.pdf.lines import Cell, Line, Table
+from jina_components.reader.pdf.lines import BULLETS, Cell, Line, Table
 from jina_components.reader.pdf.rules import Rule, Rules
 from jina_components.reader.pdf.words import Word
 
@@ -18,13 +18,14 @@ _SHORTEST_RULE = 60.0
 _NEAR = 6.0
 _MOST_ROWS = 200
 _MOST_HEAD_ROWS = 8
+_MOST_COLUMNS = 100
 _MOST_TRIES = 60  # of a page, to find a table between two lines
 _FARTHEST = 12  # lines in the order of the content between two pieces of a row
 _PROSE_WORDS = 9  # on average in a cell: then columns are of text
 _PROSE_WORDS_OF_A_LINE, _FEWEST_PROSE_ROWS = 3.5, 4
-_MARKER = re.compile(r"(?:[•‣◦▪▫●○■□►▶➢➤✓✔·∙–—\-*\uf0a7\uf0b7]|\(?(?:\d{1,3}|[A-Za-z]|[ivxIVX]{1,4})[.):])")
+_MARKER = re.compile(rf"[{BULLETS}–—\-*]|\(?(?:\d{{1,3}}|[A-Za-z]|[ivxIVX]{{1,4}})[.):]")
 _LEADERS = re.compile(r"(?:\. ?){4}|…{2}")
-_FIGURE = re.compile(r"[\d.,%()$€£+\-–−±/:x×*<>=~ ]*\d[\d.,%()$€£+\-–−±/:x×*<>=~ ]*[A-Za-z%]{0,2}")
+_FIGURE = re.compile(r"(?=\D*\d)[\d.,%()$€£+\-–−±/:x×*<>=~ ]*+[A-Za-z]{0,2}")
 
 
 @dataclass(slots=True)
@@ -219,7 +220,7 @@ def _rows(lines: Sequence[Line]) -> list[_Row]:
 
 def _table(rows: Sequence[_Row], *, fewest_rows: int, rules: Sequence[Rule] = ()) -> Table | None:
     separators = _separators(rows)
-    if not separators or any(line.is_right_to_left for row in rows for line in row.lines):
+    if not 0 < len(separators) < _MOST_COLUMNS or any(line.is_right_to_left for row in rows for line in row.lines):
         return None
     width = len(separators) + 1
     filled = [_filled(row, separators) for row in rows]
@@ -344,19 +345,19 @@ def _merged(rows: Sequence[_Fields]) -> _Fields:
     fields: _Fields = {}
     for row in rows:
         for place, words in row.items():
-            fields[place] = fields.get(place, []) + words
+            fields.setdefault(place, []).extend(words)
     return fields
 
 
 def _appended(rows: Sequence[_Fields], *, few: bool) -> list[_Fields]:
     """Rows, those without a first cell as the rest of the one above, if these are few."""
-    result: list[_Fields] = []
+    groups: list[list[_Fields]] = []
     for fields in rows:
-        if few and result and not _has_first(fields) and all(place in result[-1] for place in fields):
-            result[-1] = _merged([result[-1], fields])
+        if few and groups and not _has_first(fields) and all(place in groups[-1][0] for place in fields):
+            groups[-1].append(fields)
         else:
-            result.append(fields)
-    return result
+            groups.append([fields])
+    return [_merged(group) for group in groups]
 
 
 def _cells(fields: _Fields, width: int) -> list[Cell]:

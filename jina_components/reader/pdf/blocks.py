@@ -11,14 +11,13 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from statistics import median_low
 from typing import Literal
 
 from jina_components.reader.pdf.joining import is_hyphenated, join
-from jina_components.reader.pdf.lines import Line, Table
+from jina_components.reader.pdf.lines import BULLETS, Line, Table
 from jina_components.reader.pdf.order import Item
 
-_BULLET = re.compile(r"[•‣◦▪▫●○■□►▶➢➤✓✔·∙❖◆◇\uf0a7\uf0b7\uf0d8\uf076\uf06e](?:\s+|$|(?=\w))")
+_BULLET = re.compile(rf"[{BULLETS}](?:\s+|$|(?=\w))")
 _DASH = re.compile(r"[–—\-*]\s+(?=\S)")
 _NUMBER = re.compile(r"(\d{1,3})[.)]\s+(?=\S)")
 _CAPTION = re.compile(r"(?:figure|fig\.|table|tab\.|exhibit|listing|example)\s*\d", re.IGNORECASE)
@@ -203,8 +202,8 @@ def _continues_count(lines: Sequence[Line], index: int, number: int) -> bool:
 def _leading(lines: Sequence[Line]) -> float:
     """The usual distance between a line and the next."""
     drops = [upper.bottom - lower.bottom for upper, lower in pairwise(lines)]
-    usual = [drop for drop, line in zip(drops, lines, strict=False) if 0.5 * line.height < drop < 3 * line.height]
-    return median_low(usual) if usual else 0.0
+    usual = sorted(drop for drop, line in zip(drops, lines, strict=False) if 0.5 * line.height < drop < 3 * line.height)
+    return usual[(len(usual) - 1) // 2] if usual else 0.0
 
 
 def _joiner(lines: Sequence[Line], index: int, leading: float) -> str:

@@ -1,6 +1,6 @@
 """The process that reads PDFs: one job after the other from its input, the results to its output.
 
-A job is two blocks, JSON and the PDF; a result is two, JSON and a picture. A block is its length, in eight bytes, the
+Once it can work it writes an empty block. A job is two blocks, JSON and the PDF; a result is two, JSON and a picture. A block is its length, in eight bytes, the
 highest first, and its bytes. Nothing is unpickled, on neither side.
 """
 
@@ -26,15 +26,23 @@ def main() -> None:
     requests, results = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library writes to the output must not look like a result
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
+    if hasattr(signal, "SIGALRM"):  # not on Windows
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)  # a parent that ignores it hands that on
     limit_resources(int(sys.argv[-1]))
+    _write(results, b"")
     while (head := read_block(requests)) is not None:
         data = read_block(requests)
         if data is None:
             return
         answer, picture = _answer(json.loads(head), data)
-        for block in (json.dumps(answer).encode(), picture):
-            results.write(LENGTH.pack(len(block)) + block)
-        results.flush()
+        _write(results, json.dumps(answer).encode(), picture)
+
+
+def _write(stream: IO[bytes], *blocks: bytes) -> None:
+    for block in blocks:
+        stream.write(LENGTH.pack(len(block)))
+        stream.write(block)
+    stream.flush()
 
 
 def _answer(head: dict[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
@@ -58,12 +66,18 @@ def _set_alarm(seconds: float) -> None:
         signal.setitimer(signal.ITIMER_REAL, seconds)
 
 
-def read_block(stream: IO[bytes]) -> bytes | None:
-    """The bytes of the next block; None where the stream ends."""
+def read_block(stream: IO[bytes], *, limit: int | None = None) -> bytes | None:
+    """The bytes of the next block; None where the stream ends.
+
+    Raises:
+        ValueError: it has more than `limit` bytes.
+    """
     head = stream.read(LENGTH.size)
     if len(head) < LENGTH.size:
         return None
     (length,) = LENGTH.unpack(head)
+    if limit is not None and length > limit:
+        raise ValueError(f"A block of {length:,} bytes; at most {limit:,} were expected.")
     block = stream.read(length)
     return block if len(block) == length else None
 

@@ -18,7 +18,7 @@ from jina_components.reader.pdf.lines import Line, Table, lines_of
 from jina_components.reader.pdf.links import mark_links
 from jina_components.reader.pdf.order import Item, in_reading_order
 from jina_components.reader.pdf.picture import picture
-from jina_components.reader.pdf.render import Style, Writer
+from jina_components.reader.pdf.render import Style, Writer, plain
 from jina_components.reader.pdf.rules import Rules, page_rules
 from jina_components.reader.pdf.tags import Tags, page_tags, tagged_tables
 from jina_components.reader.pdf.words import page_words
@@ -31,6 +31,7 @@ MAX_CHARACTERS = 20_000_000
 MAX_PAGE_CHARACTERS = 1_000_000
 MAX_PAGE_TEXTS = 200_000  # text objects; PDFium takes kilobytes for each
 _MAX_BOOKMARKS = 5_000
+_MOST_LINES = 10_000  # of a page that is searched for tables and columns, which takes more than linear time
 _FACTS = ("Title", "Author", "Subject", "CreationDate")
 
 
@@ -54,6 +55,7 @@ class Extract:
     Attributes:
         texts: Markdown of each page.
         broken: Numbers of the pages that PDFium cannot load.
+        title: Its first heading, else its first line, as plain text.
         links: Text and URL, in order.
         facts: What the document says of itself.
         num_pages: How many pages it has, read or not.
@@ -63,6 +65,7 @@ class Extract:
 
     texts: list[str]
     broken: list[int]
+    title: str
     links: list[tuple[str, str]]
     facts: dict[str, str]
     num_pages: int
@@ -102,16 +105,20 @@ def extract(data: bytes, job: Job) -> Extract:
         urls: list[str] = []
         links: list[tuple[str, str]] = []
         sheets = _sheets(document, numbers, urls, links)
+        broken = [number for number in numbers if number not in sheets]
+        if broken and not sheets:
+            raise BrokenPdfError("{label} is a broken PDF: PDFium can load none of its pages.")
+        pages = _structured([sheets.get(number) or _Sheet() for number in numbers], _outline(document))
         writer = Writer(job.style, urls)
-        texts = _written([sheet or _Sheet() for sheet in sheets], _outline(document), writer)
         return Extract(
-            texts,
-            [number + 1 for number, sheet in zip(numbers, sheets, strict=True) if sheet is None],
+            [writer.page(blocks) for blocks in pages],
+            [number + 1 for number in broken],
+            _title(pages),
             links,
             {name: _fact(document, name) for name in _FACTS},
             count,
             writer.references(),
-            picture(document, numbers.start, job.pictures) if job.pictures and count else b"",
+            picture(document, list(sheets)[: job.pictures]) if job.pictures and sheets else b"",
         )
 
 
@@ -123,15 +130,17 @@ def _reason(reason: str) -> str:
 
 def _sheets(
     document: PdfDocument, numbers: range, urls: list[str], links: list[tuple[str, str]]
-) -> list[_Sheet | None]:
-    sheets: list[_Sheet | None] = []
+) -> dict[int, _Sheet]:
+    """The pages that PDFium can load."""
+    sheets: dict[int, _Sheet] = {}
     characters = 0
     for index in numbers:
-        sheet = _sheet(document, index, urls, links)
-        characters += sum(len(line.text) for line in sheet.lines) if sheet else 0
+        if (sheet := _sheet(document, index, urls, links)) is None:
+            continue
+        characters += sum(len(line.text) for line in sheet.lines)
         if characters > MAX_CHARACTERS:
             raise BrokenPdfError(f"{{label}} has more than {MAX_CHARACTERS:,} characters of text: split it.")
-        sheets.append(sheet)
+        sheets[index] = sheet
     return sheets
 
 
@@ -193,7 +202,7 @@ def _fact(document: PdfDocument, name: str) -> str:
         return ""
 
 
-def _written(sheets: Sequence[_Sheet], outline: dict[str, int], writer: Writer) -> list[str]:
+def _structured(sheets: Sequence[_Sheet], outline: dict[str, int]) -> list[list[Block | Table]]:
     contents = without_furniture([sheet.lines for sheet in sheets], [sheet.edges for sheet in sheets])
     compounds = compounds_of(line.text for lines in contents for line in lines)
     mono = sum(len(line.text) * line.is_mono for lines in contents for line in lines)
@@ -203,11 +212,19 @@ def _written(sheets: Sequence[_Sheet], outline: dict[str, int], writer: Writer) 
         for lines, sheet in zip(contents, sheets, strict=True)
     ]
     find_headings(pages, outline, [sheet.tags.levels for sheet in sheets])
-    return [writer.page(blocks) for blocks in pages]
+    return pages
 
 
-def _items(lines: list[Line], sheet: _Sheet) -> list[Item]:
+def _title(pages: Sequence[Sequence[Block | Table]]) -> str:
+    made = [block for blocks in pages for block in blocks]
+    heading = next((block.text for block in made if isinstance(block, Block) and block.kind == "heading"), "")
+    return plain(heading or next((line.text for block in made for line in block.lines), ""))
+
+
+def _items(lines: list[Line], sheet: _Sheet) -> Sequence[Item]:
     """Lines and tables in the order of the content; a table stands where its first line stood."""
+    if len(lines) > _MOST_LINES:
+        return lines
     tables: list[Table] = []
     free: Sequence[Line] = lines
     finders: tuple[Callable[[Sequence[Line]], list[Table]], ...] = (
@@ -234,9 +251,9 @@ def _items(lines: list[Line], sheet: _Sheet) -> list[Item]:
 
 def _down_columns(lines: list[Line], free: Sequence[Line]) -> list[Line]:
     """Lines whose columns follow one another, where the document writes across them."""
-    for stretch in prose_columns(free):
-        inside = set(map(id, stretch))
-        first = next(index for index, line in enumerate(lines) if id(line) in inside)
-        others = [line for line in lines[first:] if id(line) not in inside]
-        lines = lines[:first] + stretch + others
-    return lines
+    stretch_of = {id(line): stretch for stretch in prose_columns(free) for line in stretch}
+    ordered: dict[int, Line] = {}
+    for line in lines:
+        if id(line) not in ordered:
+            ordered |= {id(each): each for each in stretch_of.get(id(line), (line,))}
+    return list(ordered.values())

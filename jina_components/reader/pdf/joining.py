@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from jina_components.reader.pdf.words import SOFT_HYPHEN, Word
 
@@ -20,13 +20,11 @@ def compounds_of(texts: Iterable[str]) -> set[str]:
     return {word.lower() for text in texts if "-" in text for word in _COMPOUND.findall(text)}
 
 
-def join(before: str, after: str, compounds: set[str], *, spaced: bool = True) -> str:
+def join(before: str, after: str, compounds: Collection[str] = ()) -> str:
     """One text of two that a line end parts; a hyphen stays where the document has it elsewhere within a line."""
-    if before.endswith(SOFT_HYPHEN):
-        return _whole(before[:-1], after, compounds)
     if is_hyphenated(before):
         return _whole(before[:-1], after, compounds)
-    if not spaced or (_CJK.match(before[-1:]) and _CJK.match(after)):
+    if _CJK.match(before[-1:]) and _CJK.match(after):
         return before + after
     return f"{before} {after}"
 
@@ -36,7 +34,7 @@ def is_hyphenated(text: str) -> bool:
     return text[-1:] == SOFT_HYPHEN or (text[-1:] in _HYPHENS and text[-2:-1].isalpha())
 
 
-def _whole(before: str, after: str, compounds: set[str]) -> str:
+def _whole(before: str, after: str, compounds: Collection[str]) -> str:
     last, first = _LAST_WORD.search(before[-_LONGEST_WORD:]), _FIRST_WORD.match(after)
     if not last or not first:
         return f"{before}-{after}"
@@ -44,14 +42,14 @@ def _whole(before: str, after: str, compounds: set[str]) -> str:
     return f"{before}-{after}" if kept else before + after
 
 
-def joined(words: Sequence[Word], compounds: set[str] = frozenset()) -> str:  # type: ignore[assignment]
-    """The words of a cell, in its lines."""
+def joined(words: Sequence[Word]) -> str:
+    """The words of a cell as one text."""
     text = ""
     for word in words:
         if not text:
             text = word.text
         elif text.endswith(SOFT_HYPHEN):
-            text = join(text, word.text, compounds)
+            text = join(text, word.text)
         else:
             text += f" {word.text}"
     return text.replace(SOFT_HYPHEN, "-") if SOFT_HYPHEN in text else text

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from jina_components.reader.pdf.words import Word
 
 _RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdcf\ufdf0-\ufefc]")
+BULLETS = "•‣◦▪▫●○■□►▶➢➤✓✔·∙❖◆◇\uf0a7\uf0b7\uf0d8\uf076\uf06e"
 _MARKER = re.compile(
-    r"[•‣◦▪▫●○■□►▶➢➤✓✔·∙❖◆◇–—\-*\uf0a7\uf0b7\uf0d8\uf076\uf06e]|\(?(?:\d{1,3}|[A-Za-z]|[ivx]{2,4})[.)]|\d{1,2}(?:\.\d{1,2}){1,3}\.?"
+    rf"[{BULLETS}–—\-*]|\(?(?:\d{{1,3}}|[A-Za-z]|[ivx]{{2,4}})[.)]|\d{{1,2}}(?:\.\d{{1,2}}){{1,3}}\.?"
 )
 _WIDE_GAP = 0.8  # of the size of the type: cells of a table and columns stand further apart than words
 
@@ -118,14 +119,6 @@ def _step(before: Word, word: Word, *, mirrored: bool) -> str:
     if gap < -2 * size:
         return "line"
     return "gap" if gap > _WIDE_GAP * size else "next"
-
-
-def body_size(lines: Iterable[Line]) -> float:
-    """The size of most letters, to half a point."""
-    letters: Counter[float] = Counter()
-    for line in lines:
-        letters[round(2 * line.size) / 2] += len(line.text)
-    return letters.most_common(1)[0][0] if letters else 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 MAX_LINKS = 2_000  # of a page
 _LONGEST_URL = 4_000
+_MOST_COMPARISONS = 2_000_000  # of words with links, on a page
 _OPENS, _CLOSES, _HYPHEN = re.compile(r"[^\w#@/]*"), re.compile(r"[^\w#@/]*\Z"), re.compile(f"{SOFT_HYPHEN}?\\Z")
 _SCHEMES = ("http://", "https://", "mailto:", "ftp://", "tel:")
 
@@ -27,13 +29,16 @@ def mark_links(document: PdfDocument, page: PdfPage, words: Sequence[Word], urls
         The text and the URL of each link, in the order of the annotations.
     """
     links: list[tuple[str, str]] = []
-    for url, (left, right, bottom, top) in _links(document, page):
-        covered = [
-            word
-            for word in words
-            if left - 1 <= (word.left + word.right) / 2 <= right + 1
-            and bottom - 1 <= (word.bottom + word.top) / 2 <= top + 1
-        ]
+    found = list(_links(document, page))
+    by_height = sorted(((word.bottom + word.top) / 2, index) for index, word in enumerate(words)) if found else []
+    budget = _MOST_COMPARISONS
+    for url, (left, right, bottom, top) in found:
+        near = by_height[bisect_left(by_height, (bottom - 1,)) : bisect_left(by_height, (top + 1, len(words)))]
+        budget -= len(near)
+        if budget < 0:
+            break
+        beside = (words[index] for index in sorted(index for _, index in near))
+        covered = [word for word in beside if left - 1 <= (word.left + word.right) / 2 <= right + 1]
         if not covered or any(MARKS.search(word.text) for word in covered):
             continue
         before, after = _outside(covered, left, right)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,12 +14,12 @@ _SCALE = 1.5  # pixels for a point
 _MOST_PIXELS = 2_000  # of a side
 
 
-def picture(document: PdfDocument, first: int, count: int) -> bytes:
-    """PNG of `count` pages from `first`, one below the other, on white."""
+def picture(document: PdfDocument, numbers: Iterable[int]) -> bytes:
+    """PNG of the pages of these numbers, from 0, one below the other, on white."""
     from pypdfium2 import raw
 
     sheets: list[tuple[int, int, bytes]] = []
-    for index in range(first, min(first + count, len(document))):
+    for index in numbers:
         page = document[index]
         scale = min(_SCALE, _MOST_PIXELS / max(page.get_width(), page.get_height(), 1.0))
         bitmap = page.render(scale=scale, rev_byteorder=True, prefer_bgrx=True)

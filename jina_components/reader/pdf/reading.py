@@ -15,14 +15,17 @@ from jina_components.types import Page, shorten
 
 _PICTURES = {"screenshot": 1, "pageshot": 3}  # pages drawn, by format
 _LINKS = {"referenced": "referenced", "text": "discarded", "none": "none"}  # by `options.links`; else as the style
-_DATE = re.compile(r"D:(\d{4})(\d\d)?(\d\d)?(\d\d)?(\d\d)?(\d\d)?(?:(Z)|([+-]\d\d)'?(\d\d)?)?")
+_DATE = re.compile(
+    r"D:(\d{4})(?:(0[1-9]|1[0-2])(?:(0[1-9]|[12]\d|3[01])(?:([01]\d|2[0-3])(?:([0-5]\d)([0-5]\d)?)?)?)?)?"
+    r"(?:(Z)(?:00'?00)?|([+-][01]\d)'?([0-5]\d)?)?"
+)
 _NO_TEXT = "is a PDF that holds only images or drawings, no text: it needs OCR first (for example ocrmypdf)."
 _NO_TITLE = re.compile(
     r"untitled.*|microsoft (word|powerpoint) - .*|powerpoint presentation|document\d*|title|slide \d+"
     r"|\S*\.(docx?|dvi|indd|odt|pdf|pptx?|ps|qxd|rtf|tex|xlsx?)",
     re.IGNORECASE,
 )
-_HEADING = re.compile(r"^(?:#{1,6} (.+)|(.+)\n(?:={3,}|-{3,})$)", re.MULTILINE)
+_OF_ELEMENTS = ("target_selector", "remove_selector")
 
 _OPTIONS = ReadOptions()
 _WORKERS = PdfWorkers()
@@ -42,7 +45,8 @@ def read_pdf(
 
     Args:
         source: The file.
-        options: Of these, the format, links and style count.
+        options: Of these, the format, links and style count. `text` is without Markdown; `html`, which no PDF has,
+            gives Markdown and a warning.
         page: Number (from 1) of the only page to read; None for all.
         workers: The processes; by default a pool that all readers share.
 
@@ -60,7 +64,7 @@ def read_pdf(
     facts = found.facts
     return Page(
         url=source.name,
-        title=_title(facts["Title"], content) or source.file_name,
+        title=_title(facts["Title"], found.title) or source.file_name,
         content=content,
         description=facts["Subject"],
         published_time=_iso_date(facts["CreationDate"]),
@@ -68,7 +72,7 @@ def read_pdf(
         metadata={"num_pages": found.num_pages} | ({"author": facts["Author"]} if facts["Author"] else {}),
         page_offsets=offsets,
         screenshot=found.picture,
-        warnings=tuple(_warnings(found, page or 1)),
+        warnings=(*_unmet(options), *_warnings(found, page or 1)),
     )
 
 
@@ -80,6 +84,10 @@ def close_pdf_workers() -> None:
 def _style(options: ReadOptions) -> Style:
     style = options.style
     links = _LINKS.get(options.links, style.links)
+    if options.format == "text":
+        return Style(
+            bullet="•", strong="", escape=False, links=links if links == "none" else "discarded", marks=False
+        )
     tables = style.tables if style.gfm else "html"
     return Style(style.heading, style.bullet, style.strong, tables, style.escape, links, style.references)
 
@@ -99,11 +107,8 @@ def _join_pages(texts: list[str]) -> tuple[str, tuple[int, ...]]:
     return "".join(pieces), tuple(offsets)
 
 
-def _title(given: str, content: str) -> str:
-    if any(map(str.isalpha, given)) and not _NO_TITLE.fullmatch(given):
-        return given
-    heading = _HEADING.search(content)
-    return shorten(heading[1] or heading[2] if heading else content.split("\n", 1)[0], 100)
+def _title(given: str, found: str) -> str:
+    return given if any(map(str.isalpha, given)) and not _NO_TITLE.fullmatch(given) else shorten(found, 100)
 
 
 def _iso_date(text: str) -> str:
@@ -115,6 +120,13 @@ def _iso_date(text: str) -> str:
     date = "-".join(filter(None, (year, month, day)))
     zone = f"{offset}:{offset_minutes or '00'}" if offset else "Z" if utc else ""
     return f"{date}T{hour}:{minute or '00'}:{second or '00'}{zone}" if hour else date
+
+
+def _unmet(options: ReadOptions) -> Iterator[str]:
+    if options.format == "html":
+        yield "A PDF has no HTML: the content is Markdown."
+    if ignored := [name for name in _OF_ELEMENTS if getattr(options, name)]:
+        yield f"A PDF has no elements to select: {' and '.join(ignored)} did nothing."
 
 
 def _warnings(found: Extract, first: int) -> Iterator[str]:

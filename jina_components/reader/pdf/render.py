@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape as escape_html
+from itertools import count
 
 from jina_components.reader.pdf.blocks import Block
 from jina_components.reader.pdf.lines import Cell, Table
@@ -22,6 +23,9 @@ _INLINE = re.compile(
 )
 _START = re.compile(r"(?:#{1,6}(?=\s|$)|>|[-+*](?=\s)|\d{1,9}[.)](?=\s)|(?:=+|-+)\s*$)")
 _ORDERED = re.compile(r"\d{1,9}(?=[.)]\s)")
+_BRACKET = re.compile(r"(?<!\\)[\[\]]")
+_FENCE = re.compile(r"`{3,}")
+_MOST_MISSING = 200  # cells of a table with pipes
 
 
 def link_start(number: int) -> str:
@@ -29,9 +33,17 @@ def link_start(number: int) -> str:
     return _LINK + str(number).translate(_TO_MARKS) + _NUMBER_END
 
 
+def plain(text: str) -> str:
+    """Without the marks, on one line."""
+    return " ".join(MARKS.sub("", text).split())
+
+
 @dataclass(frozen=True, slots=True)
 class Style:
-    """The part of `MarkdownStyle` that PDFs use; `links` may be `none`, for neither text nor URL."""
+    """The part of `MarkdownStyle` that PDFs use; `links` may be `none`, for neither text nor URL.
+
+    `marks` is whether Markdown marks headings, code and the cells of tables at all; else it is plain text.
+    """
 
     heading: str = "atx"
     bullet: str = "-"
@@ -40,6 +52,7 @@ class Style:
     escape: bool = True
     links: str = "inlined"
     labels: str = "full"
+    marks: bool = True
 
 
 @dataclass(slots=True)
@@ -48,8 +61,9 @@ class Writer:
 
     style: Style
     urls: Sequence[str] = ()
-    _numbers: dict[str, int] = field(default_factory=dict)
+    _numbers: dict[str, str] = field(default_factory=dict)
     _defined: dict[str, str] = field(default_factory=dict)
+    _keys: dict[str, str] = field(default_factory=dict)
 
     def page(self, blocks: Sequence[Block | Table]) -> str:
         """Markdown of a page."""
@@ -66,18 +80,27 @@ class Writer:
 
     def _block(self, block: Block) -> str:
         if block.kind == "code":
-            return f"```\n{MARKS.sub('', block.text)}\n```"
+            return self._code(MARKS.sub("", block.text))
         if block.kind == "heading":
             return self._heading(block)
         if block.kind == "item":
             marker = f"{block.number}." if block.number is not None else self.style.bullet
-            text = self._inline(block).replace("\n", f"\n{' ' * (len(marker) + 1)}")
+            text = self._lines(block).replace("\n", f"\n{' ' * (len(marker) + 1)}")
             indent = "    " * block.level
             return f"{indent}{marker} {text}".replace("\n", f"\n{indent}") if text else ""
+        return self._lines(block)
+
+    def _code(self, text: str) -> str:
+        fence = "`" * max([3, *(len(found) + 1 for found in _FENCE.findall(text))])
+        return f"{fence}\n{text}\n{fence}" if self.style.marks else text
+
+    def _lines(self, block: Block) -> str:
         return "\n".join(self._safe_start(line) for line in self._inline(block).split("\n"))
 
     def _heading(self, block: Block) -> str:
         text = self._linked(self._escaped(block.text))
+        if not self.style.marks:
+            return text
         if self.style.heading == "setext" and block.level < 3:
             return f"{text}\n{'=-'[block.level - 1] * max(3, len(text))}"
         return f"{'#' * block.level} {text}"
@@ -105,7 +128,7 @@ class Writer:
 
     def _linked(self, text: str) -> str:
         def written(found: re.Match[str]) -> str:
-            label, url = found[2], _url(self.urls[int(found[1].translate(_TO_DIGITS))])
+            label, url = self._label(found[2]), _url(self.urls[int(found[1].translate(_TO_DIGITS))])
             if self.style.links == "inlined" and label.strip():
                 return f"[{label}]({url})"
             if self.style.links == "referenced" and label.strip():
@@ -114,13 +137,25 @@ class Writer:
 
         return MARKS.sub("", _LINKED.sub(written, text)) if _LINK in text else text
 
+    def _label(self, text: str) -> str:
+        """What may stand between the brackets of a link."""
+        if not self.style.escape or text.count("[") == text.count("]"):
+            return text
+        return _BRACKET.sub(lambda found: "\\" + found[0], text)
+
     def _reference(self, label: str, url: str) -> str:
-        number = str(self._numbers.setdefault(url, len(self._numbers) + 1))
-        # A label stands for one URL only.
-        short = self.style.labels != "full" and self._defined.get(label, url) == url
-        self._defined[label if short else number] = url
+        # A label stands for one URL only, in whatever case (CommonMark 0.31, 4.7); one with brackets for none.
+        key = label.casefold()
+        short = self.style.labels != "full" and self._keys.get(key, url) == url and not _BRACKET.search(label)
+        if short:
+            if key not in self._keys:
+                self._keys[key], self._defined[label] = url, url
+        elif url not in self._numbers:
+            number = next(number for number in count(len(self._numbers) + 1) if str(number) not in self._keys)
+            self._numbers[url] = str(number)
+            self._keys[str(number)] = self._defined[str(number)] = url
         if not short:
-            return f"[{label}][{number}]"
+            return f"[{label}][{self._numbers[url]}]"
         return f"[{label}][]" if self.style.labels == "collapsed" else f"[{label}]"
 
     def references(self) -> str:
@@ -128,8 +163,13 @@ class Writer:
         return "\n".join(f"[{label}]: {url}" for label, url in self._defined.items())
 
     def _table(self, table: Table) -> str:
-        spans = any(cell.columns > 1 or cell.rows > 1 for row in table.rows for cell in row)
-        return self._html(table.rows) if spans or self.style.tables == "html" else self._pipes(table.rows)
+        rows = table.rows
+        if not self.style.marks:
+            return "\n".join(self._linked(" ".join(cell.text for cell in row if cell.text)) for row in rows)
+        spans = any(cell.columns > 1 or cell.rows > 1 for row in rows for cell in row)
+        # One long row among many short ones would make a page of nothing but pipes.
+        ragged = max(map(len, rows)) * len(rows) > 2 * sum(map(len, rows)) + _MOST_MISSING
+        return self._html(rows) if spans or ragged or self.style.tables == "html" else self._pipes(rows)
 
     def _pipes(self, rows: Sequence[Sequence[Cell]]) -> str:
         width = max(len(row) for row in rows)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple
 
 from jina_components.reader.pdf.words import rotation
 
@@ -14,12 +15,12 @@ if TYPE_CHECKING:
 
 MAX_OBJECTS = 5_000  # of a page; beyond it is a drawing
 _MAX_SEGMENTS = 2_000  # of a path
+_MAX_BOXES = 20_000  # of a page
 _THICKEST, _SHORTEST = 3.0, 5.0
 _NEAR = 2.0  # points within which lines are one
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(NamedTuple):
     """A line at `at` (its height if it is horizontal) from `start` to `end`, in points."""
 
     at: float
@@ -40,7 +41,7 @@ def page_rules(page: PdfPage) -> Rules:
     from pypdfium2 import raw
 
     rotate = rotation(page)
-    boxes = list(_boxes(page, raw.FPDFPage_CountObjects(page)))
+    boxes = islice(_boxes(page, raw.FPDFPage_CountObjects(page)), _MAX_BOXES)
     whole = page.get_width() * page.get_height()
     horizontal: list[Rule] = []
     vertical: list[Rule] = []

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import ctypes
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from jina_components.reader.pdf.grids import is_table
@@ -145,22 +146,23 @@ def tagged_tables(lines: Sequence[Line], tags: Tags) -> list[Table]:
             if cell:
                 words.setdefault(cell.table, {}).setdefault(cell, []).append(word)
         owned.setdefault(next(cell.table for cell in cells if cell), []).append(line)
-    return [table for number in words if (table := _table(number, words[number], owned[number], tags))]
+    known: dict[int, set[_Field]] = {number: set() for number in words}
+    for cell in tags.fields.values():
+        if cell.table in known:
+            known[cell.table].add(cell)
+    return [table for number in words if (table := _table(known[number], words[number], owned[number]))]
 
 
-def _table(number: int, words: dict[_Field, list[Word]], lines: list[Line], tags: Tags) -> Table | None:
-    known = set(words) | {cell for cell in tags.fields.values() if cell.table == number}
-    rows = [
-        _row(sorted((cell for cell in known if cell.row == row), key=lambda cell: cell.column), words)
-        for row in sorted({cell.row for cell in known})
-    ]
+def _table(known: Iterable[_Field], words: dict[_Field, list[Word]], lines: list[Line]) -> Table | None:
+    in_order = sorted(known, key=lambda cell: (cell.row, cell.column))
+    rows = [_row(fields, words) for _, fields in groupby(in_order, key=lambda cell: cell.row)]
     if not is_table(rows):
         return None
     left, right = min(line.left for line in lines), max(line.right for line in lines)
     return Table(rows, left, right, min(line.bottom for line in lines), max(line.top for line in lines), lines)
 
 
-def _row(fields: Sequence[_Field], words: dict[_Field, list[Word]]) -> list[Cell]:
+def _row(fields: Iterable[_Field], words: dict[_Field, list[Word]]) -> list[Cell]:
     cells: list[Cell] = []
     column = 0
     for place in fields:  # an empty cell has no content, and so is missing

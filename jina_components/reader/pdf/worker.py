@@ -24,11 +24,12 @@ from jina_components.reader.pdf.document import Extract, Job
 TIMEOUT = 120.0
 MAX_MEMORY = 2_000_000_000
 _LEAST_MEMORY = 200_000_000  # for the interpreter and PDFium
+_MAX_ANSWER = 1_000_000_000  # bytes: what a process writes is trusted no more than the file it reads
 # Empty packages stand for the Reader's, which would import all that it needs to fetch and to parse HTML.
 _START = """
 import sys, types
 folder = sys.argv[1]
-sys.path[:] = sys.argv[2:-1]
+sys.path[:] = sys.argv[2:-1]  # all of it: `site` is left out, which would take time to find the same
 for name, at in ("jina_components.reader", folder), ("jina_components.reader.pdf", folder + "/pdf"):
     sys.modules[name] = types.ModuleType(name)
     sys.modules[name].__path__ = [at]
@@ -84,23 +85,33 @@ class PdfWorkers:
                 crashed.
         """
         with self._free:
-            worker = self._take()
             try:
-                answer, picture = worker.ask(data, job, self._timeout)
+                answer, picture = self._answer(data, job)
             except _FailedError as error:
-                worker.end()
                 raise ExtractionError(error.explain(label, self._timeout, self._max_memory), source) from error
-            except BaseException:
-                worker.end()
-                raise
-            if answer.get("no_memory"):
-                worker.end()  # what is left of its memory may be in pieces
-                raise ExtractionError(_FailedError("").explain(label, self._timeout, self._max_memory), source)
-            with self._lock:
-                self._idle.append(worker)
         if "error" in answer:
             raise ExtractionError(str(answer["error"]).replace("{label}", label), source)
         return _extract(answer, picture)
+
+    def _answer(self, data: bytes, job: Job) -> tuple[dict[str, Any], bytes]:
+        worker = self._take()
+        try:
+            answer = worker.ask(data, job, self._timeout)
+        except _FailedError as error:
+            worker.end()
+            if error.timed_out or not worker.has_answered:
+                raise
+        except BaseException:
+            worker.end()
+            raise
+        else:
+            with self._lock:
+                self._idle.append(worker)
+            return answer
+        # Files that it read before, or somebody else, may have brought that process down: once more, in a fresh one.
+        with self._lock:
+            _end(self._idle)
+        return self._answer(data, job)
 
     def close(self) -> None:
         """End the processes that are idle; the next file starts new ones."""
@@ -136,14 +147,20 @@ def _extract(answer: dict[str, Any], picture: bytes) -> Extract:
 
 
 class _FailedError(Exception):
-    """A process ended before it answered: killed after the time was up, or by itself."""
+    """A process ended before it answered: killed after the time was up, or by itself, or before it began."""
 
-    def __init__(self, how: str, *, timed_out: bool = False) -> None:
+    def __init__(self, how: str, *, timed_out: bool = False, began: bool = True) -> None:
         super().__init__(how)
         self.how = how
         self.timed_out = timed_out
+        self.began = began
 
     def explain(self, label: str, timeout: float, max_memory: int) -> str:
+        if not self.began:
+            return (
+                f"{label} is a PDF, but the process to read it did not start ({self.how}): "
+                f"see what {sys.executable} -c 'import pypdfium2' says."
+            )
         if self.timed_out:
             return f"{label} is a PDF that takes longer than {timeout:g} seconds to read: split it, or allow more time."
         how = f" ({self.how})" if self.how else ""
@@ -160,22 +177,29 @@ class _Worker:
         if not sys.executable:
             raise ExtractionError("PDFs are read in processes of their own, but sys.executable does not say by what.")
         path = [os.path.abspath(entry) for entry in sys.path]  # noqa: PTH100 (an entry may be a zip file, or empty)
-        self._process = subprocess.Popen(  # noqa: S603 (our own interpreter)
-            [sys.executable, "-I", "-c", _START, str(Path(__file__).parents[1]), *path, str(max_memory)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-        )
+        try:
+            self._process = subprocess.Popen(  # noqa: S603 (our own interpreter)
+                [sys.executable, "-I", "-S", "-c", _START, str(Path(__file__).parents[1]), *path, str(max_memory)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+            )
+        except OSError as error:
+            raise _FailedError(str(error), began=False) from error
+        self._began = False
+        self.has_answered = False
 
     @property
     def is_alive(self) -> bool:
         return self._process.poll() is None
 
     def ask(self, data: bytes, job: Job, timeout: float) -> tuple[dict[str, Any], bytes]:
-        """The answer and the picture; raises `_FailedError` when the process ends or has to be killed."""
+        """The answer and the picture.
+
+        Raises:
+            _FailedError: the process ended, had to be killed, or has no memory left.
+        """
         process = self._process
-        if process.stdin is None or process.stdout is None:
-            raise _FailedError("it has no pipes")
         late = threading.Event()
 
         def give_up() -> None:
@@ -186,24 +210,32 @@ class _Worker:
         alarm.daemon = True
         alarm.start()
         try:
-            head = json.dumps({**asdict(job), "timeout": timeout}).encode()
-            for block in (head, data):
-                process.stdin.write(LENGTH.pack(len(block)))
-                process.stdin.write(block)
-            process.stdin.flush()
-            answer, picture = read_block(process.stdout), read_block(process.stdout)
-        except OSError:  # it ended while the file was sent
-            answer = picture = None
+            answer, picture = self._exchange(json.dumps({**asdict(job), "timeout": timeout}).encode(), data)
+        except (OSError, EOFError, ValueError) as error:  # it ended, or what it wrote is no answer
+            process.kill()
+            raise _FailedError(_end_reason(process.wait()), timed_out=late.is_set(), began=self._began) from error
         finally:
             alarm.cancel()
             alarm.join()
-        if answer is None or picture is None or late.is_set():
-            raise _FailedError(self._end_reason(), timed_out=late.is_set())
-        return json.loads(answer), picture
+        if answer.get("no_memory"):
+            raise _FailedError("")  # what is left of its memory may be in pieces
+        self.has_answered = True
+        return answer, picture
 
-    def _end_reason(self) -> str:
-        code = self._process.wait()
-        return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
+    def _exchange(self, *request: bytes) -> tuple[dict[str, Any], bytes]:
+        sending, receiving = self._process.stdin, self._process.stdout
+        assert sending is not None and receiving is not None  # noqa: S101, PT018 (both are pipes)
+        with contextlib.suppress(BrokenPipeError):  # it has ended: whether it began is still to be read
+            for block in request:
+                sending.write(LENGTH.pack(len(block)))
+                sending.write(block)
+            sending.flush()
+        if not self._began:
+            self._began = read_block(receiving, limit=0) is not None
+        answer, picture = read_block(receiving, limit=_MAX_ANSWER), read_block(receiving, limit=_MAX_ANSWER)
+        if answer is None or picture is None:
+            raise EOFError
+        return json.loads(answer), picture
 
     def end(self) -> None:
         """Kill it, and close what leads to it."""
@@ -220,6 +252,13 @@ class _Worker:
             if pipe:
                 pipe.close()
         self._process.returncode = 0  # else its object warns that it still runs
+
+
+def _end_reason(code: int) -> str:
+    if code >= 0:
+        return f"exit status {code}"
+    known = {each.value: each.name for each in signal.Signals}
+    return f"signal {known.get(-code, -code)}"
 
 
 def _end(workers: list[_Worker]) -> None:

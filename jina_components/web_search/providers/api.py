@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
@@ -13,6 +14,8 @@ from jina_components.net import ApiClient
 from jina_components.web_search.provider import Capabilities, Rate
 
 _MAX_BYTES = 20_000_000
+# Others wrote what is found: to a terminal, some of these are commands.
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 
 
 class ApiProvider(Component):
@@ -67,18 +70,14 @@ def rows(body: Mapping[str, Any], *path: str) -> list[Mapping[str, Any]]:
 
 
 def text(row: Mapping[str, Any], *path: str) -> str:
-    """The string under `path`, or an empty one."""
-    found: Any = row
-    for name in path:
-        found = found.get(name) if isinstance(found, Mapping) else None
-    return found.strip() if isinstance(found, str) else ""
+    """The string under `path` on one line, without control characters; or an empty one."""
+    found = _at(row, path)
+    return _CONTROLS.sub(" ", found).strip() if isinstance(found, str) else ""
 
 
 def number(row: Mapping[str, Any], *path: str) -> int | None:
     """The whole number under `path`, written as a number or a string, or None."""
-    found: Any = row
-    for name in path:
-        found = found.get(name) if isinstance(found, Mapping) else None
+    found = _at(row, path)
     if isinstance(found, str) and found.isdecimal() and len(found) < 10:
         return int(found)
     return int(found) if isinstance(found, int | float) and not isinstance(found, bool) and abs(found) < 1e9 else None
@@ -89,3 +88,10 @@ def links(row: Mapping[str, Any], name: str) -> tuple[tuple[str, str], ...]:
     found = row.get(name)
     listed = [link for link in found if isinstance(link, Mapping)] if isinstance(found, list) else []
     return tuple((text(link, "title"), text(link, "link") or text(link, "url")) for link in listed)
+
+
+def _at(row: Mapping[str, Any], path: tuple[str, ...]) -> Any:  # noqa: ANN401 (JSON has no type)
+    found: Any = row
+    for name in path:
+        found = found.get(name) if isinstance(found, Mapping) else None
+    return found

@@ -71,8 +71,9 @@ class ArxivSearch(ApiProvider):
 def _written(query: str, options: SearchOptions, *, now: datetime) -> str:
     """The query in arXiv's language."""
     parts = [f"({query})"] if _PREFIXED.match(query.strip()) else _terms(query)
-    if options.in_title:
-        parts.append("(" + " OR ".join(f'ti:"{_plain(words)}"' for words in options.in_title) + ")")
+    titles = [f'ti:"{plain}"' for words in options.in_title if (plain := _plain(words))]
+    if titles:
+        parts.append(f"({' OR '.join(titles)})")
     if options.time_range:
         since = now - timedelta(days=_DAYS[options.time_range])
         parts.append(f"submittedDate:[{since:%Y%m%d%H%M} TO {now:%Y%m%d%H%M}]")

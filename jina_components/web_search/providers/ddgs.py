@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _SAFE = {"off": "off", "moderate": "moderate", "strict": "on"}
 _LIMITS: dict[TimeRange, str] = {"day": "d", "week": "w", "month": "m", "year": "y"}
+_CATEGORIES = {"web": "text", "news": "news", "images": "images"}
 _NOTHING_FOUND = "No results found."
 
 
@@ -35,7 +36,7 @@ class DdgsSearch(Component):
         rate: How often to call; by default 20 times a minute.
 
     Raises:
-        ConfigError: the limit makes no sense.
+        ConfigError: a limit makes no sense.
     """
 
     name = "ddgs"
@@ -60,6 +61,7 @@ class DdgsSearch(Component):
 
         Raises:
             MissingDependencyError: the package is not installed.
+            ConfigError: it has no such engine for what is searched for.
             WebError: no engine answered.
         """
         return await asyncio.to_thread(self._search, query, options)
@@ -68,6 +70,7 @@ class DdgsSearch(Component):
         client = self._client()
         from ddgs.exceptions import DDGSException, TimeoutException
 
+        self._check_backend(_CATEGORIES[options.kind])
         ask = {"web": client.text, "news": client.news, "images": client.images}[options.kind]
         try:
             found = ask(
@@ -95,6 +98,15 @@ class DdgsSearch(Component):
                 "Searching with ddgs needs that package: pip install 'jina-components[search]'."
             ) from error
         return DDGS(proxy=self._proxy, timeout=self._timeout)
+
+    def _check_backend(self, category: str) -> None:
+        from ddgs.engines import ENGINES
+
+        known = {"auto", "all", *ENGINES[category]}
+        unknown = {name.strip() for name in self._backend.split(",")} - known
+        if unknown:  # for which the package would quietly take others
+            names = ", ".join(sorted(known))
+            raise ConfigError(f"ddgs has no engine {', '.join(sorted(unknown))!r} for {category}; it has {names}.")
 
     def __repr__(self) -> str:
         return f"DdgsSearch(backend={self._backend!r})"

@@ -15,7 +15,7 @@ from jina_components.core.component import Component
 from jina_components.errors import ConfigError
 from jina_components.search_options import SearchOptions
 from jina_components.types import Document, Page, Ranking, SearchResult, shorten
-from jina_components.web_search.canonical import canonical_url, site_of
+from jina_components.web_search.canonical import canonical_url, is_within, site_of
 from jina_components.web_search.provider import Capabilities
 
 _SNIPPET = 300
@@ -146,7 +146,7 @@ class LocalIndex(Component):
             if not len(self._retriever):
                 return []
             first = (options.page - 1) * options.count
-            best = self._best_chunks(query, _conditions(options), first + options.count)
+            best = self._best_chunks(query, options, first + options.count)
             wanted = dict(list(best.items())[first:])
             chunks = self._retriever.documents(filter={"canonical": list(wanted)})
         held: dict[str, list[Document]] = {key: [] for key in wanted}
@@ -154,14 +154,17 @@ class LocalIndex(Component):
             held[chunk.metadata["canonical"]].append(chunk)
         return [_result(chunk, held[key]) for key, chunk in wanted.items()]
 
-    def _best_chunks(self, query: str, conditions: Mapping[str, Any], count: int) -> dict[str, Document]:
+    def _best_chunks(self, query: str, options: SearchOptions, count: int) -> dict[str, Document]:
         """The best chunk of each of the `count` best pages."""
+        conditions, sites = _conditions(options), options.sites
         depth = count * _CHUNKS
         while True:
             ranking = self._retriever.retrieve(query, top_k=depth, filter=conditions or None)
             best: dict[str, Document] = {}
             for hit in ranking:
-                best.setdefault(hit.document.metadata["canonical"], hit.document)
+                key = hit.document.metadata["canonical"]
+                if not sites or is_within(key, sites):
+                    best.setdefault(key, hit.document)
             if len(best) >= count or len(ranking) < depth:
                 return dict(list(best.items())[:count])
             depth *= 4
@@ -243,8 +246,10 @@ def _result(best: Document, chunks: list[Document]) -> SearchResult:
 
 def _content(chunks: list[Document]) -> str:
     """The page's text of its chunks; blank stretches between them, of which there is no chunk, as line ends."""
-    text = ""
+    pieces: list[str] = []
+    end = 0
     for chunk in sorted(chunks, key=lambda chunk: chunk.metadata["start"]):
         start = chunk.metadata["start"]
-        text = text[:start].ljust(start, "\n") + chunk.text
-    return text
+        pieces += ["\n" * (start - end), chunk.text[max(end - start, 0) :]]  # chunks may overlap
+        end = max(end, start + len(chunk.text))
+    return "".join(pieces)

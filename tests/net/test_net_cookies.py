@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jina_components.errors import InputError
-from jina_components.reader.browser.cookies import parse_cookie
+from jina_components.net.cookies import cookie_header, parse_cookie
 
 URL = "https://www.shop.test/cart/items?x=1"
 
