@@ -9,6 +9,7 @@ from typing import Protocol
 
 from jina_components.read_options import ReadOptions
 from jina_components.reader.formats import READERS
+from jina_components.reader.pdf import read_pdf
 from jina_components.reader.sources import Source, format_of
 from jina_components.types import Page
 
@@ -76,4 +77,4 @@ def word(body: str, *, extra: Mapping[str, str | bytes] | None = None, relations
 def read(data: bytes | str, name: str = "", *, content_type: str = "", options: ReadOptions | None = None) -> Page:
     """The page of some data, by the format that it has."""
     source = Source(name, data.encode() if isinstance(data, str) else data, "https://h/d/", content_type)
-    return READERS[format_of(source)](source, options or ReadOptions())
+    return {**READERS, "pdf": read_pdf}[format_of(source)](source, options or ReadOptions())

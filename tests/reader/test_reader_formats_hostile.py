@@ -9,13 +9,15 @@ import zipfile
 from collections.abc import Iterator
 
 import openpyxl
+import pptx
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from office_samples import changed, read, saved, word, zipped
 
 from jina_components.errors import ExtractionError
 from jina_components.reader import archive as archives
+from jina_components.reader.formats.xml import iterate_xml
 from jina_components.reader.sources import Source, format_of
 
 LAUGHS = (
@@ -168,6 +170,7 @@ SAMPLE = word("<w:p><w:r><w:t>Some words of a paragraph</w:t></w:r></w:p>")
 
 
 @settings(max_examples=200)
+@example(30, b"LZ")
 @given(st.integers(0, len(SAMPLE) - 1), st.binary(min_size=1, max_size=8))
 def test_a_damaged_archive_is_read_or_refused(at: int, damage: bytes) -> None:
     with contextlib.suppress(ExtractionError):
@@ -179,3 +182,87 @@ def test_a_truncated_archive_is_refused(length: int) -> None:
     if length > 4:
         with pytest.raises(ExtractionError):
             read(SAMPLE[:length], "a.docx")
+
+
+MAIN = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
+WORDS = "<w:p><w:r><w:t>words</w:t></w:r></w:p>"
+
+
+def sheet(rows: str) -> bytes:
+    """A workbook whose sheet holds these rows after a true one."""
+    first = '<row r="1"><c r="A1"><v>1</v></c></row>'
+    parts = {"xl/worksheets/sheet1.xml": f"<worksheet {MAIN}><sheetData>{first}{rows}</sheetData></worksheet>"}
+    return changed(saved(openpyxl.Workbook()), parts)
+
+
+def book(chapter: str, *, times: int = 1) -> bytes:
+    """An e-book that shows a chapter so many times."""
+    return zipped({
+        "mimetype": "application/epub+zip",
+        "META-INF/container.xml": '<container><rootfile full-path="c.opf"/></container>',
+        "c.opf": '<package><manifest><item id="a" href="a.xhtml"/></manifest><spine>'
+        + '<itemref idref="a"/>' * times + "</spine></package>",
+        "a.xhtml": f"<html><body>{chapter}</body></html>",
+    })  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        sheet("<row>" + "<c/>" * 3_000_000 + "</row>"),
+        sheet("<x/>" * 3_000_000),
+        word(WORDS + "<a/>" * 4_100_000),
+        word(WORDS + "<a " + " ".join(f'a{number}=""' for number in range(4_100_000)) + "/>"),
+        book("<p>" * 4_100_000),
+        book("<p>words" * 4100, times=1000),
+    ],
+    ids=["cells", "junk", "elements", "attributes", "chapter", "chapters"],
+)
+def test_elements_that_would_take_much_memory_are_refused(data: bytes) -> None:
+    assert len(data) < 20_000_000
+    with pytest.raises(ExtractionError, match="too many elements"):
+        read(data)
+
+
+def test_streamed_elements_leave_no_memory_behind() -> None:
+    data = "<urlset>" + "<g><url><loc>https://h/x</loc></url></g>" * 100_000 + "</urlset>"
+    for each in iterate_xml(data.encode(), ("{*}url",), Source("x.xml", b"")):
+        assert len(each.getparent().getparent()) == 1
+
+
+def test_word_takes_no_time_for_fields_spans_and_attributes() -> None:
+    begun = '<w:r><w:fldChar w:fldCharType="begin"/><w:fldChar w:fldCharType="separate"/></w:r>' * 30_000
+    assert "words" in read(word(f"<w:p>{begun}{'<w:r><w:t>words</w:t></w:r>' * 30_000}</w:p>")).content
+    instructions = f"<w:instrText>{'y' * 1000}</w:instrText>" * 20_000
+    field = f'<w:r><w:fldChar w:fldCharType="begin"/>{instructions}<w:fldChar w:fldCharType="end"/></w:r>'
+    assert read(word(f"<w:p>{field}</w:p>{WORDS}")).content == "words"
+    row = '<w:tr><w:trPr><w:gridBefore w:val="1000"/></w:trPr><w:tc><w:p/></w:tc></w:tr>'
+    assert read(word(f"<w:tbl>{row * 10_000}</w:tbl>{WORDS}")).content == "words"
+    attributes = " ".join(f'a{number}=""' for number in range(200_000))
+    assert read(f"<?xml version='1.0'?><a {attributes}><p>words</p></a>").content == "words"
+
+
+def test_slides_do_not_nest_without_end() -> None:
+    deck = pptx.Presentation()
+    frame = deck.slides.add_slide(deck.slide_layouts[1]).placeholders[1].text_frame
+    for number in range(300):
+        frame.add_paragraph().text = f"item {number}"
+        frame.paragraphs[-1]._p.get_or_add_pPr().set("lvl", str(number))
+    assert "item 299" in read(saved(deck)).content
+
+
+def test_more_sheets_than_any_workbook_has_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jina_components.reader.formats.xlsx.MAX_SHEETS", 2)
+    workbook = openpyxl.Workbook()
+    for _ in range(2):
+        workbook.create_sheet()
+    with pytest.raises(ExtractionError, match="more than 2 sheets"):
+        read(saved(workbook))
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+def test_packing_that_no_document_has_is_refused(method: int) -> None:
+    with zipfile.ZipFile(io.BytesIO(word(WORDS))) as archive:
+        entries = {name: archive.read(name) for name in archive.namelist()}
+    with pytest.raises(ExtractionError, match="packed in a way not read"):
+        read(zipped(entries, compression=method))

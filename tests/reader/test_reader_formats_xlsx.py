@@ -89,7 +89,7 @@ def test_a_large_sheet_is_csv_and_a_huge_one_is_cut(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("jina_components.reader.formats.xlsx.MAX_CELLS", 20)
     page = read(data)
     assert page.content.endswith("| 9 | a,b |")
-    assert page.warnings == ("Sheet 'Sheet' was cut: more than 20 cells are not read.",)
+    assert page.warnings == ("More than 20 cells are not read: 1 sheets were cut (Sheet).",)
 
 
 def test_cells_far_apart_make_a_small_table() -> None:

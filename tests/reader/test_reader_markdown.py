@@ -134,7 +134,7 @@ def test_code_blocks(html: str, expected: str) -> None:
         ),
         ("<tr><td>a<td>b<tr><td>c", "| a | b |\n| --- | --- |\n| c |  |"),
         ("<caption>C</caption><tr><td>a<td><p>b</p><p>c</p>", "C\n\n| a | b<br>c |\n| --- | --- |"),
-        ("<tr><td><code>a|b</code><td>*", "| `a\\|b` | \\* |\n| --- | --- |"),
+        ("<tr><td><code>a|b</code><td>*", "| `a\\|b` | * |\n| --- | --- |"),
         (
             "<tr><td colspan=2 style='x'>a<tr><td>b &amp; c<td><b>d</b> <a href=e>f</a>",
             '<table>\n<tr><td colspan="2">a</td></tr>\n<tr><td>b &amp; c</td>'

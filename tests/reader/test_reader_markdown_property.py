@@ -34,7 +34,7 @@ inlines = st.recursive(
 )
 lines = st.lists(inlines, min_size=1, max_size=5).map("".join)
 preformatted = st.text(alphabet="ab `~\n*<&", min_size=1, max_size=12).map(html.escape)
-tables = st.lists(st.tuples(words, words), min_size=2, max_size=3).map(
+tables = st.lists(st.tuples(lines, lines), min_size=2, max_size=3).map(
     lambda rows: "<table>" + "".join(f"<tr><td>{a}</td><td>{b}</td></tr>" for a, b in rows) + "</table>"
 )
 blocks = st.recursive(

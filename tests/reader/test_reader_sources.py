@@ -113,9 +113,9 @@ def test_a_gzip_bomb_and_broken_gzip_files_are_refused(monkeypatch: pytest.Monke
     assert len(unpacked(Source("x.gz", bomb)).data) == 100_000
     with pytest.raises(ExtractionError, match="more than 150,000 bytes: unpack it first"):
         unpacked(Source("x.gz", bomb + bomb))
-    with pytest.raises(ExtractionError, match="truncated gzip"):
+    with pytest.raises(ExtractionError, match="broken or truncated gzip"):
         unpacked(Source("x.gz", bomb[:-9]))
-    with pytest.raises(ExtractionError, match="broken gzip"):
+    with pytest.raises(ExtractionError, match="broken or truncated gzip"):
         unpacked(Source("x.gz", bomb[:4] + b"\xff" * 40))
 
 
@@ -150,3 +150,17 @@ def test_charset_of_the_declared_type() -> None:
 
 def test_a_real_pdf() -> None:
     assert format_of(Source("", pdf([["hello"]]))) == "pdf"
+
+
+def test_a_gzip_file_of_very_many_members_takes_no_time() -> None:
+    empty = gzip.compress(b"")
+    assert unpacked(Source("x.gz", empty * 100 + gzip.compress(b"words"))).data == b"words"
+    with pytest.raises(ExtractionError, match="too many members"):
+        unpacked(Source("x.gz", empty * 50_000))
+
+
+def test_what_only_speaks_of_pdf_is_none() -> None:
+    text = b"A file begins with %PDF- and its version."
+    assert format_of(Source("https://h/pdf", text, content_type="text/html")) == "html"
+    assert format_of(Source("https://h/pdf", text, content_type="text/plain")) == "text"
+    assert format_of(Source("https://h/x", b"junk %PDF-1.4", content_type="application/octet-stream")) == "pdf"

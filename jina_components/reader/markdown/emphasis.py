@@ -49,7 +49,7 @@ def _stands(line: str, start: int, end: int, style: Style) -> bool:
     outside, inside = (before, after) if opens else (after, before)
     if outside.isspace() or is_punctuation(outside):
         return True
-    return not is_punctuation(inside) and not _underscored(line[start:end], style)
+    return not is_punctuation(inside) and not _shuns_letters(line[start:end], style)
 
 
 def _in_doubt(line: str, start: int, end: int) -> bool:
@@ -59,8 +59,10 @@ def _in_doubt(line: str, start: int, end: int) -> bool:
     return not before.isspace() and not after.isspace() and is_punctuation(before) == is_punctuation(after)
 
 
-def _underscored(run: str, style: Style) -> bool:
-    return any("_" in delimiter for delimiter in _delimiters(run, style))
+def _shuns_letters(run: str, style: Style) -> bool:
+    """Whether the run cannot stand beside a letter: underscores, or one sign around another, which is punctuation."""
+    signs = {delimiter[0] for delimiter in _delimiters(run, style)}
+    return "_" in signs or len(signs) > 1
 
 
 def _delimiters(run: str, style: Style) -> list[str]:
@@ -85,7 +87,7 @@ def _repair(chars: list[str], start: int, end: int, style: Style) -> None:
         around = "".join(chars[start - 1 : end]) + next((char for char in chars[end:] if char != _BLANK), " ")
         if _stands(around, 1, len(around) - 1, style):
             return
-    elif not _underscored("".join(run), style) and _move(chars, start, end, opens=opens):
+    elif not _shuns_letters("".join(run), style) and _move(chars, start, end, opens=opens):
         return
     for at in range(start, end):
         _drop(chars, at)

@@ -1,7 +1,7 @@
 """The process that reads PDFs: one job after the other from its input, the results to its output.
 
-Once it can work it writes an empty block. A job is two blocks, JSON and the PDF; a result is two, JSON and a picture. A block is its length, in eight bytes, the
-highest first, and its bytes. Nothing is unpickled, on neither side.
+Once it can work it writes an empty block. A job is two blocks, JSON and the PDF; a result is two, JSON and a picture.
+A block is its length, in eight bytes, the highest first, and its bytes. Nothing is unpickled, on neither side.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from jina_components.reader.pdf.document import BrokenPdfError, Job, extract
 from jina_components.reader.pdf.render import Style
 
 LENGTH = struct.Struct(">Q")
-_GRACE = 5  # seconds after which a process whose parent is gone ends itself
+_GRACE = 5  # seconds beyond the time of a job, after which a process whose parent is gone ends itself
 
 
 def main() -> None:

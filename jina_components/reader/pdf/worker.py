@@ -95,23 +95,24 @@ class PdfWorkers:
 
     def _answer(self, data: bytes, job: Job) -> tuple[dict[str, Any], bytes]:
         worker = self._take()
+        was_used = worker.has_answered
+        try:
+            return self._answer_of(worker, data, job)
+        except _FailedError as error:
+            if error.timed_out or not was_used:
+                raise
+        # What it read before, or the system while it was idle, may have brought that process down.
+        return self._answer_of(_Worker(self._max_memory), data, job)
+
+    def _answer_of(self, worker: _Worker, data: bytes, job: Job) -> tuple[dict[str, Any], bytes]:
         try:
             answer = worker.ask(data, job, self._timeout)
-        except _FailedError as error:
-            worker.end()
-            if error.timed_out or not worker.has_answered:
-                raise
         except BaseException:
             worker.end()
             raise
-        else:
-            with self._lock:
-                self._idle.append(worker)
-            return answer
-        # Files that it read before, or somebody else, may have brought that process down: once more, in a fresh one.
         with self._lock:
-            _end(self._idle)
-        return self._answer(data, job)
+            self._idle.append(worker)
+        return answer
 
     def close(self) -> None:
         """End the processes that are idle; the next file starts new ones."""
@@ -138,6 +139,7 @@ def _extract(answer: dict[str, Any], picture: bytes) -> Extract:
     return Extract(
         texts=[str(text) for text in answer["texts"]],
         broken=[int(number) for number in answer["broken"]],
+        title=str(answer["title"]),
         links=[(str(text), str(url)) for text, url in answer["links"]],
         facts={str(name): str(value) for name, value in answer["facts"].items()},
         num_pages=int(answer["num_pages"]),
