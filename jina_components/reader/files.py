@@ -88,31 +88,25 @@ def _is_directory(source: str | os.PathLike[str]) -> bool:
 def _find_files(directory: str) -> list[str | SourceFailure]:
     suffixes = " ".join(SUFFIXES)
     nothing = _failure(directory, f"{directory} holds no file with a readable suffix ({suffixes}).")
-    return list(_walk(Path(directory), set())) or [nothing]
+    return list(_walk(Path(directory))) or [nothing]
 
 
-def _walk(directory: Path, entered: set[tuple[int, int]]) -> Iterator[str | SourceFailure]:
-    try:
-        info = directory.stat()
-        entries = sorted(directory.iterdir())
-    except OSError as error:
-        yield _failure(str(directory), _explain(str(directory), error))
-        return
-    if (info.st_dev, info.st_ino) in entered:
-        return
-    entered.add((info.st_dev, info.st_ino))
-    for entry in entries:
-        if entry.name.startswith(_PASSED_OVER):
-            continue
+def _walk(top: Path) -> Iterator[str | SourceFailure]:
+    entered: set[tuple[int, int]] = set()
+    waiting = [top]  # the next one last; no recursion, as directories nest deeper than calls may
+    while waiting:
+        path = waiting.pop()
         try:
-            is_directory = entry.is_dir()
-        except OSError as error:  # a directory that may be listed but not searched
-            yield _failure(str(entry), _explain(str(entry), error))
+            if not path.is_dir():
+                yield from [str(path)] if path.suffix.lower() in SUFFIXES else []
+                continue
+            info, entries = path.stat(), sorted(path.iterdir(), reverse=True)
+        except OSError as error:
+            yield _failure(str(path), _explain(str(path), error))
             continue
-        if is_directory:
-            yield from _walk(entry, entered)
-        elif entry.suffix.lower() in SUFFIXES:
-            yield str(entry)
+        if (info.st_dev, info.st_ino) not in entered:
+            entered.add((info.st_dev, info.st_ino))
+            waiting += [entry for entry in entries if not entry.name.startswith(_PASSED_OVER)]
 
 
 def _failure(directory: str, message: str) -> SourceFailure:

@@ -90,7 +90,7 @@ class Loader:
             loaded = await self._rendered(given, options)
         else:
             loaded = await self._fetched(given, options, content_type=content_type)
-            if options.engine == "auto" and _is_scripted(loaded):
+            if options.engine == "auto" and await asyncio.to_thread(_is_scripted, loaded):
                 loaded = await self._rendered_if_possible(given, options, loaded)
         source = replace(loaded.source, base_url=base_url or loaded.source.base_url)
         named = _PAGE.search(given)
@@ -106,10 +106,11 @@ class Loader:
             raise InputError(f"Only pages behind http(s) URLs come in versions, got {url!r}: use read.")
         if not (options.engine == "browser" or options.needing_browser()):
             loaded = await self._fetched(url, options)
-            if options.engine == "direct" or not _is_scripted(loaded):
+            if options.engine == "direct" or not await asyncio.to_thread(_is_scripted, loaded):
                 yield loaded
                 return
             yield replace(loaded, is_final=False)
+        await self._ask_robots(url, options)
         async with aclosing(self._browsing().stream(url, options, timeout=options.timeout or _TIMEOUT)) as snapshots:
             async for snapshot in snapshots:
                 yield await self._of_snapshot(snapshot, url, options)
@@ -142,17 +143,15 @@ class Loader:
         base = url if options.base == "initial" else fetched.url
         declared = content_type or fetched.headers.get("content-type", "")
         source = Source(fetched.url, fetched.content, base, declared)
-        parsed = None
-        if fetched.content.strip() and format_of(source) == "html":
-            parsed = await asyncio.to_thread(parse_source, source)
+        parsed = await asyncio.to_thread(_parsed, source)
         return Loaded(source, parsed, warnings=tuple(_fetch_warnings(fetched)))
 
     async def _rendered(self, url: str, options: ReadOptions, *, html: str | None = None) -> Loaded:
         fetcher = self._guarded()
 
         async def render() -> Snapshot:
-            if fetcher and options.robots and html is None:
-                await fetcher.check_robots(url, _fetch_options(options))
+            if html is None:
+                await self._ask_robots(url, options)
             return await self._browsing().snapshot(url, options, timeout=options.timeout or _TIMEOUT, html=html)
 
         snapshot = await (cached_snapshot(url, options, fetcher, render) if fetcher and html is None else render())
@@ -180,6 +179,10 @@ class Loader:
         base = url if options.base == "initial" else snapshot.url
         source = Source(snapshot.url, snapshot.html.encode(), base, "text/html; charset=utf-8")
         return Loaded(source, None, snapshot.screenshot, snapshot.warnings, snapshot.is_final)
+
+    async def _ask_robots(self, url: str, options: ReadOptions) -> None:
+        if options.robots and (fetcher := self._guarded()):
+            await fetcher.check_robots(url, _fetch_options(options))
 
     def _web(self) -> SupportsFetch:
         if self._fetcher is not None:
@@ -209,6 +212,10 @@ class Loader:
                 # Behind the same guard, so that a page reaches what its URL may reach and no more.
                 self._own_browser = Browser(guard=fetcher.guard) if fetcher else Browser()
             return self._own_browser
+
+
+def _parsed(source: Source) -> ParsedHtml | None:
+    return parse_source(source) if source.data.strip() and format_of(source) == "html" else None
 
 
 def _is_scripted(loaded: Loaded) -> bool:

@@ -4,7 +4,7 @@ import sqlite3
 import pytest
 from local_server import http, loopback_fetcher
 
-from jina_components.errors import BlockedURLError, HTTPStatusError, WebError
+from jina_components.errors import BlockedURLError, HTTPStatusError, RobotsDeniedError, WebError
 from jina_components.net import Fetcher, FetchOptions, ResponseCache, URLGuard
 
 
@@ -55,6 +55,14 @@ async def test_what_a_fetch_asks_of_the_cache(server, cache):
         assert await content(max_bytes=1) == b"3"
         assert (await fetcher.fetch(url, headers={"Referer": "http://a/"})).content == b"4"
         assert await content() == b"3"
+
+
+async def test_a_bot_is_not_served_what_it_may_not_fetch(server, cache):
+    server.routes |= {"/robots.txt": [http(body=b"User-agent: bot\nDisallow: /")], "/": [http(body=b"x")]}
+    async with loopback_fetcher(cache=cache) as fetcher:
+        await fetcher.fetch(server.url("/"))
+        with pytest.raises(RobotsDeniedError):
+            await fetcher.fetch(server.url("/"), options=FetchOptions(robots="bot"))
 
 
 async def test_an_old_response_stands_in_for_a_failure(server, cache):

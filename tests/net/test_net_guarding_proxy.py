@@ -68,7 +68,7 @@ async def test_a_request_is_sent_on_without_what_concerns_the_proxy(server, prox
     assert answer.endswith(b"\r\n\r\nfound")
     (received,) = server.received
     assert received.path == "/a?b=c"
-    assert received.headers == {"x-kept": "1", "connection": "close"}
+    assert received.headers == {"host": f"127.0.0.1:{server.port}", "x-kept": "1", "connection": "close"}
     assert not passage.errors
 
 
@@ -77,6 +77,12 @@ async def test_a_body_is_sent_on_and_nothing_after_it(server, proxy, passage):
     second = f"GET {server.url('/second')} HTTP/1.1\r\n\r\n".encode()
     await send(proxy, passage, f"POST {server.url('/form')}", "Content-Length: 4", body=b"name" + second)
     assert [(request.path, request.body) for request in server.received] == [("/form", b"name")]
+
+
+async def test_the_host_that_is_told_is_the_one_that_was_checked(server, proxy, passage):
+    server.routes["/"] = [http(body=b"x")]
+    await send(proxy, passage, f"GET {server.url('/')}", "Host: inside.test", "host : inside.test")
+    assert server.received[0].headers["host"] == f"127.0.0.1:{server.port}"
 
 
 async def test_the_answer_closes_the_connection_even_where_the_server_would_not(server, proxy, passage):
@@ -210,6 +216,40 @@ async def test_an_endless_body_ends_at_the_limit(server, proxy):
     passage = proxy.open(limits=PassageLimits(max_bytes=1_000_000))
     assert len(await send(proxy, passage, f"GET {server.url('/')}")) < 2_000_000
     assert passage.reason == "it moves more than 1,000,000 bytes"
+
+
+async def test_endless_interim_answers_end_at_the_limit(server, proxy):
+    async def endless(_, writer):
+        while True:
+            writer.write(b"HTTP/1.1 103 Early Hints\r\nlink: " + b"x" * 65_536 + b"\r\n\r\n")
+            await writer.drain()
+
+    server.routes["/"] = endless
+    passage = proxy.open(limits=PassageLimits(max_bytes=1_000_000))
+    assert await send(proxy, passage, f"GET {server.url('/')}") == b""
+    assert passage.reason == "it moves more than 1,000,000 bytes"
+
+
+async def test_a_length_of_thousands_of_digits_is_none(server, proxy, passage, caplog):
+    server.routes["/"] = [b"HTTP/1.1 200 X\r\nconnection: close\r\ncontent-length: " + b"9" * 5000 + b"\r\n\r\nbody"]
+    reader, writer = await connect(proxy)
+    writer.write(f"GET {server.url('/')} HTTP/1.1\r\nProxy-Authorization: {password(passage)}\r\n\r\n".encode())
+    assert await asyncio.wait_for(reader.readuntil(b"body"), 5)
+    writer.close()
+    assert not caplog.records
+
+
+async def test_what_is_kept_of_refused_requests_is_small(proxy, passage):
+    urls = [f"http://10.0.0.1/{number}" + "x" * 60_000 for number in range(1100)]
+    for url in urls[:3]:
+        await send(proxy, passage, f"GET {url}")
+    assert isinstance(passage.error_of(urls[0]), BlockedURLError)
+    for url in urls:
+        passage.record(url, WebError(url, url))
+    kept = passage.errors.items()
+    assert len(kept) == 1000
+    assert max(len(target) + len(error.message) + len(error.url) for target, error in kept) < 5000
+    assert all(error.__traceback__ is None for _, error in kept)
 
 
 async def test_the_end_of_a_job_ends_what_never_would(server, proxy, passage):

@@ -47,6 +47,24 @@ async def test_a_forked_child_has_threads_of_its_own():
     assert child.exitcode == 0
 
 
+def test_a_child_forked_while_a_name_is_looked_up_waits_for_no_lock(holds_in_forked_child):
+    begun, over = threading.Event(), threading.Event()
+
+    async def look_up():
+        begun.set()
+        while not over.is_set():
+            await names.addresses_of("127.0.0.1", 80)
+
+    thread = threading.Thread(target=asyncio.run, args=(look_up(),))
+    thread.start()
+    begun.wait()
+    try:
+        assert all(holds_in_forked_child(lambda: _resolve_in_child() is None) for _ in range(10))
+    finally:
+        over.set()
+        thread.join()
+
+
 def _in_thread():
     thread = threading.Thread(target=_resolve_in_child)
     thread.start()

@@ -81,6 +81,18 @@ def test_a_directory_is_walked_in_order_without_hidden_and_other_files(tmp_path:
     assert found[-2:] == ["https://h/x", tmp_path / "c.py"]
 
 
+def test_directories_may_nest_deep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for _ in range(1200):
+        Path("a").mkdir()
+        os.chdir("a")
+    Path("x.md").write_bytes(b"x")
+    (found,) = expand([tmp_path])
+    assert str(found).endswith("/a/a/x.md")
+    os.chdir(tmp_path)
+    subprocess.run(["rm", "-r", "a"], check=True)  # which pytest could not
+
+
 def test_symbolic_links_are_followed_but_not_in_circles(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "x.md").write_bytes(b"x")

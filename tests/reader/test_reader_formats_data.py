@@ -85,7 +85,9 @@ def test_a_field_beyond_the_limit_of_csv_is_told() -> None:
     assert "cannot be told apart" in page.warnings[0]
 
 
-@pytest.mark.parametrize("bomb", ['"' * 300_000, "," * 300_000, "a,b\n" * 100_000, "{" * 300_000, '"\\' * 150_000])
+@pytest.mark.parametrize(
+    "bomb", ['"' * 300_000, "," * 300_000, "a,b\n" * 100_000, "x," * 300_000, "{" * 300_000, '"\\' * 150_000]
+)
 @pytest.mark.parametrize("name", ["x.csv", "x.json"])
 def test_no_data_takes_long(bomb: str, name: str) -> None:
     begin = time.perf_counter()
@@ -104,3 +106,22 @@ def test_xml_of_data_stays_and_of_documents_is_read() -> None:
     page = read(article)
     assert page.content == "# Tides\n\n## Low\n\nIt *ebbs*, see [there](https://h/x).\n\n- sand"
     assert (page.title, page.links) == ("Tides", (("there", "https://h/x"),))
+
+
+def test_long_json_is_not_looked_into(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = '{"title": "Tides", "words": "' + "x" * 600 + '"}'
+    assert read(text, "x.json").title == "Tides"
+    monkeypatch.setattr(data_reader, "MAX_PARSED", 600)
+    page = read(text, "x.json")
+    assert (page.title, page.content) == ("x.json", f"```json\n{text}\n```")
+
+
+def test_a_quotation_mark_is_no_delimiter() -> None:
+    assert read('sep="\na,b\n', "x.csv").content.startswith('| sep="')
+
+
+def test_broken_xml_is_read_with_a_warning() -> None:
+    page = read("<?xml version='1.0'?><article><p>one</b><p>two</p></article>")
+    assert "two" in page.content
+    assert "The XML is broken in line 1" in page.warnings[0]
+    assert read("<?xml version='1.0'?><article><x:p>one</x:p><p>two</p></article>").warnings == ()

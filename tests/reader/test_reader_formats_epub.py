@@ -99,3 +99,9 @@ def test_obfuscated_fonts_do_not_matter() -> None:
 def test_damaged_books(entries: dict[str, str], reason: str) -> None:
     with pytest.raises(ExtractionError, match=reason):
         read(zipped(entries, compression=zipfile.ZIP_STORED))
+
+
+def test_bare_text_of_a_chapter_is_read() -> None:
+    assert read(book({"one": "<html><body>bare <b>words</b> of it<p>x</p></body></html>"})).content == (
+        "bare **words** of it\n\nx"
+    )

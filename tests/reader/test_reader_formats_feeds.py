@@ -94,3 +94,11 @@ def test_packed_sitemaps() -> None:
     data = gzip.compress(b"<urlset><url><loc>https://h/a</loc></url></urlset>")
     source = unpacked(Source("https://h/s.xml.gz", data, "", "application/x-gzip"))
     assert (source.name, format_of(source)) == ("https://h/s.xml", "sitemap")
+
+
+def test_a_broken_feed_is_read_with_a_warning() -> None:
+    whole = "<rss><channel><title>T</title><item><title>one</title></item></channel></rss>"
+    assert read(whole).warnings == ()
+    page = read(whole.replace("</item>", "</itm>"))
+    assert "one" in page.content
+    assert "The XML is broken" in page.warnings[0]

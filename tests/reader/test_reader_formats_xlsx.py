@@ -109,3 +109,18 @@ def test_any_number_in_any_format_is_written(number: float, code: str, format_id
 @given(st.integers(-(10**15) + 1, 10**15 - 1))
 def test_whole_numbers_are_written_whole(number: int) -> None:
     assert plain(float(number)) == str(number)
+
+
+@pytest.mark.parametrize(
+    ("code", "wanted"),
+    [
+        ("mm:ss", "12:30"),
+        ("mm:ss.0", "12:30"),
+        ("hh:mm:ss.00", "12:30"),
+        ("yyyy-mm-dd hh:mm:ss.000", "2023-03-15 12:30"),
+        ("d/m h:mm", "2023-03-15 12:30"),
+        ("0.0", "45000.5208333333"),
+    ],
+)
+def test_codes_of_times(code: str, wanted: str) -> None:
+    assert formatter(164, code, from_1904=False)(45000.5208333333) == wanted

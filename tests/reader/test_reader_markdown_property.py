@@ -16,7 +16,6 @@ from jina_components.reader.markdown import to_markdown
 COMMONMARK = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
 BASE = "http://h/"
 STYLES = {"b": "strong", "strong": "strong", "i": "em", "em": "em", "s": "s", "del": "s", "code": "code"}
-BLOCKS = frozenset(["p", "h1", "h2", "h3", "ul", "ol", "li", "blockquote", "pre", "hr", "table"])
 
 words = st.text(alphabet='ab1 *_`[]()<>&#!~\\|-+.:="中。“”', min_size=1, max_size=8).map(html.escape)
 codes = st.text(alphabet="ab `*\\|<", min_size=1, max_size=6).map(html.escape)
@@ -86,19 +85,20 @@ def styled(tree: HtmlElement) -> Iterator[tuple[str, frozenset[str]]]:
     yield from walk(tree, frozenset())
 
 
-def structure(tree: HtmlElement) -> list[object]:
-    """Blocks that hold words, nested as they are."""
-    found: list[object] = []
+def lists(tree: HtmlElement) -> list[tuple[str, object]]:
+    """Lists that hold words, and the lists in each of their items, as they are nested."""
+    found: list[tuple[str, object]] = []
     for child in tree:
-        inner = structure(child)
-        if child.tag in ("p", "span"):
-            found += inner
-        elif child.tag in BLOCKS and (child.tag == "hr" or text_of(child)):
-            found.append((child.tag, child.get("start"), inner))
+        if child.tag in ("ul", "ol"):
+            if text_of(child):
+                items = [lists(item) for item in child if text_of(item)]
+                found.append((child.tag, items))
+        else:
+            found += lists(child)
     return found
 
 
-@settings(max_examples=4000, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(pages)
 def test_words_and_structure_survive(page: str) -> None:
     source, result = parsed(page), rendered(page)
@@ -106,6 +106,7 @@ def test_words_and_structure_survive(page: str) -> None:
     assert [found.text_content().rstrip("\n") for found in result.iter("pre")] == [
         "\n".join(found.text_content().rstrip().split("\n")) for found in source.iter("pre")
     ]
+    assert lists(result) == lists(source)
     gained = [
         (char, marks, had)
         for (char, marks), (_, had) in zip(styled(result), styled(source), strict=True)
@@ -114,7 +115,7 @@ def test_words_and_structure_survive(page: str) -> None:
     assert not gained
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(pages)
 def test_links_lead_where_they_led(page: str) -> None:
     def targets(tree: HtmlElement) -> list[tuple[str, str]]:

@@ -129,7 +129,7 @@ def test_request_headers(reader: Reader, server: LocalServer) -> None:
     assert sent["referer"] == "https://h.example/"
     assert sent["accept-language"] == "de-DE"
     assert sent["x-test"] == "1"
-    assert sent["cookie"] == "a=1; b=2"
+    assert sent["cookie"] == "b=2; a=1"  # longer paths first
 
 
 def test_error_pages_are_errors_unless_accepted(reader: Reader, server: LocalServer) -> None:

@@ -3,15 +3,20 @@ from __future__ import annotations
 import struct
 import time
 import zlib
+from typing import TYPE_CHECKING, cast
 
 import pytest
 from reader_samples import pdf
 
 from jina_components.errors import ExtractionError
 from jina_components.read_options import ReadOptions
+from jina_components.reader import Reader
 from jina_components.reader.pdf import document, read_pdf
 from jina_components.reader.sources import Source
 from jina_components.types import Page
+
+if TYPE_CHECKING:
+    from jina_components.reader.browser import Browser
 
 PAGES = (
     ["The first page says that the lighthouse was", "built in 1871 and rebuilt in 1902."],
@@ -92,6 +97,52 @@ def test_a_scan_says_that_it_needs_ocr() -> None:
 def test_a_broken_document_says_so(data: bytes) -> None:
     with pytest.raises(ExtractionError, match="broken PDF"):
         read(data)
+
+
+def of_pages(*kids: bytes, date: bytes = b"") -> bytes:
+    content = b"BT /F 12 Tf 20 200 Td (A page of text.) Tj ET"
+    return join(
+        b"<</Type/Catalog/Pages 2 0 R>>",
+        b"<</Type/Pages/Kids[%b]/Count %d>>" % (b" ".join(kids), len(kids)),
+        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 500 300]/Contents 4 0 R/Resources<</Font<</F 5 0 R>>>>>>",
+        b"<</Length %d>>stream\n%b\nendstream" % (len(content), content),
+        b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>",
+        b"<</CreationDate(%b)>>" % date,
+    )
+
+
+def test_broken_pages_are_told_and_not_drawn() -> None:
+    page = read_pdf(Source("book.pdf", of_pages(b"8 0 R", b"3 0 R")), ReadOptions(format="pageshot"))
+    assert page.content == "A page of text."
+    assert page.warnings == ("Pages that could not be read: 1.",)
+    assert png_size(page.screenshot) == (750, 450)
+
+
+def test_a_document_of_broken_pages_is_broken() -> None:
+    with pytest.raises(ExtractionError, match="broken PDF: PDFium can load none of its pages"):
+        read(of_pages(b"8 0 R", b"9 0 R"))
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("D:20240229", "2024-02-29"),
+        ("D:20240229123456+02'00'", "2024-02-29T12:34:56+02:00"),
+        ("D:20240229123456Z00'00'", "2024-02-29T12:34:56Z"),
+        ("D:20241399", ""),
+        ("D:20240229996060", ""),
+    ],
+)
+def test_dates(given: str, expected: str) -> None:
+    data = of_pages(b"3 0 R", date=given.encode()).replace(b"/Root 1 0 R", b"/Root 1 0 R/Info 6 0 R")
+    assert read(data).published_time == expected
+
+
+def test_a_pdf_is_drawn_without_a_browser() -> None:
+    with Reader(browser=cast("Browser", object())) as reader:
+        page = reader.read(pdf(PAGES), options=ReadOptions(format="screenshot"))
+    assert png_size(page.screenshot)[0] > 800
+    assert "The third page" in page.content
 
 
 def test_limits(monkeypatch: pytest.MonkeyPatch) -> None:

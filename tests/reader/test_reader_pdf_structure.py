@@ -6,7 +6,7 @@ import io
 from collections.abc import Callable, Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from reportlab.lib import colors
 from reportlab.lib.pagesizes import A4
@@ -29,8 +29,11 @@ from reportlab.platypus import (
 from jina_components.read_options import PLAIN, MarkdownStyle, ReadOptions
 from jina_components.reader.pdf import read_pdf
 from jina_components.reader.pdf.blocks import Block, blocks_of
+from jina_components.reader.pdf.document import _Sheet, _structured
+from jina_components.reader.pdf.lines import Table as FoundTable
 from jina_components.reader.pdf.lines import lines_of
 from jina_components.reader.pdf.order import in_reading_order
+from jina_components.reader.pdf.rules import Rule, Rules
 from jina_components.reader.pdf.words import Font, Word
 from jina_components.reader.sources import Source
 from jina_components.types import Page
@@ -185,6 +188,24 @@ def test_cells_of_several_lines(style: list[object]) -> None:
     text = content(flowing(paragraph(), Table(cells, colWidths=[90, 60, 110], style=TableStyle(style)), paragraph()))
     rows = "".join(f"\n| {name} | .7 | {long} |" for name in ("Old", "New", "Own", "Last"))
     assert text.split("\n\n")[1] == f"| Method | Accuracy | Remark |\n| --- | --- | --- |{rows}"
+
+
+def test_lines_of_several_widths_do_not_repeat_the_text_between_them() -> None:
+    def draw(canvas: Canvas) -> None:
+        for row, cells in enumerate(
+            (["Name", "Wind", "Rain"], ["May", "7", "12"], ["June", "8", "13"], ["July", "9", "14"])
+        ):
+            for left, text in zip((72, 172, 272), cells, strict=True):
+                canvas.drawString(left, 700 - 14 * row, text)
+        for height in (712, 696, 654):
+            canvas.line(70, height, 320, height)
+            canvas.line(70, height - 1, 330, height - 1)
+        canvas.line(170, 711, 320, 711)
+        canvas.line(170, 655, 320, 655)
+
+    assert content(drawn(draw)) == (
+        "| Name | Wind | Rain |\n| --- | --- | --- |\n| May | 7 | 12 |\n| June | 8 | 13 |\n| July | 9 | 14 |"
+    )
 
 
 def test_cells_that_span_make_a_table_of_html() -> None:
@@ -350,6 +371,79 @@ def test_setext_headings() -> None:
     assert text.startswith("Rain\n====\n\nThe keeper")
 
 
+def test_plain_text_has_no_marks() -> None:
+    grid = TableStyle([("GRID", (0, 0), (-1, -1), 0.5, colors.black), ("SPAN", (0, 0), (1, 0))])
+    code = "def storm(year):\n    return ledger[year]"
+    items = ListFlowable(
+        [ListItem(Paragraph(text, BODY)) for text in ("*rain*", "fog")], bulletType="bullet", start="•"
+    )
+    data = flowing(
+        paragraph("The Whole", "Title"), Paragraph(f"<b>Weather.</b> {LINKED}", BODY), items,
+        Table([["Both", "", "Third"], ["a | b", "c", "d"]], colWidths=90, style=grid), Preformatted(code, STYLES["Code"]),
+    )  # fmt: skip
+    page = read(data, format="text")
+    assert page.content == (
+        f"The Whole\n\nWeather. Read the archive and write. {SENTENCES.strip()}\n\n• *rain*\n• fog\n\n"
+        f"Both Third\na | b c d\n\n{code}"
+    )
+    assert page.title == "The Whole"
+    assert len(page.links) == 2
+    assert "Read and . The keeper" in " ".join(content(data, format="text", links="none").split())
+
+
+def test_what_a_pdf_does_not_have_is_told() -> None:
+    data = flowing(paragraph("The Whole", "Title"), paragraph())
+    page = read(data, format="html", target_selector="main", remove_selector=".ad")
+    assert page.content == content(data)
+    assert page.warnings == (
+        "A PDF has no HTML: the content is Markdown.",
+        "A PDF has no elements to select: target_selector and remove_selector did nothing.",
+    )
+
+
+def test_the_title_is_text() -> None:
+    code = "# Rain is measured here\nand = 'there'"
+    page = read(
+        flowing(
+            Preformatted(code, STYLES["Code"]),
+            Paragraph('On <a href="https://e.org">rain</a>*', STYLES["Title"]),
+            paragraph(),
+        )
+    )
+    assert page.title == "On rain*"
+
+
+def test_a_fence_is_longer_than_those_in_the_code() -> None:
+    code = "````\nrain = 7\n````"
+    assert content(flowing(Preformatted(code, STYLES["Code"]), paragraph())).startswith(f"`````\n{code}\n`````\n\n")
+
+
+def test_an_item_does_not_begin_what_it_is_not() -> None:
+    def draw(canvas: Canvas) -> None:
+        lines(canvas, ["• # of storms", "• 7. of May"])
+
+    assert content(drawn(draw)) == "- \\# of storms\n- 7\\. of May"
+
+
+def test_labels_of_links_keep_their_brackets() -> None:
+    link = '<a href="https://example.com/">{}</a>'
+    text = " and ".join(map(link.format, ("one ]", "[2]")))
+    assert content(flowing(Paragraph(text, BODY))) == (
+        r"[one \]](https://example.com/) and [[2]](https://example.com/)"
+    )
+
+
+def test_a_label_stands_for_one_url() -> None:
+    texts = (("2", "a"), ("Rain", "b"), ("rain", "c"), ("2", "a"), ("2", "d"))
+    data = flowing(Paragraph(", ".join(f'<a href="https://e.org/{url}">{text}</a>' for text, url in texts), BODY))
+    style = MarkdownStyle(links="referenced", references="shortcut")
+    body, definitions = content(data, style=style).split("\n\n")
+    assert body == "[2], [Rain], [rain][1], [2], [2][3]"
+    assert definitions.split("\n") == [
+        "[2]: https://e.org/a", "[Rain]: https://e.org/b", "[1]: https://e.org/c", "[3]: https://e.org/d",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("angle", [90, 180, 270])
 def test_rotated_pages_are_read_as_they_are_shown(angle: int) -> None:
     def draw(canvas: Canvas) -> None:
@@ -385,3 +479,26 @@ def test_no_letter_is_lost_or_added(made: list[Word]) -> None:
     blocks = blocks_of(in_reading_order(lines_of(made)), set())
     found = "".join(block.text for block in blocks if isinstance(block, Block))
     assert letters(found) == letters("".join(word.text for word in made))
+
+
+places = st.integers(0, 12).map(lambda number: 30.0 * number)
+cells = st.builds(
+    lambda text, left, bottom: Word(text, left, left + 20, bottom, bottom + 10, 10.0, Font(), int(bottom)),
+    st.sampled_from(["a", "bc", "12", "•"]), places, st.integers(0, 12).map(lambda number: 13.0 * number),
+)  # fmt: skip
+rules = st.lists(st.builds(lambda at, ends: Rule(at, min(ends), max(ends) + 60), places, st.tuples(places, places)))
+
+
+@settings(max_examples=60)
+@given(st.lists(cells, min_size=1, max_size=30), rules, rules)
+def test_no_letter_is_lost_or_added_by_tables(made: list[Word], across: list[Rule], down: list[Rule]) -> None:
+    sheet = _Sheet(lines_of(made), Rules(tuple(across), tuple(down)))
+    (page,) = _structured([sheet], {})
+    found = [block.text if isinstance(block, Block) else cell_texts(block) for block in page]
+    assert sorted(filter(str.isalpha, "".join(found))) == sorted(
+        filter(str.isalpha, "".join(word.text for word in made))
+    )
+
+
+def cell_texts(table: FoundTable) -> str:
+    return "".join(cell.text for row in table.rows for cell in row)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import os
 import signal
@@ -141,17 +142,92 @@ def test_a_process_that_was_killed_is_replaced() -> None:
     workers.close()
 
 
+def children() -> set[int]:
+    """The processes that this one started, whether or not they work."""
+    found: set[int] = set()
+    for path in Path("/proc/self/task").glob("*/children"):
+        with contextlib.suppress(OSError):  # a thread that has just ended
+            found.update(map(int, path.read_text().split()))
+    return found
+
+
+def crash_the_next(count: int) -> threading.Thread:
+    """Crash the next `count` processes that start, each once it works."""
+    known = children()
+
+    def crash() -> None:
+        for _ in range(count):
+            while not (new := children() - known):
+                time.sleep(0.01)
+            known.update(new)
+            time.sleep(0.5)
+            for pid in new:
+                os.kill(pid, signal.SIGSEGV)
+
+    thread = threading.Thread(target=crash)
+    thread.start()
+    return thread
+
+
 @linux
 def test_a_crash_while_reading_fails_that_file_alone(slow: bytes) -> None:
     workers = PdfWorkers(processes=1)
-    content(BOOK, workers)
-    (pid,) = pids(workers)
-    alarm = threading.Timer(0.3, os.kill, (pid, signal.SIGSEGV))
-    alarm.start()
+    killer = crash_the_next(1)
     with pytest.raises(ExtractionError, match=r"crashes PDFium, or needs more than .* \(signal SIGSEGV\)"):
         content(slow, workers)
-    alarm.join()
+    killer.join()
     assert content(BOOK, workers) == "A short text."
+    workers.close()
+
+
+@linux
+def test_a_process_that_read_others_may_fail_for_these(slow: bytes) -> None:
+    workers = PdfWorkers(processes=1, timeout=20)
+    content(BOOK, workers)
+    (pid,) = pids(workers)
+    os.kill(pid, signal.SIGSTOP)  # it lives still when it is asked, and no more when it should answer
+    alarm = threading.Timer(0.3, os.kill, (pid, signal.SIGKILL))
+    alarm.start()
+    assert content(BOOK, workers) == "A short text."
+    alarm.join()
+    assert pids(workers) != [pid]
+    (pid,) = pids(workers)
+    os.kill(pid, signal.SIGSTOP)
+    alarm, killer = threading.Timer(0.3, os.kill, (pid, signal.SIGKILL)), crash_the_next(1)
+    alarm.start()
+    with pytest.raises(ExtractionError, match="crashes PDFium"):  # this time it is the file
+        content(slow, workers)
+    alarm.join()
+    killer.join()
+    workers.close()
+
+
+@posix
+@pytest.mark.parametrize("executable", ["/bin/false", "/no/such/python"])
+def test_a_process_that_does_not_start_is_not_the_fault_of_the_file(
+    executable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", executable)
+    with pytest.raises(ExtractionError, match=f"did not start .*: see what {executable} -c 'import pypdfium2' says"):
+        content(BOOK + b" " * 1_000_000, PdfWorkers())
+
+
+@posix
+def test_a_process_that_writes_something_else_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    liar = tmp_path / "python"
+    liar.write_text(f"#!{sys.executable}\nimport sys\nsys.stdout.buffer.write(bytes(8) + b'\\xff' * 100)\n")
+    liar.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(liar))
+    with pytest.raises(ExtractionError, match="book.pdf is a PDF that cannot be read"):
+        content(BOOK, PdfWorkers())
+
+
+def test_much_data_goes_both_ways() -> None:
+    text = b"".join(b"1 0 0 1 20 %d Tm (%b) Tj " % (300 - 2 * n, b"many words of it " * 200) for n in range(150))
+    data = page_of(b"BT /F .1 Tf " + text + b"ET") + b"%" + b" " * 30_000_000
+    workers = PdfWorkers(processes=1)
+    for _ in range(2):
+        assert len(content(data, workers)) > 400_000
     workers.close()
 
 

@@ -188,6 +188,8 @@ def test_rendered_pages_are_cached(browser: Browser, server: LocalServer, tmp_pa
     html_at(server, "/robots.txt", "User-agent: bot\nDisallow: /")
     with pytest.raises(RobotsDeniedError):
         reader.read(url, options=ReadOptions(engine="browser", robots="bot"))
+    with pytest.raises(RobotsDeniedError):
+        next(reader.stream(url, options=ReadOptions(engine="browser", robots="bot")))
     routes = f"{url}#/a", f"{url}#/b", f"{url}#place"
     assert [reader.read(route).title for route in routes] == ["Built"] * 3
     assert server.paths().count("/shell") == 5

@@ -88,6 +88,14 @@ def test_no_text_takes_long(bomb: str) -> None:
     assert time.perf_counter() - begin < 4
 
 
+def test_headings_that_end_in_signs() -> None:
+    begin = time.perf_counter()
+    assert read("# a" + " #" * 24_000 + "x").title.endswith("# #x")
+    assert time.perf_counter() - begin < 2
+    assert read("# C# and F# ##").title == "C# and F"
+    assert read("## Rain ##\n").title == "Rain"
+
+
 def test_charset_of_the_header_and_byte_order_marks() -> None:
     assert read("é".encode("cp1252"), content_type="text/plain; charset=latin1").content == "é"
     assert read("# é".encode("utf-16")).title == "é"

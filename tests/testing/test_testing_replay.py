@@ -80,6 +80,18 @@ async def test_a_crawlers_file_is_served(tmp_path, packed):
     assert len(fetcher.urls()) == 8
 
 
+async def test_records_of_nonsense_are_errors(tmp_path):
+    fetcher = written(
+        tmp_path / "odd.warc",
+        ("response", "http://a.test/", "many OK", [], b"x"),
+        ("response", "http://a.test/away", "302 Found", [("Location", "http://a:b/")], b""),
+    )
+    with pytest.raises(ConfigError, match="not a sound WARC file"):
+        await fetcher.fetch("http://a.test/")
+    with pytest.raises(WebError, match="no URL"):
+        await fetcher.fetch("http://a.test/away")
+
+
 @pytest.mark.parametrize("name", ["pages.warc", "pages.warc.gz"])
 async def test_what_is_recorded_is_served_again(server, tmp_path, name):
     server.routes |= {

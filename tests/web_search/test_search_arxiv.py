@@ -128,3 +128,10 @@ def test_the_contract(api):
     api.answer("/api/query", ONE)
     with ArxivSearch(base_url=f"{api.url}/api") as provider:
         check_search_provider(provider, query="rain")
+
+
+def test_a_title_without_words_is_no_condition(api):
+    api.answer("/query", FEED.format(entries="").encode())
+    provider = ArxivSearch(base_url=api.url)
+    asyncio.run(provider.search("rain", SearchOptions(in_title=("!!!", "clouds"))))
+    assert api.asked[-1].param("search_query") == 'all:rain AND (ti:"clouds")'

@@ -96,6 +96,11 @@ def test_failures(api, engine):
         ask(engine, timeout=1)
 
 
+def test_engines_that_there_are_not(engine):
+    with pytest.raises(ConfigError, match=r"no engine 'nowhere' for news; it has .*local-test"):
+        asyncio.run(DdgsSearch(backend="local-test, nowhere").search("rain", SearchOptions(kind="news")))
+
+
 def test_without_the_package(monkeypatch):
     monkeypatch.setitem(sys.modules, "ddgs", None)
     with pytest.raises(MissingDependencyError, match=r"pip install 'jina-components\[search\]'"):

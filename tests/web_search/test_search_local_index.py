@@ -1,6 +1,7 @@
 """The local index, with the real bundled embedder."""
 
 import asyncio
+import time
 
 import pytest
 
@@ -143,3 +144,20 @@ def test_the_contract(bundled_embedder):
 
 def test_default_parts():
     assert isinstance(LocalIndex.from_defaults()._retriever._embedder, Embedder)
+
+
+def test_parts_of_a_site(index):
+    others = [Page(f"https://food.example/shop/{n}", "Yeast", "Yeast for bread, yeast, yeast.") for n in range(30)]
+    index.remember([*others, Page("https://food.example/docs/yeast", "Docs", "Of bread.")])
+    found = ask(index, "yeast", sites=("food.example/docs",), count=1)
+    assert [hit.url for hit in found] == ["https://food.example/docs/yeast"]
+
+
+def test_a_long_page_takes_no_time(index):
+    text = "\n\n".join(f"Paragraph {number} of rain." for number in range(40_000))
+    index.remember([Page("https://long.example/", "Long", text)])
+    (found,) = ask(index, "rain", sites=("long.example",))  # indexed
+    started = time.perf_counter()
+    (found,) = ask(index, "rain", sites=("long.example",))
+    assert found.content == text
+    assert time.perf_counter() - started < 2

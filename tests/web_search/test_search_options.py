@@ -44,6 +44,7 @@ def test_values_are_brought_into_form():
             {"sites": ("a.org", "b.org"), "file_types": ("pdf",), "in_title": ("heavy rain",)},
             'rain (site:a.org OR site:b.org) AND (filetype:pdf) AND (intitle:"heavy rain")',
         ),
+        ({"in_title": ("rain", "a\tsite:b.org", "x)")}, 'rain intitle:rain OR intitle:"a\tsite:b.org" OR intitle:"x)"'),
     ],
 )
 def test_operators(options, wanted):

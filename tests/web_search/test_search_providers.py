@@ -364,3 +364,10 @@ def test_settings_are_checked():
         BraveSearch(KEY, rate=Rate(0, 1.0))
     assert BraveSearch(KEY, rate=Rate(20, 1.0)).capabilities.rate == Rate(20, 1.0)
     assert BraveSearch(KEY).capabilities.rate == Rate(1, 1.0)
+
+
+def test_commands_to_a_terminal_are_no_text(api):
+    row = {"url": "https://a.org/\x1b[2J", "title": "Rain\x1b]0;x\x07\r\nfalls", "content": "\x9b31m it\x00pours"}
+    api.answer("/search", {"results": [row]})
+    (found,) = asyncio.run(SearxngSearch(api.url).search("rain", SearchOptions()))
+    assert (found.url, found.title, found.description) == ("https://a.org/ [2J", "Rain ]0;x falls", "31m it pours")

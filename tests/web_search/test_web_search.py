@@ -7,6 +7,7 @@ import time
 import pytest
 
 from jina_components.core.background import run_sync
+from jina_components.core.component import Component
 from jina_components.errors import (
     BlockedURLError,
     ConfigError,
@@ -344,7 +345,13 @@ def test_pages_read_are_found_again_when_the_web_is_away():
 
 
 @pytest.mark.parametrize(
-    ("how", "kept"), [(ReadOptions(do_not_track=True), 0), (ReadOptions(format="html"), 0), (ReadOptions(), 1)]
+    ("how", "kept"),
+    [
+        (ReadOptions(do_not_track=True), 0),
+        (ReadOptions(cookies=("session=1",)), 0),
+        (ReadOptions(format="html"), 0),
+        (ReadOptions(), 1),
+    ],
 )
 def test_what_is_not_to_be_kept_is_not(how, kept):
     web = FakeSearchProvider([A], name="web")
@@ -458,3 +465,49 @@ def test_streaming_leaves_no_task_behind():
     search = WebSearch(FakeSearchProvider([A, B]), reader=Pages(delays={A.url: 60}))
     search.search("rain", options=SearchOptions(deadline=0.2))
     assert run_sync(left()) == 0
+
+
+def test_who_had_no_time_to_be_asked_has_not_failed():
+    late, next_one = Slow([A], delay=5, name="one"), FakeSearchProvider([B], name="two")
+    search = WebSearch([late, next_one], failures=1)
+    with pytest.raises(WebError, match=r"two was not asked, as no time was left"):
+        search.search("rain", options=SearchOptions(deadline=0.1))
+    assert next_one.asked == []
+    assert urls(search.search("rain", options=SNIPPETS)) == [B.url]
+
+
+def test_an_odd_query_brings_no_rest():
+    odd = HTTPStatusError("The query is too long.", "https://one", 422)
+    provider = FakeSearchProvider([A], name="one", error=odd)
+    search = WebSearch(provider, failures=1)
+    for _ in range(3):
+        with pytest.raises(HTTPStatusError, match="too long"):
+            search.search("rain")
+
+
+@pytest.mark.parametrize("merge", [False, True])
+@pytest.mark.parametrize("answer", [None, [{"url": "https://a.org"}], ["https://a.org"]])
+def test_answers_that_are_no_results_are_a_failure(answer, merge):
+    class Odd(FakeSearchProvider):
+        async def search(self, query, options):
+            return answer
+
+    found = WebSearch([Odd(name="odd"), FakeSearchProvider([A])], merge=merge).search("rain")
+    assert urls(found) == [A.url]
+    assert found.warnings[0].startswith("odd failed: ")
+
+
+def test_closing_closes_all():
+    closed = []
+
+    class Closing(FakeSearchProvider, Component):
+        def close(self):
+            closed.append(self.name)
+            if self.name == "two":
+                raise WebError("disk full")
+
+    search = WebSearch([Closing([A], name=name) for name in ("one", "two", "three")])
+    search.search("rain")
+    with pytest.raises(WebError, match="disk full"):
+        search.close()
+    assert sorted(closed) == ["one", "three", "two"]

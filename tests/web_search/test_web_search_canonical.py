@@ -1,3 +1,5 @@
+import time
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -118,3 +120,11 @@ def test_long_hostile_urls_take_no_time():
     for piece in ("%41", ";jsessionid=", "../", "/amp", "&utm_", "www.", "m."):
         canonical_url("https://example.com/" + piece * 20_000)
         canonical_url("https://" + piece * 20_000)
+
+
+def test_caches_of_caches_take_no_time():
+    started = time.perf_counter()
+    url = "https://google.com/amp/" + "google.com/amp/" * 5000 + "x.org/y"
+    assert canonical_url(canonical_url(url)) == canonical_url(url)
+    assert canonical_url("https://google.com/amp/google.com/amp/s/x.org/y") == "https://x.org/y"
+    assert time.perf_counter() - started < 2

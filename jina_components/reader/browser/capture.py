@@ -90,7 +90,8 @@ async def picture(session: CDPSession, *, scale: float, whole: bool) -> tuple[by
 
 async def _inlined(frame: Frame, given: dict[str, Any], left: list[int]) -> dict[str, str]:
     """The bodies of the frames within `frame` by number; each frame's element gets its number as an attribute."""
-    children = frame.child_frames[: left[0]]
+    # In the place of one that was refused is an error page, in which no script ever runs.
+    children = [child for child in frame.child_frames if not child.url.startswith("chrome-error:")][: left[0]]
     left[0] -= len(children)
     numbers = [secrets.token_hex(4) for _ in children]
     bodies = await asyncio.gather(*(_body(*each, given, left) for each in zip(children, numbers, strict=True)))

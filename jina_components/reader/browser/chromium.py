@@ -122,7 +122,7 @@ class Chromium:
         """Give the driver time to remove what a killed Chromium leaves behind, which it does not take when it ends."""
         with suppress(TimeoutError):
             async with asyncio.timeout(_CLOSE_SECONDS):
-                while any(folder.exists() for folder in self._folders[:1]):
+                while any(folder.exists() for folder in self._folders[:1]):  # noqa: ASYNC110 (another process's work)
                     await asyncio.sleep(0.05)
 
     async def probe(self) -> None:

@@ -18,6 +18,7 @@ _ENOUGH_TEXT = 200
 _STILLNESS_SECONDS = 2.0
 _MAX_SCROLL = 16_384
 _SCROLL_PAUSE = 60  # milliseconds
+_TEXT_LENGTH = "() => document.body ? +document.body.innerText.length || 0 : 0"  # a number, whatever the page does
 
 _CODE = frozenset(("document", "script", "stylesheet", "xhr", "fetch"))
 _MEDIA = _CODE | {"image", "media", "font", "texttrack", "imageset"}
@@ -161,7 +162,4 @@ async def _visible(page: Page, activity: Activity) -> None:
     rule = _RULES["resource-idle"]
     while not (length >= _ENOUGH_TEXT and length == before) and not activity.is_quiet(rule.kinds, rule.quiet):
         await asyncio.sleep(3 * _TICK)
-        before, length = (
-            length,
-            await steady(page, "() => document.body ? +document.body.innerText.length || 0 : 0", None),
-        )
+        before, length = length, await steady(page, _TEXT_LENGTH, None)

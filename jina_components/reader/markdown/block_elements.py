@@ -255,7 +255,10 @@ def cell(writer: Writer, element: HtmlElement) -> End:
 
 
 def _end_cell(table: TableFrame, writer: Writer) -> None:
-    text = "<br>".join(block.text for block in writer.close().blocks)
+    texts = [block.text for block in writer.close().blocks]
+    # A backslash at the end of one would escape the break.
+    texts[:-1] = [text + "\\" if text.endswith("\\") and writer.style.escape else text for text in texts[:-1]]
+    text = "<br>".join(texts)
     table.rows[-1].append(text.replace("|", "\\|"))
 
 

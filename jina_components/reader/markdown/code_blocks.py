@@ -102,7 +102,7 @@ def _numbered_tables(tree: HtmlElement) -> Iterator[HtmlElement]:
 
 def _plain_table(table: HtmlElement) -> None:
     """A table whose other cells hold code: one cell of it all, or a row for each line."""
-    cells = [cell for cell in table.iter("td") if _CODE_CELL.search(cell.get("class") or "")]
+    cells = outermost(cell for cell in table.iter("td") if _CODE_CELL.search(cell.get("class") or ""))
     if cells:
         text = "\n".join(shown_text(cell).removesuffix("\n") for cell in cells)
         _set_code(table, text, language_around(cells[0]))

@@ -10,7 +10,7 @@ from jina_components.reader.markdown.style import Style
 
 _SPECIAL = re.compile(r"[\\`<&\[\]!*_~]")
 _WITHIN_LINE = re.compile(
-    r"\\(?=[!-/:-@\[-`{-~" + m.SENTINELS + r"])"  # a backslash that would escape
+    r"\\(?=[!-/:-@\[-`{-~\n" + m.SENTINELS + r"])"  # a backslash that would escape, also the `<br>` of a cell
     r"|`"
     r"|<(?=[A-Za-z/!?])"  # a tag or autolink
     r"|&(?=#?\w{1,31};)"  # a character reference

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
 from typing import TYPE_CHECKING
 
-from jina_components.reader.markdown.dom import remove
+from jina_components.reader.markdown.dom import outermost, remove
 
 if TYPE_CHECKING:
     from lxml.html import HtmlElement
@@ -33,7 +34,7 @@ def plain_images(tree: HtmlElement) -> None:
         late = _late_source(image)
         if late:
             image.set("src", late)
-    for noscript in list(tree.iter("noscript")):
+    for noscript in outermost(tree.iter("noscript")):
         _unwrap(noscript)
 
 
@@ -84,11 +85,11 @@ def _plain_picture(picture: HtmlElement) -> None:
 
 def _unwrap(noscript: HtmlElement) -> None:
     """Let the only image of `noscript` stand for the one right before it, which a script would have loaded."""
-    images = list(noscript.iter("img"))
+    images = list(islice(noscript.iter("img"), 2))
     if len(images) != 1 or noscript.text_content().strip():
         return
     before = noscript.getprevious()
-    holders = [] if before is None else list(before.iter("img"))
+    holders = [] if before is None else list(islice(before.iter("img"), 2))
     if before is not None and len(holders) == 1 and not before.text_content().strip():
         if is_placeholder(holders[0].get("src") or ""):
             for name in ("src", "alt", "title"):

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from lxml.html import HtmlElement
 
 _ORDINALS = frozenset(("st", "nd", "rd", "th", "er", "re", "e", "o", "a", "®", "™", "tm", "©", "sm"))
+_MOST_IN_ABBREVIATION = 10  # elements; unclosed ones hold the rest of the page, each
 _PIXEL = frozenset(("0", "1", "0px", "1px"))
 PLAYERS = {
     "iframe": "Embedded page",
@@ -157,9 +158,9 @@ def reading(writer: Writer, _element: HtmlElement) -> End:
 def abbreviation(writer: Writer, element: HtmlElement) -> End | None:
     """An abbreviation, written out where it first stands."""
     title = words_of(element.get("title") or "")
-    if not title:
+    if not title or next(islice(element.iter(), _MOST_IN_ABBREVIATION, None), None) is not None:
         return None
-    text = words_of("".join(islice(element.itertext(), len(title))))  # of which a longer one needs no end
+    text = words_of(element.text_content())
     is_long_form = len(title) > len(text) > 1 and not any(char.isdigit() for char in title)
     if not (writer.style.inline and is_long_form) or title in writer.expanded:
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -79,13 +80,15 @@ def tables_between_rules(lines: Sequence[Line], rules: Rules) -> list[Table]:
     """The tables that have lines above, below and under their head, but none between their columns."""
     tables: list[Table] = []
     tries = iter(range(_MOST_TRIES))
-    for group in _same_width(rules.horizontal):
-        free = group
-        while len(free) > 1:
-            used, table = _largest(free, lines, tries)
+    # The widest first, since a shorter line may lie under some columns of their heads.
+    for group in sorted(_same_width(rules.horizontal), key=lambda group: group[0].start - group[0].end):
+        while len(group) > 1:
+            used, table = _largest(group, lines, tries)
             if table:
                 tables.append(table)
-            free = free[used:]
+                taken = set(map(id, table.lines))
+                lines = [line for line in lines if id(line) not in taken]
+            group = group[used:]
     return tables
 
 
@@ -142,26 +145,31 @@ def _foot(lines: Sequence[Line], last: Rule, rows: Sequence[_Row]) -> list[_Row]
     return [row for row in below[:1] if len(row.pieces) == len(rows[-1].pieces) > 1 and row.top <= last.at + 1]
 
 
-def aligned_tables(lines: Sequence[Line]) -> list[Table]:
-    """The tables that only the places of their cells show: three rows or more."""
-    return [table for rows in _runs(lines) if (table := _table(rows, fewest_rows=3))]
+def aligned(lines: Sequence[Line]) -> tuple[list[Table], list[list[Line]]]:
+    """What only the places of its pieces show.
 
-
-def prose_columns(lines: Sequence[Line]) -> list[list[Line]]:
-    """The lines of each stretch of columns that is written across them, column by column."""
-    stretches = []
+    Returns:
+        Tables of three rows or more; and the lines, column by column, of each stretch of prose written across columns.
+    """
+    tables: list[Table] = []
+    stretches: list[list[Line]] = []
     for rows in _runs(lines):
-        pieces = [piece for row in rows for piece in row.pieces]
-        separators = _separators(rows)
-        several = sum(len(row.lines) > 1 for row in rows)
-        if (
-            separators
-            and several >= _FEWEST_PROSE_ROWS
-            and sum(map(len, pieces)) >= _PROSE_WORDS_OF_A_LINE * len(pieces)
-        ):
-            inside = [line for row in rows for line in row.lines]
-            stretches.append(sorted(inside, key=lambda line: sum(each.start <= line.left for each in separators)))
-    return stretches
+        if table := _table(rows, fewest_rows=3):
+            tables.append(table)
+        elif stretch := _down_columns(rows):
+            stretches.append(stretch)
+    return tables, stretches
+
+
+def _down_columns(rows: Sequence[_Row]) -> list[Line]:
+    """The lines of prose, column by column; none if it is something else."""
+    pieces = [piece for row in rows for piece in row.pieces]
+    if sum(len(row.lines) > 1 for row in rows) < _FEWEST_PROSE_ROWS:
+        return []
+    if sum(map(len, pieces)) < _PROSE_WORDS_OF_A_LINE * len(pieces) or not (separators := _separators(rows)):
+        return []
+    starts = [each.start for each in separators]
+    return sorted((line for row in rows for line in row.lines), key=lambda line: bisect_right(starts, line.left))
 
 
 def _runs(lines: Sequence[Line]) -> Iterator[list[_Row]]:

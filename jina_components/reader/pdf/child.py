@@ -6,6 +6,7 @@ A block is its length, in eight bytes, the highest first, and its bytes. Nothing
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -29,6 +30,8 @@ def main() -> None:
     if hasattr(signal, "SIGALRM"):  # not on Windows
         signal.signal(signal.SIGALRM, signal.SIG_DFL)  # a parent that ignores it hands that on
     limit_resources(int(sys.argv[-1]))
+    gc.freeze()
+    gc.enable()
     _write(results, b"")
     while (head := read_block(requests)) is not None:
         data = read_block(requests)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from jina_components.reader.charset import clean
-from jina_components.reader.pdf.aligned import aligned_tables, prose_columns, tables_between_rules
+from jina_components.reader.pdf.aligned import aligned, tables_between_rules
 from jina_components.reader.pdf.blocks import Block, blocks_of
 from jina_components.reader.pdf.furniture import without_furniture
 from jina_components.reader.pdf.grids import ruled_tables
@@ -128,9 +128,7 @@ def _reason(reason: str) -> str:
     return f"{{label}} is a broken PDF: {reason}"
 
 
-def _sheets(
-    document: PdfDocument, numbers: range, urls: list[str], links: list[tuple[str, str]]
-) -> dict[int, _Sheet]:
+def _sheets(document: PdfDocument, numbers: range, urls: list[str], links: list[tuple[str, str]]) -> dict[int, _Sheet]:
     """The pages that PDFium can load."""
     sheets: dict[int, _Sheet] = {}
     characters = 0
@@ -231,13 +229,15 @@ def _items(lines: list[Line], sheet: _Sheet) -> Sequence[Item]:
         lambda left: tagged_tables(left, sheet.tags),
         lambda left: ruled_tables(left, sheet.rules),
         lambda left: tables_between_rules(left, sheet.rules),
-        aligned_tables,
     )
     for find in finders:
-        tables += find(free)
-        taken = {id(line) for table in tables for line in table.lines}
-        free = [line for line in lines if id(line) not in taken]
-    lines = _down_columns(lines, free)
+        if found := find(free):
+            tables += found
+            taken = {id(line) for table in found for line in table.lines}
+            free = [line for line in free if id(line) not in taken]
+    found, stretches = aligned(free)
+    tables += found
+    lines = _with_whole(stretches, lines)
     owner = {id(line): table for table in tables for line in table.lines}
     items: list[Item] = []
     written: set[int] = set()
@@ -249,9 +249,9 @@ def _items(lines: list[Line], sheet: _Sheet) -> Sequence[Item]:
     return items
 
 
-def _down_columns(lines: list[Line], free: Sequence[Line]) -> list[Line]:
-    """Lines whose columns follow one another, where the document writes across them."""
-    stretch_of = {id(line): stretch for stretch in prose_columns(free) for line in stretch}
+def _with_whole(stretches: Sequence[Sequence[Line]], lines: Sequence[Line]) -> list[Line]:
+    """Lines, each stretch of them as it is where its first line stood."""
+    stretch_of = {id(line): stretch for stretch in stretches for line in stretch}
     ordered: dict[int, Line] = {}
     for line in lines:
         if id(line) not in ordered:

@@ -11,9 +11,7 @@ from jina_components.reader.pdf.words import Word
 
 _RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdcf\ufdf0-\ufefc]")
 BULLETS = "•‣◦▪▫●○■□►▶➢➤✓✔·∙❖◆◇\uf0a7\uf0b7\uf0d8\uf076\uf06e"
-_MARKER = re.compile(
-    rf"[{BULLETS}–—\-*]|\(?(?:\d{{1,3}}|[A-Za-z]|[ivx]{{2,4}})[.)]|\d{{1,2}}(?:\.\d{{1,2}}){{1,3}}\.?"
-)
+_MARKER = re.compile(rf"[{BULLETS}–—\-*]|\(?(?:\d{{1,3}}|[A-Za-z]|[ivx]{{2,4}})[.)]|\d{{1,2}}(?:\.\d{{1,2}}){{1,3}}\.?")
 _WIDE_GAP = 0.8  # of the size of the type: cells of a table and columns stand further apart than words
 
 

@@ -21,7 +21,7 @@ _DATE = re.compile(
 )
 _NO_TEXT = "is a PDF that holds only images or drawings, no text: it needs OCR first (for example ocrmypdf)."
 _NO_TITLE = re.compile(
-    r"untitled.*|microsoft (word|powerpoint) - .*|powerpoint presentation|document\d*|title|slide \d+"
+    r"untitled.*|\(?anonymous\)?|microsoft (word|powerpoint) - .*|powerpoint presentation|document\d*|title|slide \d+"
     r"|\S*\.(docx?|dvi|indd|odt|pdf|pptx?|ps|qxd|rtf|tex|xlsx?)",
     re.IGNORECASE,
 )
@@ -85,9 +85,7 @@ def _style(options: ReadOptions) -> Style:
     style = options.style
     links = _LINKS.get(options.links, style.links)
     if options.format == "text":
-        return Style(
-            bullet="•", strong="", escape=False, links=links if links == "none" else "discarded", marks=False
-        )
+        return Style(bullet="•", strong="", escape=False, links=links if links == "none" else "discarded", marks=False)
     tables = style.tables if style.gfm else "html"
     return Style(style.heading, style.bullet, style.strong, tables, style.escape, links, style.references)
 

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
-from jina_components.reader.pdf.words import rotation
+from jina_components.reader.pdf.words import bound, rotation
 
 if TYPE_CHECKING:
     from pypdfium2 import PdfPage
 
-MAX_OBJECTS = 5_000  # of a page; beyond it is a drawing
+# Of a page; one with more is a drawing.
+_MAX_OBJECTS, _MAX_BOXES = 50_000, 20_000
 _MAX_SEGMENTS = 2_000  # of a path
-_MAX_BOXES = 20_000  # of a page
 _THICKEST, _SHORTEST = 3.0, 5.0
 _NEAR = 2.0  # points within which lines are one
 
@@ -56,16 +56,20 @@ Box = tuple[float, float, float, float]  # left, right, bottom, top
 def _boxes(page: PdfPage, count: int) -> Iterator[Box]:
     from pypdfium2 import raw
 
+    address, whole = ctypes.c_void_p, ctypes.c_int
+    object_at = bound("FPDFPage_GetObject", address, address, whole)
+    type_of = bound("FPDFPageObj_GetType", whole, address)
+    bounds_of = bound("FPDFPageObj_GetBounds", whole, *[address] * 5)
+    count_segments = bound("FPDFPath_CountSegments", whole, address)
     left, bottom, right, top = (ctypes.c_float() for _ in range(4))
-    places = [ctypes.byref(value) for value in (left, bottom, right, top)]
-    for index in range(min(count, MAX_OBJECTS)):
-        item = raw.FPDFPage_GetObject(page, index)
-        if raw.FPDFPageObj_GetType(item) != raw.FPDF_PAGEOBJ_PATH:
-            continue
-        if not raw.FPDFPageObj_GetBounds(item, *places):
+    places = [ctypes.addressof(value) for value in (left, bottom, right, top)]
+    of_page = ctypes.cast(page.raw, address).value
+    for index in range(min(count, _MAX_OBJECTS)):
+        item = object_at(of_page, index)
+        if type_of(item) != raw.FPDF_PAGEOBJ_PATH or not bounds_of(item, *places):
             continue
         box = left.value, right.value, bottom.value, top.value
-        segments = raw.FPDFPath_CountSegments(item)
+        segments = count_segments(item)
         thin = min(box[1] - box[0], box[3] - box[2]) <= _THICKEST
         if thin or segments <= 5:
             yield box
@@ -73,11 +77,11 @@ def _boxes(page: PdfPage, count: int) -> Iterator[Box]:
             yield from _pieces(item, segments)
 
 
-def _pieces(item: ctypes.Structure, segments: int) -> Iterator[Box]:
+def _pieces(address: int, segments: int) -> Iterator[Box]:
     """The straight pieces of a path, as boxes without width or height."""
     from pypdfium2 import raw
 
-    matrix = raw.FS_MATRIX()
+    item, matrix = ctypes.cast(address, raw.FPDF_PAGEOBJECT), raw.FS_MATRIX()
     raw.FPDFPageObj_GetMatrix(item, matrix)
     x, y = ctypes.c_float(), ctypes.c_float()
     before = start = (0.0, 0.0)

@@ -125,19 +125,19 @@ class _Reading:
         address = ctypes.c_void_p
         self._text_page = ctypes.cast(text_page.raw, address).value
         whole = ctypes.c_int
-        self._char_index = _bound("FPDFText_GetCharIndexFromTextIndex", whole, address, whole)
-        self._loose_box = _bound("FPDFText_GetLooseCharBox", whole, address, whole, address)
-        self._object = _bound("FPDFText_GetTextObject", address, address, whole)
-        self._unicode = _bound("FPDFText_GetUnicode", ctypes.c_uint, address, whole)
-        self._font_size = _bound("FPDFTextObj_GetFontSize", whole, address, address)
-        self._font = _bound("FPDFTextObj_GetFont", address, address)
-        self._matrix = _bound("FPDFPageObj_GetMatrix", whole, address, address)
-        self._flags = _bound("FPDFFont_GetFlags", whole, address)
-        self._font_name = _bound("FPDFFont_GetBaseFontName", ctypes.c_size_t, address, address, ctypes.c_size_t)
-        self._marks = _bound("FPDFPageObj_CountMarks", whole, address)
-        self._content = _bound("FPDFPageObj_GetMarkedContentID", whole, address)
-        self._mark = _bound("FPDFPageObj_GetMark", address, address, ctypes.c_ulong)
-        self._mark_name = _bound(
+        self._char_index = bound("FPDFText_GetCharIndexFromTextIndex", whole, address, whole)
+        self._loose_box = bound("FPDFText_GetLooseCharBox", whole, address, whole, address)
+        self._object = bound("FPDFText_GetTextObject", address, address, whole)
+        self._unicode = bound("FPDFText_GetUnicode", ctypes.c_uint, address, whole)
+        self._font_size = bound("FPDFTextObj_GetFontSize", whole, address, address)
+        self._font = bound("FPDFTextObj_GetFont", address, address)
+        self._matrix = bound("FPDFPageObj_GetMatrix", whole, address, address)
+        self._flags = bound("FPDFFont_GetFlags", whole, address)
+        self._font_name = bound("FPDFFont_GetBaseFontName", ctypes.c_size_t, address, address, ctypes.c_size_t)
+        self._marks = bound("FPDFPageObj_CountMarks", whole, address)
+        self._content = bound("FPDFPageObj_GetMarkedContentID", whole, address)
+        self._mark = bound("FPDFPageObj_GetMark", address, address, ctypes.c_ulong)
+        self._mark_name = bound(
             "FPDFPageObjMark_GetName", whole, address, address, ctypes.c_ulong, ctypes.POINTER(ctypes.c_ulong)
         )
         self._box = raw.FS_RECTF()
@@ -201,7 +201,8 @@ class _Reading:
             right = end if end > right else right
             bottom = low if low < bottom else bottom
             top = high if high > top else top
-        size, font, is_artifact, content = self._styled(self._object(self._text_page, first))
+        handle = self._object(self._text_page, first)
+        size, font, is_artifact, content = self._styles.get(handle) or self._styled(handle)
         if self._rotate is not None:
             left, right, bottom, top = self._rotate(left, right, bottom, top)
         height = top - bottom
@@ -257,7 +258,8 @@ def _one(letters: list[Word]) -> Word:
 
 
 @functools.cache
-def _bound(name: str, result: Any, *arguments: Any) -> Any:  # noqa: ANN401 (ctypes has no types for these)
+def bound(name: str, result: Any, *arguments: Any) -> Any:  # noqa: ANN401 (ctypes has no types for these)
+    """A function of PDFium that takes raw addresses; pypdfium2's own make an object of each, which takes longer."""
     from pypdfium2 import raw
 
     return ctypes.CFUNCTYPE(result, *arguments)(ctypes.cast(getattr(raw, name), ctypes.c_void_p).value or 0)

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import weakref
 from dataclasses import asdict
 from pathlib import Path
@@ -27,7 +28,8 @@ _LEAST_MEMORY = 200_000_000  # for the interpreter and PDFium
 _MAX_ANSWER = 1_000_000_000  # bytes: what a process writes is trusted no more than the file it reads
 # Empty packages stand for the Reader's, which would import all that it needs to fetch and to parse HTML.
 _START = """
-import sys, types
+import gc, sys, types
+gc.disable()  # for the imports, of which nothing is garbage
 folder = sys.argv[1]
 sys.path[:] = sys.argv[2:-1]  # all of it: `site` is left out, which would take time to find the same
 for name, at in ("jina_components.reader", folder), ("jina_components.reader.pdf", folder + "/pdf"):
@@ -94,19 +96,20 @@ class PdfWorkers:
         return _extract(answer, picture)
 
     def _answer(self, data: bytes, job: Job) -> tuple[dict[str, Any], bytes]:
+        deadline = time.monotonic() + self._timeout
         worker = self._take()
         was_used = worker.has_answered
         try:
-            return self._answer_of(worker, data, job)
+            return self._answer_of(worker, data, job, self._timeout)
         except _FailedError as error:
             if error.timed_out or not was_used:
                 raise
         # What it read before, or the system while it was idle, may have brought that process down.
-        return self._answer_of(_Worker(self._max_memory), data, job)
+        return self._answer_of(_Worker(self._max_memory), data, job, max(deadline - time.monotonic(), 0.1))
 
-    def _answer_of(self, worker: _Worker, data: bytes, job: Job) -> tuple[dict[str, Any], bytes]:
+    def _answer_of(self, worker: _Worker, data: bytes, job: Job, timeout: float) -> tuple[dict[str, Any], bytes]:
         try:
-            answer = worker.ask(data, job, self._timeout)
+            answer = worker.ask(data, job, timeout)
         except BaseException:
             worker.end()
             raise

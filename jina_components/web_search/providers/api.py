@@ -11,7 +11,13 @@ from jina_components.core.background import run_sync
 from jina_components.core.component import Component
 from jina_components.errors import WebError
 from jina_components.net import ApiClient
+from jina_components.search_options import TimeRange
 from jina_components.web_search.provider import Capabilities, Rate
+
+GOOGLE_TIME_RANGES: dict[TimeRange, str] = {
+    "": "", "hour": "qdr:h", "day": "qdr:d", "week": "qdr:w", "month": "qdr:m", "year": "qdr:y",
+}  # fmt: skip
+"""What Google, and APIs that pass it on, call time ranges in `tbs`."""
 
 _MAX_BYTES = 20_000_000
 # Others wrote what is found: to a terminal, some of these are commands.
@@ -46,6 +52,29 @@ class ApiProvider(Component):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._api.base_url!r})"
+
+
+class KeyedProvider(ApiProvider):
+    """A provider whose API asks for a key.
+
+    Args:
+        api_key: The key; None for a server that takes calls without.
+        base_url: Where the API begins, if it is not the provider's own.
+        timeout: Seconds for a call.
+        rate: How often to call, where that differs from the provider's usual.
+
+    Raises:
+        ConfigError: the key, the URL or a limit makes no sense.
+    """
+
+    home: ClassVar[str]
+    auth_header: ClassVar[str] = "authorization"
+
+    def __init__(
+        self, api_key: str | None, *, base_url: str | None = None, timeout: float = 15.0, rate: Rate | None = None
+    ) -> None:
+        address = self.home if base_url is None else base_url
+        super().__init__(address, api_key=api_key, auth_header=self.auth_header, timeout=timeout, rate=rate)
 
 
 def given(**values: Any) -> dict[str, Any]:  # noqa: ANN401 (JSON has no type)

@@ -9,7 +9,7 @@ from typing import Any
 from jina_components.search_options import SearchOptions
 from jina_components.types import SearchResult
 from jina_components.web_search.provider import Capabilities, Rate, with_operators
-from jina_components.web_search.providers.api import ApiProvider, given, number, rows, text
+from jina_components.web_search.providers.api import KeyedProvider, given, number, rows, text
 
 _FRESHNESS = {"": "", "day": "pd", "week": "pw", "month": "pm", "year": "py"}
 # Where Brave's name of a language is not the tag's first part.
@@ -24,20 +24,12 @@ _COUNTRIES = frozenset({
 })  # fmt: skip
 
 
-class BraveSearch(ApiProvider):
-    """Asks the Brave Search API.
-
-    Args:
-        api_key: The subscription token.
-        base_url: Where the API begins.
-        timeout: Seconds for a call.
-        rate: How often to call; by default once a second, as the free plan allows.
-
-    Raises:
-        ConfigError: the key, the URL or a limit makes no sense.
-    """
+class BraveSearch(KeyedProvider):
+    """Asks the Brave Search API; by default once a second, as the free plan allows. Arguments as `KeyedProvider`."""
 
     name = "brave"
+    home = "https://api.search.brave.com/res/v1"
+    auth_header = "x-subscription-token"
     can = Capabilities(
         kinds={"web": 20, "news": 50, "images": 100},
         options=frozenset(
@@ -47,16 +39,6 @@ class BraveSearch(ApiProvider):
         countries=_COUNTRIES,
         rate=Rate(1, 1.0),
     )
-
-    def __init__(
-        self,
-        api_key: str,
-        *,
-        base_url: str = "https://api.search.brave.com/res/v1",
-        timeout: float = 10.0,
-        rate: Rate | None = None,
-    ) -> None:
-        super().__init__(base_url, api_key=api_key, auth_header="x-subscription-token", timeout=timeout, rate=rate)
 
     async def search(self, query: str, options: SearchOptions) -> list[SearchResult]:
         """The hits, best first.

@@ -10,42 +10,25 @@ from jina_components.errors import HTTPStatusError
 from jina_components.search_options import SearchOptions
 from jina_components.types import SearchResult
 from jina_components.web_search.provider import Capabilities, Rate, with_operators
-from jina_components.web_search.providers.api import ApiProvider, given, links, number, rows, text
+from jina_components.web_search.providers.api import GOOGLE_TIME_RANGES, KeyedProvider, given, links, number, rows, text
 
-_TBS = {"": "", "hour": "qdr:h", "day": "qdr:d", "week": "qdr:w", "month": "qdr:m", "year": "qdr:y"}
 _NOTHING_FOUND = (422, "No search results")
 _OPERATORS = {"file_types", "in_title"}
 
 
-class JinaSearch(ApiProvider):
+class JinaSearch(KeyedProvider):
     """Asks s.jina.ai for results without their pages; also any server that speaks its wire.
 
-    Args:
-        api_key: The key.
-        base_url: Where the API is.
-        timeout: Seconds for a call.
-        rate: How often to call; by default 100 times a minute, as keys without a plan may.
-
-    Raises:
-        ConfigError: the key, the URL or a limit makes no sense.
+    By default 100 times a minute, as keys without a plan may. Arguments as `KeyedProvider`.
     """
 
     name = "jina"
+    home = "https://s.jina.ai"
     can = Capabilities(
         kinds={"web": 20, "news": 20, "images": 20},
         options=frozenset({"page", "country", "language", "location", "autocorrect", *_OPERATORS}),
         rate=Rate(100, 60.0),
     )
-
-    def __init__(
-        self,
-        api_key: str | None,
-        *,
-        base_url: str = "https://s.jina.ai",
-        timeout: float = 20.0,
-        rate: Rate | None = None,
-    ) -> None:
-        super().__init__(base_url, api_key=api_key, auth_header="authorization", timeout=timeout, rate=rate)
 
     async def search(self, query: str, options: SearchOptions) -> list[SearchResult]:
         """The hits, best first.
@@ -73,21 +56,17 @@ class JinaSearch(ApiProvider):
         return [_result(row) for row in rows(body, "data")]
 
 
-class JinaVipSearch(ApiProvider):
-    """Asks svip.jina.ai, which finds pages and images and knows time ranges; arguments as `JinaSearch`."""
+class JinaVipSearch(KeyedProvider):
+    """Asks svip.jina.ai, which finds pages and images and knows time ranges; else as `JinaSearch`."""
 
     name = "jina-vip"
+    home = "https://svip.jina.ai"
     can = replace(
         JinaSearch.can,
         kinds={"web": 100, "images": 100},
         options=frozenset({"country", "language", "location", "time_range", *_OPERATORS}),
-        time_ranges=("hour", "day", "week", "month", "year"),
+        time_ranges=tuple(GOOGLE_TIME_RANGES)[1:],
     )
-
-    def __init__(
-        self, api_key: str, *, base_url: str = "https://svip.jina.ai", timeout: float = 20.0, rate: Rate | None = None
-    ) -> None:
-        super().__init__(base_url, api_key=api_key, auth_header="authorization", timeout=timeout, rate=rate)
 
     async def search(self, query: str, options: SearchOptions) -> list[SearchResult]:
         """The hits, best first.
@@ -102,7 +81,7 @@ class JinaVipSearch(ApiProvider):
             gl=options.country,
             hl=options.language,
             location=options.location,
-            tbs=_TBS[options.time_range],
+            tbs=GOOGLE_TIME_RANGES[options.time_range],
         )
         return [_result(row) for row in rows(await self._api.post("", asked), "results")]
 

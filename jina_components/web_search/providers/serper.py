@@ -8,45 +8,26 @@ from typing import Any
 from jina_components.search_options import SearchOptions
 from jina_components.types import SearchResult
 from jina_components.web_search.provider import Capabilities, Rate, with_operators
-from jina_components.web_search.providers.api import ApiProvider, given, links, number, rows, text
+from jina_components.web_search.providers.api import GOOGLE_TIME_RANGES, KeyedProvider, given, links, number, rows, text
 
 # Path of a kind, and where its answer has the results.
 _KINDS = {"web": ("search", "organic"), "news": ("news", "news"), "images": ("images", "images")}
-_TBS = {"": "", "hour": "qdr:h", "day": "qdr:d", "week": "qdr:w", "month": "qdr:m", "year": "qdr:y"}
 
 
-class SerperSearch(ApiProvider):
-    """Asks the Serper API.
-
-    Args:
-        api_key: The key.
-        base_url: Where the API begins.
-        timeout: Seconds for a call.
-        rate: How often to call; by default 50 times a second, as the starter plan allows.
-
-    Raises:
-        ConfigError: the key, the URL or a limit makes no sense.
-    """
+class SerperSearch(KeyedProvider):
+    """Asks the Serper API; by default 50 times a second, as the starter plan allows. Arguments as `KeyedProvider`."""
 
     name = "serper"
+    home = "https://google.serper.dev"
+    auth_header = "x-api-key"
     can = Capabilities(
         kinds={"web": 100, "news": 100, "images": 100},
         options=frozenset(
             {"page", "country", "language", "location", "file_types", "in_title", "time_range", "autocorrect"}
         ),
-        time_ranges=("hour", "day", "week", "month", "year"),
+        time_ranges=tuple(GOOGLE_TIME_RANGES)[1:],
         rate=Rate(50, 1.0),
     )
-
-    def __init__(
-        self,
-        api_key: str,
-        *,
-        base_url: str = "https://google.serper.dev",
-        timeout: float = 10.0,
-        rate: Rate | None = None,
-    ) -> None:
-        super().__init__(base_url, api_key=api_key, auth_header="x-api-key", timeout=timeout, rate=rate)
 
     async def search(self, query: str, options: SearchOptions) -> list[SearchResult]:
         """The hits, best first.
@@ -62,7 +43,7 @@ class SerperSearch(ApiProvider):
             gl=options.country.lower(),
             hl=options.language.lower(),
             location=options.location,
-            tbs=_TBS[options.time_range],
+            tbs=GOOGLE_TIME_RANGES[options.time_range],
             autocorrect=options.autocorrect,
         )
         return [_result(row) for row in rows(await self._api.post(path, asked), place)]

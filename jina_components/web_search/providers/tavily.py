@@ -8,7 +8,7 @@ from typing import Any
 from jina_components.search_options import SearchOptions
 from jina_components.types import SearchResult
 from jina_components.web_search.provider import Capabilities, Rate
-from jina_components.web_search.providers.api import ApiProvider, given, rows, text
+from jina_components.web_search.providers.api import KeyedProvider, given, rows, text
 
 _TOPICS = {"web": "general", "news": "news"}
 # Tavily knows countries by their English names.
@@ -27,20 +27,14 @@ _COUNTRIES = {
 }  # fmt: skip
 
 
-class TavilySearch(ApiProvider):
-    """Asks the Tavily API. It reads no operators, and prefers a country's pages where it is asked to.
+class TavilySearch(KeyedProvider):
+    """Asks the Tavily API, which reads no operators, and prefers a country's pages where it is asked to.
 
-    Args:
-        api_key: The key.
-        base_url: Where the API begins.
-        timeout: Seconds for a call.
-        rate: How often to call; by default 100 times a minute, as keys for development may.
-
-    Raises:
-        ConfigError: the key, the URL or a limit makes no sense.
+    By default 100 times a minute, as keys for development may. Arguments as `KeyedProvider`.
     """
 
     name = "tavily"
+    home = "https://api.tavily.com"
     can = Capabilities(
         kinds={"web": 20, "news": 20},
         options=frozenset({"country", "time_range"}),
@@ -48,11 +42,6 @@ class TavilySearch(ApiProvider):
         countries=frozenset(_COUNTRIES),
         rate=Rate(100, 60.0),
     )
-
-    def __init__(
-        self, api_key: str, *, base_url: str = "https://api.tavily.com", timeout: float = 10.0, rate: Rate | None = None
-    ) -> None:
-        super().__init__(base_url, api_key=api_key, auth_header="authorization", timeout=timeout, rate=rate)
 
     async def search(self, query: str, options: SearchOptions) -> list[SearchResult]:
         """The hits, best first.
