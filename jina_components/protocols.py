@@ -73,6 +73,11 @@ class SupportsRetrieve(Protocol):
 class SupportsRead(Protocol):
     """Reads what is behind a URL."""
 
+    @property
+    def options(self) -> ReadOptions:
+        """How it reads where a call says nothing else."""
+        ...
+
     async def aread(self, source: str, *, options: ReadOptions | None = None) -> Page:
         """The page; None takes the reader's own options."""
         ...

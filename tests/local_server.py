@@ -61,6 +61,9 @@ class LocalServer:
                 pass
         except (asyncio.IncompleteReadError, ConnectionError):
             pass  # the client went away, as some tests want it to
+        except asyncio.CancelledError:
+            writer.transport.abort()  # closing would wait for somebody to take what is unsent
+            raise
         finally:
             writer.close()
 
@@ -109,6 +112,7 @@ class ServerThread:
     async def _shut_down(self) -> None:
         for server in self.servers:
             server.close()
+        await asyncio.sleep(0)  # what was accepted a moment ago begins, and can be ended
         tasks = asyncio.all_tasks() - {asyncio.current_task()}
         for task in tasks:
             task.cancel()

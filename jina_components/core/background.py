@@ -54,7 +54,13 @@ def iterate_sync(items: AsyncGenerator[T, None]) -> Iterator[T]:
         while (item := run_sync(_next(items))) is not None:
             yield item[0]
     finally:
-        run_sync(items.aclose())
+        run_sync(_close(items))
+
+
+async def _close(items: AsyncGenerator[T, None]) -> None:
+    while items.ag_running:  # a step that Ctrl-C has cancelled, and that has yet to end
+        await asyncio.sleep(0.01)
+    await items.aclose()
 
 
 async def _next(items: AsyncGenerator[T, None]) -> tuple[T] | None:

@@ -79,6 +79,11 @@ class Reader(Component):
             html_converter=html_converter, captioner=captioner, extractor=extractor, fetcher=fetcher
         )
 
+    @property
+    def options(self) -> ReadOptions:
+        """How it reads where a call says nothing else."""
+        return self._options
+
     def read(
         self,
         source: str | os.PathLike[str] | bytes,

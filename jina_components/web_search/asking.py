@@ -22,7 +22,7 @@ from jina_components.web_search.canonical import is_within
 from jina_components.web_search.merging import merge
 from jina_components.web_search.provider import SearchProvider
 
-# Statuses that say something of the query alone: too long, malformed. They bring the provider no rest.
+# Statuses that may be due to the query alone (too long, malformed): they bring the provider no rest.
 _OF_THE_QUERY = (400, 414, 422)
 # The caller's to mend, and no reason to ask another provider in silence.
 _OF_THE_CALLER = (ConfigError, InputError, MissingDependencyError)

@@ -14,6 +14,7 @@ from jina_components.core.inputs import check_query
 from jina_components.core.names import resolve_name
 from jina_components.errors import ConfigError
 from jina_components.protocols import SupportsRead
+from jina_components.read_options import ReadOptions
 from jina_components.search_options import SearchOptions
 from jina_components.types import Page, SearchResult, SearchResults, Usage
 from jina_components.web_search.asking import Found, Line, ask_at_once, ask_in_order
@@ -32,7 +33,7 @@ class WebSearch(Component):
     their results fused by reciprocal ranks. A page that is found under several URLs comes once.
 
     Pages that are read here are remembered by the `LocalIndex` among the providers, which finds them again later; not
-    those that `SearchOptions.read_options` reads with `do_not_track`, with cookies, or in another form than text.
+    those read with `do_not_track`, with cookies, or in another form than text.
 
     Thread-safe. Pickles as its settings, if its parts do.
 
@@ -136,7 +137,7 @@ class WebSearch(Component):
         known = {result.url for result in found.results if result.page}
         async with aclosing(reading):
             async for results in reading:
-                if _is_memorable(options):
+                if _is_memorable(options.read_options or self._reader.options):
                     self._remember(result.page for result in results if result.page and result.url not in known)
                 known.update(result.url for result in results if result.page)
                 yield _results(query, results, found)
@@ -201,9 +202,6 @@ def _results(query: str, results: Sequence[SearchResult], found: Found) -> Searc
     return SearchResults(query, tuple(results), usage, found.warnings)
 
 
-def _is_memorable(options: SearchOptions) -> bool:
-    """Whether what is read may be kept, is nobody's own (cookies), and is text to search in."""
-    how = options.read_options
-    if how is None:
-        return True
+def _is_memorable(how: ReadOptions) -> bool:
+    """Whether what is read so may be kept, is nobody's own (cookies), and is text to search in."""
     return not (how.do_not_track or how.cookies) and how.format in ("content", "markdown", "text")

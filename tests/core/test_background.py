@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from jina_components.core.background import background_loop, run_sync
+from jina_components.core.background import background_loop, iterate_sync, run_sync
 
 
 async def double(number):
@@ -95,3 +95,39 @@ def test_a_forked_child_has_a_loop_of_its_own(holds_in_forked_child):
     run_sync(double(1))
     assert holds_in_forked_child(lambda: run_sync(double(2)) == 4)
     assert run_sync(double(3)) == 6
+
+
+def test_async_generators_are_iterated_and_closed():
+    closed = []
+
+    async def count():
+        try:
+            for number in range(10):
+                yield number
+        finally:
+            await asyncio.sleep(0)
+            closed.append(True)
+
+    assert list(iterate_sync(count())) == list(range(10))
+    some = iterate_sync(count())
+    assert [next(some), next(some)] == [0, 1]
+    some.close()
+    assert len(closed) == 2
+
+
+def test_ctrl_c_ends_an_iteration_and_closes_the_generator():
+    closed = []
+
+    async def never():
+        try:
+            await asyncio.sleep(60)
+            yield 1
+        finally:
+            await asyncio.sleep(0.05)
+            closed.append(True)
+
+    main = threading.main_thread().ident
+    threading.Timer(0.2, lambda: signal.pthread_kill(main, signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        next(iterate_sync(never()))
+    assert closed == [True]

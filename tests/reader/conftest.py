@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from chromium import running_browser
 
 from jina_components.core.background import run_sync
 from jina_components.net import Fetcher, URLGuard
 from jina_components.reader import Reader
+from jina_components.reader.browser import Browser
 
 
 @dataclass
@@ -49,6 +51,13 @@ def site() -> Iterator[Site]:
     server.shutdown()
     thread.join()
     server.server_close()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """One Chromium for all tests that do not end it; of the loopback it may reach 127.0.0.1 alone."""
+    guard = URLGuard(allow_networks=("127.0.0.1/32",))
+    yield from running_browser(guard=guard, switches=("--ignore-certificate-errors",))
 
 
 @pytest.fixture

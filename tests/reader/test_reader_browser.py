@@ -3,7 +3,7 @@ import io
 import struct
 
 import pytest
-from chromium import page, running_browser, slowly
+from chromium import page, slowly
 from local_server import http
 
 from jina_components.core.background import run_sync
@@ -13,11 +13,6 @@ from jina_components.reader.browser import Browser, Snapshot
 
 BUILT = """<title>Old</title><div id=app></div><script>
 setTimeout(() => { document.title = 'New'; app.innerHTML = '<h1>Built</h1><p>by a script</p>' }, 150)</script>"""
-
-
-@pytest.fixture(scope="module")
-def browser():
-    yield from running_browser()
 
 
 @pytest.fixture
@@ -207,8 +202,8 @@ let n = 0; const tick = () => { add('t'); if (++n < 8) setTimeout(tick, 150); el
     ],
 )
 async def test_each_timing_waits_for_its_part(read, server, timing, there, missing):
-    server.routes["/api"] = slowly(http(body=b"fetched", connection="close"), 0.8)
-    server.routes["/slow.png"] = slowly(picture().replace(b"content-length", b"connection: close\r\ncontent-length"), 4)
+    server.routes["/api"] = slowly(http(body=b"fetched", connection="close"), 0.5)
+    server.routes["/slow.png"] = slowly(picture().replace(b"content-length", b"connection: close\r\ncontent-length"), 3)
     snapshot = await read(STEPS, timing=timing)
     assert there in snapshot.html
     assert missing not in snapshot.html
@@ -265,6 +260,13 @@ async def test_headers_go_to_no_other_origin(browser, server, start_server):
     assert not any("x-token" in request.headers for request in other.received)
 
 
+@pytest.mark.parametrize("headers", [{"Host": "inside"}, {"X-A": "b\r\nX-B: c"}, {"Content-Length": "5"}])
+async def test_headers_that_are_not_the_callers_are_input_errors(read, server, headers):
+    with pytest.raises(InputError):
+        await read("x", headers=headers)
+    assert not server.received
+
+
 async def test_malformed_cookies_are_input_errors(read):
     with pytest.raises(InputError):
         await read("x", cookies=("a=1; Domain=elsewhere.test",))
@@ -289,6 +291,14 @@ async def test_a_picture_ends_somewhere(read):
     )
     assert size_of(snapshot.screenshot)[1] == 16_384
     assert any("ends after" in text for text in snapshot.warnings)
+
+
+async def test_a_picture_of_a_page_that_lies_about_its_pixels_and_is_endlessly_wide(read):
+    lying = await read("<script>devicePixelRatio = 'x'</script>", format="screenshot")
+    assert size_of(lying.screenshot) == (1280, 1280)
+    wide = await read("<div style='width:50000px;height:10px'>x</div>", format="pageshot")
+    assert size_of(wide.screenshot)[0] == 4096
+    assert any("ends after" in text for text in wide.warnings)
 
 
 async def test_phones_are_emulated(read):
@@ -397,6 +407,21 @@ async def test_a_stream_grows_until_its_last_snapshot(browser, server):
     assert counts == sorted(counts)
     assert counts[-1] == 4
     assert [each.is_final for each in snapshots] == [False] * (len(snapshots) - 1) + [True]
+
+
+async def test_a_slow_reader_of_a_stream_gets_the_newest_snapshot_only(browser, server):
+    server.routes["/"] = page(
+        "<p>0</p><script>setInterval(() => { app = document.querySelector('p');"
+        "app.textContent = +app.textContent + 1 }, 100)</script>"
+    )
+    options = ReadOptions(wait_for_selector="#never")
+    stream = browser.stream(server.url("/"), options, timeout=4)
+    first = await anext(stream)
+    await asyncio.sleep(2.5)
+    second, *_, last = [each async for each in stream]
+    ticks = [int(each.html.partition("<p>")[2].partition("<")[0]) for each in (first, second)]
+    assert ticks[1] - ticks[0] > 10  # a snapshot comes every five
+    assert last.is_final
 
 
 async def test_the_errors_of_a_stream_are_those_of_a_snapshot(browser):

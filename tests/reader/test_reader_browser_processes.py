@@ -14,10 +14,10 @@ import pytest
 from chromium import Watch, eventually, page, running_browser, slowly
 from local_server import http
 
-from jina_components.core.background import run_sync
+from jina_components.core.background import background_loop, run_sync
 from jina_components.errors import ConfigError, FetchTimeoutError, MissingDependencyError, WebError
 from jina_components.read_options import ReadOptions
-from jina_components.reader.browser import Browser
+from jina_components.reader.browser import Browser, visit
 
 OPTIONS = ReadOptions(timing="html")
 
@@ -40,22 +40,21 @@ def main_process(watch):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
-def test_two_hundred_pages_leave_nothing_behind(server, watch):
+def test_many_pages_leave_nothing_behind(server, watch):
     server.routes["/"] = page("<p>small</p>")
-    for browser in running_browser(pool=4, pages_per_process=60):
+    for browser in running_browser(pool=4, pages_per_process=20):
         read(browser, server.url("/"))
         assert eventually(lambda: len(watch.alive()) > 0)
         most = len(watch.alive()) + 2
 
         async def read_many(browser=browser):
-            return await asyncio.gather(*(browser.snapshot(server.url("/"), OPTIONS, timeout=60) for _ in range(199)))
+            return await asyncio.gather(*(browser.snapshot(server.url("/"), OPTIONS, timeout=60) for _ in range(59)))
 
         began = time.monotonic()
         snapshots = asyncio.run(read_many())
         seconds = time.monotonic() - began
         assert all("small" in snapshot.html for snapshot in snapshots)
-        assert seconds < 150
+        assert seconds < 100
         # Renderers end with their pages, replaced processes with their last one.
         assert eventually(lambda most=most: len(watch.alive()) <= most)
     assert eventually(lambda: not watch.alive())
@@ -79,6 +78,31 @@ def test_an_idle_browser_ends_and_comes_again(server, watch):
         for _ in range(2):
             read(browser, server.url("/"))
             assert eventually(lambda: not watch.alive())
+
+
+async def test_a_browser_that_nobody_waited_for_ends_too(server, watch):
+    browser = next(running_browser(idle_seconds=0.5))
+    reading = asyncio.ensure_future(browser.snapshot(server.url("/"), OPTIONS, timeout=20))
+    assert await asyncio.to_thread(eventually, watch.alive)
+    reading.cancel()
+    assert await asyncio.to_thread(eventually, lambda: not watch.alive())
+    await browser.aclose()
+
+
+async def test_closing_while_it_is_opened_leaves_nothing_running(server, watch):
+    server.routes["/"] = page("x")
+    browser = next(running_browser())
+
+    async def open_and_close():
+        reading = asyncio.ensure_future(browser.snapshot(server.url("/"), OPTIONS, timeout=20))
+        await asyncio.sleep(0)
+        await browser.aclose()
+        return (await asyncio.gather(reading, return_exceptions=True))[0]
+
+    outcome = await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(open_and_close(), background_loop()))
+    assert isinstance(outcome, WebError) or "x" in outcome.html
+    await browser.aclose()
+    assert await asyncio.to_thread(eventually, lambda: not watch.alive())
 
 
 def test_a_closed_browser_starts_again(server, watch):
@@ -181,7 +205,9 @@ async def test_a_browser_that_dies_is_replaced(server, watch):
 
 
 @pytest.mark.slow
-def test_a_browser_that_no_longer_obeys_is_killed(server, watch):
+def test_a_browser_that_no_longer_obeys_is_killed(server, watch, monkeypatch):
+    for name in ("_CAPTURE_SECONDS", "_SPARE_SECONDS", "_CLOSE_SECONDS"):
+        monkeypatch.setattr(visit, name, 1.0)
     server.routes["/"] = page("x")
     for browser in running_browser():
         read(browser, server.url("/"))

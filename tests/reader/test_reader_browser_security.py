@@ -1,7 +1,12 @@
-"""What a hostile page tries, through real Chromium against real local servers."""
+"""What a hostile page tries, through real Chromium against real local servers.
+
+The test's own server may be reached at 127.0.0.1 alone: every other address of the loopback stands for the inside of a
+private network, and answers to whoever gets there.
+"""
 
 import asyncio
 import socket
+from contextlib import ExitStack, contextmanager
 
 import pytest
 from chromium import page, running_browser, slowly
@@ -11,19 +16,13 @@ from jina_components.errors import BlockedURLError, FetchTimeoutError, WebError
 from jina_components.net.guard import URLGuard
 from jina_components.net.passage import PassageLimits
 from jina_components.read_options import ReadOptions
+from jina_components.reader.browser import visit
 
-# The test's own server may be reached at 127.0.0.1 alone: every other address of the loopback stands for the inside of
-# a private network, and answers to whoever gets there.
 GUARD = URLGuard(allow_networks=("127.0.0.1/32",))
 
 
-@pytest.fixture(scope="module")
-def browser():
-    yield from running_browser(guard=GUARD, switches=("--ignore-certificate-errors",))
-
-
-@pytest.fixture
-def inside():
+@contextmanager
+def listening():
     """A server inside: its address, and what reached it, over TCP and UDP."""
     with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
         tcp.bind(("127.0.0.2", 0))
@@ -32,6 +31,12 @@ def inside():
         tcp.setblocking(False)
         udp.setblocking(False)
         yield tcp, udp
+
+
+@pytest.fixture
+def inside():
+    with listening() as made:
+        yield made
 
 
 def reached(listening):
@@ -54,7 +59,7 @@ SUB_REQUESTS = {
     "secure frame": "<iframe src=https://INSIDE/></iframe>",
     "object": "<object data=http://INSIDE/ type=text/html></object>",
     "fetch": "<script>fetch('http://INSIDE/', {mode: 'no-cors'})</script>",
-    "fetch of a redirect": "<script>fetch('/redirect', {mode: 'no-cors'})</script>",
+    "fetch of a redirect": "<script>fetch('redirect', {mode: 'no-cors'})</script>",
     "post": "<script>fetch('http://INSIDE/', {method: 'POST', body: 'x', mode: 'no-cors'})</script>",
     "beacon": "<script>navigator.sendBeacon('http://INSIDE/', 'x')</script>",
     "web socket": "<script>new WebSocket('ws://INSIDE/')</script>",
@@ -70,19 +75,29 @@ SUB_REQUESTS = {
 }
 
 
-@pytest.mark.parametrize("way", SUB_REQUESTS)
-async def test_requests_of_a_page_do_not_get_inside_and_are_told(browser, server, inside, way):
-    tcp, udp = inside
-    port = tcp.getsockname()[1]
-    body = SUB_REQUESTS[way].replace("INSIDE", f"127.0.0.2:{port}").replace("PORT", str(port))
-    server.routes["/"] = page(f"<p>outside</p>{body}")
-    server.routes["/redirect"] = [http(302, location=f"http://127.0.0.2:{port}/")]
-    snapshot = await snap(browser, server.url("/"), timing="network-idle")
-    assert "outside" in snapshot.html
-    assert not reached(tcp)
-    assert not reached(udp)
-    if way not in ("preconnect", "ping"):  # which are given up when the proxy asks for a password
-        assert any("127.0.0.2" in text and "refused" in text for text in snapshot.warnings)
+async def snap_each(browser, server, ways, **options):
+    """Pages that try one way each, several at a time: yields the way, its snapshot, and the sockets it aims at."""
+    with ExitStack() as stack:
+        aims = {way: stack.enter_context(listening()) for way in ways}
+        urls = {}
+        for number, (way, (tcp, _)) in enumerate(aims.items()):
+            port = tcp.getsockname()[1]
+            body = ways[way].replace("INSIDE", f"127.0.0.2:{port}").replace("PORT", str(port))
+            server.routes[f"/{number}/"] = page(f"<p>outside</p>{body}")
+            server.routes[f"/{number}/redirect"] = [http(302, location=f"http://127.0.0.2:{port}/")]
+            urls[way] = server.url(f"/{number}/")
+        snapshots = await asyncio.gather(*(snap(browser, urls[way], **options) for way in ways))
+        for (way, aim), snapshot in zip(aims.items(), snapshots, strict=True):
+            yield way, snapshot, aim
+
+
+async def test_requests_of_a_page_do_not_get_inside_and_are_told(browser, server):
+    async for way, snapshot, (tcp, udp) in snap_each(browser, server, SUB_REQUESTS, timing="network-idle"):
+        assert "outside" in snapshot.html, way
+        assert not reached(tcp), way
+        assert not reached(udp), way
+        if way not in ("preconnect", "ping"):  # which are given up when the proxy asks for a password
+            assert any("127.0.0.2" in text and "refused" in text for text in snapshot.warnings), way
 
 
 NOT_PROXIED = {
@@ -94,15 +109,14 @@ NOT_PROXIED = {
 }
 
 
-@pytest.mark.parametrize("way", NOT_PROXIED)
-async def test_ways_past_the_proxy_are_closed(browser, server, inside, way):
-    tcp, udp = inside
-    body = NOT_PROXIED[way].replace("INSIDE", f"127.0.0.2:{tcp.getsockname()[1]}")
-    server.routes["/"] = page(f"{body}<script>setTimeout(() => document.body.append('done'), 2000)</script>")
-    snapshot = await snap(browser, server.url("/"), scripts=("new Promise((done) => setTimeout(done, 2500))",))
-    assert "done" in snapshot.html
-    assert not reached(tcp)
-    assert not reached(udp)
+async def test_ways_past_the_proxy_are_closed(browser, server):
+    later = "<script>setTimeout(() => document.body.append('done'), 2000)</script>"
+    ways = {way: body + later for way, body in NOT_PROXIED.items()}
+    waiting = ("new Promise((done) => setTimeout(done, 2500))",)
+    async for way, snapshot, (tcp, udp) in snap_each(browser, server, ways, scripts=waiting):
+        assert "done" in snapshot.html, way
+        assert not reached(tcp), way
+        assert not reached(udp), way
 
 
 LEADING_INSIDE = {
@@ -144,6 +158,15 @@ async def test_other_schemes_are_blocked(browser, url):
         await snap(browser, url)
 
 
+TO_FILES = {
+    "parts": "<iframe src='TARGET'></iframe><embed src='TARGET'><object data='TARGET'></object><img src='TARGET'>"
+    "<link rel=stylesheet href='TARGET'><script>window.open('TARGET')</script>",
+    "script": "<script>location = 'TARGET'</script>",
+    "refresh": "<meta http-equiv=refresh content='0;url=TARGET'>",
+    "fetch": "<script>fetch('TARGET').then((r) => r.text()).then((t) => document.body.append(t))</script>",
+}
+
+
 @pytest.mark.parametrize(
     "target",
     [
@@ -154,23 +177,12 @@ async def test_other_schemes_are_blocked(browser, url):
         "devtools://devtools/bundled/inspector.html",
     ],
 )
-@pytest.mark.parametrize(
-    "way",
-    [
-        "<iframe src='TARGET'></iframe>",
-        "<script>window.open('TARGET')</script>",
-        "<script>location = 'TARGET'</script>",
-        "<embed src='TARGET'><object data='TARGET'></object><img src='TARGET'><link rel=stylesheet href='TARGET'>",
-        "<meta http-equiv=refresh content='0;url=TARGET'>",
-        "<script>fetch('TARGET').then((r) => r.text()).then((t) => document.body.append(t))</script>",
-    ],
-)
-async def test_no_page_gets_at_files_or_the_browser_itself(browser, server, target, way):
-    server.routes["/"] = page(f"<p>outside</p>{way.replace('TARGET', target)}")
-    snapshot = await snap(browser, server.url("/"), iframes=True, timing="resource-idle")
-    assert "outside" in snapshot.html
-    assert "root:" not in snapshot.html
-    assert snapshot.url == server.url("/")
+async def test_no_page_gets_at_files_or_the_browser_itself(browser, server, target):
+    ways = {way: body.replace("TARGET", target) for way, body in TO_FILES.items()}
+    async for way, snapshot, _ in snap_each(browser, server, ways, iframes=True, timing="resource-idle"):
+        assert "outside" in snapshot.html, way
+        assert "root:" not in snapshot.html, way
+        assert snapshot.url.startswith("http://127.0.0.1:"), way
 
 
 async def test_a_redirect_to_a_file_is_an_error(browser, server):
@@ -253,7 +265,8 @@ async def test_service_workers_are_not_installed(browser, server):
     assert "/worker.js" not in server.paths()
 
 
-async def test_a_page_whose_scripts_never_pause_is_a_timeout(browser, server):
+async def test_a_page_whose_scripts_never_pause_is_a_timeout(browser, server, monkeypatch):
+    monkeypatch.setattr(visit, "_CAPTURE_SECONDS", 2.0)
     server.routes["/"] = page("<p>x</p><script>while (true) {}</script>")
     with pytest.raises(FetchTimeoutError):
         await snap(browser, server.url("/"), timeout=1)
@@ -329,6 +342,44 @@ async def test_a_page_that_bends_its_own_objects_is_still_written_out(browser, s
     except WebError:
         return
     assert "text" in snapshot.html
+
+
+@pytest.mark.parametrize(
+    "trick",
+    [
+        "Array.prototype.join = () => 5",
+        "Array.prototype.join = () => null",
+        "Object.defineProperty(document, 'title', {get() { return 'x'.repeat(1e7) }})",
+        "Object.defineProperty(document.body, 'innerText', {get() { return {length: 'x'} }})",
+    ],
+)
+async def test_a_page_that_answers_our_questions_with_nonsense(browser, server, trick):
+    server.routes["/"] = page(f"<p>text</p><script>{trick}</script>")
+    snapshot = await snap(browser, server.url("/"), timing="visible-content")
+    assert len(snapshot.title) <= 1000
+    assert isinstance(snapshot.html, str)
+
+
+async def test_a_page_that_copies_the_place_of_a_frame_gets_its_text_once(browser, server):
+    server.routes["/frame"] = page("<p>framed</p>")
+    server.routes["/"] = page(
+        "<iframe src=/frame></iframe><script>new MutationObserver(() => { const mark = [...document.querySelector("
+        "'iframe').attributes].find((each) => each.name.startsWith('frame-')); if (mark && !document.querySelector("
+        "'style')) document.body.append(Object.assign(document.createElement('style'), {textContent: "
+        "`<!--${mark.name}:${mark.value}-->`.repeat(1000)})) })"
+        ".observe(document, {attributes: true, subtree: true})</script>"
+    )
+    snapshot = await snap(browser, server.url("/"), iframes=True, timing="resource-idle")
+    assert "<style>" in snapshot.html
+    assert snapshot.html.count("framed") == 1
+
+
+async def test_a_frame_that_is_too_long_is_left_out(browser, server):
+    server.routes["/frame"] = page("<p id=p>framed</p><script>p.textContent = 'x'.repeat(5e6)</script>")
+    server.routes["/"] = page("<p>outside</p><iframe src=/frame></iframe>")
+    snapshot = await snap(browser, server.url("/"), iframes=True, timing="resource-idle")
+    assert "outside" in snapshot.html
+    assert len(snapshot.html) < 1000
 
 
 async def test_a_proxy_of_the_callers_is_gone_through(browser, server):

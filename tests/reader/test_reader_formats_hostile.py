@@ -169,7 +169,7 @@ def test_names_that_lead_out_of_the_archive_are_just_names() -> None:
 SAMPLE = word("<w:p><w:r><w:t>Some words of a paragraph</w:t></w:r></w:p>")
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)  # the first PDF starts a process
 @example(30, b"LZ")
 @given(st.integers(0, len(SAMPLE) - 1), st.binary(min_size=1, max_size=8))
 def test_a_damaged_archive_is_read_or_refused(at: int, damage: bytes) -> None:
@@ -230,14 +230,14 @@ def test_elements_that_would_take_much_memory_are_refused(
 
 
 def test_streamed_elements_leave_no_memory_behind() -> None:
-    data = "<urlset>" + "<g><url><loc>https://h/x</loc></url></g>" * 100_000 + "</urlset>"
+    data = "<urlset>" + "<g><url><loc>https://h/x</loc></url></g>" * 30_000 + "</urlset>"
     for each in xml.iterate_xml(data.encode(), ("{*}url",), Source("x.xml", b"")):
         assert len(each.getparent().getparent()) < 5000  # what was parsed ahead
 
 
 def test_word_takes_no_time_for_fields_spans_and_attributes() -> None:
-    begun = '<w:r><w:fldChar w:fldCharType="begin"/><w:fldChar w:fldCharType="separate"/></w:r>' * 20_000
-    assert "words" in read(word(f"<w:p>{begun}{'<w:r><w:t>words</w:t></w:r>' * 20_000}</w:p>")).content
+    begun = '<w:r><w:fldChar w:fldCharType="begin"/><w:fldChar w:fldCharType="separate"/></w:r>' * 15_000
+    assert "words" in read(word(f"<w:p>{begun}{'<w:r><w:t>words</w:t></w:r>' * 15_000}</w:p>")).content
     instructions = f"<w:instrText>{'y' * 1000}</w:instrText>" * 20_000
     field = f'<w:r><w:fldChar w:fldCharType="begin"/>{instructions}<w:fldChar w:fldCharType="end"/></w:r>'
     assert read(word(f"<w:p>{field}</w:p>{WORDS}")).content == "words"

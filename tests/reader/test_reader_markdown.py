@@ -41,6 +41,11 @@ def markdown(html: str, **style: Any) -> str:
         ("<h2><div>A</div><div>b</div></h2>", "## A b"),
         ("<h2>A<ul><li>b</li></ul></h2>", "## A\n\n- b"),
         ("a<hr>b", "a\n\n---\n\nb"),
+        ("<hr>a<hr><hr>b<hr>", "a\n\n---\n\nb"),
+        ("<h1>1. A</h1><h2>- b</h2><h3># c</h3><h4>[x] d</h4>", "# 1. A\n\n## - b\n\n### # c\n\n#### [x] d"),
+        ("<h1>A<pre>b</pre>1. c</h1>", "# A\n\n```\nb\n```\n\n1\\. c"),
+        ("<h2>A<h3>b</h3>c</h2>", "## A b c"),
+        ("<dl><dt>T</dt><dd>a</dd><dd>b</dd></dl>", "T\n: a\n: b"),
         ("<blockquote><p>a</p><p>b</p><blockquote>c</blockquote></blockquote>", "> a\n>\n> b\n>\n> > c"),
         (
             "<blockquote>a<ul><li>b</li></ul><pre>c\n\nd</pre></blockquote>",
@@ -149,6 +154,20 @@ def test_code_blocks(html: str, expected: str) -> None:
         ("<tr><td>only", "only"),
         ("<tr><td><table><tr><td>a<td>b<tr><td>c<td>d</table><td>e", "| a | b |\n| --- | --- |\n| c | d |\n\ne"),
         ("<tr><td> <td></td>", ""),
+        ("<tr><td>1. a<td>-<tr><td>#<td>---", "| 1. a | - |\n| --- | --- |\n| # | --- |"),
+        ("<tr><td>a\\<br>b<td><p>c\\</p><p>d", "| a\\\\<br>b | c\\\\<br>d |\n| --- | --- |"),
+        (
+            "<tr><th>a<th>b<tr><td><li>c</li></td><td>d",
+            "<table>\n<tr><th>a</th><th>b</th></tr>\n<tr><td><li>c</li></td><td>d</td></tr>\n</table>",
+        ),
+        (
+            "<tr><th>a<th>b<tr><td><video src=v></video><td><iframe src=w title=W></iframe>",
+            "| a | b |\n| --- | --- |\n| [Video](http://h/d/v) | [W](http://h/d/w) |",
+        ),
+        (
+            "<tr><td colspan=2><audio><source src=v></audio><tr><td>a<td>b",
+            '<table>\n<tr><td colspan="2"><a href="http://h/d/v">Audio</a></td></tr>\n<tr><td>a</td><td>b</td></tr>\n</table>',
+        ),
     ],
 )
 def test_tables(html: str, expected: str) -> None:
@@ -256,6 +275,29 @@ def test_links_and_images_are_listed_whatever_is_shown() -> None:
     assert written(html, links="text", images="alt").text == "**One** two in A m"
 
 
+def test_invisible_characters_hide_no_space() -> None:
+    assert markdown("<p>a \u2060<a href=x>b</a>\u200b c</p>") == "a [b](http://h/d/x) c"
+    table = "<table><tr><td colspan=2>a \u2060<b>b</b><tr><td>c<td>\u200b</table>"
+    assert '<td colspan="2">a <b>b</b></td>' in markdown(table)
+
+
+def test_players_are_links_where_links_are_wanted() -> None:
+    page = "<p>a</p><video src=v title=V></video>"
+    assert written(page).text == "a\n\n[V](http://h/d/v)"
+    assert written(page, links="text").text == written(page, links="none").text == "a"
+    assert written(page, links="text").links == (("V", "http://h/d/v"),)
+
+
+def test_footnotes_of_a_table_stand_before_it() -> None:
+    note = "<p>x<sup><a href='#fn1'>1</a></sup></p><table><tr><th>a<th>b<tr><td><p id=fn1>n</p><td>c</table>"
+    assert markdown(note) == "x[^1]\n\n[^1]: n\n\n| a | b |\n| --- | --- |\n|  | c |"
+
+
+def test_marks_that_go_leave_no_broken_code_or_signs() -> None:
+    assert markdown("<p>1<b><code>a</code></b><code>b`</code></p>") == "1`` ab` ``"
+    assert markdown("<p>1<del><b>2</b></del> y <del><b>3</b></del></p>") == "12 y ~~**3**~~"
+
+
 def test_without_a_base_links_stay_relative() -> None:
     assert written("<a href='x'>a</a> <a href='#y'>b</a>", base="").text == "[a](x) b"
 
@@ -267,6 +309,11 @@ def test_referenced_links() -> None:
     assert markdown(html, links="referenced", references="shortcut").startswith("[a] \\[1] [b] [c] [a][1]\n\n[a]: ")
     assert markdown(html, links="referenced", references="collapsed").startswith("[a][] \\[1] [b][] [c][]")
     assert markdown(html, links="discarded") == "a [1] b c a"
+
+
+def test_what_follows_a_shortcut_is_not_its_target() -> None:
+    html = "<p><a href=/a>x</a>(y)</p><p><a href=/b>z</a>: w</p>"
+    assert markdown(html, links="referenced", references="shortcut").startswith("[x]\\(y)\n\n[z]\\: w\n\n[x]: ")
 
 
 def test_data_urls_are_kept_or_shortened() -> None:
@@ -311,5 +358,11 @@ def test_depth_and_size_are_bounded() -> None:
     deep = to_markdown(body("<ul><li><blockquote>x" * 70), ReadOptions(), "").text
     assert deep.count("x") == 70
     assert max(len(line) - len(line.lstrip(" >-")) for line in deep.split("\n")) < 120
+    for unclosed in ("<ul>", "<dl><dd>", "<dl><dt>t<dd>"):
+        assert len(markdown(unclosed * 500 + "<p>y</p>" * 1000)) < 150_000
+    notes = "".join(f"<sup><a href='#fn{i}'>{i}</a></sup>" for i in range(500))
+    assert len(markdown(notes + "".join(f"<div id=fn{i}>x" for i in range(500)))) < 20_000
+    short = "<table><tr>" + "<td>x" * 1000 + "</tr>" + "<tr><td>y" * 1000 + "</table>"
+    assert len(markdown(short)) < 400_000
     wide = "<table>" + "<tr><td colspan=100000000 rowspan=99999999>x</td></tr>" * 50 + "</table>"
     assert len(markdown(f"{wide}<p>y")) < 5000

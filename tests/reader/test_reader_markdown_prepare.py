@@ -203,6 +203,12 @@ def test_tasks_comments_and_places() -> None:
         "<a href=x>" + "<p>y</p>" * 20_000,
         "<img srcset='" + "a 1w 1w " * 50_000 + "'>",
         "<h1>" + "#" * 300_000,
+        "<h1>" * 1000 + "<p>y</p>" * 20_000,
+        "<math>" * 1000 + "<b>y</b>z" * 20_000,
+        "<noscript>" * 1000 + "<img src=x>" * 20_000,
+        "<dl><dt>t<dd>" * 500 + "<p>y</p>" * 20_000,
+        "<abbr title='aaa bbb ccc'>" * 1000 + "<img src=x>" * 20_000,
+        "<table><tr><td class=gutter>1<td class=code>" * 500 + "<b>y</b>z" * 20_000,
     ],
     ids=lambda html: html[:24],
 )

@@ -6,7 +6,7 @@ import io
 from collections.abc import Callable, Sequence
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from reportlab.lib import colors
 from reportlab.lib.pagesizes import A4
@@ -379,7 +379,8 @@ def test_plain_text_has_no_marks() -> None:
     )
     data = flowing(
         paragraph("The Whole", "Title"), Paragraph(f"<b>Weather.</b> {LINKED}", BODY), items,
-        Table([["Both", "", "Third"], ["a | b", "c", "d"]], colWidths=90, style=grid), Preformatted(code, STYLES["Code"]),
+        Table([["Both", "", "Third"], ["a | b", "c", "d"]], colWidths=90, style=grid),
+        Preformatted(code, STYLES["Code"]),
     )  # fmt: skip
     page = read(data, format="text")
     assert page.content == (
@@ -482,15 +483,25 @@ def test_no_letter_is_lost_or_added(made: list[Word]) -> None:
 
 
 places = st.integers(0, 12).map(lambda number: 30.0 * number)
+
+
+def cell(text: str, left: float, bottom: float) -> Word:
+    return Word(text, left, left + 20, bottom, bottom + 10, 10.0, Font(), int(bottom))
+
+
 cells = st.builds(
-    lambda text, left, bottom: Word(text, left, left + 20, bottom, bottom + 10, 10.0, Font(), int(bottom)),
+    cell,
     st.sampled_from(["a", "bc", "12", "•"]), places, st.integers(0, 12).map(lambda number: 13.0 * number),
 )  # fmt: skip
 rules = st.lists(st.builds(lambda at, ends: Rule(at, min(ends), max(ends) + 60), places, st.tuples(places, places)))
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(st.lists(cells, min_size=1, max_size=30), rules, rules)
+@example([cell("a", 0, 26), cell("b", 30, 26)], [Rule(0, 0, 120), Rule(30, 0, 120)], [])  # a row on a line
+@example(  # cells of several fields that would lie over one another
+    [cell("a", 0, 0), cell("b", 180, 0)], [Rule(0, 0, 210), Rule(30, 0, 180)], [Rule(30, 0, 60), Rule(180, 30, 90)]
+)
 def test_no_letter_is_lost_or_added_by_tables(made: list[Word], across: list[Rule], down: list[Rule]) -> None:
     sheet = _Sheet(lines_of(made), Rules(tuple(across), tuple(down)))
     (page,) = _structured([sheet], {})

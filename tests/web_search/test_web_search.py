@@ -51,6 +51,8 @@ class Slow(FakeSearchProvider):
 class Pages:
     """A reader that holds pages, some of which take their time or fail."""
 
+    options = ReadOptions()
+
     def __init__(self, delays=(), failures=()):
         self.delays, self.failures = dict(delays), dict(failures)
         self.read, self.running, self.most = [], 0, 0

@@ -22,7 +22,7 @@ from jina_components.reader.content.paragraphs import fill_paragraphs, split_at_
 from jina_components.reader.content.pruning import prune
 from jina_components.reader.content.refining import refine
 from jina_components.reader.content.signposts import drop_signposts
-from jina_components.reader.content.words import BYLINE, MAYBE, UNLIKELY, UNLIKELY_ROLES
+from jina_components.reader.content.words import BYLINE, COMPANION, MAYBE, NOTE, UNLIKELY, UNLIKELY_ROLES
 
 if TYPE_CHECKING:
     from lxml.html import HtmlElement
@@ -45,6 +45,13 @@ _ATTEMPTS = (
 _ENOUGH = 500
 # So many elements take about a second an attempt: only the first and the last are made.
 _MANY_ELEMENTS = 30_000
+# Never the text, in whatever an attempt trusts: a page that is nothing else is read whole.
+_BESIDE = frozenset(("footer", "nav"))
+# `class="table-header"` is a table's own, not the page's.
+_NEVER_UNLIKELY = frozenset(("a", "table", "tbody", "td", "tfoot", "th", "thead", "tr"))
+_PARAGRAPH = 100
+_PARAGRAPHS = 2
+_LOOKED_AT = 50
 _EMPTIABLE = frozenset(("div", "section", "header", "h1", "h2", "h3", "h4", "h5", "h6"))
 _LONGEST_BYLINE = 100
 _SAME_TITLE = 0.75
@@ -81,8 +88,21 @@ def main_content(tree: HtmlElement, *, title: str = "") -> HtmlElement | None:
             add_leads(article, body)
             return article
         attempts.append((chars, article))
+    rest = _rest(body, title)
+    attempts.append((len(inner_text(rest)) // 4, rest))
     chars, article = max(attempts, key=lambda attempt: attempt[0])
     return article if chars else None
+
+
+def _rest(body: HtmlElement, title: str) -> HtmlElement:
+    """All of a page but what its tags and names say stands beside the text."""
+    _strip(body, title, unlikely=True)
+    article = body.makeelement("div")
+    article.text = body.text
+    article.extend(list(body))
+    refine(article)
+    drop_signposts(article)
+    return article
 
 
 def _attempt(body: HtmlElement, title: str, trust: _Trust) -> HtmlElement:
@@ -109,9 +129,16 @@ def _strip(body: HtmlElement, title: str, *, unlikely: bool) -> None:
         elif not title_seen and element.tag in ("h1", "h2") and _repeats(element, title):
             title_seen = True
             doom(element)
+        elif element.tag in _BESIDE and not _is_note(element, name) and not short_text(body, 2 * len(inner_text(element))):
+            doom(element)
         elif (unlikely and _is_unlikely(element, name)) or (element.tag in _EMPTIABLE and _is_empty(element)):
             doom(element)
     drop_doomed(body)
+
+
+def _is_note(element: HtmlElement, name: str) -> bool:
+    """Whether an aside is one of those that documentation has between its paragraphs: a hint, a warning."""
+    return element.tag == "aside" and NOTE.search(name) is not None
 
 
 def _is_byline(element: HtmlElement, name: str) -> bool:
@@ -124,9 +151,21 @@ def _is_byline(element: HtmlElement, name: str) -> bool:
 def _is_unlikely(element: HtmlElement, name: str) -> bool:
     if element.get("role") in UNLIKELY_ROLES:
         return True
-    if element.tag == "a" or not _is_unlikely_name(name):
+    if element.tag in _NEVER_UNLIKELY or not _is_unlikely_name(name) or _is_misnamed(element, name):
         return False
     return not any(ancestor.tag in ("table", "code") for ancestor in islice(element.iterancestors(), 4))
+
+
+def _is_misnamed(element: HtmlElement, name: str) -> bool:
+    """Whether what is called a menu or a header is the box around paragraphs: of tabs, of a page's upper half."""
+    if COMPANION.search(name) is None:
+        return False
+    long = (len(_own_text(paragraph)) >= _PARAGRAPH for paragraph in islice(element.iterdescendants("p"), _LOOKED_AT))
+    return sum(long) >= _PARAGRAPHS
+
+
+def _own_text(paragraph: HtmlElement) -> str:
+    return "".join(paragraph.xpath("text()")).strip()
 
 
 @functools.lru_cache(maxsize=8192)

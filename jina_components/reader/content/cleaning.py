@@ -13,15 +13,14 @@ from typing import TYPE_CHECKING
 
 from jina_components.reader.content.dom import HEADINGS, doom, drop_doomed, names, short_text, walk
 from jina_components.reader.content.measure import count_chars, count_commas, link_weight
-from jina_components.reader.content.words import SHARE, weight
+from jina_components.reader.content.words import NOTE, SHARE, weight
 
 if TYPE_CHECKING:
     from lxml.html import HtmlElement
 
-_ALWAYS = ("footer", "aside")
 _LISTS = frozenset(("ul", "ol"))
 _TEXTISH = frozenset(("blockquote", "dl", "div", "img", "li", "ol", "p", "pre", "span", "table", "td", "ul"))
-_DATA_MARKS = frozenset(("caption", "col", "colgroup", "tfoot", "th", "thead"))
+_DATA_MARKS = ("caption", "col", "colgroup", "tfoot", "th", "thead")
 _SHORT = 500
 _TEXT_WHATEVER_ITS_NAME = 300
 _CHARS_AN_IMAGE = 30
@@ -34,8 +33,9 @@ def clean(article: HtmlElement, *, conditionally: bool, weigh_names: bool) -> No
     data_tables = {table for table in article.iter("table") if _is_data_table(table)}
     if conditionally:
         _clean_conditionally(article, ("form", "fieldset"), data_tables, weigh_names=weigh_names)
-    for element in list(article.iter(*_ALWAYS)):
-        doom(element)
+    for aside in list(article.iter("aside")):
+        if not NOTE.search(names(aside)):
+            doom(aside)
     _doom_share_buttons(article)
     for element in list(article.iter("input")):
         if element.get("type") != "checkbox":
@@ -61,7 +61,7 @@ def _is_data_table(table: HtmlElement) -> bool:
     """Whether a table holds data, rather than laying out a page."""
     if table.get("role") == "presentation" or table.get("datatable") == "0":
         return False
-    if table.get("summary") or any(element.tag in _DATA_MARKS for element in table.iterdescendants()):
+    if table.get("summary") or next(table.iterdescendants(*_DATA_MARKS), None) is not None:
         return True
     if next(table.iterdescendants("table"), None) is not None:
         return False

@@ -68,7 +68,7 @@ def _containers(root: HtmlElement) -> list[HtmlElement]:
 def _is_container(element: HtmlElement) -> bool:
     if element.tag == "article" or _is_main(element) or element.get("role") == "article":
         return True
-    return element.get("itemprop") in _PROPERTIES or _is_container_name(element.get("class") or "")
+    return element.get("itemprop") in _PROPERTIES or _is_container_name((element.get("class") or "")[:500])
 
 
 def _is_main(element: HtmlElement) -> bool:

@@ -12,6 +12,7 @@ HEADINGS = frozenset(("h1", "h2", "h3", "h4", "h5", "h6"))
 """Tags of headings."""
 
 _DOOMED = "doomed"
+_NAME_CHARS = 500
 
 
 def doom(element: HtmlElement) -> None:
@@ -42,8 +43,8 @@ def walk(root: HtmlElement) -> Iterator[HtmlElement]:
 
 
 def names(element: HtmlElement) -> str:
-    """The classes and the id of an element."""
-    return f"{element.get('class') or ''} {element.get('id') or ''}"
+    """The classes and the id of an element, cut to a length that caches can hold."""
+    return f"{(element.get('class') or '')[:_NAME_CHARS]} {(element.get('id') or '')[:_NAME_CHARS]}"
 
 
 def inner_text(element: HtmlElement) -> str:

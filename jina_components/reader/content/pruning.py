@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from jina_components.reader.content.dom import doom, drop_doomed
+from jina_components.reader.content.dom import doom, drop_doomed, inner_text
 
 if TYPE_CHECKING:
     from lxml.html import HtmlElement
@@ -15,6 +15,7 @@ _NEVER = ("applet", "area", "base", "button", "canvas", "datalist", "dialog", "e
           "template", "textarea", "title", "track")  # fmt: skip
 _SUSPECTS = "descendant::*[@hidden or @style or @aria-hidden='true' or @aria-modal='true']"
 _HIDDEN_STYLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
+_VEILED = 0.9
 # Shown in place of mathematics that is hidden from screen readers.
 _SHOWN = "fallback-image"
 
@@ -26,11 +27,22 @@ def prune(tree: HtmlElement) -> HtmlElement:
     body = tree.find("body")
     body = tree if body is None else body
     strip_elements(body, Comment, ProcessingInstruction, *_NEVER, with_tail=False)
-    for element in body.xpath(_SUSPECTS):
-        if _is_hidden(element):
+    hidden = [element for element in body.xpath(_SUSPECTS) if _is_hidden(element)]
+    if hidden and not _is_veiled(body, hidden):
+        for element in hidden:
             doom(element)
-    drop_doomed(body)
+        drop_doomed(body)
     return body
+
+
+def _is_veiled(body: HtmlElement, hidden: list[HtmlElement]) -> bool:
+    """Whether hardly anything of a page is left to see: a script shows it once all of it is there."""
+    outermost, seen = [], set(hidden)
+    for element in hidden:
+        if element.getparent() not in seen and next((a for a in element.iterancestors() if a in seen), None) is None:
+            outermost.append(element)
+    concealed = sum(len(inner_text(element)) for element in outermost)
+    return concealed >= _VEILED * len(inner_text(body))
 
 
 def _is_hidden(element: HtmlElement) -> bool:

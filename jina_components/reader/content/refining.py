@@ -7,25 +7,26 @@ import re
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from jina_components.reader.content.dom import HEADINGS, doom, drop_doomed, walk
+from jina_components.reader.content.dom import HEADINGS, doom, drop_doomed, names, walk
 from jina_components.reader.content.measure import Measures
+from jina_components.reader.content.words import NOTE
 
 if TYPE_CHECKING:
     from lxml.html import HtmlElement
 
 # Words of classes and ids, `_` for the space between two.
-_BESIDE = """ads advert advertisement alert also_like author authors bio breadcrumb breadcrumbs button buttons byline
-carousel comments consent cookie copyright credit cta dateline disclaimer disqus embed follow galleries gallery gdpr
-interesting_articles login menu meta modal more_from more_on nav navbar navigation newsletter newsletters next_article
-next_post next_story nextstory no_print noprint outbrain pager pagination popup postcomment promo rate rating ratings
-read_also read_more read_next recommendation recommendations recommended register related respond screen_reader share
-sharer shares sharing sidebar signup slider slideshow social sociable sponsor sponsored sr_only subscribe subscription
-taboola taglist tags timestamp toolbar trending visually_hidden wishlist"""
+_BESIDE = """ads advert advertisement also_like author authors bio breadcrumb breadcrumbs button buttons byline carousel
+comments consent cookie copyright credit cta dateline disclaimer disqus embed follow galleries gallery gdpr
+login menu meta modal more_from more_on nav navbar navigation newsletter newsletters next_article next_post
+next_story outbrain pager pagination popup promo rating ratings read_also read_more read_next recommendation
+recommendations recommended related respond screen_reader share sharer shares sharing sidebar signup slider
+slideshow social sociable sponsor sponsored sr_only subscribe subscription taboola taglist tags timestamp
+toolbar trending visually_hidden wishlist"""
 _BESIDE_IF_LINKED = "teaser teasers"
 _BESIDE_OF_LINKS = "btn button comment comments cta print read_more share teaser teasers"
 _CAPTION = "caption captions"
 
-_ROLES = frozenset(("alert", "banner", "button", "complementary", "contentinfo", "dialog", "menu", "menubar",
+_ROLES = frozenset(("banner", "button", "complementary", "contentinfo", "dialog", "menu", "menubar",
                     "navigation", "search", "toolbar"))  # fmt: skip
 _TAGS = frozenset(("aside", "menu", "nav"))
 # These and what holds them are content, whatever their names.
@@ -39,6 +40,9 @@ _LINKED = 0.2
 _POST = re.compile(r"\b(?:hentry|post-\d+|type-post)\b")
 _WORD = re.compile("[A-Z]?[a-z]+|[A-Z]+")
 _SLUG_CHARS = 100
+_NAME_CHARS = 500
+# A caption's picture is among so many elements.
+_NEAR = 50
 
 
 def _any_word(words: str) -> re.Pattern[str]:
@@ -70,7 +74,9 @@ def _is_beside(element: HtmlElement, measures: Measures) -> bool:
     tag, classes = element.tag, element.get("class") or ""
     if tag in HEADINGS or tag in _KEPT:
         return False
-    if tag in _TAGS or element.get("role") in _ROLES:
+    if tag in _TAGS:
+        return tag != "aside" or NOTE.search(names(element)) is None
+    if element.get("role") in _ROLES:
         return True
     if tag == "a":
         return _has_word(classes, _LINK_NAMES)
@@ -84,11 +90,15 @@ def _is_beside(element: HtmlElement, measures: Measures) -> bool:
     return _has_word(name, _BESIDE_NAMES) and not _is_slug(name, element)
 
 
-@functools.lru_cache(maxsize=8192)
 def _has_word(name: str, pattern: re.Pattern[str]) -> bool:
+    return _matches(name[:_NAME_CHARS], pattern)
+
+
+@functools.lru_cache(maxsize=8192)
+def _matches(name: str, pattern: re.Pattern[str]) -> bool:
     if name == "" or _POST.search(name):
         return False
-    return pattern.search(" ".join(_WORD.findall(name[:500])).lower()) is not None
+    return pattern.search(" ".join(_WORD.findall(name)).lower()) is not None
 
 
 def _holds_content(element: HtmlElement) -> bool:
@@ -106,4 +116,4 @@ def _is_pictured(caption: HtmlElement) -> bool:
     around = (caption, *islice(caption.iterancestors(), 2))
     if any(element.tag in ("figure", "table") for element in around):
         return True
-    return any(next(element.iterdescendants("img"), None) is not None for element in around[:2])
+    return any(inner.tag == "img" for element in around[:2] for inner in islice(element.iterdescendants(), _NEAR))

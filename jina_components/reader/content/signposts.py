@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from jina_components.reader.content.dom import HEADINGS, doom, drop_doomed, short_text
@@ -24,7 +25,7 @@ mehr (?:zum thema|dazu|lesen|infos|artikel|aus|von|zu)|lesen sie|lies auch|weite
 weitere (?:aktuelle |interessante )?(?:informationen|artikel|beiträge|themen|nachrichten|infos|links)
 (?:à )?lire (?:aussi|la suite|également)|sur le même (?:sujet|thème)|en savoir plus|plus d['’]articles
 articles? (?:liés?|similaires|connexes)
-(?:le[ea]|ver|mira|leia|vea|veja) (?:también|más|mais|además|também)|(?:también )?te puede|puedes ver|saiba mais
+(?:le[ea]|ver|mira|leia|vea|veja) (?:también|más|mais|además|também)|(?:también )?te puede|saiba mais
 (?:noticias|artículos|notas|notícias) relacionad[oa]s|más (?:información|noticias|sobre)
 leggi (?:anche|di più)|articoli correlati|potrebbe interessarti
 lees (?:ook|meer|verder)|meer (?:over|lezen)|läs (?:mer|också|även)|les (?:mer|også|mere)|lue myös
@@ -39,11 +40,11 @@ anzeige|zur startseite|folgen sie|jetzt abonnieren|externer inhalt
 compart(?:e|ir|ilhar)|etiquetas|partag(?:er|ez)|condividi|udostępnij|del (?:artikel|på)
 """
 _CREDITS = r"""
-photos?|images?(?: credit| source)?|illustration|graphic|source|credits?|courtesy|video|published|updated
-last (?:modified|updated)|by|text|author
+photos?|images?(?: credit| source)?|illustration|credits?|courtesy|video|published|updated
+last (?:modified|updated)
 foto(?:s|graf(?:ie)?)?|bild(?:er|quelle|nachweis)?|beitragsbild|titelbild|grafik|quelle|aktualisiert
-veröffentlicht|stand|von|autor
-publikacja|publi(?:é|cado|cada)
+veröffentlicht|von|autor
+publi(?:é|cado|cada|kacja)
 """
 
 
@@ -64,6 +65,8 @@ _PHRASE_CHARS = 60
 _LINKED = 0.3
 _LARGEST_SECTION = 0.25
 _PARAGRAPH = 80
+# More parts than this follow no line of the kind; every heading of a hostile page would look at all that follow.
+_MOST_PARTS = 200
 
 _LINES = ("blockquote", "div", "h2", "h3", "h4", "h5", "h6", "p")
 _BLOCKS = frozenset(("div", "figure", "h2", "h3", "ol", "p", "pre", "section", "table", "ul"))
@@ -102,7 +105,7 @@ def _drop_section(heading: HtmlElement, article: HtmlElement, measures: Measures
     while first.getnext() is None and first.getprevious() is None and first.getparent() is not article:
         first = first.getparent()
     section, chars, linked = [first], 0, 0.0
-    for sibling in first.itersiblings():
+    for sibling in islice(first.itersiblings(), _MOST_PARTS):
         if sibling.tag in HEADINGS and (first is not heading or sibling.tag <= heading.tag):
             break
         if measures.chars(sibling) >= _PARAGRAPH and measures.link_density(sibling) <= _LINKED:

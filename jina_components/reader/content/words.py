@@ -25,16 +25,20 @@ UNLIKELY = _any_of(_UNLIKELY)
 """Names of what is hardly ever part of the text."""
 MAYBE = _any_of(_MAYBE)
 """Names that make one of `UNLIKELY` doubtful."""
+COMPANION = _any_of("breadcrumbs menu pager pagination")
+"""Those of `UNLIKELY` that hold no paragraphs where they are what they say."""
 POSITIVE = _any_of(_POSITIVE)
 """Names that speak for text."""
 NEGATIVE = _any_of(_NEGATIVE)
 """Names that speak against it."""
 BYLINE = _any_of("author byline dateline p-author writtenby")
 """Names of the lines that tell author and date."""
+NOTE = re.compile(r"(?:\b|_)(?:admonition|callout|caution|danger|hint|important|info|note|tip|warning)(?:\b|_)", re.IGNORECASE)
+"""Names of the boxes that belong to a text."""
 SHARE = re.compile(r"(?:\b|_)share(?:daddy)?(?:\b|_)", re.IGNORECASE)
 """Names of the buttons that pass a page on."""
 
-UNLIKELY_ROLES = frozenset(("alert", "alertdialog", "complementary", "dialog", "menu", "menubar", "navigation"))
+UNLIKELY_ROLES = frozenset(("alertdialog", "complementary", "dialog", "menu", "menubar", "navigation"))
 
 
 def weight(name: str | None) -> int:

@@ -44,25 +44,7 @@ def read_epub(source: Source, options: ReadOptions) -> Page:
     _refuse_protected(archive)
     path = _package_path(archive)
     package = parse_xml(archive.read(path), source, part=path, recover=True)
-    folder = posixpath.dirname(path)
-    items = {each.get("id", ""): each for each in package.iter() if local_name(each) == "item"}
-    spine = [each for each in package.iter() if local_name(each) == "itemref"]
-    if len(spine) > MAX_CHAPTERS:
-        raise ExtractionError(f"{source.label} has more than {MAX_CHAPTERS:,} chapters.", source.name)
-    chapters, missing, left = [], 0, MAX_TREE_NODES
-    for reference in spine:
-        item = items.get(reference.get("idref", ""))
-        if item is None or item.get("media-type", "") not in _HTML_TYPES or "nav" in item.get("properties", "").split():
-            continue
-        name = _resolved(folder, item.get("href", ""))
-        if name not in archive:
-            missing += 1
-            continue
-        data = archive.read(name)
-        left -= count_nodes(data)
-        if left < 0:
-            raise ExtractionError(f"{source.label} has too many elements: split it.", source.name)
-        chapters.append(_chapter(data, archive, posixpath.dirname(name), with_data=options.keep_data_urls))
+    chapters, missing = _chapters(archive, package, posixpath.dirname(path), with_data=options.keep_data_urls)
     if not chapters:
         raise ExtractionError(f"{source.label} is an e-book without chapters: it is damaged.", source.name)
     page = render(source, chapters, options, base_url="")
@@ -97,6 +79,30 @@ def _package_path(archive: Archive) -> str:
     if not path:
         raise ExtractionError(f"{archive.source.label} names no package file: it is damaged.", archive.source.name)
     return path
+
+
+def _chapters(archive: Archive, package: _Element, folder: str, *, with_data: bool) -> tuple[list[HtmlElement], int]:
+    """The chapters of the spine, but for the navigation; how many of them the file lacks."""
+    source = archive.source
+    items = {each.get("id", ""): each for each in package.iter() if local_name(each) == "item"}
+    spine = [each for each in package.iter() if local_name(each) == "itemref"]
+    if len(spine) > MAX_CHAPTERS:
+        raise ExtractionError(f"{source.label} has more than {MAX_CHAPTERS:,} chapters.", source.name)
+    chapters, missing, left = [], 0, MAX_TREE_NODES
+    for reference in spine:
+        item = items.get(reference.get("idref", ""))
+        if item is None or item.get("media-type", "") not in _HTML_TYPES or "nav" in item.get("properties", "").split():
+            continue
+        name = _resolved(folder, item.get("href", ""))
+        if name not in archive:
+            missing += 1
+            continue
+        data = archive.read(name)
+        left -= count_nodes(data)
+        if left < 0:
+            raise ExtractionError(f"{source.label} has too many elements: split it.", source.name)
+        chapters.append(_chapter(data, archive, posixpath.dirname(name), with_data=with_data))
+    return chapters, missing
 
 
 def _chapter(data: bytes, archive: Archive, folder: str, *, with_data: bool) -> HtmlElement:

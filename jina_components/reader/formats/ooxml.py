@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
 from jina_components.errors import ExtractionError
@@ -65,6 +65,7 @@ class Relation:
     external: bool
 
 
+@cache
 def name(prefixed: str) -> str:
     """`w:p` in the form that lxml gives it."""
     prefix, _, local = prefixed.partition(":")
@@ -73,12 +74,18 @@ def name(prefixed: str) -> str:
 
 def find(element: _Element, path: str) -> _Element | None:
     """The first element at a path of prefixed names below `element`."""
-    return element.find(path, NAMESPACES)
+    return element.find(_full(path))
 
 
 def find_all(element: _Element, path: str) -> list[_Element]:
     """All elements at a path of prefixed names below `element`."""
-    return element.findall(path, NAMESPACES)
+    return element.findall(_full(path))
+
+
+@cache
+def _full(path: str) -> str:
+    """`w:pPr/w:jc` with namespaces in place of prefixes, which lxml would look up anew in every call."""
+    return "/".join(name(step) if ":" in step else step for step in path.split("/"))
 
 
 def value(element: _Element | None, attribute: str = "w:val") -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from jina_components.reader.markdown import blocks as b
 from jina_components.reader.markdown.blocks import Block, Item
-from jina_components.reader.markdown.code_text import code_text, language_of
+from jina_components.reader.markdown.code_blocks import code_text, language_of
 from jina_components.reader.markdown.escape import escape_heading, escape_start
 from jina_components.reader.markdown.html_table import html_table, linked_text
 from jina_components.reader.markdown.inline_elements import image

@@ -1,8 +1,8 @@
-"""Code that highlighters have taken apart, as `<pre><code class="language-x">` with its text alone.
+"""Code: what highlighters have taken apart made plain, the text of a block to the letter, and its language.
 
-The forms: Prism, highlight.js, Pygments, GitHub, Rouge, prettify, Shiki, pandoc, GeSHi, MediaWiki, and WordPress's
-SyntaxHighlighter, Crayon and EnlighterJS; they differ in where they name the language, how they part lines, and where
-they put line numbers.
+`plain_code` leaves `<pre><code class="language-x">` with the text alone. It knows the forms of Prism, highlight.js,
+Pygments, GitHub, Rouge, prettify, Shiki, pandoc, GeSHi, MediaWiki, and WordPress's SyntaxHighlighter, Crayon and
+EnlighterJS; they differ in where they name the language, how they part lines, and where they put line numbers.
 """
 
 from __future__ import annotations
@@ -53,6 +53,8 @@ _LANGUAGES = frozenset(
     )
 )  # fmt: skip
 _SHORT = {"basic": "html", "jscript": "javascript", "html-basic": "html", "text-html-basic": "html"}
+_LANGUAGE_CLASS = re.compile(r"(?:^|\s)(?:lang(?:uage)?-|highlight-source-)([^\s:;{]{1,40})")
+_BLANK_LINES = re.compile(r"\A(?:[^\S\n]*+\n)++")
 _NEAR = 4  # elements around the code whose class may name its language
 _BLOCKS = frozenset(("div", "li", "p", "tr"))
 _DROPPED = frozenset(("button", "script", "style", "svg"))
@@ -210,4 +212,35 @@ def language_around(code: HtmlElement) -> str:
             found = next((token for token in tokens if token in _LANGUAGES and token not in _BESIDE), "")
             if found:
                 return _SHORT.get(found, found)
+    return ""
+
+
+def code_text(element: HtmlElement) -> str:
+    """The text of `element` with its lines and indentation; blank lines around it go, `<br>` is a line's end."""
+    has_breaks = next(element.iter("br"), None) is not None
+    text = _text_with_breaks(element) if has_breaks else element.text_content()
+    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\u00a0", " ")
+    return _BLANK_LINES.sub("", text).rstrip()
+
+
+def _text_with_breaks(element: HtmlElement) -> str:
+    from lxml.etree import iterwalk
+
+    out: list[str] = []
+    for event, inner in iterwalk(element, events=("start", "end")):
+        if event == "start":
+            out.append("\n" if inner.tag == "br" else inner.text or "")
+        elif inner is not element:
+            out.append(inner.tail or "")
+    return "".join(out)
+
+
+def language_of(element: HtmlElement) -> str:
+    """The language that the class of a `<pre>`, or of the `<code>` in it, names; else empty."""
+    for candidate in (element, *element.iterchildren("code")):
+        found = _LANGUAGE_CLASS.search(candidate.get("class") or "")
+        if found:
+            return found[1].lower()
+        if name := candidate.get("data-lang") or candidate.get("data-language"):
+            return name.lower()
     return ""

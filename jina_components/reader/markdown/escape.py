@@ -10,7 +10,7 @@ from jina_components.reader.markdown.style import Style
 
 _SPECIAL = re.compile(r"[\\`<&\[\]!*_~]")
 _WITHIN_LINE = re.compile(
-    r"\\(?=[!-/:-@\[-`{-~\n" + m.SENTINELS + r"])"  # a backslash that would escape, also the `<br>` of a cell
+    r"\\(?=[!-/:-@\[-`{-~" + m.SENTINELS + r"])"  # a backslash that would escape
     r"|`"
     r"|<(?=[A-Za-z/!?])"  # a tag or autolink
     r"|&(?=#?\w{1,31};)"  # a character reference
@@ -19,6 +19,7 @@ _WITHIN_LINE = re.compile(
     r"|!(?=[" + m.LINK_OPENS + m.ATOM + r"])"  # a link that would become an image
 )
 _BRACKET = re.compile(f"(?<!{m.ESCAPE})\\[")
+_AFTER_LINK = re.compile(f"(?<={m.ATOM})(?=[(:])")  # where `[text]` would become another link, or a definition
 _AT_START = re.compile(
     r"^(?=#{1,6}(?:[ \n]|$)|>|[-+](?:[ \n]|$)|\*[ \n]|\*$|~~~|[-=_*|:][-=_*|: ]*$|\[[ xX]\] |\[[^\]\n]{0,999}\]:)"
     r"|^(\d{1,9})(?=[.)](?:[ \n]|$))",
@@ -42,6 +43,8 @@ def escape(line: str, style: Style, *, at_start: bool = True) -> str:
         for char in "*_~" if style.gfm else "*_":
             if char in line:
                 line = _escape_delimiters(line, char, style)
+    if style.referenced:
+        line = _AFTER_LINK.sub(m.ESCAPE, line)
     return _AT_START.sub(r"\1" + m.ESCAPE, line) if at_start else line
 
 

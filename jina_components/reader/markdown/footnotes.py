@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 _TARGET = re.compile(r"#(?:user-content-)?([^#]*(?:fn|foot_?note|cite_note|endnote|note)[-_:.]?[^#]*)\Z", re.IGNORECASE)
 _DEFINITION_TAGS = frozenset(("li", "p", "div", "aside", "dd"))
 _BACK = re.compile(r"backref|back-?link|reversefootnote|footnote-back|footnote-return", re.IGNORECASE)
+_MOST_LINKS = 100  # of a note
 _MARKER = re.compile(r"\W{0,3}[\w*†‡§]{1,8}\W{0,3}\Z")
 
 
@@ -84,7 +86,7 @@ def _backlinks(definitions: Mapping[HtmlElement, str], references: Mapping[HtmlE
     }
     found: set[HtmlElement] = set()
     for note in definitions:
-        for link in note.iter("a"):
+        for link in islice(note.iter("a"), _MOST_LINKS):
             href = link.get("href") or ""
             if href[:1] == "#" and (href[1:] in places or _BACK.search(f"{link.get('class')} {link.get('role')}")):
                 found.add(link)

@@ -6,9 +6,9 @@ import html
 import re
 from typing import TYPE_CHECKING
 
-from jina_components.reader.markdown.code_text import code_text
+from jina_components.reader.markdown.code_blocks import code_text
 from jina_components.reader.markdown.inline_elements import PLAYERS, embedded
-from jina_components.reader.markdown.line import words_of
+from jina_components.reader.markdown.line import visible
 from jina_components.reader.markdown.tables import spans
 from jina_components.reader.markdown.targets import link_url
 
@@ -127,8 +127,9 @@ def _player(element: HtmlElement, writer: Writer) -> str:
 
 
 def _flowing(text: str) -> str:
-    edges = (" " if text[0].isspace() else "", " " if text[-1].isspace() else "")
-    return edges[0] + _escaped(words_of(text)) + edges[1]
+    text = visible(text)
+    edges = (" " if text[:1].isspace() else "", " " if text[-1:].isspace() else "")
+    return edges[0] + _escaped(" ".join(text.split())) + edges[1]
 
 
 def _escaped(text: str) -> str:

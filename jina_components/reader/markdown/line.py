@@ -24,9 +24,14 @@ Atom: TypeAlias = str | Link | Code
 """What one sentinel in a line stands for: finished Markdown, the end of a link, a code span."""
 
 
+def visible(text: str) -> str:
+    """`text` without invisible characters."""
+    return text if text.isascii() else _INVISIBLE.sub("", text)
+
+
 def words_of(text: str) -> str:
     """The words of `text`, one space between them, without invisible characters."""
-    return " ".join((text if text.isascii() else _INVISIBLE.sub("", text)).split())
+    return " ".join(visible(text).split())
 
 
 def lines_of(pieces: Sequence[Piece], style: Style, line_break: str) -> Iterator[str]:
@@ -64,11 +69,12 @@ def _spaced(pieces: Sequence[Piece]) -> list[Piece]:
     space = False
     for piece in pieces:
         if piece.kind == m.TEXT:
-            words = words_of(piece.text)
+            text = visible(piece.text)
+            words = " ".join(text.split())
             if not words:
-                space = space or piece.text.strip("\u00ad\u200b\u2060\ufeff") != ""
+                space = space or text != ""
                 continue
-            leads, trails = piece.text[0].isspace(), piece.text[-1].isspace()
+            leads, trails = text[0].isspace(), text[-1].isspace()
             piece = Piece(words, piece.marks)
         else:
             leads = trails = False
@@ -104,7 +110,7 @@ def _split(group: list[Piece]) -> None:
 
 
 def _written(group: list[Piece], style: Style, line_break: str) -> str:
-    line, atoms = _composed(_links_once(group), style)
+    line, atoms = _composed(_links_once(group), style, line_break)
     if _DELIMITED.search(line):
         line = hug(line, style)
     if style.escape:
@@ -126,7 +132,7 @@ def _links_once(group: list[Piece]) -> list[Piece]:
     return [piece._replace(marks=tuple(mark for mark in piece.marks if mark not in away)) for piece in group]
 
 
-def _composed(group: list[Piece], style: Style) -> tuple[str, list[Atom]]:
+def _composed(group: list[Piece], style: Style, line_break: str) -> tuple[str, list[Atom]]:
     out: list[str] = []
     atoms: list[Atom] = []
     opened: Marks = ()
@@ -138,6 +144,8 @@ def _composed(group: list[Piece], style: Style) -> tuple[str, list[Atom]]:
             opened = marks
         if kind == m.READY:
             out.append(_atom(text, atoms))
+        elif kind == m.BREAK and line_break[0] == "<":
+            out.append(_atom(line_break, atoms))  # a tag, to the delimiters beside it, and no white space
         elif kind == m.CODE:
             out.append(_atom(Code(text), atoms))
         elif style.escape and marks and m.link_of(marks) is not None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from jina_components.reader.metadata.marks import Marks
+from jina_components.reader.metadata.attributes import AttributeIndex
 
 if TYPE_CHECKING:
     from lxml.html import HtmlElement
@@ -71,10 +71,10 @@ def joined(names: Iterable[str]) -> str:
     return ", ".join(dict.fromkeys(filter(None, map(cleaned_name, names))))
 
 
-def marked_author(marks: Marks) -> str:
+def marked_author(index: AttributeIndex) -> str:
     """The author named by `rel`, `itemprop`, or a class that speaks of one; or empty."""
     for attribute, words in _SIGNS:
-        for element in marks.find(attribute, words, most=_MOST_CANDIDATES):
+        for element in index.find(attribute, words, most=_MOST_CANDIDATES):
             if element.tag not in _NO_TEXT and not _is_elsewhere(element) and (name := _name_in(element)):
                 return name
     return ""

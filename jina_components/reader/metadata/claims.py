@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 from jina_components.reader.links import absolute_url
+from jina_components.reader.metadata.attributes import AttributeIndex
 from jina_components.reader.metadata.authors import joined, marked_author
 from jina_components.reader.metadata.dates import date_in_path, written_date
 from jina_components.reader.metadata.linked_data import ARTICLES, Node, linked_data, texts_of, types_of
-from jina_components.reader.metadata.marks import Marks
 from jina_components.reader.metadata.titles import headline_of, is_name, shortened
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def claims_of(tree: HtmlElement, base_url: str = "") -> Claims:
     """
     every = _meta(tree)
     meta = {name: contents[0] for name, contents in every.items()}
-    external, nodes, marks = _external(tree, base_url), linked_data(tree), Marks(tree)
+    external, nodes, index = _external(tree, base_url), linked_data(tree), AttributeIndex(tree)
     articles = [node for node in nodes if types_of(node) & ARTICLES]
     canonical = next(iter(external.get("canonical", ())), "") or absolute_url(base_url, meta.get("og:url"))
     site = _first((*_linked(articles, "publisher"), *_named(meta, _SITE[:1]), *_sites(nodes), *_named(meta, _SITE[1:])))
@@ -117,10 +117,10 @@ def claims_of(tree: HtmlElement, base_url: str = "") -> Claims:
     return Claims(
         title=_title(tree, meta, articles, (site, *_hosts(address))),
         description=_first((*_linked(articles, "description"), *_named(meta, _DESCRIPTION))),
-        published_time=_published(tree, marks, meta, nodes, address),
+        published_time=_published(tree, index, meta, nodes, address),
         modified_time=_first(map(written_date, (*_linked(nodes, "dateModified"), *_named(meta, _MODIFIED)))),
         language=_language(tree, meta, nodes),
-        author=_author(marks, every, nodes),
+        author=_author(index, every, nodes),
         site=site,
         image=_image(meta, external, articles, base_url),
         canonical=canonical,
@@ -183,21 +183,23 @@ def _headlines(articles: Sequence[Node], whole: str) -> Iterator[str]:
         yield name if name and name in whole and headline not in whole else headline or name
 
 
-def _published(tree: HtmlElement, marks: Marks, meta: Mapping[str, str], nodes: Sequence[Node], address: str) -> str:
+def _published(
+    tree: HtmlElement, index: AttributeIndex, meta: Mapping[str, str], nodes: Sequence[Node], address: str
+) -> str:
     claimed = _first(map(written_date, (*_linked(nodes, "datePublished"), *_named(meta, _PUBLISHED))))
-    in_body = (_first(dates) for dates in (_dates_in(tree, marks), _dates_by_headline(tree, marks)))
+    in_body = (_first(dates) for dates in (_dates_in(tree, index), _dates_by_headline(tree, index)))
     return claimed or _first(in_body) or date_in_path(urlsplit(address).path)
 
 
-def _dates_in(tree: HtmlElement, marks: Marks) -> Iterator[str]:
+def _dates_in(tree: HtmlElement, index: AttributeIndex) -> Iterator[str]:
     """Dates that elements of the body name, the surest first."""
     times = list(islice(tree.iter("time"), 10 * _MOST_ELEMENTS))
     elements = chain(
-        marks.find("itemprop", _PUBLISHED_PROPERTY, most=_MOST_ELEMENTS),
+        index.find("itemprop", _PUBLISHED_PROPERTY, most=_MOST_ELEMENTS),
         (time for time in times if time.get("pubdate") is not None or _PUBLISHED_CLASS.search(time.get("class", ""))),
         (time for time in times if time.get("datetime") and next(time.iterancestors("article", "main", "header"), None)
          is not None),
-        marks.find("class", _PUBLISHED_CLASS, most=_MOST_ELEMENTS),
+        index.find("class", _PUBLISHED_CLASS, most=_MOST_ELEMENTS),
     )  # fmt: skip
     for element in elements:
         if _BIRTHDAY in element.get("class", ""):
@@ -205,9 +207,9 @@ def _dates_in(tree: HtmlElement, marks: Marks) -> Iterator[str]:
         yield written_date(element.get("datetime") or element.get("content") or "") or written_date(_line(element))
 
 
-def _dates_by_headline(tree: HtmlElement, marks: Marks) -> Iterator[str]:
+def _dates_by_headline(tree: HtmlElement, index: AttributeIndex) -> Iterator[str]:
     """Dates of elements that are called so, and in a few words, where a headline is near."""
-    for element in marks.find("class", _DATE_CLASS, most=_MOST_ELEMENTS):
+    for element in index.find("class", _DATE_CLASS, most=_MOST_ELEMENTS):
         around = list(islice(element.iterancestors(), _NEAR))
         if any(each.tag not in ("body", "html") and next(each.iter("h1"), None) is not None for each in around):
             yield written_date(_line(element))
@@ -224,9 +226,9 @@ def _language(tree: HtmlElement, meta: Mapping[str, str], nodes: Sequence[Node])
     return _first(tag.strip().replace("_", "-") for tag in tags if tag and _TAG.fullmatch(tag.strip()))
 
 
-def _author(marks: Marks, meta: Mapping[str, Sequence[str]], nodes: Sequence[Node]) -> str:
+def _author(index: AttributeIndex, meta: Mapping[str, Sequence[str]], nodes: Sequence[Node]) -> str:
     linked = (joined(texts_of(node.get("author") or node.get("creator"), "name")) for node in nodes)
-    return _first((*linked, *map(joined, (*_named(meta, _AUTHOR), _written_by(meta))))) or marked_author(marks)
+    return _first((*linked, *map(joined, (*_named(meta, _AUTHOR), _written_by(meta))))) or marked_author(index)
 
 
 def _written_by(meta: Mapping[str, Sequence[str]]) -> Sequence[str]:

@@ -123,7 +123,7 @@ def _largest(group: Sequence[Rule], lines: Sequence[Line], tries: Iterator[int])
 
 def _head(lines: Sequence[Line], first: Rule, rows: Sequence[_Row]) -> list[_Row]:
     """The rows above the first rule that stand in columns too, without a wide gap between them."""
-    above = _rows([line for line in lines if line.middle > first.at])
+    above = _rows([line for line in lines if line.middle > first.at + 1])
     left = min(line.left for row in rows for line in row.lines)
     found: list[_Row] = []
     below = rows[0]
@@ -141,7 +141,7 @@ def _head(lines: Sequence[Line], first: Rule, rows: Sequence[_Row]) -> list[_Row
 def _foot(lines: Sequence[Line], last: Rule, rows: Sequence[_Row]) -> list[_Row]:
     """The row right below the last rule, if it has as many columns as the one above: shading often ends before it."""
     size = rows[-1].size
-    below = _rows([line for line in lines if last.at - 1.5 * size <= line.middle < last.at])
+    below = _rows([line for line in lines if last.at - 1.5 * size <= line.middle < last.at - 1])
     return [row for row in below[:1] if len(row.pieces) == len(rows[-1].pieces) > 1 and row.top <= last.at + 1]
 
 

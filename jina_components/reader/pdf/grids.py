@@ -141,10 +141,16 @@ def _spans(grid: _Grid) -> list[tuple[tuple[int, int], tuple[int, int]]]:
             if (row, column) in taken:
                 continue
             columns = rows = 1
-            while column + columns < width and not walls[row][column + columns - 1]:
+            while (
+                column + columns < width
+                and not walls[row][column + columns - 1]
+                and (row, column + columns) not in taken
+            ):
                 columns += 1
             across = range(column, column + columns)
-            while row + rows < height and not any(floors[row + rows - 1][each] for each in across):
+            while row + rows < height and not any(
+                floors[row + rows - 1][each] or (row + rows, each) in taken for each in across
+            ):
                 rows += 1
             taken.update((row + down, each) for down in range(rows) for each in across)
             spans.append(((row, column), (rows, columns)))

@@ -58,6 +58,10 @@ def read_pdf(
     found = (workers or _WORKERS).extract(source.data, job, label=source.label, source=source.name)
     if not any(found.texts) and not found.picture:
         raise ExtractionError(f"{source.label} {_NO_TEXT}", source.name)
+    return _page(source, found, (*_unmet(options), *_warnings(found, page or 1)))
+
+
+def _page(source: Source, found: Extract, warnings: tuple[str, ...]) -> Page:
     content, offsets = _join_pages(found.texts)
     if found.references:
         content += f"\n\n{found.references}"
@@ -72,7 +76,7 @@ def read_pdf(
         metadata={"num_pages": found.num_pages} | ({"author": facts["Author"]} if facts["Author"] else {}),
         page_offsets=offsets,
         screenshot=found.picture,
-        warnings=(*_unmet(options), *_warnings(found, page or 1)),
+        warnings=warnings,
     )
 
 

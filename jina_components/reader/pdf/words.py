@@ -10,6 +10,7 @@ import ctypes
 import functools
 import math
 import re
+from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -71,8 +72,7 @@ def page_words(page: PdfPage, text_page: PdfTextPage) -> list[Word]:
     reading = _Reading(page, text_page)
     text = text_page.get_text_range()
     exact = reading.is_exact(text, text_page.count_chars())
-    to_char = (lambda index: index) if exact else reading.char_index
-    shift = _utf16_shift(text)
+    char_of = _char_of(text, None if exact else reading.char_index)
     words: list[Word] = []
     row, starts_row = 0, True
     for found in _WORD.finditer(text):
@@ -80,11 +80,11 @@ def page_words(page: PdfPage, text_page: PdfTextPage) -> list[Word]:
         if piece == "\r\n":
             row, starts_row = row + 1, True
             continue
-        first, last = shift(found.start()), shift(found.end() - 1)
+        first, last = found.start(), found.end() - 1
         if piece[-1] in "\x02\ufffe" and len(piece) > 1:
             piece, last = piece[:-1] + SOFT_HYPHEN, max(first, last - 1)
-        ends = to_char(first), to_char(last)
-        cleaned = _cleaned(piece)
+        ends = (char_of(first), char_of(last)) if char_of else (first, last)
+        cleaned = piece if piece.isascii() and piece.isprintable() else _cleaned(piece)
         if starts_row and (len(piece) < 3 or not exact):
             bullet, cleaned = reading.bullet(piece, cleaned, ends[0])
             if bullet and cleaned:
@@ -93,23 +93,25 @@ def page_words(page: PdfPage, text_page: PdfTextPage) -> list[Word]:
                 cleaned = _BULLET
         starts_row = False
         if cleaned:
-            words += reading.words(cleaned, ends, row)
+            word = reading.word(cleaned, ends, row)
+            if word.right - word.left > _WIDEST_LETTER * (word.size or 1.0) * len(cleaned):
+                words += reading.parts(word, ends)
+            else:
+                words.append(word)
     return words
 
 
-def _utf16_shift(text: str) -> Callable[[int], int]:
-    """From an index of `text` to one of its UTF-16."""
-    wide = [index for index, character in enumerate(text) if character > "\uffff"] if not text.isascii() else []
+def _char_of(text: str, to_char: Callable[[int], int] | None) -> Callable[[int], int] | None:
+    """From an index of `text` to that of PDFium's character, by one of its UTF-16; None if they are the same."""
+    wide = [] if text.isascii() else [index for index, character in enumerate(text) if character > "\uffff"]
     if not wide:
-        return lambda index: index
-    from bisect import bisect_left
-
-    return lambda index: index + bisect_left(wide, index)
+        return to_char
+    if to_char is None:
+        return lambda index: index + bisect_left(wide, index)
+    return lambda index: to_char(index + bisect_left(wide, index))
 
 
 def _cleaned(piece: str) -> str:
-    if piece.isascii() and piece.isprintable():
-        return piece
     return _NO_TEXT.sub("", clean(piece)).translate(_LIGATURES).strip()
 
 
@@ -174,13 +176,11 @@ class _Reading:
             return _CONTROL.match(chr(before)) is not None if before < 0xA0 else False, cleaned
         return False, cleaned
 
-    def words(self, text: str, ends: tuple[int, int], row: int) -> list[Word]:
-        """A word, or several where PDFium left out what parts them."""
-        word = self.word(text, ends, row)
-        wide = word.right - word.left > _WIDEST_LETTER * (word.size or 1.0) * len(text)
-        if not wide or ends[1] - ends[0] != len(text) - 1 or len(text) == 1:
+    def parts(self, word: Word, ends: tuple[int, int]) -> list[Word]:
+        """The words in one that is very wide, since PDFium left out what parts them."""
+        if ends[1] - ends[0] != len(word.text) - 1 or len(word.text) == 1:
             return [word]
-        letters = [self.word(letter, (ends[0] + index,) * 2, row) for index, letter in enumerate(text)]
+        letters = [self.word(letter, (ends[0] + index,) * 2, word.row) for index, letter in enumerate(word.text)]
         groups = [[letters[0]]]
         for before, letter in pairwise(letters):
             if letter.left - before.right > max(word.size, 1.0):

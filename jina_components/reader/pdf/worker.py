@@ -46,7 +46,8 @@ class PdfWorkers:
     Thread-safe. After a fork, the child has an empty pool of its own.
 
     Args:
-        timeout: Seconds after which a file is given up and its process killed.
+        timeout: Seconds after which a file is given up and its process killed. The end of a process
+            that had read others before is not put down to the file: that is read anew, in the time left.
         max_memory: Bytes of address space of a process, where the system has such a limit (not macOS, Windows).
         processes: Most at the same time; by default one for each CPU.
 
@@ -240,7 +241,10 @@ class _Worker:
         answer, picture = read_block(receiving, limit=_MAX_ANSWER), read_block(receiving, limit=_MAX_ANSWER)
         if answer is None or picture is None:
             raise EOFError
-        return json.loads(answer), picture
+        found = json.loads(answer)
+        if not isinstance(found, dict):
+            raise ValueError(f"The answer is {type(found).__name__}, not an object.")  # noqa: TRY004 (not our value)
+        return found, picture
 
     def end(self) -> None:
         """Kill it, and close what leads to it."""

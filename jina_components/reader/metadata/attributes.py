@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from lxml.html import HtmlElement
 
 
-class Marks:
+class AttributeIndex:
     """The values of `class`, `itemprop` and `rel` in a page, looked up when first asked for."""
 
     def __init__(self, tree: HtmlElement) -> None:
