@@ -58,7 +58,7 @@ def iterate_sync(items: AsyncGenerator[T, None]) -> Iterator[T]:
 
 
 async def _close(items: AsyncGenerator[T, None]) -> None:
-    while items.ag_running:  # a step that Ctrl-C has cancelled, and that has yet to end
+    while getattr(items, "ag_running", False):  # a step that Ctrl-C has cancelled, and that has yet to end
         await asyncio.sleep(0.01)
     await items.aclose()
 

@@ -108,7 +108,7 @@ class ResponseCache:
 
         A response with `Set-Cookie` is meant for one reader and is not stored either.
         """
-        if _may_store(fetched):
+        if fetched.status_code == 200 and "set-cookie" not in fetched.headers and may_store(fetched.headers):
             header = {"url": fetched.url, "status_code": fetched.status_code, "headers": dict(fetched.headers)}
             self.save(_HTTP, url, vary, header, fetched.content)
 
@@ -176,15 +176,10 @@ def _canonical(url: str) -> str:
     return _ORIGIN.sub(lambda origin: origin[0].lower(), whole, count=1) + kept
 
 
-def _may_store(fetched: Fetched) -> bool:
-    control = fetched.headers.get("cache-control", "").lower()
-    directives = {part.partition("=")[0].strip() for part in control.split(",")}
-    return (
-        fetched.status_code == 200
-        and "set-cookie" not in fetched.headers
-        and fetched.headers.get("vary", "").strip() != "*"
-        and not directives & _UNCACHEABLE
-    )
+def may_store(headers: Mapping[str, str]) -> bool:
+    """Whether the server lets what has these headers, with names in lower case, be kept for others."""
+    directives = {part.partition("=")[0].strip() for part in headers.get("cache-control", "").lower().split(",")}
+    return headers.get("vary", "").strip() != "*" and not directives & _UNCACHEABLE
 
 
 def _unpacked(row: Row) -> bytes | None:

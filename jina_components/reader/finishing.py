@@ -11,6 +11,7 @@ from itertools import pairwise
 from jina_components.errors import BudgetExceededError
 from jina_components.models.token_spans import BUNDLED, Tokenizer
 from jina_components.read_options import ReadOptions
+from jina_components.reader.markdown.targets import destination
 from jina_components.types import Page, Usage
 
 _FENCE = re.compile(r" {0,3}(?:>[ >]*|[-*+] {1,3})?(`{3,}|~{3,})")
@@ -19,6 +20,7 @@ _LINE = re.compile(r"[^\n]*\n|[^\n]+")
 _NO_PARAGRAPH = re.compile(r"\s*(?:$|[>|]|#{1,6}\s|(?:[-*+]|\d{1,9}[.)])\s)")
 _SETEXT = re.compile(r"(=+|-+)[ \t]*")
 _SUMMARIZED = re.compile(r"(?!file:|javascript:)", re.IGNORECASE)
+_BRACKET, _ESCAPED = re.compile(r"[\[\]\\]"), r"\\\g<0>"
 _MARKDOWN = ("content", "markdown", "screenshot", "pageshot", "readerlm")
 
 
@@ -63,12 +65,12 @@ def _tokenizer() -> Tokenizer:
 def _summaries(page: Page, options: ReadOptions) -> Iterator[str]:
     """Lists of links and images, in the form of https://github.com/jina-ai/reader."""
     if options.images_summary:
-        lines = [f"- ![{_one_line(alt) or f'Image {number}'}]({url})" for number, (alt, url) in _unique(page.images)]
+        lines = [f"- !{_link(alt or f'Image {number}', url)}" for number, (alt, url) in _unique(page.images)]
         yield "\n".join(["Images:", *(lines or ["This page does not seem to contain any images."])])
     if options.links_summary != "none":
         links = [(text, url) for text, url in page.links if _SUMMARIZED.match(url)]
         chosen = enumerate(links, 1) if options.links_summary == "all" else _unique(links)
-        lines = [f"- [{_one_line(text) or url}]({url})" for _, (text, url) in chosen]
+        lines = [f"- {_link(text or url, url)}" for _, (text, url) in chosen]
         yield "\n".join(["Links/Buttons:", *(lines or ["This page does not seem to contain any buttons/links."])])
 
 
@@ -81,8 +83,8 @@ def _unique(pairs: Iterable[tuple[str, str]]) -> Iterator[tuple[int, tuple[str, 
             yield number, (text, url)
 
 
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
+def _link(text: str, url: str) -> str:
+    return f"[{_BRACKET.sub(_ESCAPED, ' '.join(text.split()))}]({destination(url)})"
 
 
 def _chunks(content: str, chunking: str) -> Iterator[str]:

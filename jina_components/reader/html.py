@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -67,7 +66,7 @@ class HtmlDocument:
             reason = " ".join(self.warnings) or "Scripts may fill it in only in a browser."
             raise ExtractionError(f"{self.source.label} is an HTML page without text. {reason}", self.source.name)
         claims = self.claims
-        title = claims.title or _first_heading(rendered.text) or self.source.file_name
+        title = claims.title or _first_heading(self.element) or self.source.file_name
         facts = {
             "author": claims.author,
             "site_name": claims.site,
@@ -171,6 +170,8 @@ def _rendered(element: HtmlElement, options: ReadOptions, base_url: str) -> Rend
     return replace(rendered, text=visible_text(element)) if options.format == "text" else rendered
 
 
-def _first_heading(content: str) -> str:
-    found = re.search(r"^#{1,6} (.+)$", content, re.MULTILINE)
-    return found[1] if found else ""
+def _first_heading(element: HtmlElement) -> str:
+    headings = (
+        " ".join(heading.text_content().split()) for heading in element.iter("h1", "h2", "h3", "h4", "h5", "h6")
+    )
+    return next(filter(None, headings), "")

@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
+from urllib.parse import urlsplit
 
 from jina_components.errors import (
     BlockedURLError,
@@ -19,6 +20,7 @@ from jina_components.errors import (
     WebError,
 )
 from jina_components.read_options import ReadOptions
+from jina_components.reader.browser.snapshot import Order, Snapshot
 from jina_components.reader.charset import decode
 from jina_components.reader.files import local_path, read_file
 from jina_components.reader.parsing import ParsedHtml, declared_charset, parse_source
@@ -29,7 +31,7 @@ from jina_components.reader.sources import Source, format_of
 if TYPE_CHECKING:
     from jina_components.net import Fetched, Fetcher
     from jina_components.net.options import FetchOptions, SupportsFetch
-    from jina_components.reader.browser import Browser, Snapshot
+    from jina_components.reader.browser import Browser
 
 Given: TypeAlias = str | os.PathLike[str] | bytes
 
@@ -84,6 +86,8 @@ class Loader:
         Raises:
             InputError, ReadError, WebError, ExtractionError, MissingDependencyError: as `Reader.read`.
         """
+        if base_url:
+            _check_base(base_url)
         if not isinstance(given, str) or not _URL.match(given):
             return await self._local(given, options, base_url=base_url, content_type=content_type)
         if options.engine == "browser" or options.needing_browser():
@@ -147,14 +151,17 @@ class Loader:
         return Loaded(source, parsed, warnings=tuple(_fetch_warnings(fetched)))
 
     async def _rendered(self, url: str, options: ReadOptions, *, html: str | None = None) -> Loaded:
-        fetcher = self._guarded()
+        browser, fetcher = self._browsing(), self._guarded()
+        order = Order(url, options, options.timeout or _TIMEOUT, html)
 
         async def render() -> Snapshot:
             if html is None:
                 await self._ask_robots(url, options)
-            return await self._browsing().snapshot(url, options, timeout=options.timeout or _TIMEOUT, html=html)
+            return await browser.snapshot(url, options, timeout=order.timeout, html=html)
 
-        snapshot = await (cached_snapshot(url, options, fetcher, render) if fetcher and html is None else render())
+        if fetcher is None or fetcher.cache is None or html is not None:
+            return await self._of_snapshot(await render(), url, options)
+        snapshot = await cached_snapshot(order, fetcher.cache, browser.guard, render)
         return await self._of_snapshot(snapshot, url, options)
 
     async def _rendered_if_possible(self, url: str, options: ReadOptions, loaded: Loaded) -> Loaded:
@@ -168,7 +175,10 @@ class Loader:
 
     async def _of_snapshot(self, snapshot: Snapshot, url: str, options: ReadOptions) -> Loaded:
         if not snapshot.is_document:
-            return await self._fetched(snapshot.url, options)
+            # What the caller sends is for the URL's own origin, and a redirect may have led to a stranger's.
+            is_own = _origin(snapshot.url) == _origin(url)
+            sent = options if is_own else replace(options, headers={}, cookies=(), referer="")
+            return await self._fetched(snapshot.url, sent)
         if snapshot.status >= 400 and not options.accept_errors:
             raise HTTPStatusError(
                 f"{snapshot.url} answered with status {snapshot.status}; check the URL and who may read it, or read it "
@@ -212,6 +222,21 @@ class Loader:
                 # Behind the same guard, so that a page reaches what its URL may reach and no more.
                 self._own_browser = Browser(guard=fetcher.guard) if fetcher else Browser()
             return self._own_browser
+
+
+def _check_base(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        is_url = bool(_URL.match(url) and parts.hostname) and parts.port != 0
+    except ValueError:
+        is_url = False
+    if not is_url:
+        raise InputError(f"base_url must be an http(s) URL, got {url!r}.")
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port
 
 
 def _parsed(source: Source) -> ParsedHtml | None:

@@ -381,3 +381,9 @@ def test_the_fragment_of_a_url_names_the_page_of_a_pdf(reader: Reader, site) -> 
         page = reader.read(url + fragment)
         assert page.content == "The second page."
         assert page.metadata["num_pages"] == 2
+
+
+@pytest.mark.parametrize("base_url", ["http://[x", "http://", "h.example", "file:///etc", "http://h:port/"])
+def test_a_base_that_is_no_url_is_refused(reader: Reader, base_url: str) -> None:
+    with pytest.raises(InputError, match="base_url must be an http"):
+        reader.read(b"<p>x", base_url=base_url)

@@ -79,6 +79,12 @@ def test_a_summary_of_links() -> None:
     assert none.endswith("Links/Buttons:\nThis page does not seem to contain any buttons/links.")
 
 
+def test_brackets_and_spaces_break_no_summary() -> None:
+    links = (("a [b] c", "https://h.example/x)y"),)
+    content = finish(page("x", links=links), ReadOptions(links_summary="all")).content
+    assert content.endswith(r"- [a \[b\] c](<https://h.example/x)y>)")
+
+
 def test_a_summary_of_images_before_that_of_links() -> None:
     images = (("cat", "https://h.example/c.png"), ("", "https://h.example/d.png"), ("cat", "https://h.example/c.png"))
     options = ReadOptions(images_summary=True, links_summary="all")

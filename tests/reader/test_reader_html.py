@@ -136,11 +136,11 @@ def test_entities_of_the_document_are_not_expanded() -> None:
 @pytest.mark.parametrize("tag", ["div", "b", "table><tr><td", "ul><li", "q", "pre", "blockquote"])
 @pytest.mark.parametrize("depth", [300, 1500, 100_000])
 def test_a_bomb_of_nested_elements_gives_text_or_an_error(tag: str, depth: int) -> None:
-    begin = time.perf_counter()
+    begin = time.process_time()
     page = read(f"<body><p>Before the bomb.</p>{f'<{tag}>' * depth}inside</body>")
     assert "Before the bomb." in page.content
     assert ("inside" in page.content) or any("not read" in warning for warning in page.warnings)
-    assert time.perf_counter() - begin < 5
+    assert time.process_time() - begin < 5
 
 
 def test_a_bomb_with_all_text_inside_is_an_error_that_names_the_cause() -> None:
@@ -150,11 +150,11 @@ def test_a_bomb_with_all_text_inside_is_an_error_that_names_the_cause() -> None:
 
 @pytest.mark.parametrize("attribute", [" a{}=1", " a{}", " a{}='>'", ' a{}=">"', "/a{}"])
 def test_a_tag_of_very_many_attributes_is_refused_at_once(attribute: str) -> None:
-    begin = time.perf_counter()
+    begin = time.process_time()
     attributes = "".join(map(attribute.format, range(80_000)))
     with pytest.raises(ExtractionError, match="more than 1,000 attributes"):
         read(f"<!-- <p --><p>Before.</p><p{attributes}>inside</p>")
-    assert time.perf_counter() - begin < 5
+    assert time.process_time() - begin < 5
 
 
 def test_long_attributes_and_scripts_are_not_many_attributes() -> None:
@@ -166,10 +166,10 @@ def test_long_attributes_and_scripts_are_not_many_attributes() -> None:
 
 @pytest.mark.parametrize("piece", ["<a ", "<a b='", '<a b="', "<!--", "<script>", "<a b=\"'", "<"])
 def test_looking_for_many_attributes_takes_linear_time(piece: str) -> None:
-    begin = time.perf_counter()
+    begin = time.process_time()
     with contextlib.suppress(ExtractionError):
         read(piece * 100_000)
-    assert time.perf_counter() - begin < 5
+    assert time.process_time() - begin < 5
 
 
 PARTS = f"""<!doctype html><title>T</title><base href="https://h.example/a/">

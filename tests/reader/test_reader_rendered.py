@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from chromium import running_browser, slowly
+from chromium import slowly
 from local_server import LocalServer, http, loopback_fetcher
 
 from jina_components.core.background import run_sync
@@ -30,11 +30,6 @@ SHELL = f"""<!doctype html><title>Loading</title><div id="root"></div><script>
 setTimeout(() => {{ document.title = 'Built'; root.innerHTML = '<main><h1>Built</h1><p>{WORDS * 3}</p></main>' }}, 100)
 </script>"""
 ARTICLE = f"<!doctype html><title>Plain</title><article><p>{WORDS * 3}</p></article>"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    yield from running_browser()
 
 
 @pytest.fixture
@@ -211,3 +206,21 @@ def test_an_old_rendered_page_serves_when_the_site_is_down(
     assert page.title == "Built"
     assert "cached copy" in page.warnings[0]
     run_sync(fetcher.aclose())
+
+
+def test_a_stranger_gets_nothing_of_what_the_caller_sends(
+    reader: Reader, server: LocalServer, start_server: Callable[..., LocalServer]
+) -> None:
+    stranger = start_server()
+    stranger.routes["/book"] = [http(200, b"plain words", content_type="text/plain")]
+    server.routes["/book"] = [http(302, location=stranger.url("/book"))]
+    options = ReadOptions(
+        engine="browser",
+        headers={"authorization": "Bearer secret"},
+        cookies=("session=secret",),
+        referer="http://h.example/x",
+    )
+    assert reader.read(server.url("/book"), options=options).content == "plain words"
+    assert server.received[0].headers["authorization"] == "Bearer secret"
+    assert "Bearer" not in str(stranger.received)
+    assert "secret" not in str(stranger.received[-1])  # the browser's own requests know a host, not its port

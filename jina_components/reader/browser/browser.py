@@ -75,6 +75,11 @@ class Browser(Component):
         self._switches = switches
         self._home: asyncio.Task[_Home] | None = None
 
+    @property
+    def guard(self) -> URLGuard:
+        """What may be reached."""
+        return self._guard
+
     async def snapshot(self, url: str, options: ReadOptions, *, timeout: float, html: str | None = None) -> Snapshot:  # noqa: ASYNC109 (of the page, and no cancellation)
         """The page behind `url`, rendered.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from jina_components.read_options import ReadOptions
@@ -15,7 +15,7 @@ class Snapshot:
     Attributes:
         url: The URL after redirects.
         status: The HTTP status; 200 for HTML that was given.
-        content_type: As declared by the server.
+        headers: Of the response, with names in lower case, but for cookies; empty for HTML that was given.
         is_document: Whether it is HTML. If not (a PDF, a download, plain text), nothing was rendered: fetch `url`
             directly.
         html: The document as it stood in the browser, written out: without scripts, an image's `src` the one shown,
@@ -28,7 +28,7 @@ class Snapshot:
 
     url: str
     status: int
-    content_type: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
     is_document: bool = True
     html: str = field(default="", repr=False)
     title: str = ""

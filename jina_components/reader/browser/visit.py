@@ -155,7 +155,7 @@ class _Visit:
         if self._order.options.headers:
             await _add_headers(session, self._order)
         if not await self._open():
-            return Snapshot(self._target, self._status(), self._content_type(), is_document=False)
+            return Snapshot(self._target, self._status(), self._headers(), is_document=False)
         emitting = asyncio.ensure_future(self._emit()) if self._order.emit else None
         try:
             try:
@@ -248,7 +248,7 @@ class _Visit:
         told = [f"The target answered with status {status}."] if status >= 400 else []
         warnings = (*told, *self._warnings, *captured.warnings, *_refusals(self._passage))
         return Snapshot(
-            self._page.url, status, self._content_type(), html=captured.html, title=captured.title, warnings=warnings
+            self._page.url, status, self._headers(), html=captured.html, title=captured.title, warnings=warnings
         )
 
     def _on_request(self, request: Request) -> None:
@@ -276,11 +276,11 @@ class _Visit:
     def _status(self) -> int:
         return self._response.status if self._response else 0
 
-    def _content_type(self) -> str:
-        return self._response.headers.get("content-type", "") if self._response else ""
+    def _headers(self) -> dict[str, str]:
+        return self._response.headers if self._response else {}
 
     def _is_html(self) -> bool:
-        return self._content_type().partition(";")[0].strip().lower() in _DOCUMENTS
+        return self._headers().get("content-type", "").partition(";")[0].strip().lower() in _DOCUMENTS
 
 
 def _refusals(passage: Passage) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ from jina_components.reader.content.paragraphs import fill_paragraphs, split_at_
 from jina_components.reader.content.pruning import prune
 from jina_components.reader.content.refining import refine
 from jina_components.reader.content.signposts import drop_signposts
-from jina_components.reader.content.words import BYLINE, COMPANION, MAYBE, NOTE, UNLIKELY, UNLIKELY_ROLES
+from jina_components.reader.content.words import BYLINE, COMPANION, MAYBE, UNLIKELY, UNLIKELY_ROLES
 
 if TYPE_CHECKING:
     from lxml.html import HtmlElement
@@ -43,15 +43,16 @@ _ATTEMPTS = (
     _Trust(False, False, False),
 )
 _ENOUGH = 500
+# Where no attempt finds that, all of the page is taken if it holds so many times as much.
+_MUCH_MORE = 4
 # So many elements take about a second an attempt: only the first and the last are made.
 _MANY_ELEMENTS = 30_000
-# Never the text, in whatever an attempt trusts: a page that is nothing else is read whole.
+# Never the text, whatever an attempt trusts, but where the tag was left open and the page lies inside.
 _BESIDE = frozenset(("footer", "nav"))
 # `class="table-header"` is a table's own, not the page's.
 _NEVER_UNLIKELY = frozenset(("a", "table", "tbody", "td", "tfoot", "th", "thead", "tr"))
-_PARAGRAPH = 100
-_PARAGRAPHS = 2
-_LOOKED_AT = 50
+# A menu around so many paragraphs of so many characters is none, as far as one looks.
+_PARAGRAPHS, _PARAGRAPH, _LOOKED_AT = 2, 100, 50
 _EMPTIABLE = frozenset(("div", "section", "header", "h1", "h2", "h3", "h4", "h5", "h6"))
 _LONGEST_BYLINE = 100
 _SAME_TITLE = 0.75
@@ -80,7 +81,7 @@ def main_content(tree: HtmlElement, *, title: str = "") -> HtmlElement | None:
     body = prune(tree)
     split_at_breaks(body)
     attempts = []
-    many = sum(1 for _ in islice(body.iter(), _MANY_ELEMENTS)) == _MANY_ELEMENTS
+    many = next(islice(body.iter(), _MANY_ELEMENTS, None), None) is not None
     for trust in _ATTEMPTS[::3] if many else _ATTEMPTS:
         article = _attempt(copy.deepcopy(body), title, trust)
         chars = len(inner_text(article))
@@ -89,7 +90,7 @@ def main_content(tree: HtmlElement, *, title: str = "") -> HtmlElement | None:
             return article
         attempts.append((chars, article))
     rest = _rest(body, title)
-    attempts.append((len(inner_text(rest)) // 4, rest))
+    attempts.append((len(inner_text(rest)) // _MUCH_MORE, rest))
     chars, article = max(attempts, key=lambda attempt: attempt[0])
     return article if chars else None
 
@@ -120,7 +121,7 @@ def _attempt(body: HtmlElement, title: str, trust: _Trust) -> HtmlElement:
 
 def _strip(body: HtmlElement, title: str, *, unlikely: bool) -> None:
     """Drop the first byline, the heading that repeats the title, what is empty, and, if asked, what is unlikely."""
-    byline_seen, title_seen = False, not title
+    byline_seen, title_seen, half = False, not title, len(inner_text(body)) // 2
     for element in walk(body):
         name = names(element)
         if not byline_seen and _is_byline(element, name):
@@ -129,23 +130,23 @@ def _strip(body: HtmlElement, title: str, *, unlikely: bool) -> None:
         elif not title_seen and element.tag in ("h1", "h2") and _repeats(element, title):
             title_seen = True
             doom(element)
-        elif element.tag in _BESIDE and not _is_note(element, name) and not short_text(body, 2 * len(inner_text(element))):
-            doom(element)
-        elif (unlikely and _is_unlikely(element, name)) or (element.tag in _EMPTIABLE and _is_empty(element)):
+        elif (
+            (element.tag in _BESIDE and short_text(element, half) is not None)
+            or (unlikely and _is_unlikely(element, name))
+            or (element.tag in _EMPTIABLE and _is_empty(element))
+        ):
             doom(element)
     drop_doomed(body)
 
 
-def _is_note(element: HtmlElement, name: str) -> bool:
-    """Whether an aside is one of those that documentation has between its paragraphs: a hint, a warning."""
-    return element.tag == "aside" and NOTE.search(name) is not None
-
-
 def _is_byline(element: HtmlElement, name: str) -> bool:
-    by = (
-        element.get("rel") == "author" or "author" in (element.get("itemprop") or "") or BYLINE.search(name) is not None
-    )
-    return by and short_text(element, _LONGEST_BYLINE) != ""
+    by = element.get("rel") == "author" or "author" in (element.get("itemprop") or "") or _is_byline_name(name)
+    return by and bool(short_text(element, _LONGEST_BYLINE))
+
+
+@functools.lru_cache(maxsize=8192)
+def _is_byline_name(name: str) -> bool:
+    return BYLINE.search(name) is not None
 
 
 def _is_unlikely(element: HtmlElement, name: str) -> bool:
@@ -157,7 +158,7 @@ def _is_unlikely(element: HtmlElement, name: str) -> bool:
 
 
 def _is_misnamed(element: HtmlElement, name: str) -> bool:
-    """Whether what is called a menu or a header is the box around paragraphs: of tabs, of a page's upper half."""
+    """Whether what is called a menu or a pager is the box around paragraphs, as of tabs."""
     if COMPANION.search(name) is None:
         return False
     long = (len(_own_text(paragraph)) >= _PARAGRAPH for paragraph in islice(element.iterdescendants("p"), _LOOKED_AT))
@@ -181,7 +182,7 @@ def _is_empty(element: HtmlElement) -> bool:
 
 def _repeats(heading: HtmlElement, title: str) -> bool:
     """Whether hardly a word of a heading is not in the title."""
-    words = re.findall(r"\w+", short_text(heading, _TITLE_CHARS).lower())
+    words = re.findall(r"\w+", (short_text(heading, _TITLE_CHARS) or "").lower())
     known = set(re.findall(r"\w+", title.lower()))
     new = " ".join(word for word in words if word not in known)
     return bool(words) and len(new) < (1 - _SAME_TITLE) * len(" ".join(words))

@@ -53,7 +53,7 @@ def _doom_share_buttons(article: HtmlElement) -> None:
     for element in walk(article):
         if element.getparent() is article or not SHARE.search(names(element)):
             continue
-        if short_text(element, _SHORT) or not _has_text(element):
+        if short_text(element, _SHORT) is not None:
             doom(element)
 
 
@@ -166,7 +166,7 @@ def _is_beside_the_text(element: HtmlElement, inner: _Counts, *, weigh_names: bo
         return inner.paragraphs < 2 or inner.linked > 0 or inner.chars < _TEXT_WHATEVER_ITS_NAME
     if inner.commas >= 10:
         return False
-    if inner.chars < 30 and _ADS.fullmatch(short_text(element, 30)):
+    if inner.chars < 30 and _ADS.fullmatch(short_text(element, 30) or ""):
         return True
     fishy = _is_fishy(element, inner, named)
     if fishy and _is_list(element, inner) and all(len(child) <= 1 for child in element):
@@ -204,7 +204,3 @@ def _is_short(inner: _Counts, density: float) -> bool:
 
 def _is_in_figure(element: HtmlElement) -> bool:
     return any(ancestor.tag == "figure" for ancestor in islice(element.iterancestors(), 4))
-
-
-def _has_text(element: HtmlElement) -> bool:
-    return any(not text.isspace() for text in element.itertext())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,6 +14,8 @@ HEADINGS = frozenset(("h1", "h2", "h3", "h4", "h5", "h6"))
 
 _DOOMED = "doomed"
 _NAME_CHARS = 500
+# Boxes nested deep in each other, each around all that is innermost, would all read it.
+_MOST_ELEMENTS = 1000
 
 
 def doom(element: HtmlElement) -> None:
@@ -52,13 +55,15 @@ def inner_text(element: HtmlElement) -> str:
     return " ".join("".join(element.itertext()).split())
 
 
-def short_text(element: HtmlElement, most: int) -> str:
-    """The text of an element, or nothing when it is longer than `most` characters; reads no more than needed."""
+def short_text(element: HtmlElement, most: int) -> str | None:
+    """The text of an element; None when it is longer than `most` characters or spread over very many elements."""
+    if next(islice(element.iter(), _MOST_ELEMENTS, None), None) is not None:
+        return None
     pieces, chars = [], 0
     for piece in element.itertext():
         pieces.append(piece)
         chars += len(piece.strip())
         if chars > most:
-            return ""
+            return None
     text = " ".join("".join(pieces).split())
-    return text if len(text) <= most else ""
+    return text if len(text) <= most else None

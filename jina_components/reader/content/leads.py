@@ -21,7 +21,7 @@ _MOST = 3
 _SHORTEST, _LONGEST = 140, 1200
 _OPENING = 60
 _LINKED = 0.2
-_SENTENCE_ENDS = (".", "!", "?", "…", "。")
+_SENTENCE_ENDS = (".", "!", "?", "…", "。", "！", "？", "؟", "۔", "।")
 
 
 def add_leads(article: HtmlElement, body: HtmlElement) -> None:
@@ -57,7 +57,7 @@ def _leads(article: HtmlElement, body: HtmlElement) -> list[HtmlElement]:
 
 
 def _is_lead(element: HtmlElement) -> bool:
-    words = short_text(element, _LONGEST)
+    words = short_text(element, _LONGEST) or ""
     if len(words) < _SHORTEST or not words.rstrip("\"'”»“)").endswith(_SENTENCE_ENDS):
         return False
     for around in (element, *islice(element.iterancestors(), 2)):

@@ -15,7 +15,9 @@ _NEVER = ("applet", "area", "base", "button", "canvas", "datalist", "dialog", "e
           "template", "textarea", "title", "track")  # fmt: skip
 _SUSPECTS = "descendant::*[@hidden or @style or @aria-hidden='true' or @aria-modal='true']"
 _HIDDEN_STYLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
-_VEILED = 0.9
+_VEILED = 0.8
+# A veil is near the root.
+_LOOKED_AT = 10
 # Shown in place of mathematics that is hidden from screen readers.
 _SHOWN = "fallback-image"
 
@@ -28,21 +30,19 @@ def prune(tree: HtmlElement) -> HtmlElement:
     body = tree if body is None else body
     strip_elements(body, Comment, ProcessingInstruction, *_NEVER, with_tail=False)
     hidden = [element for element in body.xpath(_SUSPECTS) if _is_hidden(element)]
-    if hidden and not _is_veiled(body, hidden):
+    if hidden:
+        veils = _veils(body, hidden)
         for element in hidden:
-            doom(element)
+            if element not in veils:
+                doom(element)
         drop_doomed(body)
     return body
 
 
-def _is_veiled(body: HtmlElement, hidden: list[HtmlElement]) -> bool:
-    """Whether hardly anything of a page is left to see: a script shows it once all of it is there."""
-    outermost, seen = [], set(hidden)
-    for element in hidden:
-        if element.getparent() not in seen and next((a for a in element.iterancestors() if a in seen), None) is None:
-            outermost.append(element)
-    concealed = sum(len(inner_text(element)) for element in outermost)
-    return concealed >= _VEILED * len(inner_text(body))
+def _veils(body: HtmlElement, hidden: list[HtmlElement]) -> set[HtmlElement]:
+    """Hidden elements around nearly all of a page, which a script shows once it is there."""
+    least = _VEILED * len(inner_text(body))
+    return {element for element in hidden[:_LOOKED_AT] if len(inner_text(element)) > least}
 
 
 def _is_hidden(element: HtmlElement) -> bool:

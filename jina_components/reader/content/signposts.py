@@ -80,7 +80,7 @@ def drop_signposts(article: HtmlElement) -> None:
             continue
         if element.tag not in HEADINGS and any(child.tag in _BLOCKS for child in element):
             continue
-        text = short_text(element, _LINE_CHARS)
+        text = short_text(element, _LINE_CHARS) or ""
         if element.tag in HEADINGS:
             if _SIGNPOST.match(text):
                 _drop_section(element, article, measures)

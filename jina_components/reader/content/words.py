@@ -6,8 +6,10 @@ by Arc90's bookmarklet.
 
 from __future__ import annotations
 
+import functools
 import re
 
+_NAME_CHARS = 500
 _UNLIKELY = """-ad- ad-break agegate ai2html banner breadcrumbs combx comment community cover-wrap disqus extra footer
 gdpr header legends menu pager pagination popup related remark replies rss shoutbox sidebar skyscraper social sponsor
 supplemental yom-remote"""
@@ -33,7 +35,9 @@ NEGATIVE = _any_of(_NEGATIVE)
 """Names that speak against it."""
 BYLINE = _any_of("author byline dateline p-author writtenby")
 """Names of the lines that tell author and date."""
-NOTE = re.compile(r"(?:\b|_)(?:admonition|callout|caution|danger|hint|important|info|note|tip|warning)(?:\b|_)", re.IGNORECASE)
+NOTE = re.compile(
+    r"(?:\b|_)(?:admonition|callout|caution|danger|hint|important|info|note|tip|warning)(?:\b|_)", re.IGNORECASE
+)
 """Names of the boxes that belong to a text."""
 SHARE = re.compile(r"(?:\b|_)share(?:daddy)?(?:\b|_)", re.IGNORECASE)
 """Names of the buttons that pass a page on."""
@@ -43,6 +47,9 @@ UNLIKELY_ROLES = frozenset(("alertdialog", "complementary", "dialog", "menu", "m
 
 def weight(name: str | None) -> int:
     """What a class or an id says of its element: 25 for text, -25 against, or 0."""
-    if not name:
-        return 0
+    return _weight(name[:_NAME_CHARS]) if name else 0
+
+
+@functools.lru_cache(maxsize=8192)
+def _weight(name: str) -> int:
     return 25 * ((POSITIVE.search(name) is not None) - (NEGATIVE.search(name) is not None))
