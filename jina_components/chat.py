@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -17,7 +18,7 @@ from jina_components.core.inputs import as_list
 from jina_components.errors import ChatError, ConfigError, InputError, WebError
 from jina_components.net import ApiClient
 from jina_components.protocols import ChatMessage, ChatReply
-from jina_components.types import Image, Usage
+from jina_components.types import Image, Usage, shorten
 
 JSONMode: TypeAlias = Literal["json_schema", "json_object", "none"]
 
@@ -146,6 +147,9 @@ def _with_images(messages: object) -> bool:
 
 def _turns(messages: Sequence[ChatMessage]) -> list[dict[str, Any]]:
     """The conversation as the wire has it."""
+    if isinstance(messages, str):
+        said = json.dumps(shorten(messages, 20), ensure_ascii=False)
+        raise InputError(f'messages must be a list, got str: pass [ChatMessage("user", {said})].')
     if not as_list(messages, what="messages"):
         raise InputError("messages is empty: say something.")
     for index, message in enumerate(messages):

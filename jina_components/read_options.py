@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, Literal, TypeAlias, get_args, get_origin, get_type_hints
 
 from jina_components.errors import ConfigError
@@ -26,6 +26,16 @@ def _check_choices(options: MarkdownStyle | ReadOptions) -> None:
             raise ConfigError(f"{name} must be one of {', '.join(map(repr, known))}; got {value!r}.")
 
 
+def _shown(options: MarkdownStyle | ReadOptions, *, hidden: str = "") -> str:
+    """The fields that differ from their defaults."""
+    given = [
+        f"{each.name}={'***' if each.name == hidden else repr(getattr(options, each.name))}"
+        for each in fields(options)
+        if getattr(options, each.name) != (each.default if each.default is not MISSING else {})
+    ]
+    return f"{type(options).__name__}({', '.join(given)})"
+
+
 @functools.cache
 def _choices(options: type) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """The fields that take one of a few strings, with these."""
@@ -44,7 +54,7 @@ def _check_selector(name: str, selector: str) -> None:
         raise ConfigError(f"{name} must be a CSS selector, got {selector!r}: {error}.") from error
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class MarkdownStyle:
     """How Markdown is written.
 
@@ -82,6 +92,9 @@ class MarkdownStyle:
         if not 0 < len(self.rule) <= 128 or not self.rule.isprintable():
             raise ConfigError(f"rule must be 1 to 128 printable characters, got {self.rule!r}.")
 
+    def __repr__(self) -> str:
+        return _shown(self)
+
 
 PLAIN = MarkdownStyle(emphasis="", strong="", links="discarded", escape=False)
 """Markdown of blocks alone: no marks within a line, so that what is quoted from it stands so in the source."""
@@ -110,7 +123,7 @@ class Viewport:
             raise ConfigError(f"A viewport has 1 to 10,000 pixels a side and a scale of 0.1 to 4, got {self!r}.")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class ReadOptions:
     """How a source is read. What only a browser can do makes the engine `auto` take one.
 
@@ -178,7 +191,7 @@ class ReadOptions:
     user_agent: str = ""
     referer: str = ""
     locale: str = ""
-    proxy: str = field(default="", repr=False)  # may hold a password
+    proxy: str = ""
     timeout: float | None = None
     timing: Timing = "auto"
     accept_errors: bool = False
@@ -203,6 +216,9 @@ class ReadOptions:
                 raise ConfigError(f"{name} must be a tuple of str, got a str: pass ({getattr(self, name)!r},).")
         for name in ("target_selector", "wait_for_selector", "remove_selector"):
             _check_selector(name, getattr(self, name))
+        for name in ("timeout", "cache_tolerance", "token_budget", "max_tokens"):
+            if not isinstance(value := getattr(self, name), int | float | None) or isinstance(value, bool):
+                raise ConfigError(f"{name} must be a number or None, got {value!r}.")
         if self.timeout is not None and not 0 < self.timeout <= MAX_TIMEOUT:
             raise ConfigError(f"timeout must be above 0 and up to {MAX_TIMEOUT:.0f} seconds, got {self.timeout}.")
         for name in ("token_budget", "max_tokens"):
@@ -222,6 +238,9 @@ class ReadOptions:
     def extracts(self) -> bool:
         """Whether something is to be extracted from the page by a model."""
         return bool(self.instruction) or self.json_schema is not None
+
+    def __repr__(self) -> str:
+        return _shown(self, hidden="proxy")
 
     def needing_browser(self) -> tuple[str, ...]:
         """The options given that only a browser can do."""

@@ -30,6 +30,8 @@ from jina_components.read_options import PLAIN, MarkdownStyle, ReadOptions, View
         ({"token_budget": 0}, "token_budget must be positive"),
         ({"max_tokens": -1}, "max_tokens must be positive"),
         ({"cache_tolerance": -1.0}, "cache_tolerance"),
+        ({"timeout": "5"}, "timeout must be a number or None, got '5'"),
+        ({"max_tokens": True}, "max_tokens must be a number"),
         ({"engine": "direct", "iframes": True}, "engine='direct' cannot do what iframes asks for"),
         ({"engine": "direct", "format": "pageshot"}, "format='pageshot'"),
         ({"engine": "direct", "scripts": ("x()",), "shadow_dom": True}, "shadow_dom, scripts"),
@@ -72,6 +74,13 @@ def test_options_pickle_and_compare() -> None:
 
 def test_a_password_of_a_proxy_is_not_shown() -> None:
     assert "secret" not in repr(ReadOptions(proxy="http://me:secret@proxy.example:8080"))
+
+
+def test_what_is_shown_is_what_differs_from_the_defaults() -> None:
+    assert repr(ReadOptions()) == "ReadOptions()"
+    assert repr(ReadOptions(links="text", style=MarkdownStyle(bullet="*"), headers={"a": "b"})) == (
+        "ReadOptions(links='text', headers={'a': 'b'}, style=MarkdownStyle(bullet='*'))"
+    )
 
 
 @pytest.mark.parametrize("options", [ReadOptions, MarkdownStyle, Viewport])

@@ -15,6 +15,7 @@ from jina_components.errors import ConfigError
 from jina_components.read_options import QUOTABLE
 
 if TYPE_CHECKING:
+    from jina_components.net import URLGuard
     from jina_components.protocols import ChatModel, SupportsConvert
     from jina_components.reader import Reader
     from jina_components.types import Document, Reading
@@ -22,6 +23,13 @@ if TYPE_CHECKING:
 NOTHING_TO_READ = "There is nothing to search: none of the sources could be read, or they hold no text."
 # Characters of a default chunk, which has no more tokens than that.
 _CHUNK = 1000
+
+# What the library tells a program to pass, and the flag that passes it here.
+_FLAGS = {
+    "URLGuard(allow_networks=…)": "--allow-network",
+    "pass it to the Reader as html_converter=": "name it with --reader-lm",
+    "with accept_errors": "with --accept-errors",
+}
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 (it has no public name)
 
@@ -69,12 +77,32 @@ def make_reader(
     extractor: ChatModel | None = None,
 ) -> Reader:
     """A reader with the options of `add_reading_options`."""
-    from jina_components.net import Fetcher, ResponseCache, URLGuard
+    from jina_components.net import Fetcher, ResponseCache
     from jina_components.reader import Reader
 
     cache = ResponseCache(options.cache, tolerance=options.cache_tolerance) if options.cache else None
-    fetcher = Fetcher(guard=URLGuard(allow_networks=tuple(options.allow_network)), cache=cache)
+    fetcher = Fetcher(guard=_make_guard(options.allow_network), cache=cache)
     return Reader(fetcher=fetcher, html_converter=html_converter, captioner=captioner, extractor=extractor)
+
+
+def _make_guard(networks: Sequence[str]) -> URLGuard:
+    from jina_components.net import URLGuard
+
+    try:
+        return URLGuard(allow_networks=tuple(networks))
+    except ConfigError as error:
+        given = ", ".join(map(repr, networks))
+        raise ConfigError(
+            f"--allow-network takes networks in CIDR form, such as 10.0.0.0/8, or 127.0.0.0/8 for localhost; got {given}."
+        ) from error
+
+
+def with_flags(message: object) -> str:
+    """A message of the library in the words of the command line."""
+    text = str(message)
+    for words, flag in _FLAGS.items():
+        text = text.replace(words, flag)
+    return text
 
 
 def add_chat_options(parser: argparse._ActionsContainer, *, help: str) -> None:
@@ -107,7 +135,7 @@ def read_sources(
     with make_reader(options) as reader:
         reading = reader.read_all(sources, options=QUOTABLE, show_progress=shows_progress())
     for failure in reading.failures:
-        print(f"jina-components: not read: {failure.source}: {failure.error}", file=sys.stderr)
+        print(f"jina-components: not read: {failure.source}: {with_flags(failure.error)}", file=sys.stderr)
     chunks = [chunk for page in reading.pages for chunk in segmenter.segment_page(page)]
     return reading, chunks
 

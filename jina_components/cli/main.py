@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from jina_components import __version__
 from jina_components.cli import answering, indexing, reading, searching, vectors
+from jina_components.cli.common import with_flags
 from jina_components.errors import JinaComponentsError
 
 _EPILOG = """\
@@ -46,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if sys.stdout is not None:  # which it is where the caller closed it
             sys.stdout.flush()
     except JinaComponentsError as error:
-        print(f"jina-components: {error}", file=sys.stderr)
+        print(f"jina-components: {with_flags(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130

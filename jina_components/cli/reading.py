@@ -19,6 +19,7 @@ from jina_components.cli.common import (
     make_reader,
     print_json,
     read_text,
+    with_flags,
 )
 from jina_components.cli.read_options import add_read_options, read_options
 from jina_components.errors import ConfigError
@@ -41,12 +42,17 @@ def add_commands(commands: Commands) -> None:
             jina-components read paper.pdf --json | jq .title
             jina-components read https://example.com --format pageshot --picture page.png
             jina-components read https://example.com --engine browser --wait-for-selector main --links text
+            curl -s https://example.com/a | jina-components read - --base-url https://example.com/a
             jina-components read page.html --instruction "the price" --chat-model llama3.1 --chat-url http://localhost:11434/v1
             jina-components read page.html --reader-lm ReaderLM-v2
         """,
     )  # fmt: skip
-    read.add_argument("source", metavar="SOURCE", help="URL or path")
+    read.add_argument("source", metavar="SOURCE", help="URL or path, or - for standard input")
     read.add_argument("--json", action="store_true", help="print the page with all it carries as JSON")
+    read.add_argument("--base-url", default="", metavar="URL", help="what relative links are resolved against")
+    read.add_argument(
+        "--content-type", default="", metavar="TYPE", help="what it is, such as text/html (default: found out)"
+    )
     read.add_argument(
         "--picture", type=Path, metavar="FILE", help="where the PNG of --format screenshot or pageshot goes"
     )
@@ -82,11 +88,14 @@ def _read(options: argparse.Namespace) -> int:
     chat = make_chat(options)
     if chat is None and (how.captions or how.extracts):
         raise ConfigError("--captions, --instruction and --json-schema need a model: name it with --chat-model.")
+    if how.captions:
+        import jina_components.models.images  # noqa: F401 (what it lacks is to be said before anything is fetched)
     converter = _make_converter(options)
     if converter is not None:
         how = replace(how, max_tokens=None)  # it is the model's
     with make_reader(options, html_converter=converter, captioner=chat, extractor=chat) as reader:
-        page = reader.read(options.source, options=how)
+        source = sys.stdin.buffer.read() if options.source == "-" else options.source
+        page = reader.read(source, options=how, base_url=options.base_url, content_type=options.content_type)
     if options.picture:
         options.picture.write_bytes(page.screenshot)
     if options.json:
@@ -99,7 +108,7 @@ def _read(options: argparse.Namespace) -> int:
     else:
         print(_with_page_numbers(page))
     for warning in page.warnings:
-        print(f"jina-components: {warning}", file=sys.stderr)
+        print(f"jina-components: {with_flags(warning)}", file=sys.stderr)
     return 0
 
 

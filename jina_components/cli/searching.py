@@ -11,7 +11,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from jina_components.cli.common import Commands, add_command, add_reading_options, make_reader, print_json
+from jina_components.cli.common import Commands, add_command, add_reading_options, make_reader, print_json, with_flags
 from jina_components.errors import ConfigError
 from jina_components.search_options import SearchKind, SearchOptions, TimeRange
 from jina_components.types import SearchResult, SearchResults, shorten
@@ -60,7 +60,7 @@ def add_commands(commands: Commands) -> None:
 
 
 def _web(options: argparse.Namespace) -> int:
-    from jina_components.web_search import WebSearch
+    from jina_components.web_search import LocalIndex, WebSearch
 
     asked = SearchOptions(
         kind=options.kind,
@@ -75,9 +75,14 @@ def _web(options: argparse.Namespace) -> int:
     )
     with ExitStack() as closing:
         reader = None if options.no_contents else closing.enter_context(make_reader(options))
-        search = closing.enter_context(WebSearch(_providers(options), reader=reader, merge=options.merge))
+        providers = _providers(options)
+        local = next((each for each in providers if isinstance(each, LocalIndex)), None)
+        search = closing.enter_context(WebSearch(providers, reader=reader, merge=options.merge))
         results = search.search(options.query, options=asked)
+        has_nothing = not results and local is not None and local.is_empty
     _print(results, as_json=options.json)
+    if has_nothing:
+        print(f"jina-components: the index {options.pages} is empty or not there.", file=sys.stderr)
     return 0 if results else 1
 
 
@@ -96,7 +101,10 @@ def _providers(options: argparse.Namespace) -> list[SearchProvider]:
     }
     names: list[str] = options.provider or ["local"]
     if "local" in names and options.pages is None:
-        raise ConfigError("The provider local finds what was read before: name its index with --pages.")
+        others = "--provider ddgs (needs the extra search), arxiv, " + ", ".join(_KEYS)
+        raise ConfigError(
+            f"The provider local finds what was read before: name its index with --pages, or ask another: {others}."
+        )
     if "local" not in names and options.pages is not None:
         raise ConfigError("--pages is the index of the provider local: add --provider local.")
     return [made[name]() for name in dict.fromkeys(names)]
@@ -110,16 +118,20 @@ def _setting(provider: str) -> str:
 
 def _print(results: SearchResults, *, as_json: bool) -> None:
     for warning in results.warnings:
-        print(f"jina-components: {warning}", file=sys.stderr)
+        print(f"jina-components: {with_flags(warning)}", file=sys.stderr)
     for rank, result in enumerate(results, 1):
-        if result.error is not None:
-            print(f"jina-components: not read: {result.url}: {result.error}", file=sys.stderr)
         if as_json:
             print_json(_json(result))
         else:
             print(f"{rank}. {result.title or result.url}\n   {result.url}")
-            if snippet := shorten(result.description or result.content, 300):
+            if snippet := shorten(result.content or result.description, 200):
                 print(f"   {snippet}")
+        if result.error is not None:
+            why = with_flags(result.error)
+            if as_json:
+                print(f"jina-components: not read: {result.url}: {why}", file=sys.stderr)
+            else:
+                print(f"   not read: {shorten(why, 200)}")
 
 
 def _json(result: SearchResult) -> dict[str, Any]:

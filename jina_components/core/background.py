@@ -7,10 +7,13 @@ inside notebooks and running loops, and connections opened by one call can serve
 from __future__ import annotations
 
 import asyncio
+import atexit
 import os
+import sys
 import threading
 from collections.abc import AsyncGenerator, Coroutine, Iterator
 from typing import Any, TypeVar
+from weakref import WeakSet
 
 T = TypeVar("T")
 
@@ -19,6 +22,7 @@ SYNC_IN_LOOP = "A sync method was called inside the I/O loop; await its async tw
 _lock = threading.Lock()
 _loop: asyncio.AbstractEventLoop | None = None
 _owner_pid = 0
+_iterated: WeakSet[AsyncGenerator[Any, None]] = WeakSet()
 
 
 def background_loop() -> asyncio.AbstractEventLoop:
@@ -49,16 +53,25 @@ def run_sync(coroutine: Coroutine[Any, Any, T]) -> T:
 
 
 def iterate_sync(items: AsyncGenerator[T, None]) -> Iterator[T]:
-    """The items of an async generator, which runs on the background loop; it is closed with this one."""
+    """The items of an async generator, which runs on the background loop; it is closed with this one, or at exit."""
+    _iterated.add(items)
     try:
         while (item := run_sync(_next(items))) is not None:
             yield item[0]
     finally:
+        if not sys.is_finalizing():  # then the loop runs no more, and waiting for it would never end
+            run_sync(_close(items))
+
+
+@atexit.register
+def _close_all() -> None:
+    for items in list(_iterated):
         run_sync(_close(items))
 
 
 async def _close(items: AsyncGenerator[T, None]) -> None:
-    while getattr(items, "ag_running", False):  # a step that Ctrl-C has cancelled, and that has yet to end
+    # A step that Ctrl-C has cancelled may have yet to end, and nothing tells when.
+    while getattr(items, "ag_running", False):  # noqa: ASYNC110
         await asyncio.sleep(0.01)
     await items.aclose()
 

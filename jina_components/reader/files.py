@@ -14,6 +14,10 @@ from jina_components.types import SourceFailure, shorten
 
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]+)://|(file|data):", re.IGNORECASE)
 _PASSED_OVER = (".", "~$")  # hidden; the locks that Office leaves beside open files
+_WEB_PAGE = re.compile(
+    r"(?:[\w-]+\.){1,8}(?:com|org|net|edu|gov|int|info|io|dev|ai|app|eu|de|uk|fr|nl|jp|cn)(?:[/?#].*)?",
+    re.IGNORECASE | re.DOTALL,
+)
 _MARKUP = re.compile(r"\s*<[!?a-z]", re.IGNORECASE)
 
 
@@ -55,7 +59,7 @@ def read_file(path: str, *, max_bytes: int) -> bytes:
     except (OSError, ValueError) as error:
         raise ReadError(_explain(path, error), path) from error
     if stat.S_ISDIR(mode):
-        raise ReadError(f"{path} is a directory: pass it to read_all.", path)
+        raise ReadError(f"{path} is a directory: pass it to read_all, or on the command line to index.", path)
     if not stat.S_ISREG(mode):
         raise ReadError(f"{path} is a pipe, socket or device: pass a regular file.", path)
     if len(data) > max_bytes:
@@ -117,7 +121,8 @@ def _explain(path: str, error: OSError | ValueError) -> str:
     if isinstance(error, FileNotFoundError):
         if Path(path).is_symlink():
             return f"{path} is a symbolic link to something that does not exist."
-        return f"{path} does not exist; relative paths begin at {Path.cwd()}."
+        page = f"; for the web page write https://{path}" if _WEB_PAGE.fullmatch(path) else ""
+        return f"{path} does not exist; relative paths begin at {Path.cwd()}{page}."
     if isinstance(error, PermissionError):
         return f"{path} may not be read: change its permissions, or run as a user who may."
     return f"{path} cannot be read: {error}."

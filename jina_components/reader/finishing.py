@@ -7,12 +7,15 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from jina_components.errors import BudgetExceededError
-from jina_components.models.token_spans import BUNDLED, Tokenizer
 from jina_components.read_options import ReadOptions
 from jina_components.reader.markdown.targets import destination
 from jina_components.types import Page, Usage
+
+if TYPE_CHECKING:
+    from jina_components.models.token_spans import Tokenizer
 
 _FENCE = re.compile(r" {0,3}(?:>[ >]*|[-*+] {1,3})?(`{3,}|~{3,})")
 _ATX = re.compile(r"(#{1,6})[ \t]+\S")
@@ -59,6 +62,8 @@ def finish(page: Page, options: ReadOptions) -> Page:
 
 @functools.cache
 def _tokenizer() -> Tokenizer:
+    from jina_components.models.token_spans import BUNDLED, Tokenizer
+
     return Tokenizer(BUNDLED)
 
 

@@ -63,7 +63,8 @@ class HtmlDocument:
         """
         rendered = _rendered(self.element, options, self.base_url)
         if not rendered.text.strip():
-            reason = " ".join(self.warnings) or "Scripts may fill it in only in a browser."
+            told = [warning for warning in self.warnings if warning != NO_MAIN_CONTENT]
+            reason = " ".join(told) or "Scripts may fill it in only in a browser."
             raise ExtractionError(f"{self.source.label} is an HTML page without text. {reason}", self.source.name)
         claims = self.claims
         title = claims.title or _first_heading(self.element) or self.source.file_name

@@ -16,6 +16,7 @@ from jina_components.errors import (
     BlockedURLError,
     HTTPStatusError,
     InputError,
+    JinaComponentsError,
     MissingDependencyError,
     WebError,
 )
@@ -114,6 +115,16 @@ class Loader:
                 yield loaded
                 return
             yield replace(loaded, is_final=False)
+            try:
+                async for version in self._versions(url, options):
+                    yield version
+            except (MissingDependencyError, WebError) as error:
+                yield _unrendered(loaded, error)
+            return
+        async for version in self._versions(url, options):
+            yield version
+
+    async def _versions(self, url: str, options: ReadOptions) -> AsyncGenerator[Loaded, None]:
         await self._ask_robots(url, options)
         async with aclosing(self._browsing().stream(url, options, timeout=options.timeout or _TIMEOUT)) as snapshots:
             async for snapshot in snapshots:
@@ -137,7 +148,11 @@ class Loader:
             data = await asyncio.to_thread(read_file, path, max_bytes=self._max_file_bytes)
             source = Source(path, data, base_url, content_type)
         if not (options.engine == "browser" or options.needing_browser()) or format_of(source) != "html":
-            return Loaded(source)
+            parsed = await asyncio.to_thread(_parsed, source)
+            loaded = Loaded(source, parsed)
+            if options.engine == "direct" or not await asyncio.to_thread(_is_scripted, loaded):
+                return loaded
+            return replace(loaded, warnings=(f"{_SCRIPTED}: render it with engine='browser'.",))
         text = decode(source.data, declared=(source.charset, declared_charset(source.data))).text
         loaded = await self._rendered(base_url or _NOWHERE, options, html=text)
         return replace(loaded, source=replace(loaded.source, name=source.name, base_url=base_url))
@@ -168,10 +183,8 @@ class Loader:
         """The page as a browser shows it; as it was fetched, with a warning, if there is no browser."""
         try:
             return await self._rendered(url, options)
-        except BlockedURLError:
-            raise
         except (MissingDependencyError, WebError) as error:
-            return replace(loaded, warnings=(*loaded.warnings, f"{_SCRIPTED}: {error}"))
+            return _unrendered(loaded, error)
 
     async def _of_snapshot(self, snapshot: Snapshot, url: str, options: ReadOptions) -> Loaded:
         if not snapshot.is_document:
@@ -232,6 +245,17 @@ def _check_base(url: str) -> None:
         is_url = False
     if not is_url:
         raise InputError(f"base_url must be an http(s) URL, got {url!r}.")
+
+
+def _unrendered(loaded: Loaded, error: JinaComponentsError) -> Loaded:
+    """What was fetched, with a warning, where a browser was wanted and there is none, or it failed.
+
+    Raises:
+        BlockedURLError: the guard refused it to the browser.
+    """
+    if isinstance(error, BlockedURLError):
+        raise error
+    return replace(loaded, warnings=(*loaded.warnings, f"{_SCRIPTED}: {error}"))
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:

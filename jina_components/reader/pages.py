@@ -84,13 +84,14 @@ class PageMaker:
         """
         source, kind, parsed = await _in_thread(loaded.source, _recognized, loaded)
         if parsed is not None:
+            # What went wrong on the way may be why there is nothing to read, too.
+            parsed = replace(parsed, warnings=(*loaded.warnings, *parsed.warnings))
             page = await self._of_html(source, parsed, options)
         else:
             read = partial(read_pdf, page=loaded.page) if kind == "pdf" else READERS[kind]
             page = await _in_thread(source, read, source, options)
-        page = replace(
-            page, screenshot=loaded.screenshot or page.screenshot, warnings=(*loaded.warnings, *page.warnings)
-        )
+            page = replace(page, warnings=(*loaded.warnings, *page.warnings))
+        page = replace(page, screenshot=loaded.screenshot or page.screenshot)
         if not options.extracts:
             return page
         try:

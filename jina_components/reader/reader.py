@@ -125,8 +125,7 @@ class Reader(Component):
         content_type: str = "",
     ) -> Page:
         """Like `read`, for event loops, which it does not block."""
-        how = self._options if options is None else options
-        self._pages.check(how)
+        how = self._how(options)
         return await self._made(await self._loader.load(source, how, base_url=base_url, content_type=content_type), how)
 
     def stream(self, url: str, *, options: ReadOptions | None = None) -> Iterator[Page]:
@@ -139,8 +138,7 @@ class Reader(Component):
 
     async def astream(self, url: str, *, options: ReadOptions | None = None) -> AsyncGenerator[Page, None]:
         """Like `stream`, for `async for`."""
-        how = self._options if options is None else options
-        self._pages.check(how)
+        how = self._how(options)
         async for loaded in self._loader.stream(url, how):
             try:
                 yield await self._made(loaded, how)
@@ -232,13 +230,25 @@ class Reader(Component):
         await self._loader.aclose()
         await asyncio.to_thread(close_pdf_workers)
 
+    def __repr__(self) -> str:
+        given = ", ".join(f"{name}={value!r}" for name, value in self._arguments[1].items())
+        return f"Reader({given})"
+
+    def _how(self, options: ReadOptions | None) -> ReadOptions:
+        how = self._options if options is None else options
+        if not isinstance(how, ReadOptions):
+            raise InputError(
+                f"options must be ReadOptions, got {type(how).__name__}: pass ReadOptions(links='text', …)."
+            )
+        self._pages.check(how)
+        return how
+
     async def _each(
         self, sources: Iterable[str | os.PathLike[str]], options: ReadOptions | None, *, show_progress: bool
     ) -> AsyncGenerator[tuple[Key, Page | SourceFailure], None]:
         from tqdm.auto import tqdm
 
-        how = self._options if options is None else options
-        self._pages.check(how)
+        how = self._how(options)
         outcomes = read_each(
             named_sources(sources), lambda source: self._attempt(source, how), concurrency=self._concurrency
         )

@@ -88,6 +88,9 @@ class Page:
 
         return max(bisect_right(self.page_offsets, offset), 1) if self.page_offsets else None
 
+    def _repr_markdown_(self) -> str:
+        return f"# {self.title}\n\n{self.content}" if self.title else self.content
+
     def __repr__(self) -> str:
         return f"Page({self.url!r}, title={self.title!r}, {len(self.content)} characters)"
 

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -131,3 +133,26 @@ def test_ctrl_c_ends_an_iteration_and_closes_the_generator():
     with pytest.raises(KeyboardInterrupt):
         next(iterate_sync(never()))
     assert closed == [True]
+
+
+ABANDONED = """
+import asyncio
+from jina_components.core.background import iterate_sync
+
+async def count():
+    try:
+        for number in range(10):
+            await asyncio.to_thread(int)
+            yield number
+    finally:
+        print("closed")
+
+numbers = iterate_sync(count())
+print(next(numbers))
+"""
+
+
+def test_an_iteration_that_is_abandoned_does_not_keep_the_process_from_ending():
+    done = subprocess.run([sys.executable, "-c", ABANDONED], capture_output=True, text=True, timeout=30, check=True)
+    assert done.stdout.split() == ["0", "closed"]
+    assert done.stderr == ""

@@ -387,3 +387,19 @@ def test_the_fragment_of_a_url_names_the_page_of_a_pdf(reader: Reader, site) -> 
 def test_a_base_that_is_no_url_is_refused(reader: Reader, base_url: str) -> None:
     with pytest.raises(InputError, match="base_url must be an http"):
         reader.read(b"<p>x", base_url=base_url)
+
+
+def test_options_of_another_type_are_refused(reader: Reader) -> None:
+    with pytest.raises(InputError, match="options must be ReadOptions, got dict"):
+        reader.read(b"<p>x", options={"links": "text"})  # type: ignore[arg-type]
+
+
+def test_a_reader_shows_its_settings() -> None:
+    assert repr(Reader(concurrency=3)) == "Reader(concurrency=3)"
+
+
+def test_a_local_page_that_scripts_would_build_says_so(reader: Reader, tmp_path: Path) -> None:
+    shell = b"<div id=root><p>Loading</p></div><script src=/static/js/main.js></script>"
+    (tmp_path / "shell.html").write_bytes(shell)
+    for source in (shell, tmp_path / "shell.html"):
+        assert "engine='browser'" in reader.read(source).warnings[0]

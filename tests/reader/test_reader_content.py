@@ -84,6 +84,10 @@ def test_what_stands_beside_a_text_goes(beside: str) -> None:
         "<blockquote class='embed'><p>Kept, said the king.</p></blockquote>",
         "<ol start='7'><li>Kept</li><li>Eighth</li></ol>",
         "<p>Read more books, said the Kept king, and you will be wiser than all of us.</p>",
+        "<aside class='note'><p>Kept, for it is a hint within a manual.</p></aside>",
+        "<div class='admonition alert alert--warning' role='alert'><p>Kept: mind the mud.</p></div>",
+        "<table class='table-header'><tr><th>Sign</th></tr><tr><td>Kept</td></tr></table>",
+        "<p>Source: Kept, the spring of the river.</p>",
         "<p>Text<sup><a href='#n1'>1</a></sup></p><ol><li id='n1'>Kept note</li></ol>",
     ],
 )
@@ -166,6 +170,39 @@ def test_text_spread_over_sections_is_read_whole() -> None:
     assert text_of(f"<div class='wrap'>{sections}</div>").count("Rivers carry sand") == 8
 
 
+CHROME = (
+    "<header><nav><ul>" + "<li><a href='/s'>Elsewhere on this site</a></li>" * 12 + "</ul></nav></header>",
+    "<footer><p>Elsewhere: all rights are reserved, by the site, and by its owners, in every country.</p></footer>",
+)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "<div class='product'><h2>Red shoe</h2><p>Of leather.</p><ul><li>Kept</li><li>Sole of rubber</li></ul></div>",
+        "<div><h2>Rivers</h2><ul>" + "<li><a href='/r'>Kept</a></li>" * 40 + "</ul></div>",
+        "<div><table><tr><th>River</th><th>Length</th></tr>"
+        + "<tr><td>Kept</td><td>9 km</td></tr>" * 40
+        + "</table></div>",
+        "<div><h2>1.2</h2><ul><li>Kept: a thing</li></ul><h2>1.1</h2><ul><li>Gone: a bug</li></ul></div>",
+        f"<div style='visibility: hidden'><article>{ARTICLE * 3}<p>Kept until a script shows it.</p></article></div>",
+    ],
+)
+def test_a_page_of_other_than_paragraphs_is_read_without_what_is_around_it(body: str) -> None:
+    text = text_of(CHROME[0] + body + CHROME[1])
+
+    assert "Kept" in text
+    assert "Elsewhere" not in text
+
+
+def test_a_menu_of_tabs_around_paragraphs_is_read() -> None:
+    assert text_of(f"<div class='page'>{PROSE}<div class='tab-menu'>{ARTICLE}</div></div>").count("Rivers") == 5
+
+
+def test_a_page_within_a_nav_left_open_is_read() -> None:
+    assert text_of(f"<nav><a href='/'>Home</a>{ARTICLE}").count("Rivers carry sand") == 4
+
+
 def test_a_short_page_is_kept() -> None:
     assert text_of("<div><p>Nothing but this.</p></div>") == "Nothing but this."
 
@@ -206,6 +243,10 @@ BIG = {
     "many dropped": "<script></script>x" * 50_000,
     "many headings": "<h2>Related articles</h2><p>word</p>" * 20_000,
     "many bylines": "<p class='author byline'>" + "word " * 30 + "</p>" * 10_000,
+    "wrapped headings": "<div><h2>Related articles</h2></div>" * 20_000 + ARTICLE,
+    "many captions": f"<div>{ARTICLE}{'<p class=caption>word</p>' * 20_000}</div>",
+    "deep bylines": "<div class='byline'>" * 1900 + "<span></span>" * 30_000 + "</div>" * 1900 + ARTICLE,
+    "deep buttons": ARTICLE + "<div class='share'>" * 1900 + "<span></span>" * 30_000 + "</div>" * 1900,
     "flat siblings": f"<div>{'<p>word, word and yet another word of it.</p>' * 30_000}</div>",
     "one long class": f"<div class='{'aA' * 200_000}'>{ARTICLE}</div>",
 }

@@ -69,6 +69,9 @@ def test_without_a_browser_a_scripted_page_is_read_as_it_is_and_says_so(
     assert page.content == "A few words."
     assert "built by scripts" in page.warnings[0]
     assert "apt-get install chromium" in page.warnings[0]
+    assert list(reader.stream(server.url("/shell")))[-1] == page
+    with pytest.raises(ExtractionError, match="apt-get install chromium"):
+        reader.read(html_at(server, "/empty", SHELL))
     with pytest.raises(MissingDependencyError):
         reader.read(server.url("/shell"), options=ReadOptions(engine="browser"))
     reader.close()

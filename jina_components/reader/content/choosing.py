@@ -49,6 +49,7 @@ _MUCH_MORE = 4
 _MANY_ELEMENTS = 30_000
 # Never the text, whatever an attempt trusts, but where the tag was left open and the page lies inside.
 _BESIDE = frozenset(("footer", "nav"))
+_NEARLY_ALL = 0.9
 # `class="table-header"` is a table's own, not the page's.
 _NEVER_UNLIKELY = frozenset(("a", "table", "tbody", "td", "tfoot", "th", "thead", "tr"))
 # A menu around so many paragraphs of so many characters is none, as far as one looks.
@@ -72,7 +73,7 @@ def main_content(tree: HtmlElement, *, title: str = "") -> HtmlElement | None:
     """The main content of a page, as a `<div>`.
 
     Args:
-        tree: The document; it is used up.
+        tree: The document; what is never content is dropped from it.
         title: The page's title: a heading that repeats it is left out.
 
     Returns:
@@ -81,7 +82,7 @@ def main_content(tree: HtmlElement, *, title: str = "") -> HtmlElement | None:
     body = prune(tree)
     split_at_breaks(body)
     attempts = []
-    many = next(islice(body.iter(), _MANY_ELEMENTS, None), None) is not None
+    many = body.xpath("count(descendant::*)") >= _MANY_ELEMENTS
     for trust in _ATTEMPTS[::3] if many else _ATTEMPTS:
         article = _attempt(copy.deepcopy(body), title, trust)
         chars = len(inner_text(article))
@@ -89,7 +90,7 @@ def main_content(tree: HtmlElement, *, title: str = "") -> HtmlElement | None:
             add_leads(article, body)
             return article
         attempts.append((chars, article))
-    rest = _rest(body, title)
+    rest = _rest(copy.deepcopy(body), title)
     attempts.append((len(inner_text(rest)) // _MUCH_MORE, rest))
     chars, article = max(attempts, key=lambda attempt: attempt[0])
     return article if chars else None
@@ -121,7 +122,7 @@ def _attempt(body: HtmlElement, title: str, trust: _Trust) -> HtmlElement:
 
 def _strip(body: HtmlElement, title: str, *, unlikely: bool) -> None:
     """Drop the first byline, the heading that repeats the title, what is empty, and, if asked, what is unlikely."""
-    byline_seen, title_seen, half = False, not title, len(inner_text(body)) // 2
+    byline_seen, title_seen, most = False, not title, int(_NEARLY_ALL * len(inner_text(body)))
     for element in walk(body):
         name = names(element)
         if not byline_seen and _is_byline(element, name):
@@ -131,7 +132,7 @@ def _strip(body: HtmlElement, title: str, *, unlikely: bool) -> None:
             title_seen = True
             doom(element)
         elif (
-            (element.tag in _BESIDE and short_text(element, half) is not None)
+            (element.tag in _BESIDE and short_text(element, most) is not None)
             or (unlikely and _is_unlikely(element, name))
             or (element.tag in _EMPTIABLE and _is_empty(element))
         ):

@@ -120,7 +120,7 @@ class _Counts:
 
     def take_text(self, text: str | None) -> None:
         """Add text directly inside."""
-        if text:
+        if text and not text.isspace():
             self.chars += count_chars(text)
             self.commas += count_commas(text)
 

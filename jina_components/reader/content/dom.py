@@ -18,8 +18,11 @@ _NAME_CHARS = 500
 _MOST_ELEMENTS = 1000
 
 
-def doom(element: HtmlElement) -> None:
-    """Mark an element to be dropped by `drop_doomed`."""
+def doom(element: HtmlElement, *, apart: bool = True) -> None:
+    """Mark an element to be dropped by `drop_doomed`; the words around it stay `apart`."""
+    tail = element.tail
+    if apart and tail and not tail[0].isspace():
+        element.tail = f" {tail}"
     element.tag = _DOOMED
 
 

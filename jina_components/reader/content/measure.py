@@ -29,7 +29,7 @@ class Measures:
         # Backwards, whatever is inside an element comes before it.
         for number in range(len(elements) - 1, -1, -1):
             element = elements[number]
-            if text := element.text:
+            if (text := element.text) and not text.isspace():
                 chars[number] += count_chars(text)
                 commas[number] += count_commas(text)
             if not number:
@@ -40,7 +40,7 @@ class Measures:
             linked[parent] += linked[number]
             if element.tag == "a":
                 linked[parent] += chars[number] * link_weight(element)
-            if tail := element.tail:
+            if (tail := element.tail) and not tail.isspace():
                 chars[parent] += count_chars(tail)
                 commas[parent] += count_commas(tail)
 
@@ -82,7 +82,7 @@ class Measures:
 
 def count_chars(text: str) -> int:
     """Characters of a piece of text, without white space around."""
-    return len(" ".join(text.split()))
+    return 0 if text.isspace() else len(" ".join(text.split()))
 
 
 def count_commas(text: str) -> int:

@@ -21,10 +21,11 @@ _MAX_LINKED = 0.25
 
 def split_at_breaks(body: HtmlElement) -> None:
     """Make a paragraph of what follows two or more `<br>`."""
-    phrasing = _phrasing(body)
+    phrasing: set[HtmlElement] | None = None
     for first in list(body.iter("br")):
         if first.getparent() is None or not _in_chain(first) or next(first.iterancestors("pre"), None) is not None:
             continue
+        phrasing = _phrasing(body) if phrasing is None else phrasing
         parent = first.getparent()
         last = first
         while _in_chain(last):

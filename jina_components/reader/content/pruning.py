@@ -15,7 +15,7 @@ _NEVER = ("applet", "area", "base", "button", "canvas", "datalist", "dialog", "e
           "template", "textarea", "title", "track")  # fmt: skip
 _SUSPECTS = "descendant::*[@hidden or @style or @aria-hidden='true' or @aria-modal='true']"
 _HIDDEN_STYLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
-_VEILED = 0.8
+_VEILED, _SHORTEST_VEILED = 0.8, 250
 # A veil is near the root.
 _LOOKED_AT = 10
 # Shown in place of mathematics that is hidden from screen readers.
@@ -34,14 +34,14 @@ def prune(tree: HtmlElement) -> HtmlElement:
         veils = _veils(body, hidden)
         for element in hidden:
             if element not in veils:
-                doom(element)
+                doom(element, apart=False)
         drop_doomed(body)
     return body
 
 
 def _veils(body: HtmlElement, hidden: list[HtmlElement]) -> set[HtmlElement]:
     """Hidden elements around nearly all of a page, which a script shows once it is there."""
-    least = _VEILED * len(inner_text(body))
+    least = max(_VEILED * len(inner_text(body)), _SHORTEST_VEILED)
     return {element for element in hidden[:_LOOKED_AT] if len(inner_text(element)) > least}
 
 

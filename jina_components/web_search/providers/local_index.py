@@ -105,6 +105,12 @@ class LocalIndex(Component):
         retriever = Retriever.open(directory, embedder) if directory and is_there else Retriever(embedder)
         return cls(retriever, Segmenter(), directory=directory)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether it knows no page, so that no query finds one."""
+        with self._indexing:
+            return not self._waiting and not len(self._retriever)
+
     def remember(self, pages: Iterable[Page]) -> None:
         """Find these pages from now on; one that was known by its URL is replaced."""
         with self._lock:
