@@ -68,6 +68,12 @@ def test_bad_settings_and_input():
         chat.chat("hello")
 
 
+def test_a_bare_text_is_answered_with_the_message_to_pass():
+    with pytest.raises(InputError) as caught:
+        OpenAIChat("m", base_url="http://localhost").chat('say "hi"')
+    assert caught.value.message.endswith(r'pass [ChatMessage("user", "say \"hi\"")].')
+
+
 @pytest.mark.parametrize("stranger", ["hi", {"role": "user", "content": "hi"}, None])
 def test_what_is_no_message_is_named(stranger):
     chat = OpenAIChat("m", base_url="http://localhost")

@@ -6,8 +6,8 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -69,20 +69,26 @@ def add_reading_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cache-tolerance", type=float, default=3600, metavar="SECONDS", help="(default: %(default)s)")
 
 
+@contextmanager
 def make_reader(
     options: argparse.Namespace,
     *,
     html_converter: SupportsConvert | None = None,
     captioner: ChatModel | None = None,
     extractor: ChatModel | None = None,
-) -> Reader:
-    """A reader with the options of `add_reading_options`."""
+) -> Iterator[Reader]:
+    """A reader with the options of `add_reading_options`, closed with its fetcher."""
+    from jina_components.core.background import run_sync
     from jina_components.net import Fetcher, ResponseCache
     from jina_components.reader import Reader
 
     cache = ResponseCache(options.cache, tolerance=options.cache_tolerance) if options.cache else None
     fetcher = Fetcher(guard=_make_guard(options.allow_network), cache=cache)
-    return Reader(fetcher=fetcher, html_converter=html_converter, captioner=captioner, extractor=extractor)
+    with Reader(fetcher=fetcher, html_converter=html_converter, captioner=captioner, extractor=extractor) as reader:
+        try:
+            yield reader
+        finally:
+            run_sync(fetcher.aclose())
 
 
 def _make_guard(networks: Sequence[str]) -> URLGuard:
@@ -93,7 +99,7 @@ def _make_guard(networks: Sequence[str]) -> URLGuard:
     except ConfigError as error:
         given = ", ".join(map(repr, networks))
         raise ConfigError(
-            f"--allow-network takes networks in CIDR form, such as 10.0.0.0/8, or 127.0.0.0/8 for localhost; got {given}."
+            f"--allow-network takes CIDR networks, such as 10.0.0.0/8, or 127.0.0.0/8 for localhost; got {given}."
         ) from error
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
+import subprocess
+import sys
 from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from local_server import LocalServer, http
 
 from jina_components.cli import main
 from jina_components.cli.main import build_parser
@@ -113,3 +117,48 @@ def test_a_picture_of_a_page(page: str, tmp_path: Path, capsys: pytest.CaptureFi
 def test_extraction_needs_a_model(page: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["read", page, "--instruction", "the price"]) == 2
     assert "--chat-model" in capsys.readouterr().err
+
+
+def stdin(monkeypatch: pytest.MonkeyPatch, data: bytes) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
+
+
+def test_standard_input(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    stdin(monkeypatch, PAGE.encode())
+    assert main(["read", "-", "--base-url", "https://a.example/x/", "--json"]) == 0
+    page = json.loads(capsys.readouterr().out)
+    assert (page["title"], page["url"]) == ("Rain", "https://a.example/x/")
+    assert "(https://a.example/b)" in page["content"]
+    stdin(monkeypatch, "<p>Ünwetter</p>".encode("latin-1"))
+    assert main(["read", "-", "--content-type", "text/plain; charset=latin-1"]) == 0
+    assert capsys.readouterr().out == "<p>Ünwetter</p>\n"
+    stdin(monkeypatch, b"")
+    assert main(["read", "-"]) == 2
+    assert "nothing to read" in capsys.readouterr().err
+
+
+def test_captions_without_pillow_fail_before_anything_is_fetched(server: LocalServer) -> None:
+    server.routes["/"] = [http(body=PAGE.encode())]
+    code = "import sys; sys.modules['PIL'] = None; from jina_components.cli import main; sys.exit(main(sys.argv[1:]))"
+    flags = ["--captions", "--chat-model", "m", "--allow-network", "127.0.0.0/8"]
+    done = subprocess.run(
+        [sys.executable, "-c", code, "read", server.url("/"), *flags], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "'jina-components[images]'" in done.stderr
+    assert not server.received
+
+
+def test_what_to_do_is_said_in_flags(
+    server: LocalServer, tmp_path: Path, page: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.routes["/"] = [http(404, PAGE.encode(), content_type="text/html")]
+    for arguments, says in (
+        (["read", server.url("/")], "see --allow-network."),
+        (["read", server.url("/"), "--allow-network", "localhost"], "127.0.0.0/8 for localhost"),
+        (["index", server.url("/"), "--to", str(tmp_path / "index")], "see --allow-network."),
+        (["read", page, "--format", "readerlm"], "name it with --reader-lm."),
+        (["read", str(tmp_path)], "on the command line to index"),
+    ):
+        assert main(arguments) == 2
+        assert says in capsys.readouterr().err

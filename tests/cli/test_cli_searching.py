@@ -4,9 +4,10 @@ import argparse
 import json
 
 import pytest
+from local_server import http
 
 from jina_components.cli import searching
-from jina_components.errors import ConfigError
+from jina_components.errors import ConfigError, WebError
 from jina_components.types import Page
 from jina_components.web_search import LocalIndex
 
@@ -43,7 +44,36 @@ def test_what_is_missing_is_named(monkeypatch):
     monkeypatch.delenv("BRAVE_API_KEY", raising=False)
     with pytest.raises(ConfigError, match="BRAVE_API_KEY"):
         run("rain", "--provider", "brave")
-    with pytest.raises(ConfigError, match="--pages"):
+    with pytest.raises(ConfigError, match="--pages, or ask another: --provider ddgs .*arxiv, .*searxng"):
         run("rain")
     with pytest.raises(ConfigError, match="--provider local"):
         run("rain", "--provider", "ddgs", "--pages", "x")
+
+
+def test_an_index_without_pages_is_named(pages, tmp_path, capsys):
+    assert run("rain", "--pages", str(tmp_path / "nothere")) == 1
+    assert f"the index {tmp_path / 'nothere'} is empty or not there" in capsys.readouterr().err
+    assert run("clouds", "--pages", pages, "--site", "b.example") == 1
+    assert "empty" not in capsys.readouterr().err
+
+
+def test_pages_begin_as_they_were_read_or_say_why_not(server, monkeypatch, capsys):
+    monkeypatch.setenv("SEARXNG_URL", server.url(""))
+    asked = ("tides", "--provider", "searxng", "--allow-network", "127.0.0.0/8")
+    with pytest.raises(WebError):
+        run(*asked)
+    rows = [{"url": server.url(path), "title": path, "content": f"Snippet of {path}"} for path in ("/read", "/gone")]
+    server.routes[server.paths()[-1]] = [http(body=json.dumps({"results": rows}).encode())]
+    server.routes["/read"] = [http(body=b"<main><p>The moon pulls the sea. " + b"It rises twice a day. " * 30)]
+    assert run(*asked) == 0
+    shown = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    assert shown[2].startswith("The moon pulls the sea. It rises")
+    assert len(shown[2]) == 200
+    assert shown[5] == "Snippet of /gone"
+    assert shown[6].startswith("not read: ")
+    assert "404" in shown[6]
+    assert len(shown) == 7
+    assert run(*asked, "--json") == 0
+    assert f"not read: {server.url('/gone')}" in capsys.readouterr().err
+    assert run(*asked, "--no-contents") == 0
+    assert "not read" not in capsys.readouterr().out

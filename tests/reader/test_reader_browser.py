@@ -181,6 +181,13 @@ async def test_a_selector_is_waited_for(read):
 async def test_a_selector_that_never_comes_leaves_what_there_is(read):
     snapshot = await read("<p>here</p>", wait_for_selector="#never", timeout=1.5)
     assert "<p>here</p>" in snapshot.html
+    told = "Nothing matched wait_for_selector '#never' within 1.5 s; this is the page as it was then."
+    assert snapshot.warnings == (told,)
+
+
+async def test_a_selector_that_came_is_not_blamed_for_what_takes_too_long(read):
+    body = "<p>here</p><script>setInterval(() => { document.body.append('x') }, 50)</script>"
+    snapshot = await read(body, wait_for_selector="p", timing="mutation-idle", timeout=1.5)
     assert snapshot.warnings == ("The page is maybe not fully loaded after 1.5 s.",)
 
 
@@ -315,11 +322,14 @@ async def test_scripts_run_once_the_page_is_loaded_and_their_errors_are_told(rea
         scripts=(
             "document.querySelector('p').textContent = 'changed'; let y = 1",
             "nonsense(",
-            "throw new Error('no')",
+            "throw new Error('none at all')",
         ),
     )
     assert "<p>changed</p>" in snapshot.html
-    assert [text[:17] for text in snapshot.warnings] == ["scripts[1] failed", "scripts[2] failed"]
+    assert snapshot.warnings == (
+        "scripts[1] failed: SyntaxError: Unexpected end of input",
+        "scripts[2] failed: Error: none at all",
+    )
 
 
 async def test_given_html_is_rendered_at_its_url(read, server):

@@ -30,13 +30,33 @@ def test_what_is_no_readable_file_says_why(tmp_path: Path) -> None:
         "pipe.txt": "is a pipe",
         "broken.txt": "symbolic link to something that does not exist",
         "loop": "cannot be read",
-        "": "is a directory: pass it to read_all",
+        "": "is a directory: pass it to read_all, or on the command line to index",
         "nul\0.txt": "cannot be read",
         "x" * 5000: "cannot be read",
     }
     for name, reason in reasons.items():
         with pytest.raises(ReadError, match=reason):
             read_file(f"{tmp_path}/{name}", max_bytes=10)
+
+
+@pytest.mark.parametrize(
+    ("path", "is_page"),
+    [
+        ("example.com", True),
+        ("WWW.example.co.uk", True),
+        ("docs.example.org/a/b.html?c", True),
+        ("notes.txt", False),
+        ("README.md", False),
+        ("script.py", False),
+        ("folder/example.com", False),
+        (".com", False),
+        ("a." * 5000 + "!", False),
+    ],
+)
+def test_a_missing_file_that_reads_like_a_web_page(path: str, is_page: bool) -> None:
+    with pytest.raises(ReadError) as caught:
+        read_file(path, max_bytes=10)
+    assert (f"for the web page write https://{path}." in caught.value.message) == is_page
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="permissions do not stop root")

@@ -324,6 +324,15 @@ def test_data_urls_are_kept_or_shortened() -> None:
     assert written(html, keep_data_urls=True).text == "![a](data:image/png;base64,AAAA)"
 
 
+def test_of_an_image_of_its_own_tab_only_the_alternative_text_is_left() -> None:
+    html = "<p>a <img alt=':mad:' src='blob:http://h/1-2'> b</p>"
+    assert written(html) == Rendered("a :mad: b", (), ())
+    table = f"<table><tr><td colspan=2>{html}<tr><td>c<td>d</table>"
+    assert ":mad:" in markdown(table)
+    assert "blob:" not in markdown(table)
+    assert markdown(html, images="none") == "a b"
+
+
 def test_footnotes() -> None:
     html = (
         "<p>a<sup id=r1><a href='#fn1'>1</a></sup>, b<sup><a href='#gone'>2</a></sup></p><h2>Notes</h2>"

@@ -146,6 +146,9 @@ def test_a_gutter_of_words_is_no_gutter() -> None:
     assert markdown("<table><tr><td class=gutter>News<td class=code>Text</table>").startswith("| News | Text |")
 
 
+EMPTY = "data:image/svg+xml,%3Csvg/%3E"
+
+
 @pytest.mark.parametrize(
     ("html", "source"),
     [
@@ -162,10 +165,49 @@ def test_a_gutter_of_words_is_no_gutter() -> None:
         ("<div><img src=lazyload.png alt=x></div><noscript><img src=b.jpg></noscript>", "b.jpg"),
         ("<div><img src=a.jpg></div><noscript><img src=b.jpg></noscript>", "a.jpg"),
         ("<p>x</p><noscript><img src=b.jpg></noscript>", "b.jpg"),
+        ("<img src=blob:http://h/1 srcset='b.jpg 2x'>", "b.jpg"),
+        (f"<noscript><img src=b.jpg></noscript><img src='{EMPTY}' data-src=b.jpg>", "b.jpg"),
+        (f"<img src='{EMPTY}' data-src=b.jpg><noscript><img src=b.jpg></noscript>", "b.jpg"),
+        (
+            "<noscript><img src=/c/b.jpg></noscript> <picture><img data-src=//h/c/b.jpg?w=9></picture>",
+            "//h/c/b.jpg?w=9",
+        ),
+        ("<noscript><img src=b srcset='a 1x, b 2x'></noscript><img data-src=a>", "b"),
+        (
+            f"<noscript><img src='{EMPTY}' srcset='b.jpg 9w'></noscript><img src='{EMPTY}' data-srcset='b.jpg 9w'>",
+            "b.jpg",
+        ),
+        (f"<noscript><img src=b.jpg></noscript><div><img src='{EMPTY}'></div>", "b.jpg"),
+        (
+            "<div><img src=/max/60/1*b.png?q=20></div><img><noscript><img src=/max/900/1*b.png></noscript>",
+            "/max/900/1*b.png",
+        ),
+        ("<div><img src=/60/1*b></div><img src=/900/1*b><noscript><img src=/900/1*b></noscript>", "/900/1*b"),
+        ("<img src=/60/1*b><noscript><img src=/900/1*b></noscript>", "/900/1*b"),
     ],
 )
 def test_the_picture_stands_for_what_holds_its_place(html: str, source: str) -> None:
     assert [image.get("src") for image in prepared(html).iter("img")] == [source]
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        "<noscript><img src=x/{0}></noscript><img data-src=x/{0}>",
+        "<img data-src=x/{0}><noscript><img src=x/{0}></noscript>",
+        "<noscript><img src={0}.png></noscript><img src=blank.gif>",
+        "<img src=blank.gif><noscript><img src={0}.png></noscript>",
+    ],
+)
+def test_each_picture_of_a_row_is_there_once(html: str) -> None:
+    row = "".join(html.format(name) for name in "abc")
+    sources = [image.get("src") or "" for image in prepared(row).iter("img")]
+    assert [source.removeprefix("x/").removesuffix(".png") for source in sources] == ["a", "b", "c"]
+
+
+def test_a_pixel_that_counts_visits_takes_no_place() -> None:
+    html = "<noscript><img src=/tr width=1 height=1></noscript><img src=blank.gif>"
+    assert [image.get("src") for image in prepared(html).iter("img")] == ["/tr", "blank.gif"]
 
 
 def test_tasks_comments_and_places() -> None:

@@ -79,6 +79,7 @@ def test_a_page_read_again_is_replaced(index):
 def test_an_empty_index_finds_nothing(bundled_embedder):
     empty = LocalIndex(Retriever(bundled_embedder), Segmenter())
     assert ask(empty, "rain") == []
+    assert empty.is_empty
     empty.remember([Page("https://a.example", "", "")])
     assert ask(empty, "rain") == []
 
@@ -93,7 +94,9 @@ def test_many_chunks_of_one_page_do_not_hide_the_others(bundled_embedder):
 def test_kept_in_a_directory(tmp_path):
     with LocalIndex.from_defaults(tmp_path / "pages") as index:
         index.remember(PAGES)
+        assert not index.is_empty
     again = LocalIndex.from_defaults(tmp_path / "pages")
+    assert not again.is_empty
     assert ask(again, "yeast in bread")[0].url in (BREAD.url, BROT.url)
     before = sorted(path.name for path in (tmp_path / "pages").iterdir())
     again.close()

@@ -162,11 +162,18 @@ class _Visit:
                 async with asyncio.timeout_at(self._deadline):
                     await self._load()
             except TimeoutError:
-                self._warnings.append(f"The page is maybe not fully loaded after {self._order.timeout:g} s.")
+                self._warnings.append(self._unfinished())
         finally:
             if emitting is not None:
                 emitting.cancel()
         return await self._finish(session)
+
+    def _unfinished(self) -> str:
+        seconds, selector = self._order.timeout, self._order.options.wait_for_selector
+        if not selector or self._activity.has_matched:
+            return f"The page is maybe not fully loaded after {seconds:g} s."
+        named = f"wait_for_selector '{shorten(selector, 100)}'"
+        return f"Nothing matched {named} within {seconds:g} s; this is the page as it was then."
 
     async def _open(self) -> bool:
         """Navigate, and tell whether a document is there now.
@@ -202,7 +209,10 @@ class _Visit:
             try:
                 await page.evaluate(text)
             except Error as error:
-                self._warnings.append(f"scripts[{number}] failed: {shorten(error.message, 200)}")
+                told = error.message.removeprefix("Page.evaluate: ").partition("\n    at ")[
+                    0
+                ]  # the stack is Playwright's
+                self._warnings.append(f"scripts[{number}] failed: {shorten(told, 200)}")
         if options.scripts:
             await wait_until_loaded(page, self._order, self._activity)
 

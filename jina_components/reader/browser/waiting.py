@@ -62,10 +62,16 @@ def script(name: str) -> str:
 
 
 class Activity:
-    """The requests of a page: which are under way, when the last one ended, how many there were."""
+    """What goes on in a page.
+
+    Attributes:
+        requests: How many there were.
+        has_matched: Whether the selector to be waited for has been there.
+    """
 
     def __init__(self, page: Page) -> None:
         self.requests = 0
+        self.has_matched = False
         self._page = page
         self._pending: dict[Request, str] = {}
         self._answered: dict[Request, float] = {}
@@ -112,6 +118,7 @@ async def wait_until_loaded(page: Page, order: Order, activity: Activity) -> Non
     """Wait for the order's selector, then for what its timing asks."""
     if selector := order.options.wait_for_selector:
         await page.wait_for_selector(f"css={selector}", state="attached", timeout=0)
+        activity.has_matched = True
     await _timed(page, order.timing, activity)
 
 

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from lxml.html import HtmlElement
 
 # Words of classes and ids, `_` for the space between two.
-_BESIDE = """ads advert advertisement also_like author authors bio breadcrumb breadcrumbs button buttons byline carousel
-comments consent cookie copyright credit cta dateline disclaimer disqus embed follow galleries gallery gdpr
+_BESIDE = """ads advert advertisement also_like author authors bio breadcrumb breadcrumbs button buttons byline
+carousel comments consent cookie copyright credit cta dateline disclaimer disqus embed follow galleries gallery gdpr
 login menu meta modal more_from more_on nav navbar navigation newsletter newsletters next_article next_post
-next_story outbrain pager pagination popup promo rating ratings read_also read_more read_next recommendation
-recommendations recommended related respond screen_reader share sharer shares sharing sidebar signup slider
-slideshow social sociable sponsor sponsored sr_only subscribe subscription taboola taglist tags timestamp
-toolbar trending visually_hidden wishlist"""
+next_story no_print noprint outbrain pager pagination popup promo rating ratings read_also read_more read_next
+recommendation recommendations recommended related respond screen_reader share sharer shares sharing sidebar signup
+slider slideshow social sociable sponsor sponsored sr_only subscribe subscription taboola taglist tags timestamp
+toolbar trending visually_hidden"""
 _BESIDE_IF_LINKED = "teaser teasers"
 _BESIDE_OF_LINKS = "btn button comment comments cta print read_more share teaser teasers"
 _CAPTION = "caption captions"

@@ -25,7 +25,7 @@ mehr (?:zum thema|dazu|lesen|infos|artikel|aus|von|zu)|lesen sie|lies auch|weite
 weitere (?:aktuelle |interessante )?(?:informationen|artikel|beiträge|themen|nachrichten|infos|links)
 (?:à )?lire (?:aussi|la suite|également)|sur le même (?:sujet|thème)|en savoir plus|plus d['’]articles
 articles? (?:liés?|similaires|connexes)
-(?:le[ea]|ver|mira|leia|vea|veja) (?:también|más|mais|además|também)|(?:también )?te puede|saiba mais
+(?:le[ea]|ver|mira|leia|vea|veja) (?:también|más|mais|además|também)|(?:también )?te puede|puedes ver|saiba mais
 (?:noticias|artículos|notas|notícias) relacionad[oa]s|más (?:información|noticias|sobre)
 leggi (?:anche|di più)|articoli correlati|potrebbe interessarti
 lees (?:ook|meer|verder)|meer (?:over|lezen)|läs (?:mer|också|även)|les (?:mer|også|mere)|lue myös

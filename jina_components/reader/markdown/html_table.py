@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from jina_components.reader.markdown.code_blocks import code_text
+from jina_components.reader.markdown.images import is_lost
 from jina_components.reader.markdown.inline_elements import PLAYERS, embedded
 from jina_components.reader.markdown.line import visible
 from jina_components.reader.markdown.tables import spans
@@ -116,7 +117,7 @@ def _attributes(element: HtmlElement) -> str:
 
 def _image(element: HtmlElement, writer: Writer) -> str:
     alt, url, _ = writer.targets.image(element)
-    if writer.style.images == "alt":
+    if writer.style.images == "alt" or (writer.style.images == "all" and is_lost(element)):
         return _escaped(alt)
     return f'<img src="{_escaped(url)}" alt="{_escaped(alt)}">' if url and writer.style.images == "all" else ""
 

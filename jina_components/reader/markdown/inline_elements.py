@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from jina_components.reader.markdown import marks as m
 from jina_components.reader.markdown.blocks import Block
 from jina_components.reader.markdown.escape import escape
+from jina_components.reader.markdown.images import is_lost, is_pixel
 from jina_components.reader.markdown.line import words_of
 from jina_components.reader.markdown.marks import Code, Marks, Piece
 from jina_components.reader.markdown.math import MATH_CLASS
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 _ORDINALS = frozenset(("st", "nd", "rd", "th", "er", "re", "e", "o", "a", "®", "™", "tm", "©", "sm"))
 _MOST_IN_ABBREVIATION = 10  # elements; unclosed ones hold the rest of the page, each
-_PIXEL = frozenset(("0", "1", "0px", "1px"))
 PLAYERS = {
     "iframe": "Embedded page",
     "embed": "Embedded page",
@@ -112,10 +112,10 @@ def _is_sign(element: HtmlElement) -> bool:
 
 def image(writer: Writer, element: HtmlElement) -> End:
     """An image."""
-    if element.get("width") in _PIXEL and element.get("height") in _PIXEL:
+    if is_pixel(element):
         return skip  # it counts visits
     alt, url, title = writer.targets.image(element)
-    if writer.style.images == "alt":
+    if writer.style.images == "alt" or (writer.style.images == "all" and is_lost(element)):
         writer.text(f" {alt} ")
     elif writer.style.images == "all" and url:
         caption = ' "' + title.replace("\\", "\\\\").replace('"', '\\"') + '"' if title else ""
