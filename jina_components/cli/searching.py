@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from jina_components.web_search import SearchProvider
 
 _KEYS = {
-    "brave": "BRAVE_API_KEY", "serper": "SERPER_API_KEY", "tavily": "TAVILY_API_KEY", "jina": "JINA_API_KEY",
     "searxng": "SEARXNG_URL",
+    "brave": "BRAVE_API_KEY", "serper": "SERPER_API_KEY", "tavily": "TAVILY_API_KEY", "jina": "JINA_API_KEY",
 }  # fmt: skip
 
 
@@ -101,7 +101,7 @@ def _providers(options: argparse.Namespace) -> list[SearchProvider]:
     }
     names: list[str] = options.provider or ["local"]
     if "local" in names and options.pages is None:
-        others = "--provider ddgs (needs the extra search), arxiv, " + ", ".join(_KEYS)
+        others = ", ".join(["--provider ddgs (extra search)", "arxiv", *_KEYS])
         raise ConfigError(
             f"The provider local finds what was read before: name its index with --pages, or ask another: {others}."
         )

@@ -183,6 +183,7 @@ EMPTY = "data:image/svg+xml,%3Csvg/%3E"
             "/max/900/1*b.png",
         ),
         ("<div><img src=/60/1*b></div><img src=/900/1*b><noscript><img src=/900/1*b></noscript>", "/900/1*b"),
+        ("<noscript><img src=a.jpg></noscript><img data-srcset='a.jpg 1x, b.jpg 2x'>", "b.jpg"),
         ("<img src=/60/1*b><noscript><img src=/900/1*b></noscript>", "/900/1*b"),
     ],
 )

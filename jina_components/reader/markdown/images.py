@@ -147,8 +147,9 @@ def _candidates(image: HtmlElement) -> list[str]:
 
 def _complete(holder: HtmlElement, shown: HtmlElement) -> None:
     """Give `holder`, where it is empty or a preview, what `shown` has."""
-    is_preview = _is_same(holder, shown) and not _late_source(holder)
-    if not (is_preview or is_placeholder(holder.get("src") or "")):
+    source = (holder.get("src") or "").strip()
+    is_whole = bool(_late_source(holder)) or source in _candidates(holder)
+    if not is_placeholder(source) and (is_whole or not _is_same(holder, shown)):
         return
     for name in ("src", "alt", "title"):
         if (value := shown.get(name)) and not (name == "alt" and holder.get("alt")):
