@@ -16,13 +16,13 @@ from tiny_checkpoints import save_checkpoint
 from tiny_generators import save_generator, small_reader_lm
 
 from jina_components import ReaderLM
+from jina_components.core.html_prompt import clean_html
 from jina_components.errors import (
     ConfigError,
     InputError,
     ModelFilesError,
 )
 from jina_components.protocols import SupportsConvert
-from jina_components.core.html_prompt import clean_html
 from jina_components.types import Usage
 
 PAGE = """<!doctype html><html lang="en"><head><title>Rain</title><style>p { color: red }</style></head>

@@ -4,9 +4,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from jina_components.models import span_memory
 from jina_components.models.span_memory import PARTING, PieceMemory, Spans
 from jina_components.models.token_spans import BUNDLED, Tokenizer
-from jina_components.models import span_memory
 
 
 class Counting:
