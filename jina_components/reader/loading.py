@@ -6,8 +6,8 @@ import asyncio
 import os
 import re
 import threading
-from collections.abc import AsyncGenerator, Iterator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import aclosing, asynccontextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import urlsplit
@@ -125,10 +125,13 @@ class Loader:
             yield version
 
     async def _versions(self, url: str, options: ReadOptions) -> AsyncGenerator[Loaded, None]:
-        await self._ask_robots(url, options)
-        async with aclosing(self._browsing().stream(url, options, timeout=options.timeout or _TIMEOUT)) as snapshots:
+        snapshots = self._browsing().stream(url, options, timeout=options.timeout or _TIMEOUT)
+        async with self._turn(url, options), aclosing(snapshots):
             async for snapshot in snapshots:
-                yield await self._of_snapshot(snapshot, url, options)
+                if snapshot.is_document:
+                    yield await self._of_snapshot(snapshot, url, options)
+        if not snapshot.is_document:  # fetched in a turn of its own
+            yield await self._of_snapshot(snapshot, url, options)
 
     async def aclose(self) -> None:
         """End its own connections and processes."""
@@ -170,9 +173,8 @@ class Loader:
         order = Order(url, options, options.timeout or _TIMEOUT, html)
 
         async def render() -> Snapshot:
-            if html is None:
-                await self._ask_robots(url, options)
-            return await browser.snapshot(url, options, timeout=order.timeout, html=html)
+            async with nullcontext() if html is not None else self._turn(url, options):
+                return await browser.snapshot(url, options, timeout=order.timeout, html=html)
 
         if fetcher is None or fetcher.cache is None or html is not None:
             return await self._of_snapshot(await render(), url, options)
@@ -203,9 +205,16 @@ class Loader:
         source = Source(snapshot.url, snapshot.html.encode(), base, "text/html; charset=utf-8")
         return Loaded(source, None, snapshot.screenshot, snapshot.warnings, snapshot.is_final)
 
-    async def _ask_robots(self, url: str, options: ReadOptions) -> None:
-        if options.robots and (fetcher := self._guarded()):
-            await fetcher.check_robots(url, _fetch_options(options))
+    @asynccontextmanager
+    async def _turn(self, url: str, options: ReadOptions) -> AsyncIterator[None]:
+        """A browser asks robots.txt and waits for its turn at the host as the fetcher does."""
+        fetcher = self._guarded()
+        if fetcher is None:
+            yield
+            return
+        delay = await fetcher.check_robots(url, _fetch_options(options)) if options.robots else 0.0
+        async with fetcher.politeness.turn(urlsplit(url).hostname or "", delay=delay):
+            yield
 
     def _web(self) -> SupportsFetch:
         if self._fetcher is not None:

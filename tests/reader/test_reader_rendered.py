@@ -20,7 +20,7 @@ from jina_components.errors import (
     MissingDependencyError,
     RobotsDeniedError,
 )
-from jina_components.net import ResponseCache
+from jina_components.net import Politeness, ResponseCache
 from jina_components.read_options import ReadOptions, Viewport
 from jina_components.reader import Reader
 from jina_components.reader.browser import Browser
@@ -227,3 +227,26 @@ def test_a_stranger_gets_nothing_of_what_the_caller_sends(
     assert server.received[0].headers["authorization"] == "Bearer secret"
     assert "Bearer" not in str(stranger.received)
     assert "secret" not in str(stranger.received[-1])  # the browser's own requests know a host, not its port
+
+
+def test_a_browser_waits_for_its_turn_at_a_host(browser: Browser, server: LocalServer) -> None:
+    fetcher = loopback_fetcher(retries=0, politeness=Politeness(per_host=1))
+    reader = Reader(fetcher=fetcher, browser=browser, options=ReadOptions(engine="browser"))
+    running, most = 0, 0
+
+    async def count(_: object, writer: asyncio.StreamWriter) -> None:
+        nonlocal running, most
+        running, most = running + 1, max(most, running + 1)
+        await asyncio.sleep(0.2)
+        running -= 1
+        writer.write(http(200, ARTICLE.encode(), content_type="text/html"))
+        await writer.drain()
+
+    server.routes.update({f"/{number}": count for number in range(3)})
+    reading = reader.read_all([server.url(f"/{number}") for number in range(3)])
+    assert [page.title for page in reading.pages] == ["Plain"] * 3
+    assert most == 1
+    server.routes["/notes"] = [http(200, b"# Notes", content_type="text/markdown", content_disposition="attachment")]
+    assert [page.content for page in reader.stream(server.url("/notes"))] == ["# Notes"]
+    assert reader.read(server.url("/notes")).content == "# Notes"
+    run_sync(fetcher.aclose())
