@@ -12,9 +12,14 @@ if TYPE_CHECKING:
     from jina_components.types import FloatArray
 
 
+_TINY = 1e-15
+
+
 def normalize(vectors: FloatArray) -> FloatArray:
     """Rows at unit length, shape unchanged; a zero row stays zero."""
     norms = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    if norms.size and norms.min() < _TINY:  # whose squares are below what float32 can tell
+        norms = np.linalg.norm(vectors.astype(np.float64), axis=-1, keepdims=True)
     return (vectors / np.where(norms > 0, norms, 1)).astype(np.float32, copy=False)
 
 

@@ -95,6 +95,7 @@ class GuardingProxy:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.sleep(0)  # a transport that is closed closes its socket in the loop's next turn
 
     def open(self, *, limits: PassageLimits, upstream: str = "") -> Passage:
         """A way out for one job.
@@ -123,7 +124,10 @@ class GuardingProxy:
             with suppress(OSError, EOFError, asyncio.CancelledError):
                 await self._serve(reader, writer, task)
         finally:
-            writer.close()
+            if task.cancelling():
+                writer.transport.abort()  # what a peer does not take would keep the connection open
+            else:
+                writer.close()
 
     async def _serve(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, task: asyncio.Task[None]

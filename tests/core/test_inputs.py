@@ -117,7 +117,7 @@ def test_what_is_no_image_is_told_how_to_become_one():
         check_query(given, images=True)
     with pytest.raises(InputError, match=r"^things\[1\] must be str, got PIL\.Image\.Image\.$"):
         check_text_item(given, 1, what="things")
-    with pytest.raises(InputError, match=r"got jina_components\.types\.Image\.$"):
+    with pytest.raises(InputError, match=r"got jina_components\.types\.texts\.Image\.$"):
         check_query(Image(given))
     with pytest.raises(InputError, match=r"must be str or jina_components\.Image, got bytes\.$"):
         check_query(b"x", images=True)

@@ -322,6 +322,8 @@ async def test_closing_ends_all_connections(server):
     assert await asyncio.wait_for(reader.read(), 5) == b""
     assert proxy.port == 0
     writer.close()
+    with suppress(ConnectionError):
+        await writer.wait_closed()
 
 
 @given(st.text(max_size=40))
