@@ -42,13 +42,13 @@ def main_process(watch):
 @pytest.mark.slow
 def test_many_pages_leave_nothing_behind(server, watch):
     server.routes["/"] = page("<p>small</p>")
-    for browser in running_browser(pool=4, pages_per_process=20):
+    for browser in running_browser(pool=4, pages_per_process=10):
         read(browser, server.url("/"))
         assert eventually(lambda: len(watch.alive()) > 0)
         most = len(watch.alive()) + 2
 
         async def read_many(browser=browser):
-            return await asyncio.gather(*(browser.snapshot(server.url("/"), OPTIONS, timeout=60) for _ in range(59)))
+            return await asyncio.gather(*(browser.snapshot(server.url("/"), OPTIONS, timeout=60) for _ in range(29)))
 
         began = time.monotonic()
         snapshots = asyncio.run(read_many())
