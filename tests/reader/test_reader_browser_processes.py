@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 from pathlib import Path
 
 import pytest
@@ -40,21 +39,19 @@ def main_process(watch):
 
 
 @pytest.mark.slow
-def test_many_pages_leave_nothing_behind(server, watch):
+@pytest.mark.timeout(600)
+def test_two_hundred_pages_leave_nothing_behind(server, watch):
     server.routes["/"] = page("<p>small</p>")
-    for browser in running_browser(pool=4, pages_per_process=10):
+    for browser in running_browser(pool=4, pages_per_process=60):
         read(browser, server.url("/"))
         assert eventually(lambda: len(watch.alive()) > 0)
         most = len(watch.alive()) + 2
 
         async def read_many(browser=browser):
-            return await asyncio.gather(*(browser.snapshot(server.url("/"), OPTIONS, timeout=60) for _ in range(29)))
+            return await asyncio.gather(*(browser.snapshot(server.url("/"), OPTIONS, timeout=300) for _ in range(199)))
 
-        began = time.monotonic()
         snapshots = asyncio.run(read_many())
-        seconds = time.monotonic() - began
         assert all("small" in snapshot.html for snapshot in snapshots)
-        assert seconds < 100
         # Renderers end with their pages, replaced processes with their last one.
         assert eventually(lambda most=most: len(watch.alive()) <= most)
     assert eventually(lambda: not watch.alive())
