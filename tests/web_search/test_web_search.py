@@ -461,12 +461,13 @@ def test_what_a_reader_may_not_reach_keeps_its_snippet(api):
 
 
 def test_streaming_leaves_no_task_behind():
-    async def left():
-        return len(asyncio.all_tasks()) - 1
+    async def tasks():
+        return asyncio.all_tasks() - {asyncio.current_task()}
 
+    before = run_sync(tasks())  # others use the loop, too
     search = WebSearch(FakeSearchProvider([A, B]), reader=Pages(delays={A.url: 60}))
     search.search("rain", options=SearchOptions(deadline=0.2))
-    assert run_sync(left()) == 0
+    assert run_sync(tasks()) <= before
 
 
 def test_who_had_no_time_to_be_asked_has_not_failed():
