@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from jina_components.embedder import Embedder as Embedder
     from jina_components.embedding_cache import EmbeddingCache as EmbeddingCache
     from jina_components.entailment import EntailmentScorer as EntailmentScorer
+    from jina_components.filters import Field as Field
     from jina_components.models.endpoint import Endpoint as Endpoint
     from jina_components.protocols import ChatMessage as ChatMessage
     from jina_components.read_options import PLAIN as PLAIN
@@ -30,7 +31,13 @@ if TYPE_CHECKING:
     from jina_components.reader.chat_models import ChatConverter as ChatConverter
     from jina_components.reader_lm import ReaderLM as ReaderLM
     from jina_components.reranker import Reranker as Reranker
+    from jina_components.retriever import Fusion as Fusion
+    from jina_components.retriever import Parents as Parents
     from jina_components.retriever import Retriever as Retriever
+    from jina_components.retriever.stores.faiss import FaissStore as FaissStore
+    from jina_components.retriever.stores.milvus import MilvusStore as MilvusStore
+    from jina_components.retriever.stores.pgvector import PgvectorStore as PgvectorStore
+    from jina_components.retriever.stores.qdrant import QdrantStore as QdrantStore
     from jina_components.search_options import SearchOptions as SearchOptions
     from jina_components.segmenter import Segmenter as Segmenter
     from jina_components.types import Answer as Answer
@@ -52,11 +59,18 @@ _HOMES = {
     "Endpoint": "models.endpoint",
     "Entailment": "types",
     "EntailmentScorer": "entailment",
+    "FaissStore": "retriever.stores.faiss",
+    "Field": "filters",
+    "Fusion": "retriever",
     "Image": "types",
     "MarkdownStyle": "read_options",
+    "MilvusStore": "retriever.stores.milvus",
     "OpenAIChat": "chat",
     "PLAIN": "read_options",
+    "Parents": "retriever",
+    "PgvectorStore": "retriever.stores.pgvector",
     "QUOTABLE": "read_options",
+    "QdrantStore": "retriever.stores.qdrant",
     "ReadOptions": "read_options",
     "Reader": "reader",
     "ReaderLM": "reader_lm",

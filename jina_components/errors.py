@@ -7,7 +7,7 @@
     ├── MissingDependencyError (ImportError)  an extra is not installed; the message gives the command
     ├── ModelFilesError (OSError)           model files are missing, incomplete or unsafe
     ├── BackendError (RuntimeError)         a model failed while it ran
-    ├── IndexFilesError (OSError)           an index directory or an embedding cache cannot be written or read
+    ├── IndexFilesError (OSError)           an index, a store or an embedding cache cannot be used
     ├── IndexMismatchError (ValueError)     an index was made with another embedder
     ├── ReadError (OSError)                 a local source cannot be read
     │   (.source)
@@ -75,7 +75,7 @@ class BackendError(JinaComponentsError, RuntimeError):
 
 
 class IndexFilesError(JinaComponentsError, OSError):
-    """An index directory or an embedding cache cannot be written or read."""
+    """An index directory, a store's server or an embedding cache cannot be written or read."""
 
 
 class IndexMismatchError(JinaComponentsError, ValueError):

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_checkable
 
+from jina_components.filters import Filter, FilterLike
 from jina_components.read_options import ReadOptions
 from jina_components.search_options import SearchOptions
-from jina_components.types import Document, Entailments, Image, Page, Ranking, SearchResults, Usage
+from jina_components.types import (
+    Document,
+    Entailments,
+    Image,
+    MultiVectorEmbeddings,
+    Page,
+    Ranking,
+    SearchResults,
+    Segmentation,
+    Usage,
+)
 
 if TYPE_CHECKING:
     from jina_components.types import FloatArray
@@ -58,14 +69,130 @@ class SupportsEntailment(Protocol):
 class SupportsRetrieve(Protocol):
     """Finds documents for a query."""
 
-    def retrieve(
-        self,
-        query: str,
-        *,
-        top_k: int = 10,
-        filter: Mapping[str, object] | None = None,
-    ) -> Ranking:
+    def retrieve(self, query: str, *, top_k: int = 10, filter: FilterLike | None = None) -> Ranking:
         """The `top_k` best documents, best first."""
+        ...
+
+
+@runtime_checkable
+class SupportsMultiVector(Protocol):
+    """Turns texts into a unit vector a token, as an `Embedder` of jina-colbert-v2 does."""
+
+    def embed_multi_vector(self, inputs: Sequence[str], *, task: str = "retrieval.passage") -> MultiVectorEmbeddings:
+        """Vectors of documents, or of queries with the task `retrieval.query`."""
+        ...
+
+
+@runtime_checkable
+class SupportsSegment(Protocol):
+    """Cuts texts into chunks."""
+
+    def segment(self, text: str) -> Segmentation:
+        """Chunks with their offsets."""
+        ...
+
+
+RankingKind: TypeAlias = Literal["dense", "lexical", "multi_vector"]
+"""How a store can rank: by cosine, by BM25, by late interaction (MaxSim)."""
+
+Key: TypeAlias = int | str
+"""A store's own name of a document: what its searches give and its look-ups take, and of no meaning elsewhere."""
+
+Hits: TypeAlias = list[tuple[Key, float]]
+"""Documents with their scores, best first."""
+
+
+@runtime_checkable
+class Store(Protocol):
+    """Holds documents with their vectors, and ranks them: in this process, or on a cluster.
+
+    Thread-safe. What `put` and `delete` have returned from is found by the next search of this object, and outlives
+    the process where the store does. Filters mean in every store what `filters.matches` says. Scores: cosine for unit
+    vectors; BM25 with k1 = 0.9, b = 0.4 and Lucene's idf over the documents held; the sum of MaxSim.
+
+    `testing.check_store` checks all of it.
+    """
+
+    @property
+    def rankings(self) -> frozenset[RankingKind]:
+        """What it can rank by; the other searches raise ConfigError."""
+        ...
+
+    def put(
+        self,
+        documents: Sequence[Document],
+        vectors: FloatArray | None,
+        token_vectors: Sequence[FloatArray] | None = None,
+    ) -> None:
+        """Add documents of different ids, replacing those of the same id: all of them or none.
+
+        Args:
+            documents: The documents.
+            vectors: Their unit vectors, float32, shape [len(documents), dimensions]; None for a store of words alone.
+            token_vectors: A matrix of unit vectors of each, [tokens, dimensions], where there is a multi-vector model.
+
+        A document that replaces one counts as added anew.
+
+        Raises:
+            InputError: vectors that are not one for each document or are of another width than those held, none where
+                those held have some, or an id twice.
+            IndexFilesError: the store cannot be written to.
+        """
+        ...
+
+    def delete(self, ids: Sequence[str] | None = None, *, filter: Filter | None = None) -> int:
+        """Delete documents by id, or those that match; how many were there."""
+        ...
+
+    def search_dense(self, vectors: FloatArray, k: int, filter: Filter | None = None) -> list[Hits]:
+        """For each of the unit vectors, shape [n, dimensions], the `k` documents of the highest cosine.
+
+        Raises:
+            InputError: vectors of another width than those held.
+        """
+        ...
+
+    def search_lexical(self, queries: Sequence[str], k: int, filter: Filter | None = None) -> list[Hits]:
+        """For each query the `k` documents of the highest BM25, of those that share a term with it."""
+        ...
+
+    def search_multi_vector(self, queries: Sequence[FloatArray], k: int, filter: Filter | None = None) -> list[Hits]:
+        """For each query, a matrix of unit vectors, the `k` documents of the highest MaxSim."""
+        ...
+
+    def get(self, keys: Sequence[Key]) -> list[Document | None]:
+        """The documents of keys that a search gave, in their order; None for one deleted since."""
+        ...
+
+    def get_vectors(self, keys: Sequence[Key]) -> FloatArray:
+        """Their unit vectors, shape [len(keys), dimensions]; zeros for one deleted since."""
+        ...
+
+    def scan(self, *, filter: Filter | None = None) -> Iterator[Document]:
+        """The documents that match, in the order they were added where the store keeps one.
+
+        Those given may be deleted meanwhile, and none of the others is missed.
+        """
+        ...
+
+    def count(self, *, filter: Filter | None = None) -> int:
+        """How many documents match."""
+        ...
+
+    def keys_of(self, ids: Sequence[str]) -> list[Key | None]:
+        """Its own names of documents, in order; None for one that it does not hold."""
+        ...
+
+    def get_note(self, name: str) -> str | None:
+        """What `set_note` kept last under this name."""
+        ...
+
+    def set_note(self, name: str, text: str) -> None:
+        """Keep a short text beside the documents, as lasting as they are: which embedder made the vectors."""
+        ...
+
+    def close(self) -> None:
+        """Give connections and memory back; nothing is lost."""
         ...
 
 

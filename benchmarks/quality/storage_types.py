@@ -22,10 +22,11 @@ import faiss
 import numpy as np
 
 from jina_components import Embedder
-from jina_components.core.quantization import StorageType, calibrate, quantize, search_quantized
+from jina_components.core.quantization import calibrate, quantize, search_quantized
 from jina_components.fine_tuner.recipes.quality.metrics import ndcg
 from jina_components.fine_tuner.recipes.quality.retrieval_sets import RETRIEVAL, RetrievalSet, load_set
 from jina_components.models.catalog import DEFAULT_EMBEDDER
+from jina_components.types import StorageType
 
 if TYPE_CHECKING:
     from jina_components.types import FloatArray

@@ -104,8 +104,9 @@ class _Known:
         return self._vectors[f"q {text}"]
 
     def embed_documents(self, texts: Sequence[str]) -> FloatArray:
-        """The vectors of documents."""
-        return np.stack([self._vectors[f"d {text}"] for text in texts])
+        """The vectors of documents; zeros for the text that a Retriever tells embedders apart by."""
+        width = len(next(iter(self._vectors.values())))
+        return np.stack([self._vectors.get(f"d {text}", np.zeros(width, np.float32)) for text in texts])
 
 
 def rank_by_both(task: RetrievalSet, vectors: Vectors) -> Positions:

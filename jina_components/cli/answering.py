@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from jina_components.cli.common import (
@@ -24,6 +27,7 @@ from jina_components.models.catalog import BY_NAME, DEFAULT_RERANKER
 from jina_components.types import Answer, Citation
 
 if TYPE_CHECKING:
+    from jina_components.embedder import Embedder
     from jina_components.retriever import Retriever
 
 
@@ -64,12 +68,14 @@ def _ask(options: argparse.Namespace) -> int:
     from jina_components.deep_search import DeepSearchAgent
     from jina_components.reranker import Reranker
 
-    retriever, failures = _retriever(options)
     bar = options.min_relevance
     if bar is None:
         bar = BY_NAME[options.reranker].bar if options.reranker in BY_NAME else _BAR
-    agent = DeepSearchAgent(retriever, reranker=Reranker(options.reranker), chat=make_chat(options), min_relevance=bar)
-    answer = agent.run(options.question)
+    with _retriever(options) as (retriever, failures):
+        agent = DeepSearchAgent(
+            retriever, reranker=Reranker(options.reranker), chat=make_chat(options), min_relevance=bar
+        )
+        answer = agent.run(options.question)
     if options.json:
         print_json(asdict(answer))
     else:
@@ -79,21 +85,35 @@ def _ask(options: argparse.Namespace) -> int:
     return 3 if failures else 0
 
 
-def _retriever(options: argparse.Namespace) -> tuple[Retriever, bool]:
-    """What to answer from, and whether a source of it could not be read."""
+@contextmanager
+def _retriever(options: argparse.Namespace) -> Iterator[tuple[Retriever, bool]]:
+    """What to answer from, and whether a source of it could not be read. An index stays as it is."""
     from jina_components.retriever import Retriever
 
     if not options.sources and options.index is None:
         raise ConfigError("ask needs something to answer from: give files, folders or URLs, or --index DIR.")
     embedder = make_embedder(options)
-    retriever = Retriever.open(options.index, embedder) if options.index else Retriever(embedder)
     if not options.sources:
-        return retriever, False
-    reading, chunks = read_sources(options.sources, options, context=embedder.context)
-    if not chunks:
-        raise InputError(NOTHING_TO_READ)
-    retriever.add(chunks, show_progress=shows_progress())
-    return retriever, bool(reading.failures)
+        with Retriever.open(options.index, embedder) as retriever:
+            yield retriever, False
+        return
+    with TemporaryDirectory() as copy, _writable(options, embedder, copy) as retriever:
+        reading, chunks = read_sources(options.sources, options, context=embedder.context)
+        if not chunks:
+            raise InputError(NOTHING_TO_READ)
+        retriever.add(chunks, show_progress=shows_progress())
+        yield retriever, bool(reading.failures)
+
+
+def _writable(options: argparse.Namespace, embedder: Embedder, copy: str) -> Retriever:
+    """An empty retriever, or one of a copy of the index."""
+    from jina_components.retriever import Retriever
+
+    if options.index is None:
+        return Retriever(embedder)
+    with Retriever.open(options.index, embedder) as held:
+        held.save(copy)
+    return Retriever.open(copy, embedder)
 
 
 def _render(answer: Answer) -> str:

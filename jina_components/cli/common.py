@@ -7,7 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from jina_components.net import URLGuard
     from jina_components.protocols import ChatModel, SupportsConvert
     from jina_components.reader import Reader
+    from jina_components.segmenter import Segmenter
     from jina_components.types import Document, Reading
 
 NOTHING_TO_READ = "There is nothing to search: none of the sources could be read, or they hold no text."
@@ -29,6 +30,8 @@ _FLAGS = {
     "URLGuard(allow_networks=…)": "--allow-network",
     "pass it to the Reader as html_converter=": "name it with --reader-lm",
     "with accept_errors": "with --accept-errors",
+    "pass skip_bad=True": "pass --skip-bad",
+    "pass truncate=True": "pass --truncate",
 }
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 (it has no public name)
@@ -129,15 +132,20 @@ def make_chat(options: argparse.Namespace) -> ChatModel | None:
     return OpenAIChat(options.chat_model, base_url=options.chat_url, api_key=os.environ.get("OPENAI_API_KEY"))
 
 
+def fitting_segmenter(context: int | None) -> Segmenter:
+    """A segmenter whose chunks fit a context of so many tokens, with room for another model's way to count them."""
+    from jina_components.segmenter import Segmenter
+
+    if context is None or context >= _CHUNK:
+        return Segmenter()
+    return Segmenter(length_unit="tokens", max_chunk_length=max(context * 3 // 4, 1))
+
+
 def read_sources(
     sources: Sequence[str], options: argparse.Namespace, *, context: int | None
 ) -> tuple[Reading, list[Document]]:
     """Pages of the sources and their chunks, fit for a context of so many tokens; failures go to standard error."""
-    from jina_components.segmenter import Segmenter
-
-    segmenter = Segmenter()
-    if context is not None and context < _CHUNK:
-        segmenter = Segmenter(length_unit="tokens", max_chunk_length=max(context * 3 // 4, 1))
+    segmenter = fitting_segmenter(context)
     with make_reader(options) as reader:
         reading = reader.read_all(sources, options=QUOTABLE, show_progress=shows_progress())
     for failure in reading.failures:
@@ -167,21 +175,3 @@ def read_text(path: str) -> str:
     if path == "-":
         return Reader().read(sys.stdin.buffer.read(), content_type="text/plain").content
     return Reader().read(path).content
-
-
-def parse_filter(conditions: Sequence[str]) -> dict[str, Any] | None:
-    """Metadata conditions written NAME=VALUE; a value that is JSON too (3, true) matches as either.
-
-    Raises:
-        ConfigError: one is not of this form.
-    """
-    parsed: dict[str, list[Any]] = {}
-    for condition in conditions:
-        name, equals, value = condition.partition("=")
-        if not name or not equals:
-            raise ConfigError(f"--filter takes NAME=VALUE, got {condition!r}.")
-        accepted = parsed.setdefault(name, [])
-        accepted.append(value)
-        with suppress(json.JSONDecodeError):
-            accepted.append(json.loads(value))
-    return parsed or None

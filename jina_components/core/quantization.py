@@ -11,7 +11,7 @@ A row's codes depend on that row and on the ranges given, never on its neighbour
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from jina_components.core.inputs import check_count
 from jina_components.core.names import resolve_name
 from jina_components.core.vectors import top_indices
 from jina_components.errors import InputError
+from jina_components.types import StorageType
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from jina_components.types import FloatArray
 
     Codes: TypeAlias = NDArray[Any]
-
-StorageType: TypeAlias = Literal["float32", "float16", "int8", "uint8", "binary", "ubinary"]
 
 DTYPES: dict[str, np.dtype[Any]] = {
     "float32": np.dtype(np.float32),

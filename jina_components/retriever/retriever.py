@@ -4,56 +4,73 @@ from __future__ import annotations
 
 import asyncio
 import os
-import threading
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NoReturn
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-import numpy as np
-
-from jina_components.core.inputs import as_documents, as_list, check_count, check_query
-from jina_components.core.names import resolve_name
-from jina_components.core.vectors import normalize
-from jina_components.errors import BackendError, IndexFilesError, IndexMismatchError, InputError
-from jina_components.protocols import SupportsEmbed
-from jina_components.retriever.directory import read_index, read_manifest, write_index
-from jina_components.retriever.filters import check_filter, matches
-from jina_components.retriever.fusion import reciprocal_rank_fusion
-from jina_components.retriever.index import DocumentIndex, Snapshot
-from jina_components.types import Document, Ranking, ScoredDocument
+from jina_components.core.component import Component
+from jina_components.core.inputs import as_documents, as_list, check_count, check_query, check_texts
+from jina_components.errors import ConfigError, InputError
+from jina_components.filters import FilterLike, as_filter
+from jina_components.protocols import (
+    Hits,
+    Key,
+    Store,
+    SupportsEmbed,
+    SupportsMultiVector,
+    SupportsRerank,
+    SupportsSegment,
+)
+from jina_components.retriever.copying import copy_store
+from jina_components.retriever.encoding import Encoder
+from jina_components.retriever.fusion import Fusion
+from jina_components.retriever.parents import Parents
+from jina_components.retriever.pipeline import Pipeline
+from jina_components.retriever.request import Mode, Request
+from jina_components.types import Document, Ranking
 
 if TYPE_CHECKING:
     from jina_components.types import FloatArray
 
-Mode = Literal["hybrid", "dense", "lexical"]
 
-# The rankings a mode asks for and their weights in the fusion.
-_WEIGHTS: dict[str, dict[str, float]] = {
-    "hybrid": {"dense": 1.0, "lexical": 0.75},
-    "dense": {"dense": 1.0},
-    "lexical": {"lexical": 1.0},
-}
-# Small, so that the first ranks stand out: with the customary 60, mere presence in both lists outweighs being first in
-# one. Over the six sets of benchmarks/quality, nDCG@10 is .606 at 5, .598 at 2 and .589 at 60; with equal weights .599.
-_FUSION_K = 5
-# Candidates of each ranking that take part in the fusion.
-_DEPTH = 100
-# Documents embedded at a time, so that progress shows.
-_SLICE = 1024
-# An index belongs to an embedder that places this text where the one that made it did. Other models are
-# far off; another precision of the same model stays above the limit.
-_PROBE = "The quick brown fox jumps over the lazy dog near the river bank in 1984."
-_PROBE_COSINE = 0.98
+@runtime_checkable
+class SupportsSaveTo(Protocol):
+    """A store that writes a copy of itself into a directory."""
+
+    def save_to(self, directory: str | os.PathLike[str]) -> None:
+        """Replace the index there in one step."""
+        ...
 
 
-class Retriever:
-    """Finds documents by dense (FAISS) and lexical (BM25) search, fused by reciprocal ranks.
+@runtime_checkable
+class _StoresDocuments(Protocol):
+    """What tells a store from something else: the methods of one, and no property, which may look at files."""
 
-    Everything is in memory; `save` writes a directory that survives a kill at any moment, `open` reads it.
-    Thread-safe.
+    def search_dense(self, vectors: FloatArray, k: int) -> list[Hits]: ...
+    def search_lexical(self, queries: Sequence[str], k: int) -> list[Hits]: ...
+    def get(self, keys: Sequence[Key]) -> list[Document | None]: ...
+    def get_note(self, name: str) -> str | None: ...
+
+
+class Retriever(Component):
+    """Finds documents by meaning (dense vectors), by words (BM25) and by late interaction, as one ranking.
+
+    Without a store all is in memory. `Retriever.open(directory, embedder)` works on an index on disk, and
+    `Retriever(embedder, store=FaissStore(directory))` makes one where there is none: every change lasts when the call
+    returns. Thread-safe. Pickles as its arguments, which one in memory cannot.
 
     Args:
-        embedder: Anything with `embed_query` and `embed_documents`.
+        embedder: Anything with `embed_query` and `embed_documents`; None searches by words.
+        store: Where the documents are; None for memory. It is closed with the retriever.
+        reranker: Judges the best candidates again.
+        multi_vector: Makes a vector a token, for a store that ranks by late interaction.
+        segmenter: Cuts long candidates where `late_chunking` is asked for.
+        fusion: How several rankings become one.
+        candidates: How many documents each ranking contributes.
+        rerank_top: How many candidates the reranker reads.
+
+    Raises:
+        ConfigError: a part lacks the methods it needs.
+        InputError: a number that is not positive.
 
     Example:
         >>> retriever = Retriever(Embedder())
@@ -62,26 +79,94 @@ class Retriever:
         'Paris is the capital of France.'
     """
 
-    def __init__(self, embedder: SupportsEmbed) -> None:
-        if not isinstance(embedder, SupportsEmbed):
-            raise InputError(f"embedder must have embed_query and embed_documents, got {type(embedder).__name__}.")
+    def __init__(
+        self,
+        embedder: SupportsEmbed | None = None,
+        *,
+        store: Store | None = None,
+        reranker: SupportsRerank | None = None,
+        multi_vector: SupportsMultiVector | None = None,
+        segmenter: SupportsSegment | None = None,
+        fusion: Fusion = Fusion(),  # noqa: B008 (frozen)
+        candidates: int = 100,
+        rerank_top: int = 50,
+    ) -> None:
+        parts: tuple[tuple[str, object, Any, str], ...] = (
+            ("embedder", embedder, SupportsEmbed, "embed_query and embed_documents"),
+            ("store", store, _StoresDocuments, "the methods of protocols.Store"),
+            ("reranker", reranker, SupportsRerank, "rerank"),
+            ("multi_vector", multi_vector, SupportsMultiVector, "embed_multi_vector"),
+            ("segmenter", segmenter, SupportsSegment, "segment"),
+            ("fusion", fusion, Fusion, "the type Fusion"),
+        )
+        for name, part, kind, wanted in parts:
+            if part is not None and not isinstance(part, kind):
+                raise ConfigError(f"{name} must have {wanted}, got {type(part).__name__}.")
+        for name, value in (("candidates", candidates), ("rerank_top", rerank_top)):
+            check_count(value, what=name)
+        self._is_in_memory = store is None
+        self._store = _memory() if store is None else store
         self._embedder = embedder
-        self._index = DocumentIndex()
-        self._lock = threading.RLock()
-        self._generations: dict[Path, str] = {}  # what each directory held when it was last opened or saved
+        self._encoder = Encoder(embedder, multi_vector)
+        self._pipeline = Pipeline(
+            self._store, self._encoder, embedder, reranker, segmenter, fusion, candidates, rerank_top
+        )
+
+    @classmethod
+    def open(
+        cls,
+        directory: str | os.PathLike[str],
+        embedder: SupportsEmbed | None = None,
+        *,
+        reranker: SupportsRerank | None = None,
+        multi_vector: SupportsMultiVector | None = None,
+        segmenter: SupportsSegment | None = None,
+        fusion: Fusion = Fusion(),  # noqa: B008 (frozen)
+        candidates: int = 100,
+        rerank_top: int = 50,
+    ) -> Retriever:
+        """The retriever of an index on disk; without an embedder it searches by words, and takes no documents.
+
+        Raises:
+            IndexFilesError: no index there, or a damaged one.
+            IndexMismatchError: it was made with another embedder.
+        """
+        from jina_components.retriever.stores.faiss import FaissStore
+
+        retriever = cls(
+            embedder,
+            store=FaissStore(directory, must_exist=True),
+            reranker=reranker,
+            multi_vector=multi_vector,
+            segmenter=segmenter,
+            fusion=fusion,
+            candidates=candidates,
+            rerank_top=rerank_top,
+        )
+        retriever._encoder.check(retriever._store, retriever._encoder.kinds)
+        return retriever
+
+    @property
+    def store(self) -> Store:
+        """Where the documents are; has what is particular to its kind, such as `verify` and `compact`."""
+        return self._store
 
     def __len__(self) -> int:
-        return len(self._index)
+        return self._store.count()
 
-    def __contains__(self, document_id: str) -> bool:
-        return document_id in self._index
+    def __bool__(self) -> bool:
+        return True  # one without documents is a retriever too
 
-    def documents(self, *, filter: Mapping[str, Any] | None = None) -> list[Document]:
-        """The documents held, or those that match `filter`, in the order they were added."""
-        check_filter(filter)
-        with self._lock:
-            held = list(self._index.documents.values())
-        return [document for document in held if matches(document.metadata, filter or {})]
+    def __contains__(self, document_id: object) -> bool:
+        return isinstance(document_id, str) and self._store.keys_of([document_id]) != [None]
+
+    def documents(self, *, filter: FilterLike | None = None) -> list[Document]:
+        """The documents held, or those that match `filter`, in the order they were added where the store keeps one."""
+        return list(self._store.scan(filter=as_filter(filter)))
+
+    def count(self, *, filter: FilterLike | None = None) -> int:
+        """How many documents match."""
+        return self._store.count(filter=as_filter(filter))
 
     def add(self, documents: Sequence[str | Document], *, show_progress: bool = False) -> list[str]:
         """Add documents; one whose id is there already replaces it.
@@ -93,20 +178,25 @@ class Retriever:
 
         Raises:
             InputError: no list, or an item that is blank or over the embedder's context; `.index` names it.
+            IndexMismatchError: the store's vectors are another embedder's.
+            IndexFilesError: the store cannot be written to.
         """
         items = as_documents(documents, what="documents")
+        if not items:
+            return []
         positions = {document.id: position for position, document in enumerate(items)}
         unique = [items[position] for position in positions.values()]
-        vectors = self._embed_documents(unique, list(positions.values()), show_progress=show_progress)
-        with self._lock:
-            self._index.put(unique, vectors)
+        self._encoder.check(self._store)
+        vectors, token_vectors = self._encoder.documents(unique, list(positions.values()), show_progress=show_progress)
+        self._encoder.claim(self._store)
+        self._store.put(unique, vectors, token_vectors)
         return [document.id for document in items]
 
     async def aadd(self, documents: Sequence[str | Document], *, show_progress: bool = False) -> list[str]:
-        """`add` without blocking the event loop."""
+        """`add` without blocking the event loop; once cancelled, all of it happens or nothing."""
         return await asyncio.to_thread(self.add, documents, show_progress=show_progress)
 
-    def delete(self, ids: Sequence[str] | None = None, *, filter: Mapping[str, Any] | None = None) -> int:
+    def delete(self, ids: Sequence[str] | None = None, *, filter: FilterLike | None = None) -> int:
         """Delete documents by id, or all that match a filter (an empty one matches every document).
 
         Returns:
@@ -117,152 +207,166 @@ class Retriever:
         """
         if (ids is None) == (filter is None):
             raise InputError("delete takes either ids or filter.")
-        check_filter(filter)
-        with self._lock:
-            if ids is not None:
-                rows = self._index.rows_of(as_list(ids, what="ids"))
-            else:
-                rows = self._index.rows_matching(filter or {}).tolist()
-            self._index.remove(rows)
-        return len(rows)
+        if ids is not None:
+            return self._store.delete(as_list(ids, what="ids"))
+        return self._store.delete(filter=as_filter(filter))
+
+    async def adelete(self, ids: Sequence[str] | None = None, *, filter: FilterLike | None = None) -> int:
+        """`delete` without blocking the event loop."""
+        return await asyncio.to_thread(self.delete, ids, filter=filter)
 
     def retrieve(
         self,
         query: str,
         *,
         top_k: int = 10,
-        filter: Mapping[str, Any] | None = None,
-        mode: Mode = "hybrid",
+        filter: FilterLike | None = None,
+        mode: Mode | None = None,
+        rerank: bool | None = None,
+        min_score: float | None = None,
+        diversity: float = 0.0,
+        parents: Parents | None = None,
+        late_chunking: bool = False,
     ) -> Ranking:
-        """The best documents for a query.
+        """The best documents for a query; each hit's `why` has what every stage said of it.
+
+        The stages, in this order: the rankings of the store, fusion of several, late chunking, reranking, `min_score`,
+        parents, diversity. A hit's score is that of the last stage that ordered it, see `mode`, `rerank`, `diversity`.
 
         Args:
             query: What is sought.
             top_k: How many at most.
-            filter: Metadata names and the value, or list of values, each must have.
-            mode: `hybrid` fuses both rankings (score: weighted reciprocal ranks), `dense` ranks by
-                cosine, `lexical` by BM25.
+            filter: What the metadata of documents must say: typed (`Field("year") >= 2020`) or plain
+                (`{"lang": ["en", "de"]}`), see `jina_components.filters`.
+            mode: `dense` ranks by cosine (-1 to 1), `lexical` by BM25 (from 0), `multi_vector` by MaxSim (up to the
+                number of the query's tokens); `hybrid` fuses them (0 to 1, see `Fusion`: 1 is the best of every
+                ranking, which says nothing of how good that is). None takes what there is, fused if it is several.
+            rerank: Whether the reranker judges the candidates again, on its own scale; None: if there is one. What it
+                could not rank is in `Ranking.failures`.
+            min_score: Leave out hits below, on the scale of reranking, or without it of the mode.
+            diversity: From 0 to 1: how much being unlike the hits before counts beside the score (maximal marginal
+                relevance). The scores are then those of that trade, from -1 to 1.
+            parents: Give the text that chunks were cut from instead of the chunks.
+            late_chunking: Give of long documents the passage nearest to the query, found with the embedder's late
+                chunking, with its `start` and `end`; what is reranked then is the passage.
 
         Raises:
             InputError: an empty query, a bad limit or filter, or a retriever without documents.
             UnknownNameError: unknown mode.
+            ConfigError: what is asked for needs a part that this retriever, its store or its embedder lacks.
+            IndexMismatchError: the store's vectors are another embedder's.
         """
         check_query(query)
-        check_count(top_k, what="top_k")
-        check_filter(filter)
-        weights = resolve_name(_WEIGHTS, mode, what="mode")
-        if not len(self):
-            raise InputError("This retriever holds no documents: call add() first, or open() a saved index.")
-        vector = self._unit(self._embedder.embed_query(query))[0] if "dense" in weights else None
-        depth = max(_DEPTH, top_k)
-        with self._lock:
-            allowed = None if filter is None else self._index.rows_matching(filter)
-            rankings = {}
-            if vector is not None:
-                rankings["dense"] = self._index.search_dense(vector, depth, allowed)
-            if "lexical" in weights:
-                rankings["lexical"] = self._index.search_lexical(query, depth, allowed)
-            hits = rankings[mode] if mode != "hybrid" else _fuse(rankings, weights)
-            return Ranking(tuple(ScoredDocument(self._index.documents[row], score) for row, score in hits[:top_k]))
+        request = Request(
+            top_k, as_filter(filter), mode, rerank, min_score, diversity, parents, late_chunking=late_chunking
+        )
+        return self._pipeline.run([query], request)[0]
 
     async def aretrieve(
         self,
         query: str,
         *,
         top_k: int = 10,
-        filter: Mapping[str, Any] | None = None,
-        mode: Mode = "hybrid",
+        filter: FilterLike | None = None,
+        mode: Mode | None = None,
+        rerank: bool | None = None,
+        min_score: float | None = None,
+        diversity: float = 0.0,
+        parents: Parents | None = None,
+        late_chunking: bool = False,
     ) -> Ranking:
         """`retrieve` without blocking the event loop."""
-        return await asyncio.to_thread(self.retrieve, query, top_k=top_k, filter=filter, mode=mode)
+        check_query(query)
+        request = Request(
+            top_k, as_filter(filter), mode, rerank, min_score, diversity, parents, late_chunking=late_chunking
+        )
+        return (await asyncio.to_thread(self._pipeline.run, [query], request))[0]
+
+    def retrieve_many(
+        self,
+        queries: Sequence[str],
+        *,
+        top_k: int = 10,
+        filter: FilterLike | None = None,
+        mode: Mode | None = None,
+        rerank: bool | None = None,
+        min_score: float | None = None,
+        diversity: float = 0.0,
+        parents: Parents | None = None,
+        late_chunking: bool = False,
+    ) -> list[Ranking]:
+        """`retrieve` of many queries, in one pass through the store; one ranking each, in their order."""
+        check_texts(queries, what="queries")
+        request = Request(
+            top_k, as_filter(filter), mode, rerank, min_score, diversity, parents, late_chunking=late_chunking
+        )
+        return self._pipeline.run(queries, request)
+
+    async def aretrieve_many(
+        self,
+        queries: Sequence[str],
+        *,
+        top_k: int = 10,
+        filter: FilterLike | None = None,
+        mode: Mode | None = None,
+        rerank: bool | None = None,
+        min_score: float | None = None,
+        diversity: float = 0.0,
+        parents: Parents | None = None,
+        late_chunking: bool = False,
+    ) -> list[Ranking]:
+        """`retrieve_many` without blocking the event loop."""
+        check_texts(queries, what="queries")
+        request = Request(
+            top_k, as_filter(filter), mode, rerank, min_score, diversity, parents, late_chunking=late_chunking
+        )
+        return await asyncio.to_thread(self._pipeline.run, queries, request)
 
     def save(self, directory: str | os.PathLike[str]) -> None:
-        """Write the index; the one that was in `directory` is replaced in one step, or not at all.
+        """Write a whole copy into a directory, which `open` reads; an index that was there is replaced in one step.
 
         Raises:
-            IndexFilesError: not an index directory, another process is saving or has saved since this one
-                was opened, or the disk failed or is full.
+            IndexFilesError: the directory holds something else, or the disk failed or is full.
+            ConfigError: the store cannot give its vectors back.
         """
-        probe = self._probe()
-        with self._lock:
-            snapshot = self._index.snapshot()
-        name = str(getattr(self._embedder, "name", type(self._embedder).__name__))
-        embedder = {"name": name, "probe": [round(float(value), 6) for value in probe]}
-        path = Path(directory)
-        manifest = {"documents": len(snapshot.documents), "embedder": embedder}
-        expected = self._generations.get(path.resolve())
-        self._generations[path.resolve()] = write_index(path, manifest, snapshot.write, expected=expected)
+        if isinstance(self._store, SupportsSaveTo):
+            self._store.save_to(directory)
+            return
+        with Retriever(self._embedder) as copied:
+            self.copy_to(copied.store)
+            copied.save(directory)
 
-    @classmethod
-    def open(cls, directory: str | os.PathLike[str], embedder: SupportsEmbed) -> Retriever:
-        """Read an index made with the same embedder.
+    def copy_to(self, store: Store, *, show_progress: bool = False) -> int:
+        """Copy all documents and their vectors into another store, without embedding again: to a cluster, or back.
+
+        Goes a thousand documents at a time. Interrupted, it can be run again; what the other store holds besides stays.
+
+        Returns:
+            How many there were.
 
         Raises:
-            IndexFilesError: no index there, or a damaged one.
-            IndexMismatchError: it was made with another embedder.
+            ConfigError: this store cannot give its vectors back.
+            IndexMismatchError: the other store holds vectors of another embedder.
         """
-        retriever = cls(embedder)
-        path = Path(directory)
-        retriever._check_embedder(path, read_manifest(path).get("embedder"))
-        generation, retriever._index = read_index(
-            path, lambda folder: DocumentIndex.from_snapshot(Snapshot.read(folder))
-        )
-        retriever._generations[path.resolve()] = generation
-        return retriever
+        return copy_store(self._store, store, show_progress=show_progress)
 
-    def __reduce__(self) -> NoReturn:
-        raise InputError("A retriever holds documents and does not pickle: save() it, and open() the directory there.")
+    def close(self) -> None:
+        """Close the store; what was in memory is gone, and one on disk is opened again by the next call."""
+        self._store.close()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self._is_in_memory:
+            raise InputError(
+                "A retriever in memory does not pickle: save() it, and open() the directory there, "
+                "or give it a store that lasts."
+            )
+        return super().__reduce__()
 
     def __repr__(self) -> str:
-        return f"Retriever({self._embedder!r}, {len(self)} documents)"
-
-    def _embed_documents(
-        self, documents: Sequence[Document], positions: Sequence[int], *, show_progress: bool
-    ) -> FloatArray:
-        """Unit vectors of documents, in slices so that progress shows; `positions` are those of the caller's list."""
-        from tqdm.auto import tqdm
-
-        parts = []
-        with tqdm(total=len(documents), desc="Indexing", unit="document", disable=not show_progress) as bar:
-            for start in range(0, len(documents), _SLICE):
-                texts = [document.text for document in documents[start : start + _SLICE]]
-                try:
-                    parts.append(self._unit(self._embedder.embed_documents(texts), len(texts)))
-                except InputError as error:
-                    if error.index is None:
-                        raise
-                    position = positions[start + error.index]
-                    raise InputError(f"documents[{position}] cannot be embedded: {error}", position) from error
-                bar.update(len(texts))
-        return np.concatenate(parts) if parts else np.zeros((0, 0), np.float32)
-
-    def _unit(self, vectors: object, count: int = 1) -> FloatArray:
-        """What an embedder returned, as unit float32 rows, checked."""
-        rows = np.atleast_2d(np.asarray(vectors, dtype=np.float32))
-        if rows.ndim != 2 or len(rows) != count or not np.isfinite(rows).all():
-            raise BackendError(f"{self._embedder!r} returned no {count} finite vectors, but shape {rows.shape}.")
-        return normalize(rows)
-
-    def _probe(self) -> FloatArray:
-        return self._unit(self._embedder.embed_documents([_PROBE]))[0]
-
-    def _check_embedder(self, directory: Path, made_with: Any) -> None:  # noqa: ANN401 (read from a file)
-        """Compare vectors rather than names: a renamed folder is the same model, another one of its name is not."""
-        try:
-            name, stored = made_with["name"], np.asarray(made_with["probe"], np.float32)
-        except (KeyError, TypeError, ValueError) as error:
-            raise IndexFilesError(f"{directory}: the manifest names no embedder. Build the index again.") from error
-        own = self._probe()
-        if stored.shape == own.shape and (np.allclose(stored, own, atol=1e-4) or float(stored @ own) >= _PROBE_COSINE):
-            return
-        raise IndexMismatchError(
-            f"{directory} was made with the embedder {name!r} ({len(stored)} dimensions); "
-            f"{self._embedder!r} ({len(own)} dimensions) has another vector space. "
-            "Open it with the embedder it was made with, or build the index again."
-        )
+        return f"Retriever({self._embedder!r}, store={self._store!r})"
 
 
-def _fuse(rankings: Mapping[str, Sequence[tuple[int, float]]], weights: Mapping[str, float]) -> list[tuple[int, float]]:
-    return reciprocal_rank_fusion(
-        (([row for row, _ in hits], weights[name]) for name, hits in rankings.items()), k=_FUSION_K
-    )
+def _memory() -> Store:
+    from jina_components.retriever.stores.faiss import FaissStore
+
+    return FaissStore()

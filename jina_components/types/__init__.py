@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from jina_components.types.found import Answer, Citation, SearchResult, SearchResults
 from jina_components.types.pages import Chunk, Page, Reading, Segmentation, SourceFailure
-from jina_components.types.scores import DocumentFailure, Entailment, Entailments, Ranking, ScoredDocument
+from jina_components.types.scores import DocumentFailure, Entailment, Entailments, Ranking, ScoredDocument, StageScore
 from jina_components.types.texts import Document, Image, Usage, shorten
-from jina_components.types.vectors import Embeddings, MultiVectorEmbeddings
+from jina_components.types.vectors import Embeddings, MultiVectorEmbeddings, StorageType
 
 if TYPE_CHECKING:
     from jina_components.types.vectors import FloatArray as FloatArray
@@ -32,6 +32,8 @@ __all__ = [
     "SearchResults",
     "Segmentation",
     "SourceFailure",
+    "StageScore",
+    "StorageType",
     "Usage",
     "shorten",
 ]

@@ -12,6 +12,21 @@ from jina_components.types.texts import Document, Usage, shorten, shown
 
 
 @dataclass(frozen=True, slots=True)
+class StageScore:
+    """What one stage of a retrieval said of a document.
+
+    Attributes:
+        stage: `dense`, `lexical`, `multi_vector`, `fusion`, `rerank`, `late_chunking` or `diversity`.
+        score: On that stage's own scale: cosine, BM25, …; higher is better.
+        rank: Place among the stage's candidates, from 1.
+    """
+
+    stage: str
+    score: float
+    rank: int
+
+
+@dataclass(frozen=True, slots=True)
 class ScoredDocument:
     """A document with its score for a query.
 
@@ -19,11 +34,13 @@ class ScoredDocument:
         document: The document.
         score: Higher is better; the scale is that of the component that made it.
         index: Position in the list that was ranked, or None when it came from an index.
+        why: What each stage said of it, in the order they ran, where several had a say.
     """
 
     document: Document
     score: float
     index: int | None = None
+    why: tuple[StageScore, ...] = ()
 
     def __repr__(self) -> str:
         return f"ScoredDocument({self.score:.4f}, {shown(self.document)})"
@@ -75,7 +92,7 @@ class Ranking(Sequence[ScoredDocument]):
 
     def _repr_html_(self) -> str:
         rows = "".join(
-            f"<tr><td>{rank}</td><td>{hit.score:.4f}</td>"
+            f"<tr><td>{rank}</td><td title='{html.escape(_reasons(hit))}'>{hit.score:.4f}</td>"
             f"<td>{html.escape(str(hit.document.metadata.get('source', hit.document.id)))}</td>"
             "<td style='text-align:left'>"
             f"{html.escape(shorten(hit.document.text or str(hit.document.metadata), 200))}</td></tr>"
@@ -84,6 +101,10 @@ class Ranking(Sequence[ScoredDocument]):
         failures = "".join(f"<li>{f.index}: {html.escape(str(f.error))}</li>" for f in self.failures)
         table = f"<table><tr><th>#</th><th>score</th><th>source</th><th>text</th></tr>{rows}</table>"
         return table + (f"<p>Not ranked:</p><ul>{failures}</ul>" if failures else "")
+
+
+def _reasons(hit: ScoredDocument) -> str:
+    return ", ".join(f"{why.stage} {why.score:.4g} (#{why.rank})" for why in hit.why)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from jina_components.types.texts import Usage
 
@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     FloatArray: TypeAlias = NDArray[np.float32]
+
+
+StorageType: TypeAlias = Literal["float32", "float16", "int8", "uint8", "binary", "ubinary"]
+"""What a vector's components are kept as; see `quantize`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -195,7 +195,9 @@ def test_usage_errors_and_help(capsys):
         assert stop.value.code == code
 
 
-@pytest.mark.parametrize("command", ["read", "segment", "embed", "index", "search", "ask", "models"])
+@pytest.mark.parametrize(
+    "command", ["read", "segment", "embed", "embed-file", "index", "search", "maintain", "ask", "models"]
+)
 def test_every_command_has_help_with_examples(capsys, command):
     with pytest.raises(SystemExit):
         main([command, "--help"])

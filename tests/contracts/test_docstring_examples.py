@@ -8,7 +8,9 @@ from importlib import import_module
 import pytest
 
 
-@pytest.mark.parametrize("name", ["embedder", "entailment", "reranker", "testing.fakes"])
+@pytest.mark.parametrize(
+    "name", ["embedder", "entailment", "filters.typed", "filters.flat", "reranker", "testing.fakes"]
+)
 def test_examples_of(name):
     done = doctest.testmod(import_module(f"jina_components.{name}"))
     assert done.attempted

@@ -1,24 +1,49 @@
 import asyncio
+import datetime as dt
 import pickle
 import threading
 
+import numpy as np
 import pytest
-from retriever_samples import DOCUMENTS
+from retriever_samples import DOCUMENTS, WordVectors
 
 from jina_components import Document, Retriever
 from jina_components.errors import (
     BackendError,
+    ConfigError,
+    IndexFilesError,
+    IndexMismatchError,
     InputError,
     UnknownNameError,
 )
-from jina_components.testing import FakeEmbedder
+from jina_components.filters import Field
+from jina_components.retriever import Fusion
+from jina_components.retriever.stores.faiss import FaissStore
+from jina_components.testing import FakeEmbedder, MemoryStore, check_retriever
 
 
 def ids(ranking):
     return [hit.document.id for hit in ranking]
 
 
-@pytest.mark.parametrize("mode", ["hybrid", "dense", "lexical"])
+def two_rankings():
+    return MemoryStore(rankings=["dense", "lexical"])
+
+
+@pytest.mark.parametrize("store", [two_rankings, FaissStore])
+def test_the_contract_on_every_store(store):
+    check_retriever(lambda: Retriever(FakeEmbedder(), store=store()))
+
+
+def test_the_contract_with_other_parts(tmp_path):
+    places = (tmp_path / str(number) for number in range(99))
+    check_retriever(lambda: Retriever(FakeEmbedder(), store=FaissStore(next(places))))
+    check_retriever(Retriever)
+    check_retriever(lambda: Retriever(FakeEmbedder(), store=MemoryStore(), multi_vector=WordVectors()))
+    check_retriever(lambda: Retriever(store=MemoryStore(rankings=["multi_vector"]), multi_vector=WordVectors()))
+
+
+@pytest.mark.parametrize("mode", [None, "hybrid", "dense", "lexical"])
 def test_the_matching_document_comes_first(retriever, mode):
     ranking = retriever.retrieve("capital of France", mode=mode)
     assert ids(ranking)[0] == "paris"
@@ -69,6 +94,11 @@ def test_top_k_beyond_the_candidate_depth():
         lambda r: r.retrieve("x", top_k=0),
         lambda r: r.retrieve("x", top_k=None),
         lambda r: r.retrieve("x", top_k=True),
+        lambda r: r.retrieve("x", min_score="high"),
+        lambda r: r.retrieve("x", diversity=1.5),
+        lambda r: r.retrieve("x", parents="source"),
+        lambda r: r.retrieve("x", filter={"page": {"$around": 3}}),
+        lambda r: r.retrieve_many("a bare string"),
         lambda r: r.add("a bare string"),
         lambda r: r.add([3]),
         lambda r: r.delete("paris"),
@@ -99,6 +129,99 @@ def test_an_empty_corpus_is_an_error_that_says_so():
     with pytest.raises(InputError, match="no documents"):
         Retriever(FakeEmbedder()).retrieve("anything")
     assert Retriever(FakeEmbedder()).add([]) == []
+
+
+@pytest.mark.parametrize(
+    ("filter", "wanted"),
+    [
+        (Field("page") >= 2, {"berlin", "rain"}),
+        ({"page": {"$lt": 2}}, {"paris"}),
+        (~(Field("lang") == "en"), {"berlin"}),
+        (Field("seen") < dt.date(2024, 1, 1), set()),
+        ({}, {"paris", "berlin", "rain"}),
+    ],
+)
+def test_typed_and_plain_filters(retriever, filter, wanted):
+    assert {d.id for d in retriever.documents(filter=filter)} == wanted
+    assert retriever.count(filter=filter) == len(wanted)
+    assert set(ids(retriever.retrieve("capital Hauptstadt rain", filter=filter, mode="dense"))) == wanted
+
+
+def test_many_queries_are_answered_as_each_alone(retriever):
+    queries = ["capital of France", "Regen", "rain in the afternoon"]
+    settings = {"top_k": 2, "filter": {"page": [1, 3]}, "diversity": 0.3}
+    together = retriever.retrieve_many(queries, **settings)
+    alone = [retriever.retrieve(query, **settings) for query in queries]
+    assert [ids(each) for each in together] == [ids(each) for each in alone]
+    for one, other in zip(together, alone, strict=True):
+        assert [hit.score for hit in one] == pytest.approx([hit.score for hit in other], abs=1e-5)
+    assert retriever.retrieve_many([]) == []
+    with pytest.raises(InputError, match=r"queries\[1\]") as caught:
+        retriever.retrieve_many(["x", " "])
+    assert caught.value.index == 1
+
+
+def test_a_hit_says_why(retriever):
+    hit = retriever.retrieve("capital of France")[0]
+    assert [why.stage for why in hit.why] == ["dense", "lexical", "fusion"]
+    assert [why.rank for why in hit.why] == [1, 1, 1]
+    dense, lexical = (retriever.retrieve("capital of France", mode=mode)[0] for mode in ("dense", "lexical"))
+    assert [why.score for why in hit.why] == [dense.score, lexical.score, hit.score]
+    unlike = retriever.retrieve("capital of France")[-1]
+    assert [why.stage for why in unlike.why] == ["dense", "fusion"]  # it shares no word
+    assert "dense" in retriever.retrieve("capital of France")._repr_html_()
+
+
+def test_modes_need_their_parts(retriever):
+    with pytest.raises(ConfigError, match="multi_vector="):
+        retriever.retrieve("x", mode="multi_vector")
+    words = Retriever()
+    words.add(DOCUMENTS)
+    assert ids(words.retrieve("capital of France")) == ["paris", "rain"][:1]
+    assert words.retrieve("capital of France")[0].why[0].stage == "lexical"
+    for mode in ("dense", "hybrid"):
+        with pytest.raises(ConfigError, match="embedder"):
+            words.retrieve("x", mode=mode)
+    with pytest.raises(ConfigError, match="reranker"):
+        retriever.retrieve("x", rerank=True)
+    with pytest.raises(ConfigError, match="segmenter"):
+        retriever.retrieve("x", late_chunking=True)
+    with pytest.raises(ConfigError, match="vectors"):
+        words.retrieve("x", diversity=0.5)
+
+
+def test_late_interaction_joins_the_fusion():
+    retriever = Retriever(FakeEmbedder(), store=MemoryStore(), multi_vector=WordVectors())
+    retriever.add(DOCUMENTS)
+    hit = retriever.retrieve("capital of France")[0]
+    assert (hit.document.id, [why.stage for why in hit.why]) == (
+        "paris",
+        ["dense", "lexical", "multi_vector", "fusion"],
+    )
+    alone = retriever.retrieve("capital of France", mode="multi_vector")[0]
+    assert alone.score == pytest.approx(3)  # each of the query's words is there
+
+
+def test_parts_are_checked():
+    for settings in ({"embedder": "x"}, {"store": {}}, {"reranker": 3}, {"segmenter": 3}, {"fusion": "rrf"}):
+        with pytest.raises(ConfigError, match=next(iter(settings))):
+            Retriever(**settings)
+    for settings in ({"candidates": 0}, {"rerank_top": "5"}):
+        with pytest.raises(InputError, match=next(iter(settings))):
+            Retriever(**settings)
+
+
+def test_the_constructor_touches_no_file(tmp_path):
+    retriever = Retriever(FakeEmbedder(), store=FaissStore(tmp_path / "index"))
+    assert not (tmp_path / "index").exists()
+    retriever.close()
+
+
+def test_fusion_is_the_callers():
+    by_words = Retriever(FakeEmbedder(), fusion=Fusion("reciprocal_rank", {"dense": 0, "lexical": 1}))
+    by_words.add(DOCUMENTS)
+    query = "Rain falls on Deutschland"
+    assert ids(by_words.retrieve(query))[:2] == ids(by_words.retrieve(query, mode="lexical"))
 
 
 def test_unknown_mode(retriever):
@@ -156,9 +279,124 @@ def test_threads_add_and_retrieve_together(retriever):
     assert len(retriever) == 3 + 6 * 13
 
 
-def test_pickling_says_what_to_do_instead(retriever):
+def test_pickling(retriever, tmp_path):
     with pytest.raises(InputError, match="save"):
         pickle.dumps(retriever)
+    with pytest.raises(InputError, match="directory"):
+        pickle.dumps(Retriever(FakeEmbedder(), store=FaissStore()))
+    with Retriever(FakeEmbedder(), store=FaissStore(tmp_path / "index"), candidates=7) as durable:
+        durable.add(DOCUMENTS)
+        with pickle.loads(pickle.dumps(durable)) as copy:
+            assert ids(copy.retrieve("capital of France")) == ids(durable.retrieve("capital of France"))
+        with Retriever.open(tmp_path / "index", FakeEmbedder()) as opened, pickle.loads(pickle.dumps(opened)) as copy:
+            assert len(copy) == 3
+
+
+# --- on disk -------------------------------------------------------------------------------------------------------
+
+
+def test_every_change_lasts(tmp_path):
+    with pytest.raises(IndexFilesError, match="index"):
+        Retriever.open(tmp_path / "index", FakeEmbedder())
+    with Retriever(FakeEmbedder(), store=FaissStore(tmp_path / "index")) as retriever:
+        retriever.add(DOCUMENTS)
+        retriever.delete(["paris"])
+        with Retriever.open(tmp_path / "index", FakeEmbedder()) as other:
+            assert [d.id for d in other.documents()] == ["berlin", "rain"]
+            other.add(["Snow melts."])
+        assert len(retriever) == 3
+        assert retriever.retrieve("snow", mode="lexical")[0].document.text == "Snow melts."
+
+
+def test_save_and_open(retriever, tmp_path):
+    retriever.save(tmp_path / "copy")
+    retriever.add(["More."])
+    with Retriever.open(tmp_path / "copy", FakeEmbedder()) as opened:
+        assert opened.documents() == DOCUMENTS
+        assert ids(opened.retrieve("capital of France"))[0] == "paris"
+    retriever.save(tmp_path / "copy")
+    with Retriever.open(tmp_path / "copy") as by_words:
+        assert len(by_words) == 4
+        assert ids(by_words.retrieve("Hauptstadt")) == ["berlin"]
+
+
+def test_another_embedders_vectors_are_refused(tmp_path):
+    class Renamed(FakeEmbedder):
+        name = "another name"
+
+        def __init__(self):
+            super().__init__()
+            self.name = "another name"
+
+    class Rotated(FakeEmbedder):
+        def embed_documents(self, texts):
+            return np.roll(super().embed_documents(texts), 1, axis=1)
+
+    with Retriever(FakeEmbedder(), store=FaissStore(tmp_path / "index")) as retriever:
+        retriever.add(DOCUMENTS)
+    with Retriever.open(tmp_path / "index", Renamed()) as same:
+        assert len(same.retrieve("rain")) == 3
+    for other in (Rotated(), FakeEmbedder(dimensions=8)):
+        with pytest.raises(IndexMismatchError, match=r"fake-32.*32 dimensions.*another vector space"):
+            Retriever.open(tmp_path / "index", other)
+        with Retriever(other, store=FaissStore(tmp_path / "index")) as later:
+            for call in (lambda: later.add(["x"]), lambda: later.retrieve("x")):
+                with pytest.raises(IndexMismatchError):
+                    call()
+            assert len(later.retrieve("rain", mode="lexical")) == 1  # takes no vectors
+    with Retriever.open(tmp_path / "index") as by_words, pytest.raises(IndexMismatchError, match="fake-32"):
+        by_words.add(["x"])
+
+
+def test_an_index_of_words_alone_refuses_an_embedder(tmp_path):
+    with Retriever(store=FaissStore(tmp_path / "index")) as words:
+        words.add(DOCUMENTS)
+    with pytest.raises(IndexMismatchError, match="without"):
+        Retriever.open(tmp_path / "index", FakeEmbedder())
+    with Retriever(FakeEmbedder(), store=FaissStore(tmp_path / "index")) as later:
+        with pytest.raises(IndexMismatchError, match="without"):
+            later.retrieve("rain")
+        assert ids(later.retrieve("rain", mode="lexical")) == ["rain"]
+
+
+def test_a_damaged_note_is_named():
+    store = two_rankings()
+    store.set_note("embedder", '{"name": "x"}')
+    with pytest.raises(IndexFilesError, match="embedder"):
+        Retriever(FakeEmbedder(), store=store).add(DOCUMENTS)
+
+
+class OneWay(MemoryStore):
+    keys_of = None
+
+
+class Copied(FakeEmbedder):
+    """Embeds the probe and queries alone."""
+
+    def embed_documents(self, texts):
+        assert len(texts) == 1, "documents were embedded again"
+        return super().embed_documents(texts)
+
+
+def test_copying_into_another_store_and_back(tmp_path):
+    first = Retriever(FakeEmbedder(), store=FaissStore(tmp_path / "first"))
+    first.add([*DOCUMENTS, *(f"number {n}" for n in range(1200))])
+    first.delete(["berlin"])
+    second = two_rankings()
+    assert first.copy_to(second) == first.copy_to(second) == 1202
+    there = Retriever(Copied(), store=second)
+    assert there.documents() == first.documents()
+    for mode in ("dense", "lexical"):
+        assert ids(there.retrieve("number 77", mode=mode, top_k=1)) == ids(
+            first.retrieve("number 77", mode=mode, top_k=1)
+        )
+    with Retriever(FakeEmbedder(dimensions=8)) as other:
+        other.add(["x"])
+        with pytest.raises(IndexMismatchError):
+            first.copy_to(other.store)
+    with pytest.raises(ConfigError, match="keys_of"):
+        Retriever(FakeEmbedder(), store=OneWay()).copy_to(FaissStore())
+    first.close()
 
 
 def test_cancelling_an_add_changes_nothing():

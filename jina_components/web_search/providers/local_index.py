@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+from jina_components.core.chunks import join_chunks
 from jina_components.core.component import Component
-from jina_components.errors import ConfigError
+from jina_components.filters import FilterLike
 from jina_components.search_options import SearchOptions
 from jina_components.types import Document, Page, Ranking, SearchResult, shorten
 from jina_components.web_search.canonical import canonical_url, is_within, site_of
@@ -30,20 +30,20 @@ class PageRetriever(Protocol):
         """Add documents."""
         ...
 
-    def delete(self, *, filter: Mapping[str, Any]) -> int:
-        """Delete those that match."""
+    def delete(self, ids: Sequence[str]) -> int:
+        """Delete documents."""
         ...
 
-    def documents(self, *, filter: Mapping[str, Any] | None = None) -> list[Document]:
+    def documents(self, *, filter: FilterLike | None = None) -> list[Document]:
         """Those that match."""
         ...
 
-    def retrieve(self, query: str, *, top_k: int = 10, filter: Mapping[str, Any] | None = None) -> Ranking:
+    def retrieve(self, query: str, *, top_k: int = 10, filter: FilterLike | None = None) -> Ranking:
         """The best documents, best first."""
         ...
 
-    def save(self, directory: str | os.PathLike[str]) -> None:
-        """Write all to a directory."""
+    def close(self) -> None:
+        """Give memory and files back."""
         ...
 
     def __len__(self) -> int: ...
@@ -61,49 +61,38 @@ class LocalIndex(Component):
     """Finds pages again that it was told to remember, by meaning and by words.
 
     It has the pages' text, so nothing is fetched. It ranks all it knows, and knows no query without results: among
-    several providers it belongs at the end. Thread-safe. Pages are embedded when the next search or `save` needs them.
+    several providers it belongs at the end. Thread-safe. Pages are embedded when the next search, `save` or `close`
+    needs them, and last from then on where the retriever's store does.
 
     Args:
         retriever: Holds the pages' chunks, such as a `Retriever`; it is the index's own.
         segmenter: Cuts pages into chunks, such as a `Segmenter`.
-        directory: Where `save` and `close` write the index, or None for memory alone.
     """
 
     name = "local"
     capabilities = Capabilities(kinds={"web": 100}, options=frozenset({"page", "language", "file_types"}))
 
-    def __init__(
-        self,
-        retriever: PageRetriever,
-        segmenter: SegmentsPages,
-        *,
-        directory: str | os.PathLike[str] | None = None,
-    ) -> None:
+    def __init__(self, retriever: PageRetriever, segmenter: SegmentsPages) -> None:
         self._retriever = retriever
         self._segmenter = segmenter
-        self._directory = None if directory is None else Path(directory)
         self._waiting: dict[str, Page] = {}
-        self._is_saved = True
         self._lock = threading.Lock()
         self._indexing = threading.Lock()
 
     @classmethod
     def from_defaults(cls, directory: str | os.PathLike[str] | None = None) -> LocalIndex:
-        """An index with the default embedder, read from `directory` where there is one.
+        """An index with the default embedder: that in `directory`, which is made where there is none, or in memory.
 
-        Raises:
-            IndexFilesError: the index there is damaged.
-            IndexMismatchError: it was made with another embedder.
+        What is wrong with the directory is said by the first call that needs it: IndexFilesError where it is damaged or
+        something else's, IndexMismatchError where it was made with another embedder.
         """
         from jina_components.embedder import Embedder
         from jina_components.retriever import Retriever
-        from jina_components.retriever.directory import current_generation
+        from jina_components.retriever.stores.faiss import FaissStore
         from jina_components.segmenter import Segmenter
 
-        embedder = Embedder(truncate=True)
-        is_there = directory is not None and current_generation(Path(directory)) is not None
-        retriever = Retriever.open(directory, embedder) if directory and is_there else Retriever(embedder)
-        return cls(retriever, Segmenter(), directory=directory)
+        store = None if directory is None else FaissStore(directory)
+        return cls(Retriever(Embedder(truncate=True), store=store), Segmenter())
 
     @property
     def is_empty(self) -> bool:
@@ -125,26 +114,23 @@ class LocalIndex(Component):
         return await asyncio.to_thread(self._search, query, options)
 
     def save(self) -> None:
-        """Write the index to its directory.
+        """Index what waits, so that it lasts.
 
         Raises:
-            ConfigError: it has none.
-            IndexFilesError: it is not an index's, another process has saved since, or the disk failed.
+            IndexFilesError: the index's directory is something else's, or the disk failed.
         """
-        if self._directory is None:
-            raise ConfigError("This index has no directory: pass LocalIndex(…, directory=…).")
         with self._indexing:
             self._index_waiting()
-            self._retriever.save(self._directory)
-            self._is_saved = True
 
     def close(self) -> None:
-        """Save what is new, where there is a directory."""
-        if self._directory is not None and (self._waiting or not self._is_saved):
+        """`save`, and give memory and files back; an index in memory is gone."""
+        try:
             self.save()
+        finally:
+            self._retriever.close()
 
     def __repr__(self) -> str:
-        return f"LocalIndex({self._retriever!r}, directory={self._directory!s})"
+        return f"LocalIndex({self._retriever!r})"
 
     def _search(self, query: str, options: SearchOptions) -> list[SearchResult]:
         with self._indexing:
@@ -182,13 +168,14 @@ class LocalIndex(Component):
             return
         try:
             chunks = [chunk for key, page in pages.items() for chunk in self._chunks(key, page)]
-            self._retriever.delete(filter={"canonical": list(pages)})
-            self._retriever.add(chunks)
+            old = {chunk.id for chunk in self._retriever.documents(filter={"canonical": list(pages)})}
+            # What is new comes first: whatever interrupts this, no page is lost.
+            new = set(self._retriever.add(chunks))
+            self._retriever.delete(sorted(old - new))
         except BaseException:
             with self._lock:
                 self._waiting = pages | self._waiting
             raise
-        self._is_saved = False
 
     def _chunks(self, key: str, page: Page) -> Iterator[Document]:
         facts = {
@@ -236,7 +223,7 @@ def _result(best: Document, chunks: list[Document]) -> SearchResult:
     page = Page(
         url=facts["source"],
         title=facts["title"],
-        content=_content(chunks),
+        content=join_chunks(chunks),
         description=facts["description"],
         published_time=facts["published_time"],
         language=facts["language"],
@@ -248,14 +235,3 @@ def _result(best: Document, chunks: list[Document]) -> SearchResult:
         published_time=page.published_time,
         page=page,
     )
-
-
-def _content(chunks: list[Document]) -> str:
-    """The page's text of its chunks; blank stretches between them, of which there is no chunk, as line ends."""
-    pieces: list[str] = []
-    end = 0
-    for chunk in sorted(chunks, key=lambda chunk: chunk.metadata["start"]):
-        start = chunk.metadata["start"]
-        pieces += ["\n" * (start - end), chunk.text[max(end - start, 0) :]]  # chunks may overlap
-        end = max(end, start + len(chunk.text))
-    return "".join(pieces)

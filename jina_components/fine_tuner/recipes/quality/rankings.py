@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from jina_components.core.vectors import top_indices
 from jina_components.fine_tuner.recipes.quality.metrics import NONE
 from jina_components.fine_tuner.recipes.quality.retrieval_sets import RetrievalSet
-from jina_components.retriever.lexical import BM25Index
+from jina_components.retriever.bm25 import BM25Index
 
 if TYPE_CHECKING:
     from jina_components.fine_tuner.recipes.quality.metrics import Positions
@@ -25,8 +25,7 @@ ScorePairs: TypeAlias = Callable[[list[tuple[str, str]]], NDArray[np.floating]]
 
 def rank_by_words(task: RetrievalSet, depth: int = DEPTH) -> Positions:
     """The retriever's BM25; shape [queries, depth], filled with -1 where fewer documents share a word."""
-    index = BM25Index()
-    index.add(range(len(task.corpus)), task.corpus)
+    index = BM25Index.empty().with_added(np.arange(len(task.corpus)), task.corpus)
     return padded([[row for row, _ in index.search(query, depth)] for query in task.queries], depth)
 
 

@@ -1,0 +1,6 @@
+"""jina_components in LangChain, and LangChain in jina_components (`pip install 'jina-components[langchain]'`)."""
+
+from langchain_jina_components.store import LangChainStore
+from langchain_jina_components.vectors import GivenVectors
+
+__all__ = ["GivenVectors", "LangChainStore"]

@@ -1,0 +1,117 @@
+"""Putting and deleting documents, as part of a change."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from jina_components.errors import InputError
+from jina_components.filters import Filter, matches
+from jina_components.retriever.stores.faiss.engine import Change
+from jina_components.retriever.stores.faiss.records import Head, insert, mark_deleted, metadata_after
+from jina_components.retriever.stores.faiss.vectors import VectorFiles
+from jina_components.types import Document
+
+if TYPE_CHECKING:
+    from jina_components.types import FloatArray
+
+_UNIT_TOLERANCE = 1e-3
+
+
+def check_batch(documents: Sequence[Document], vectors: FloatArray | None) -> FloatArray | None:
+    """The vectors of documents, as they are stored.
+
+    Raises:
+        InputError: documents of the same id, or vectors of another number, not finite or not of unit length.
+    """
+    if len({document.id for document in documents}) != len(documents):
+        raise InputError("put takes documents of different ids: leave out all but the last of each.")
+    if vectors is None:
+        return None
+    rows = np.asarray(vectors, np.float32)
+    if rows.ndim != 2 or len(rows) != len(documents) or not rows.shape[1]:
+        raise InputError(f"{len(documents)} documents need as many vectors, got shape {list(rows.shape)}.")
+    if wrong := np.flatnonzero(~are_unit(rows)).tolist():
+        raise InputError(f"vectors[{wrong[0]}] is not finite or not of unit length: normalize it.", wrong[0])
+    return rows
+
+
+def are_unit(vectors: FloatArray) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    """Which rows are of unit length, or zero, which no direction is."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        squares = np.einsum("nd,nd->n", vectors, vectors)
+        return (np.abs(squares - 1) <= 2 * _UNIT_TOLERANCE) | (squares == 0)
+
+
+def put(
+    change: Change,
+    files: VectorFiles,
+    documents: Sequence[Document],
+    vectors: FloatArray | None,
+    *,
+    stemming: str | None,
+) -> None:
+    """Add documents, replacing those of the same id.
+
+    Args:
+        change: The change.
+        files: Where the vectors go.
+        documents: The documents.
+        vectors: Their vectors, checked.
+        stemming: Language whose endings the lexical index cuts, if these are the first documents.
+
+    Raises:
+        InputError: vectors of another width than those held.
+        OSError: the disk failed or is full.
+    """
+    dimensions = 0 if vectors is None else vectors.shape[1]
+    head = _fitting(change, dimensions)
+    mark_deleted(change.connection, head.number + 1, ids=(document.id for document in documents))
+    if not head.slots:
+        head = replace(head, generation=files.make(head.generation), checkpoint=None, stemming=stemming)
+    if vectors is not None:
+        files.write(head.generation, head.slots, vectors)
+    insert(change.connection, head.next_row, documents, vectors)
+    slots, next_row = head.slots + len(documents), head.next_row + len(documents)
+    change.write(replace(head, slots=slots, next_row=next_row, dimensions=dimensions))
+
+
+def _fitting(change: Change, dimensions: int) -> Head:
+    """The head that vectors of this width can be added to; where all documents were deleted, any can."""
+    held = change.head.dimensions
+    if held in (None, dimensions):
+        return change.head
+    if not change.state.num_held:
+        change.connection.execute("DELETE FROM documents")
+        return replace(change.head, slots=0)
+    if not held or not dimensions:
+        has, have = ("none", "have") if dimensions == 0 else ("vectors", "have none")
+        raise InputError(f"These documents come with {has}, those of the index {have}.")
+    raise InputError(f"The vectors have {dimensions} dimensions, those of the index {held}.")
+
+
+def delete_ids(change: Change, ids: Sequence[str]) -> int:
+    """Delete documents by id; how many were there."""
+    return _deleted(change, mark_deleted(change.connection, change.head.number + 1, ids=ids))
+
+
+def delete_matching(change: Change, filter: Filter, rows: Sequence[int], last: int) -> int:
+    """Delete documents that match; how many there were.
+
+    Args:
+        change: The change.
+        filter: What they match.
+        rows: Those that do, up to the row `last`.
+        last: Later ones are looked at.
+    """
+    later = [row for row, metadata in metadata_after(change.connection, last) if matches(metadata, filter)]
+    return _deleted(change, mark_deleted(change.connection, change.head.number + 1, rows=[*rows, *later]))
+
+
+def _deleted(change: Change, count: int) -> int:
+    if count:
+        change.write(change.head)
+    return count

@@ -1,0 +1,223 @@
+"""Finding what is damaged, and making it again where that can be done."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from jina_components.errors import IndexFilesError
+from jina_components.retriever.stores.faiss.changes import are_unit
+from jina_components.retriever.stores.faiss.checkpoints import CheckpointError, problems, read_checkpoint
+from jina_components.retriever.stores.faiss.compaction import extend, save_checkpoint
+from jina_components.retriever.stores.faiss.database import Database, mapped_errors
+from jina_components.retriever.stores.faiss.engine import Engine
+from jina_components.retriever.stores.faiss.layout import check_manifest, write_manifest
+from jina_components.retriever.stores.faiss.records import (
+    Head,
+    Record,
+    is_whole,
+    read_head,
+    records,
+    vector_checksums,
+    write_head,
+)
+from jina_components.retriever.stores.faiss.reports import StoreReport
+from jina_components.retriever.stores.faiss.salvage import is_sound, salvage
+from jina_components.types import shorten
+
+if TYPE_CHECKING:
+    from jina_components.types import FloatArray
+
+_BATCH = 1_000
+_NAMED = 10  # ids in one message
+
+
+@dataclass(slots=True)
+class _Audit:
+    """Documents of one database, compared with their vectors."""
+
+    rows: list[int] = field(default_factory=list)
+    deleted: list[int] = field(default_factory=list)  # number of the change, or -1
+    broken: list[str] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
+    kept: list[tuple[int, int]] = field(default_factory=list)  # row and slot of documents that are whole
+
+
+def verify(engine: Engine) -> StoreReport:
+    """Read every file of a store."""
+    found: list[str] = []
+    leftovers: list[str] = []
+    if engine.layout is not None:
+        try:
+            check_manifest(engine.layout)
+        except IndexFilesError as error:
+            found.append(str(error))
+    database = engine.reader if engine.layout is None else Database(engine.layout, must_exist=True, listed=False)
+    try:
+        with database.reading() as connection:
+            found += [f"documents.sqlite3: {problem}" for problem in is_sound(connection)]
+            found += _content_problems(engine, connection)
+            leftovers = _leftovers(engine, read_head(connection))
+    except IndexFilesError as error:
+        found.append(str(error))
+    finally:
+        if database is not engine.reader:
+            database.close()
+    return StoreReport(tuple(found), tuple(leftovers))
+
+
+def _content_problems(engine: Engine, connection: sqlite3.Connection) -> Iterator[str]:
+    head = read_head(connection)
+    vectors = _readable_vectors(engine, head)
+    audit = _audit(connection, head, vectors)
+    if len(audit.rows) != head.slots:
+        yield f"documents.sqlite3 has {len(audit.rows)} documents for {head.slots} vectors"
+    if len(vectors) < head.slots:
+        yield f"vectors-{head.generation}.f32 has {len(vectors)} vectors of {head.slots}"
+    if audit.broken:
+        yield f"the texts or metadata of {_named(audit.broken)} are damaged"
+    if audit.lost:
+        yield f"the vectors of {_named(audit.lost)} are damaged or missing"
+    wrong = sum(int((~are_unit(vectors[at : at + _BATCH])).sum()) for at in range(0, len(vectors), _BATCH))
+    if wrong:
+        yield f"{wrong} vectors are not finite or not of unit length"
+    yield from _checkpoint_problems(engine, head, audit)
+
+
+def _checkpoint_problems(engine: Engine, head: Head, audit: _Audit) -> Iterator[str]:
+    if engine.layout is None or head.checkpoint is None:
+        return
+    folder = engine.layout.checkpoint(head.checkpoint)
+    yield from problems(folder)
+    try:
+        checkpoint = read_checkpoint(folder, head)
+    except CheckpointError as error:
+        yield str(error)
+        return
+    count = len(checkpoint.rows)
+    deleted = np.array(audit.deleted[:count], np.int64)
+    alive = (deleted < 0) | (deleted > checkpoint.number)
+    if audit.rows[:count] != checkpoint.rows.tolist() or not np.array_equal(alive, checkpoint.alive):
+        yield f"{folder.name} is of other documents"
+
+
+def _leftovers(engine: Engine, head: Head) -> list[str]:
+    if engine.layout is None:
+        return []
+    with engine.working(wait=False) as free:  # else the files may be those that another process is making
+        return [path.name for path in engine.layout.leftovers(head.generation, head.checkpoint)] if free else []
+
+
+def _readable_vectors(engine: Engine, head: Head) -> FloatArray:
+    """The vectors that the file has, of those that it should have."""
+    if not head.dimensions:
+        return np.zeros((head.slots, 0), np.float32)
+    available = engine.files.num_bytes(head.generation) // (4 * head.dimensions)
+    return engine.files.map(head.generation, min(head.slots, available), head.dimensions)
+
+
+def _audit(connection: sqlite3.Connection, head: Head, vectors: FloatArray) -> _Audit:
+    """Compare each document with its checksums.
+
+    Its slot is its place in the order of rows. Where documents are missing the slot is looked for, by its checksum,
+    among as many later ones as there are missing documents.
+    """
+    audit = _Audit()
+    [count] = connection.execute("SELECT count(*) FROM documents").fetchone()
+    missing = max(head.slots - count, 0)
+    checksums = _Checksums(vectors)
+    free = 0
+    for place, record in enumerate(records(connection)):
+        audit.rows.append(record.row)
+        audit.deleted.append(-1 if record.deleted is None else record.deleted)
+        slots = range(max(place, free), min(place + missing, len(vectors) - 1) + 1)
+        slot = next((slot for slot in slots if checksums[slot] == record.vector_checksum), None)
+        if slot is not None:
+            free = slot + 1
+        _enter(audit, record, slot)
+    return audit
+
+
+def _enter(audit: _Audit, record: Record, slot: int | None) -> None:
+    whole = is_whole(record)
+    if record.deleted is not None:
+        return
+    name = record.id.decode("utf-8", "surrogatepass" if whole else "replace")
+    if not whole:
+        audit.broken.append(name)
+    if slot is None:
+        audit.lost.append(name)
+    if whole and slot is not None:
+        audit.kept.append((record.row, slot))
+
+
+class _Checksums:
+    """Checksums of vectors, a batch at a time."""
+
+    def __init__(self, vectors: FloatArray) -> None:
+        self._vectors = vectors
+        self._known: list[int] = []
+
+    def __getitem__(self, slot: int) -> int:
+        if not self._vectors.shape[1]:
+            return 0
+        while slot >= len(self._known):
+            self._known += vector_checksums(self._vectors[len(self._known) : len(self._known) + _BATCH])
+        return self._known[slot]
+
+
+def repair(engine: Engine) -> StoreReport:
+    """Make a store whole; only who uses it alone may.
+
+    Raises:
+        IndexFilesError: nothing is left to repair, or the disk failed or is full.
+    """
+    report = verify(engine)
+    layout = engine.layout
+    if layout is None or not report.problems:
+        return report
+    engine.forget()
+    with engine.working():
+        with mapped_errors(layout):
+            salvage(layout)
+            database = Database(layout, must_exist=True, listed=False)
+            with closing(database), database.writing() as connection:
+                lost = _drop_damaged(engine, connection)
+            write_manifest(layout)
+        extend(engine, threading.Event())
+        save_checkpoint(engine)
+    return replace(report, leftovers=(), lost=tuple(lost))
+
+
+def _drop_damaged(engine: Engine, connection: sqlite3.Connection) -> list[str]:
+    """Keep the documents that are whole, with their vectors in a new file; the ids of the others."""
+    head = read_head(connection)
+    vectors = _readable_vectors(engine, head)
+    audit = _audit(connection, head, vectors)
+    generation = engine.files.make(head.generation)
+    engine.files.copy(generation, 0, vectors, np.array([slot for _, slot in audit.kept], np.int64))
+    gone = set(audit.rows) - {row for row, _ in audit.kept}
+    connection.executemany("DELETE FROM documents WHERE row = ?", [(row,) for row in gone])
+    last = max(audit.rows, default=-1)
+    head = replace(
+        head,
+        generation=generation,
+        slots=len(audit.kept),
+        next_row=max(head.next_row, last + 1),
+        checkpoint=None,
+    )
+    write_head(connection, head)
+    connection.execute("COMMIT")
+    return list(dict.fromkeys([*audit.broken, *audit.lost]))
+
+
+def _named(ids: list[str]) -> str:
+    some = ", ".join(repr(shorten(name)) for name in islice(ids, _NAMED))
+    return f"{len(ids)} documents ({some}{', …' if len(ids) > _NAMED else ''})"

@@ -1,0 +1,110 @@
+"""Documents as engines keep them, and what every store asks of what is put."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from collections.abc import Container, Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from jina_components.errors import ConfigError, InputError
+from jina_components.protocols import Key, RankingKind
+from jina_components.types import Document
+
+if TYPE_CHECKING:
+    from jina_components.types import FloatArray
+
+
+def key_of(name: str) -> str:
+    """The UUID that stands for a document's id or a note's name: 128 bits of its BLAKE2b, the same in every process."""
+    digest = hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    return str(uuid.UUID(bytes=digest))
+
+
+def to_json(document: Document) -> str:
+    """The document as JSON that encodes as UTF-8 without a NUL, whatever its text holds."""
+    fields = {"id": document.id, "text": document.text, "metadata": document.metadata}
+    text = json.dumps(fields, ensure_ascii=False)
+    # Half of a surrogate pair has no UTF-8; escaped, it has a place in JSON.
+    return json.dumps(fields) if any("\ud800" <= character <= "\udfff" for character in text) else text
+
+
+def from_json(text: str) -> Document:
+    """The inverse of `to_json`."""
+    return Document(**json.loads(text))
+
+
+def check_documents(
+    documents: Sequence[Document], vectors: FloatArray | None, token_vectors: Sequence[FloatArray] | None
+) -> FloatArray | None:
+    """The vectors as float32, shape [len(documents), dimensions].
+
+    Raises:
+        InputError: an id twice, or other vectors than one of each document.
+    """
+    seen: set[str] = set()
+    for index, document in enumerate(documents):
+        if document.id in seen:
+            raise InputError(f"documents[{index}] has the id {document.id!r} of another before it.", index)
+        seen.add(document.id)
+    if token_vectors is not None and len(token_vectors) != len(documents):
+        raise InputError(f"{len(documents)} documents came with the token vectors of {len(token_vectors)}.")
+    if vectors is None:
+        return None
+    matrix = np.asarray(vectors, np.float32)
+    if matrix.ndim != 2 or len(matrix) != len(documents):
+        raise InputError(f"{len(documents)} documents came with vectors of the shape {matrix.shape}.")
+    return matrix
+
+
+def check_width(got: int | None, held: int | None) -> None:
+    """Refuse vectors of another width than those held; None where there are none.
+
+    Raises:
+        InputError: they differ.
+    """
+    if got != held:
+        names = ["no vectors" if width is None else f"vectors of the width {width}" for width in (held, got)]
+        raise InputError(f"The store holds {names[0]}, got {names[1]}: one embedder makes all vectors of a store.")
+
+
+def check_queries(vectors: FloatArray, held: int) -> FloatArray:
+    """Vectors of queries as float32, shape [n, held].
+
+    Raises:
+        InputError: another shape.
+    """
+    queries = np.asarray(vectors, np.float32)
+    if queries.ndim != 2 or queries.shape[1] != held:
+        raise InputError(f"Queries must be of the width {held} as the vectors held, got the shape {queries.shape}.")
+    return queries
+
+
+def keys_of(ids: Iterable[str]) -> list[str]:
+    """The keys of ids."""
+    return [key_of(name) for name in ids]
+
+
+def known(keys: Iterable[str], there: Container[object]) -> list[Key | None]:
+    """The keys, None in place of each that is not there."""
+    return [key if key in there else None for key in keys]
+
+
+def refuse_ranking(kind: RankingKind, rankings: frozenset[RankingKind]) -> ConfigError:
+    """The error for a ranking that a store does not have."""
+    return ConfigError(f"This store does not rank by {kind}, only by {', '.join(sorted(rankings))}.")
+
+
+def require_choice(ids: Sequence[str] | None, filter: object) -> None:
+    """Refuse to delete by nothing, which might be meant as everything.
+
+    Raises:
+        InputError: neither ids nor a filter, or a bare str for ids.
+    """
+    if ids is None and filter is None:
+        raise InputError("delete takes ids or a filter.")
+    if isinstance(ids, str):
+        raise InputError(f"ids must be a list of ids, got the str {ids!r}.")

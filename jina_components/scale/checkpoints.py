@@ -1,0 +1,84 @@
+"""What a run of bulk indexing has done, so that the next one does the rest."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from jina_components.errors import ConfigError
+from jina_components.protocols import Store
+from jina_components.scale.files import Journal, check_same, locked
+from jina_components.scale.stages import SourceChunks, version_of
+
+KIND = {"kind": "jina_components.index_sources", "version": 1}
+JOURNAL = "journal.jsonl"
+_NOTE = "index_sources {job}"
+
+
+class Checkpoint:
+    """Which sources are complete in a store: all of their chunks are in it, and none of an earlier version.
+
+    Args:
+        journal: Its file, or None to keep nothing.
+    """
+
+    def __init__(self, journal: Journal | None = None) -> None:
+        self._journal = journal
+        self._complete: dict[str, str] = {}
+        for entry in journal.entries if journal else ():
+            self._complete[entry["source"]] = entry["version"]
+
+    def has(self, source: str) -> bool:
+        """Whether a source is complete; a file that has changed since is not, a URL is until the run has ended."""
+        version = self._complete.get(source)
+        return version is not None and version == version_of(source)
+
+    def add(self, sources: Iterable[SourceChunks]) -> None:
+        """Note that sources are complete; it is on the disk when this returns."""
+        entries = [{"source": each.source, "version": each.version, "chunks": len(each.chunks)} for each in sources]
+        self._complete.update((entry["source"], entry["version"]) for entry in entries)  # type: ignore[misc]
+        if self._journal is not None and entries:
+            self._journal.append(*entries)
+
+    def finish(self) -> None:
+        """The run has ended: the next one reads URLs again, and files that have changed."""
+        if self._journal is not None:
+            files = [{"source": source, "version": version} for source, version in self._complete.items() if version]
+            self._journal.rewrite(self._journal.header, tuple(files))
+
+
+@contextmanager
+def open_checkpoint(folder: Path | None, settings: Mapping[str, Any], store: Store) -> Iterator[Checkpoint]:
+    """The checkpoint of a folder, begun where there is none; None keeps nothing.
+
+    Args:
+        folder: Made when it is not there.
+        settings: What shapes the chunks and vectors.
+        store: Where they go; it is marked, so that a checkpoint of another store is found out.
+
+    Raises:
+        ConfigError: it was begun with other settings, or for another store.
+        IndexFilesError: it is in use by another process, or damaged.
+    """
+    if folder is None:
+        yield Checkpoint()
+        return
+    with locked(folder):
+        header = {**KIND, **settings}
+        journal = Journal(folder / JOURNAL, {**header, "job": uuid.uuid4().hex})
+        try:
+            begun = dict(journal.header)
+            note = _NOTE.format(job=begun.pop("job", ""))
+            check_same(folder, begun, header, what="a checkpoint")
+            if journal.entries and store.get_note(note) is None:
+                raise ConfigError(
+                    f"{folder} is the checkpoint of another store than {store!r}, or of one that was emptied: "
+                    "choose another directory for this one, or delete the checkpoint to index all of it."
+                )
+            store.set_note(note, "begun")
+            yield Checkpoint(journal)
+        finally:
+            journal.close()

@@ -1,0 +1,137 @@
+"""Files that are there whole or not at all, and journals whose lines are on the disk once written."""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from filelock import FileLock, Timeout
+
+from jina_components.errors import ConfigError, IndexFilesError
+
+PARTIAL = ".partial"
+"""Ends the name of a file that is being written; what a kill left of one is of no use."""
+
+
+def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
+    """Put a file in place, on the disk and whole, replacing one that was there.
+
+    Args:
+        path: Where to.
+        write: Writes the content into the file that it is given.
+    """
+    # A name of its own: a worker of a run that was killed may still be at the same file.
+    partial = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}{PARTIAL}")
+    with partial.open("wb") as file:
+        write(file)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make sure that the entries of a folder are on the disk."""
+    if os.name == "nt":  # Windows cannot open directories, and journals their entries
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Make a folder and hold it alone.
+
+    Raises:
+        IndexFilesError: another process holds it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / ".lock", timeout=0):
+            yield
+    except Timeout as error:
+        raise IndexFilesError(f"{folder}: another process is at work on it; wait for its end.") from error
+
+
+class Journal:
+    """Lines of JSON, each on the disk when `append` returns; the first is a header that says what they belong to.
+
+    A line that a kill cut short is dropped when the file is opened.
+
+    Args:
+        path: The file; made with `header` when it is not there.
+        header: JSON values by name.
+
+    Attributes:
+        header: That of the file.
+        entries: What it held when it was opened.
+
+    Raises:
+        IndexFilesError: it is not as it was written.
+    """
+
+    def __init__(self, path: Path, header: Mapping[str, Any]) -> None:
+        self.path = path
+        if not path.exists():
+            self.rewrite(header, ())
+        data = path.read_bytes()
+        whole = data[: data.rfind(b"\n") + 1]
+        try:
+            lines = [json.loads(line) for line in whole.splitlines()]
+            self.header: dict[str, Any] = dict(lines[0])
+            self.entries: list[dict[str, Any]] = [dict(line) for line in lines[1:]]
+        except (ValueError, TypeError, IndexError) as error:
+            raise IndexFilesError(f"{path} is damaged: {error}. Delete it to begin again.") from error
+        self._file = path.open("r+b")
+        self._file.truncate(len(whole))
+        self._file.seek(len(whole))
+
+    def append(self, *entries: Mapping[str, Any]) -> None:
+        """Add lines."""
+        self._file.write(b"".join(map(_line, entries)))
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+    def rewrite(self, header: Mapping[str, Any], entries: tuple[Mapping[str, Any], ...]) -> None:
+        """Replace all of the file in one step; to be opened again after."""
+        write_atomically(self.path, lambda file: file.writelines(map(_line, (header, *entries))))
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def check_same(place: Path, begun: Mapping[str, Any], now: Mapping[str, Any], *, what: str) -> None:
+    """Refuse to go on with something else than what was begun.
+
+    Raises:
+        ConfigError: a value differs; the message names it.
+    """
+    old, new = dict(_flat(begun)), dict(_flat(now))
+    changed = [name for name in {**old, **new} if old.get(name) != new.get(name)]
+    if changed:
+        was = ", ".join(f"{name} {old.get(name)!r} (now {new.get(name)!r})" for name in changed)
+        raise ConfigError(
+            f"{place} holds {what} that was begun with {was}: go on with the same, or choose another directory."
+        )
+
+
+def _flat(values: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
+    """What is within mappings of mappings, by names with dots between them."""
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{path}{name}.")
+        else:
+            yield f"{path}{name}", value
+
+
+def _line(entry: Mapping[str, Any]) -> bytes:
+    return json.dumps(entry, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass") + b"\n"

@@ -1,0 +1,80 @@
+import subprocess
+import sys
+
+import pytest
+
+from jina_components.errors import ConfigError, IndexFilesError
+from jina_components.scale.files import Journal, check_same, locked, write_atomically
+
+
+def entries(path):
+    journal = Journal(path, {})
+    journal.close()
+    return journal.entries
+
+
+def test_a_journal_keeps_what_was_appended(tmp_path):
+    path = tmp_path / "journal.jsonl"
+    journal = Journal(path, {"kind": "test"})
+    journal.append({"a": 1}, {"b": "ü\ud800"})
+    journal.append({"c": None})
+    journal.close()
+    assert entries(path) == [{"a": 1}, {"b": "ü\ud800"}, {"c": None}]
+
+
+@pytest.mark.parametrize("cut", range(1, 9))
+def test_a_line_cut_short_is_dropped_and_the_next_stands_by_itself(tmp_path, cut):
+    path = tmp_path / "journal.jsonl"
+    journal = Journal(path, {"kind": "test"})
+    journal.append({"a": 1}, {"b": 2})
+    journal.close()
+    path.write_bytes(path.read_bytes()[:-cut])
+    journal = Journal(path, {})
+    assert journal.header == {"kind": "test"}
+    assert journal.entries == [{"a": 1}]
+    journal.append({"c": 3})
+    journal.close()
+    assert entries(path) == [{"a": 1}, {"c": 3}]
+
+
+@pytest.mark.parametrize("content", [b"", b"no json\n", b"[1]\n", b'{"kind": 1}\n\x00\x00\n{"a": 1}\n'])
+def test_a_damaged_journal_says_so(tmp_path, content):
+    (tmp_path / "journal.jsonl").write_bytes(content)
+    with pytest.raises(IndexFilesError, match="damaged"):
+        Journal(tmp_path / "journal.jsonl", {})
+
+
+def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "file"
+    write_atomically(path, lambda file: file.write(b"one"))
+
+    def fail(file):
+        file.write(b"half of tw")
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        write_atomically(path, fail)
+    assert path.read_bytes() == b"one"
+    write_atomically(path, lambda file: file.write(b"two"))
+    assert path.read_bytes() == b"two"
+
+
+def test_a_folder_is_held_by_one_process(tmp_path):
+    script = (
+        "import pathlib, sys\nfrom jina_components.scale.files import locked\n"
+        "with locked(pathlib.Path(sys.argv[1])): pass"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path / "new")]
+    with locked(tmp_path / "new"):
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "another process is at work on it" in done.stderr
+    subprocess.run(command, check=True)
+
+
+def test_other_settings_are_named(tmp_path):
+    check_same(tmp_path, {"a": 1, "b": 2}, {"b": 2, "a": 1}, what="a job")
+    with pytest.raises(ConfigError, match=r"holds a job that was begun with b 2 \(now 3\), c None \(now 4\)"):
+        check_same(tmp_path, {"a": 1, "b": 2}, {"a": 1, "b": 3, "c": 4}, what="a job")
+    nested = {"reader": {"class": "Reader", "options": {"links": "all"}}}
+    with pytest.raises(ConfigError, match=r"begun with reader\.options\.links 'all' \(now 'none'\):"):
+        check_same(tmp_path, nested, {"reader": {"class": "Reader", "options": {"links": "none"}}}, what="a job")

@@ -1,0 +1,235 @@
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from local_server import http, loopback_fetcher
+from scale_samples import DyingEmbedder, LoggingReader, held, write_documents
+
+from jina_components import Embedder, Reader, Retriever, Segmenter
+from jina_components.core.background import run_sync
+from jina_components.errors import ConfigError, IndexFilesError, IndexMismatchError, InputError, ReadError
+from jina_components.protocols import Store
+from jina_components.read_options import QUOTABLE
+from jina_components.scale import index_sources
+from jina_components.testing import FakeEmbedder
+from jina_components.testing.memory_store import MemoryStore
+
+
+@pytest.fixture
+def docs(tmp_path):
+    write_documents(tmp_path / "docs", count=12)
+    return tmp_path / "docs"
+
+
+def index(docs, store, **how):
+    return index_sources([docs], store, **{"embedder": FakeEmbedder(), "batch_size": 3} | how)
+
+
+def test_it_does_what_reading_cutting_and_adding_do(docs):
+    store = MemoryStore()
+    report = index(docs, store)
+    plain = Retriever(FakeEmbedder(), store=MemoryStore())
+    reading = Reader(options=QUOTABLE).read_all([str(docs)])
+    plain.add([chunk for page in reading.pages for chunk in Segmenter().segment_page(page)])
+    assert held(store) == held(plain.store)
+    assert (report.sources, report.complete, report.removed, report.failures) == (12, 0, 0, ())
+    assert report.chunks == len(plain) > 24
+
+
+def test_a_retriever_finds_and_knows_what_was_indexed(docs, bundled_embedder):
+    store = MemoryStore()
+    report = index(docs, store, embedder=bundled_embedder)
+    assert report.tokens > report.chunks
+    assert (
+        Retriever(bundled_embedder, store=store)
+        .retrieve("text 2 of 7", mode="lexical")[0]
+        .document.metadata["source"]
+        .endswith("007.md")
+    )
+    with pytest.raises(IndexMismatchError):
+        index(docs, store, embedder=FakeEmbedder())
+
+
+def test_a_store_of_words_alone(docs):
+    store = MemoryStore()
+    assert index(docs, store, embedder=None).chunks == store.count()
+
+
+def test_processes_give_the_same_and_a_killed_one_is_replaced(docs, tmp_path):
+    plain, pooled, killed = MemoryStore(), MemoryStore(), MemoryStore()
+    index(docs, plain)
+    index(docs, pooled, workers=2)
+    index(docs, killed, workers=2, embedder=DyingEmbedder("text 1 of 8", tmp_path / "mark"))
+    assert (tmp_path / "mark").exists()
+    assert held(plain) == held(pooled) == held(killed)
+
+
+def test_a_source_that_kills_every_worker_fails_alone(docs):
+    store = MemoryStore()
+    report = index(docs, store, workers=2, embedder=DyingEmbedder("text 1 of 8"))
+    [failure] = report.failures
+    assert failure.source == str(docs / "008.md")
+    assert "3 workers died at it" in str(failure.error)
+    assert (report.sources, len({source for _, source, _ in held(store).values()})) == (11, 11)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_failures_are_told_and_stop_nothing(docs, tmp_path, workers):
+    (docs / "empty.md").write_text(" ")
+    (docs / "long.md").write_text("long " * 900)
+    missing = tmp_path / "missing.md"
+    embedder = RefusingEmbedder("long long")
+    store = MemoryStore()
+    report = index_sources([docs, missing, tmp_path / "nothing"], store, embedder=embedder, workers=workers)
+    errors = {Path(failure.source).name: failure.error for failure in report.failures}
+    assert {"empty.md", "long.md", "missing.md", "nothing"} == {*errors}
+    assert isinstance(errors["missing.md"], ReadError)
+    assert "refused" in str(errors["long.md"])
+    assert report.sources == 12
+
+
+class RefusingEmbedder(DyingEmbedder):
+    """Refuses texts with its word."""
+
+    def embed_documents(self, texts):
+        for index, text in enumerate(texts):
+            if self.word in text:
+                raise InputError(f"texts[{index}] is refused.", index)
+        return FakeEmbedder().embed_documents(texts)
+
+
+def test_a_source_read_again_replaces_what_was_there(docs):
+    store = MemoryStore()
+    first = index(docs, store)
+    path = docs / "004.md"
+    path.write_text(path.read_text().replace("text 1 of 4", "TEXT 1 of 4"))
+    again = index(docs, store)
+    assert (again.chunks, again.removed) == (first.chunks, 1)
+    fresh = MemoryStore()
+    index(docs, fresh)
+    assert held(store) == held(fresh)
+
+
+def test_a_checkpoint_tells_what_is_left(docs, tmp_path):
+    reader, store, folder = LoggingReader(tmp_path / "log"), MemoryStore(), tmp_path / "checkpoint"
+    how = {"reader": reader, "checkpoint": folder, "batch_size": 1, "commit_size": 10}
+    with pytest.raises(IndexFilesError, match="no room"):
+        index(docs, FullStore(store, room=1), **how)
+    assert [Path(name).name for name in reader.taken()] == [f"{number:03}.md" for number in range(8)]
+    report = index(docs, store, **how)
+    assert (report.sources, report.complete) == (8, 4)
+    assert [Path(name).name for name in reader.taken()] == [f"{number:03}.md" for number in range(4, 12)]
+    report = index(docs, store, **how)
+    assert (report.sources, report.complete, reader.taken()) == (0, 12, [])
+    (docs / "003.md").write_text("# Changed\n\nAll of it.")
+    (docs / "new.md").write_text("# New\n\nAll of it.")
+    report = index(docs, store, **how)
+    assert [Path(name).name for name in reader.taken()] == ["003.md", "new.md"]
+    assert (report.sources, report.complete) == (2, 11)
+    fresh = MemoryStore()
+    index(docs, fresh)
+    assert held(store) == held(fresh)
+
+
+class FullStore:
+    """A store that takes so many puts, and then fails."""
+
+    def __init__(self, store: Store, room: int) -> None:
+        self._store, self._room = store, room
+
+    def put(self, documents, vectors, token_vectors=None):
+        if not self._room:
+            raise IndexFilesError("There is no room.")
+        self._room -= 1
+        self._store.put(documents, vectors, token_vectors)
+
+    def __getattr__(self, name):
+        return getattr(self._store, name)
+
+
+def test_urls_are_read_again_once_a_run_has_ended(server, tmp_path):
+    server.routes["/page"] = [http(200, b"<title>Sea</title><p>The sea is calm today, and so it stays.</p>")]
+    fetcher, url = loopback_fetcher(), server.url("/page")
+    reader = Reader(fetcher=fetcher, options=QUOTABLE)
+    store = MemoryStore()
+    for _ in range(2):
+        report = index_sources([url], store, reader=reader, embedder=FakeEmbedder(), checkpoint=tmp_path / "checkpoint")
+        assert (report.sources, report.complete, report.failures) == (1, 0, ())
+    reader.close()
+    run_sync(fetcher.aclose())
+
+
+def test_a_checkpoint_belongs_to_its_settings_and_its_store(docs, tmp_path):
+    store, folder = MemoryStore(), tmp_path / "checkpoint"
+    index(docs, store, checkpoint=folder)
+    with pytest.raises(ConfigError, match="begun with segmenter"):
+        index(docs, store, checkpoint=folder, segmenter=Segmenter(max_chunk_length=100))
+    with pytest.raises(ConfigError, match="begun with embedder"):
+        index(docs, MemoryStore(), checkpoint=folder, embedder=Embedder())
+    with pytest.raises(ConfigError, match="checkpoint of another store"):
+        index(docs, MemoryStore(), checkpoint=folder)
+
+
+def test_wrong_calls(docs):
+    for how, error in (
+        ({"workers": 0}, InputError),
+        ({"batch_size": 0}, InputError),
+        ({"gpus_per_worker": 1}, ConfigError),
+    ):
+        with pytest.raises(error):
+            index(docs, MemoryStore(), **how)
+
+
+_SCRIPT = """
+import sys
+from jina_components.retriever.stores.faiss import FaissStore
+from jina_components.scale import index_sources
+from jina_components.testing import FakeEmbedder
+
+if __name__ == "__main__":
+    folder, workers = sys.argv[1:]
+    store = FaissStore(f"{folder}/index")
+    index_sources(
+        [f"{folder}/docs"], store, embedder=FakeEmbedder(), checkpoint=f"{folder}/checkpoint", workers=int(workers),
+        batch_size=2, commit_size=8,
+    )
+    store.close()
+"""
+
+
+def lines_of(path):
+    try:
+        return path.read_bytes().count(b"\n")
+    except FileNotFoundError:
+        return 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("workers", "kills"), [(1, 5), (2, 3)])
+def test_killed_again_and_again_the_store_is_as_without_a_kill(tmp_path, workers, kills):
+    from jina_components.retriever.stores.faiss import FaissStore
+
+    write_documents(tmp_path / "docs", count=150)
+    (tmp_path / "script.py").write_text(_SCRIPT)
+    journal, chosen, killed = tmp_path / "checkpoint" / "journal.jsonl", random.Random(workers), 0
+    command = [sys.executable, str(tmp_path / "script.py"), str(tmp_path), str(workers)]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    for _ in range(kills):
+        process, until = subprocess.Popen(command, env=environment), lines_of(journal) + chosen.randint(0, 25)
+        while process.poll() is None and lines_of(journal) <= until:
+            time.sleep(chosen.random() * 0.003)
+        process.send_signal(signal.SIGKILL)
+        killed += process.wait() == -signal.SIGKILL
+    subprocess.run(command, check=True, env=environment)
+    assert killed
+    plain = MemoryStore()
+    index_sources([tmp_path / "docs"], plain, embedder=FakeEmbedder())
+    store = FaissStore(tmp_path / "index")
+    assert held(store).keys() == held(plain).keys()
+    assert held(store) == held(plain)
+    store.close()
