@@ -238,8 +238,9 @@ def _facts_of(path: Path) -> _Facts:
 
 def _complete(found: Found, wanted: int, search: Callable[[Slots], Found]) -> None:
     """Search exactly for the queries of which fewer than `wanted` slots were found; they are rare."""
-    short = np.flatnonzero(found[0][:, wanted - 1] < 0)
-    if len(short):
+    last = found[0][:, wanted - 1]
+    if last.min() < 0:
+        short = np.flatnonzero(last < 0)
         found[0][short], found[1][short] = search(short)
 
 
