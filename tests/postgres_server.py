@@ -48,12 +48,14 @@ def postgres_programs() -> Path | None:
 @contextmanager
 def running_postgres(programs: Path) -> Iterator[PostgresServer]:
     """Start a server; stop it and remove its folder at the end."""
-    # PostgreSQL refuses to run as root.
-    other = {"user": "nobody", "group": "nogroup", "extra_groups": []} if os.geteuid() == 0 else {}
     folder = Path(tempfile.mkdtemp(prefix="postgres-"))
     try:
         (folder / "password").write_text(PASSWORD)
         folder.chmod(0o777)
+        # PostgreSQL refuses to run as root.
+        other = _nobody() if os.geteuid() == 0 else {}
+        if not _can_run(programs / "postgres", other):
+            programs = _copied(programs, folder / "programs")
         data = folder / "data"
         options = ["-U", "postgres", "-A", "scram-sha-256", "-E", "UTF8", "--locale=C", "--no-sync"]
         subprocess.run(
@@ -78,6 +80,33 @@ def running_postgres(programs: Path) -> Iterator[PostgresServer]:
             process.communicate(timeout=30)  # which closes its input
     finally:
         shutil.rmtree(folder)
+
+
+def _nobody() -> dict[str, object]:
+    import pwd
+
+    user = pwd.getpwnam("nobody")
+    return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+
+
+def _can_run(program: Path, other: dict[str, object]) -> bool:
+    try:
+        subprocess.run([program, "--version"], check=True, capture_output=True, cwd="/", **other)
+    except PermissionError:  # root's own folders are closed to others
+        return False
+    return True
+
+
+def _copied(programs: Path, target: Path) -> Path:
+    """The programs of the package, beside the libraries that they find by where they lie."""
+    package = programs.parents[1]
+    copied = target / programs.relative_to(package.parent)
+    shutil.copytree(programs.parent, copied.parent, symlinks=True)
+    libraries = package.with_name(f"{package.name}.libs")
+    if libraries.exists():
+        shutil.copytree(libraries, target / libraries.name, symlinks=True)
+    subprocess.run(["chmod", "-R", "a+rX", target], check=True)
+    return copied
 
 
 def _wait_for(process: subprocess.Popen[bytes], port: int, log: Path) -> None:

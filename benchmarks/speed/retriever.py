@@ -61,9 +61,11 @@ def main() -> None:
             print(f"{name}: {rows[name]}", flush=True)
         except (subprocess.SubprocessError, ValueError) as error:
             plan.skipped[name] = str(error)[-300:]
-    baseline = rows.get(_BASELINE, {}).get("queries/cpu-s")
+    baseline = rows.get(_BASELINE, {}).get("q/cpu-s")
     for row in rows.values():
-        row["of faiss"] = round(float(row["queries/cpu-s"]) / float(baseline), 2) if baseline else None  # type: ignore[arg-type]
+        setting = row.pop("setting")
+        row["of faiss"] = round(float(row["q/cpu-s"]) / float(baseline), 2) if baseline else None  # type: ignore[arg-type]
+        row["setting"] = f"  {setting}"
     for kind, store in (("indexes", False), ("stores", True)):
         chosen = {name: row for name, row in rows.items() if CONTENDERS[name].store is store}
         runs.show(f"{kind}: {len(made.vectors):,} vectors of {made.vectors.shape[1]} dimensions", chosen)
@@ -122,7 +124,7 @@ def _measured(name: str, python: str, made: Corpus) -> runs.Row:
     if done.returncode:
         raise ValueError(done.stderr.strip() or f"ended with {done.returncode}")
     row: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    digits = {"build s": 1, "build cpu": 1, "bytes": 0, "queries/cpu-s": 0, "queries/s": 0, "recall": 4}
+    digits = {"build s": 1, "build cpu": 1, "bytes": 0, "q/cpu-s": 0, "q/s": 0, "recall": 4}
     return {
         key: round(value, digits[key]) if key in digits and value is not None else value for key, value in row.items()
     }

@@ -32,27 +32,27 @@ from jina_components.scale.ray_pipeline import run_on_ray
 from jina_components.scale.stages import EmbedStage, ReadStage, SourceChunks, Stages
 
 _BATCH = 4
-Way = Callable[["Timed", list[str], int], Iterator[list[SourceChunks]]]
+Way = Callable[["Timed", list[SourceChunks], int], Iterator[list[SourceChunks]]]
 
 
 class Timed(Stages):
     """Stages that note in each source's `version` which process did it, when, and what CPU time that has had so far."""
 
-    def __call__(self, sources: Sequence[str]) -> list[SourceChunks]:
+    def __call__(self, sources: Sequence[SourceChunks]) -> list[SourceChunks]:
         """As the stages do."""
         done = Stages.__call__(self, sources)
         stamp = f"{os.getpid()} {time.time()} {time.process_time()}"
         return [replace(each, version=stamp) for each in done]
 
 
-def in_processes(stages: Timed, sources: list[str], workers: int) -> Iterator[list[SourceChunks]]:
+def in_processes(stages: Timed, sources: list[SourceChunks], workers: int) -> Iterator[list[SourceChunks]]:
     """As `index_sources` does with workers."""
     batches = [sources[start : start + _BATCH] for start in range(0, len(sources), _BATCH)]
     with closing(run_in_processes(stages, batches, workers=workers)) as outcomes:
         yield from (part for _, part in outcomes if not isinstance(part, Lost))
 
 
-def on_ray(stages: Timed, sources: list[str], workers: int) -> Iterator[list[SourceChunks]]:
+def on_ray(stages: Timed, sources: list[SourceChunks], workers: int) -> Iterator[list[SourceChunks]]:
     """As `index_sources` does with an address."""
     yield from run_on_ray(stages, sources, address="local", workers=workers, gpus_per_worker=0, batch_size=_BATCH)
 
@@ -73,7 +73,7 @@ def write_sources(folder: Path, count: int) -> list[str]:
     return names
 
 
-def measure(way: Way, stages: Timed, sources: list[str], workers: int) -> tuple[float, float]:
+def measure(way: Way, stages: Timed, sources: list[SourceChunks], workers: int) -> tuple[float, float]:
     """Chunks a second of wall time, and a second of the workers' CPU time, after every worker's first batch."""
     done = [each for part in way(stages, sources, workers) for each in part]
     failed = [each.error for each in done if each.error]
@@ -102,7 +102,7 @@ def main() -> None:
     embedder = Embedder(asked.model or _minilm(), truncate=True)
     stages = Timed(ReadStage(Reader(), Segmenter()), EmbedStage(embedder))
     with tempfile.TemporaryDirectory() as folder:
-        sources = write_sources(Path(folder), asked.sources)
+        sources = [SourceChunks(name) for name in write_sources(Path(folder), asked.sources)]
         for name in asked.ways:
             rates: dict[int, list[tuple[float, float]]] = {1: [], 2: []}
             for _ in range(asked.rounds):

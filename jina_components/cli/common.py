@@ -32,6 +32,8 @@ _FLAGS = {
     "with accept_errors": "with --accept-errors",
     "pass skip_bad=True": "pass --skip-bad",
     "pass truncate=True": "pass --truncate",
+    "gpus_per_worker is for Ray: pass ray_address too": "--gpus-per-worker is for Ray: pass --ray too",
+    "gpus_per_worker=": "--gpus-per-worker ",
 }
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 (it has no public name)

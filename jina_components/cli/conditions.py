@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -62,9 +63,10 @@ def parse_conditions(conditions: Sequence[str]) -> Filter | None:
 def _readings(value: str) -> list[Any]:
     """A value as it stands, and as JSON where it is a scalar of it."""
     readings: list[Any] = [value]
-    with suppress(json.JSONDecodeError):
+    with suppress(ValueError):  # no JSON, or an integer of thousands of digits
         parsed = json.loads(value)
-        if not isinstance(parsed, list | dict):
+        is_number = isinstance(parsed, int | float) and abs(parsed) < math.inf  # Python reads NaN and 1e999 as JSON
+        if parsed is None or isinstance(parsed, str) or is_number:
             readings.append(parsed)
     return readings
 

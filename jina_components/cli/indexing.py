@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,16 +14,13 @@ from jina_components.cli.common import (
     add_command,
     add_reading_options,
     print_json,
-    read_sources,
-    shows_progress,
 )
 from jina_components.cli.conditions import add_filter_option, parse_conditions
-from jina_components.cli.scaling import add_scale_options, index_at_scale, is_at_scale
+from jina_components.cli.scaling import add_scale_options, index
 from jina_components.cli.vectors import add_embedder_option, make_embedder
-from jina_components.errors import InputError, ReadError
-from jina_components.filters import Field
+from jina_components.errors import InputError
 from jina_components.models.catalog import DEFAULT_RERANKER
-from jina_components.types import Document, Ranking, Reading, ScoredDocument, shorten
+from jina_components.types import Document, Ranking, ScoredDocument, shorten
 
 if TYPE_CHECKING:
     from jina_components.embedder import Embedder
@@ -33,7 +29,7 @@ if TYPE_CHECKING:
 
 def add_commands(commands: Commands) -> None:
     """Add the commands of this group."""
-    index = add_command(
+    command = add_command(
         commands, "index", _index,
         help="read files, folders and URLs and index their chunks; sources read again are replaced",
         examples="""
@@ -41,11 +37,11 @@ def add_commands(commands: Commands) -> None:
             jina-components index docs/ --to my.index --workers 4 --checkpoint docs.done
         """,
     )  # fmt: skip
-    index.add_argument("sources", nargs="+", metavar="PATH", help="file, folder or URL")
-    index.add_argument("--to", required=True, type=Path, metavar="DIR", help="the index; made if it is not there")
-    add_embedder_option(index)
-    add_reading_options(index)
-    add_scale_options(index)
+    command.add_argument("sources", nargs="+", metavar="PATH", help="file, folder or URL")
+    command.add_argument("--to", required=True, type=Path, metavar="DIR", help="the index; made if it is not there")
+    add_embedder_option(command)
+    add_reading_options(command)
+    add_scale_options(command)
 
     search = add_command(
         commands, "search", _search,
@@ -102,35 +98,15 @@ def _add_search_options(search: argparse.ArgumentParser) -> None:
 def _index(options: argparse.Namespace) -> int:
     embedder = make_embedder(options)
     with _open_or_make(options, embedder) as retriever:
-        held = _sources(retriever)  # which makes the directory: so it is known to be fit
-        # An index is asked from other directories too, and what is read again must be found under the same name.
-        sources = [source if "://" in source else str(Path(source).resolve()) for source in options.sources]
-        if is_at_scale(options):
-            return _index_at_scale(sources, options, retriever, embedder, held)
-        reading, chunks = read_sources(sources, options, context=embedder.context)
-        read = {page.url for page in reading.pages}
-        gone = _gone(held - read, sources, reading)
-        if not chunks and not gone:
+        report = index(options, retriever.store, embedder)
+        if not report.sources and not report.complete and not report.gone:
             raise InputError(NOTHING_TO_READ)
-        added = _replace(retriever, chunks, read | gone)
-        removed = f", {len(gone)} removed" if gone else ""
-        print(f"{options.to}: {len(read)} sources read{removed}, {added} chunks added, {len(retriever)} in all")
-    return 3 if reading.failures else 0
-
-
-def _index_at_scale(
-    sources: Sequence[str], options: argparse.Namespace, retriever: Retriever, embedder: Embedder, held: set[str]
-) -> int:
-    report = index_at_scale(sources, options, retriever.store, embedder)
-    # What is gone is told from the disk: the cause of an error stays in the worker that met it.
-    named = {source for source in held if any(_is_within(source, place) for place in sources)}
-    gone = {source for source in named if not Path(source).exists()}
-    retriever.delete(filter=Field("source").is_in(gone))
-    removed = f", {len(gone)} removed" if gone else ""
-    print(
-        f"{options.to}: {report.sources} sources read, {report.complete} complete before{removed}, "
-        f"{report.chunks} chunks added, {len(retriever)} in all"
-    )
+        before = f", {report.complete} complete before" if report.complete else ""
+        removed = f", {report.gone} removed" if report.gone else ""
+        print(
+            f"{options.to}: {report.sources} sources read{before}{removed}, {report.chunks} chunks added, "
+            f"{len(retriever)} in all"
+        )
     return 3 if report.failures else 0
 
 
@@ -143,41 +119,6 @@ def _open_or_make(options: argparse.Namespace, embedder: Embedder) -> Retriever:
     if Layout(options.to.absolute()).exists():
         return Retriever.open(options.to, embedder)
     return Retriever(embedder, store=FaissStore(options.to))
-
-
-def _replace(retriever: Retriever, chunks: Sequence[Document], sources: set[str]) -> int:
-    """Make these the chunks of the sources; how many are new. Those that are there already are not embedded again."""
-    old = {chunk.id for chunk in retriever.documents(filter=Field("source").is_in(sources))}
-    new = [chunk for chunk in chunks if chunk.id not in old]
-    retriever.add(new, show_progress=shows_progress())  # first, so that no source is lost, whatever interrupts this
-    retriever.delete(sorted(old - {chunk.id for chunk in chunks}))
-    return len(new)
-
-
-def _sources(retriever: Retriever) -> set[str]:
-    return {str(document.metadata.get("source")) for document in retriever.documents()}
-
-
-def _gone(held: set[str], named: Sequence[str], reading: Reading) -> set[str]:
-    """Sources of the index that were named, or are in a folder that was, and are no documents any more.
-
-    One that could not be looked at this time (no permission, too large) keeps its place.
-    """
-    unread = [
-        failure.source
-        for failure in reading.failures
-        if isinstance(failure.error, ReadError) and not isinstance(failure.error.__cause__, FileNotFoundError)
-    ]
-    return {
-        source
-        for source in held
-        if any(_is_within(source, place) for place in named) and not any(_is_within(source, place) for place in unread)
-    }
-
-
-def _is_within(source: str, named: str) -> bool:
-    """Whether a source is a local one that was named, or is in a folder that was."""
-    return "://" not in source and Path(source).is_relative_to(named)
 
 
 def _search(options: argparse.Namespace) -> int:

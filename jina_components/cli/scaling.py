@@ -1,4 +1,4 @@
-"""`embed-file`, and what `index` does with several workers or on Ray."""
+"""`embed-file`, and the work of `index`: here, in several processes or on Ray."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import argparse
 import logging
 import os
 import sys
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
@@ -108,15 +107,8 @@ def add_scale_options(index: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
-def is_at_scale(options: argparse.Namespace) -> bool:
-    """Whether one of `add_scale_options` is used."""
-    return options.workers != 1 or options.ray is not None or options.checkpoint is not None
-
-
-def index_at_scale(
-    sources: Sequence[str], options: argparse.Namespace, store: Store, embedder: Embedder
-) -> IndexReport:
-    """Index the sources by workers, as `index` does without; failures go to standard error."""
+def index(options: argparse.Namespace, store: Store, embedder: Embedder) -> IndexReport:
+    """Index the sources into a store; failures go to standard error."""
     from jina_components.scale import index_sources
 
     if options.ray is not None:  # of this process, which is the command's own
@@ -124,7 +116,7 @@ def index_at_scale(
         logging.getLogger("ray.data").setLevel(logging.ERROR)
     with make_reader(options) as reader:
         report = index_sources(
-            sources,
+            options.sources,
             store,
             reader=reader,
             segmenter=fitting_segmenter(embedder.context),
@@ -133,6 +125,7 @@ def index_at_scale(
             workers=options.workers,
             ray_address=options.ray,
             gpus_per_worker=options.gpus_per_worker,
+            prune=True,
             show_progress=shows_progress(),
         )
     for failure in report.failures:

@@ -65,7 +65,10 @@ def _parsed(filter: object, depth: int) -> Filter:
             return Not(_parsed(filter.filter, depth + 1))
         case Mapping():
             return _all([_parsed_entry(name, wanted, depth) for name, wanted in filter.items()])
-    raise InputError(f"filter must be made with Field or map names of fields to values, got {type(filter).__name__}.")
+    raise InputError(
+        "filter must be a comparison such as Field('year') >= 2020, or map names of fields to values, "
+        f"got {type(filter).__name__}."
+    )
 
 
 def _parsed_entry(name: Any, wanted: object, depth: int) -> Filter:  # noqa: ANN401 (`split_path` checks it)

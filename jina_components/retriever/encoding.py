@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from jina_components.core.inputs import at_index
 from jina_components.core.vectors import normalize
 from jina_components.errors import BackendError, IndexFilesError, IndexMismatchError, InputError
 from jina_components.protocols import RankingKind, Store, SupportsEmbed, SupportsMultiVector
@@ -90,19 +91,32 @@ class Encoder:
             BackendError: it returned something else than finite vectors.
         """
         assert self._embedder is not None  # noqa: S101 (for the type checker)
-        return np.concatenate([self._unit(self._embedder.embed_query(query), 1, self._embedder) for query in queries])
+        rows: list[FloatArray] = []
+        for place, query in enumerate(queries):
+            try:
+                rows.append(self._unit(self._embedder.embed_query(query), 1, self._embedder))
+            except InputError as error:
+                if len(queries) == 1:
+                    raise
+                raise at_index(error, place, what="queries") from error
+        return np.concatenate(rows)
 
     def token_queries(self, queries: Sequence[str]) -> list[FloatArray]:
         """Unit vectors of each query's tokens; there is a multi-vector model."""
         return self._embed_tokens(queries, task="retrieval.query")
 
     def claim(self, store: Store) -> None:
-        """Note in a store that has no note yet, and so no documents of ours, what made the vectors it will hold."""
+        """Note in a store that has no note yet, and so no documents of ours, what made the vectors it will hold.
+
+        Raises:
+            IndexMismatchError: others have noted their models since `check`.
+        """
         for kind, (name, _) in _NOTES.items():
             with self._checking:
                 if kind not in self._checked and store.get_note(name) is None:
                     store.set_note(name, json.dumps(self._signature(kind)))
                     self._checked.add(kind)
+        self.check(store)
 
     def check(self, store: Store, kinds: frozenset[RankingKind] = frozenset(_NOTES)) -> None:
         """Refuse a store whose vectors of these kinds other models made, or that has none of a kind that these make.
@@ -184,8 +198,7 @@ def _placed(embed: Callable[[Sequence[str]], T], texts: Sequence[str], positions
     except InputError as error:
         if error.index is None:
             raise
-        position = positions[error.index]
-        raise InputError(f"documents[{position}] cannot be embedded: {error}", position) from error
+        raise at_index(error, positions[error.index], what="documents") from error
 
 
 def copy_notes(source: Store, target: Store) -> None:

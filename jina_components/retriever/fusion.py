@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import zip_longest
+from itertools import chain, zip_longest
+from operator import itemgetter
 from typing import Literal, TypeAlias
 
 from jina_components.core.names import resolve_name
@@ -14,9 +15,10 @@ from jina_components.protocols import Hits, Key, RankingKind
 
 FusionMethod: TypeAlias = Literal["adaptive", "relative_score", "reciprocal_rank"]
 
-# Chosen for `adaptive` on SciFact, Cranfield, CoSQA and JSQuAD with the bundled embedder, which knows no Japanese, and
-# checked on six other sets and with all-MiniLM-L6-v2 (benchmarks/quality/retrieval.py): 0.3 to 0.4 for the words does
-# equally well on average; less gives up too much where the model is at a loss, more where the words are.
+# Chosen for `adaptive` on SciFact, Cranfield, NPL, CoSQA, JSQuAD and anthropic_docs with the bundled embedder, which
+# knows no Japanese; checked on SQuAD, HotpotQA, MuSiQue and FEVER, and with all-MiniLM-L6-v2
+# (benchmarks/quality/retrieval.py). 0.3 to 0.4 for the words does equally well on average; less gives up too much where
+# the model is at a loss, more where the words are.
 _WEIGHTS: Mapping[RankingKind, float] = {"dense": 0.6, "lexical": 0.4, "multi_vector": 0.6}
 
 
@@ -48,6 +50,8 @@ class Fusion:
 
     def __post_init__(self) -> None:
         resolve_name(_METHODS, self.method, what="fusion method")
+        if not isinstance(self.weights, Mapping):
+            raise ConfigError(f"Fusion weights must map kinds of ranking to numbers, got {self.weights!r}.")
         for kind, weight in self.weights.items():
             resolve_name({str(known): known for known in _WEIGHTS}, kind, what="ranking")
             if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < math.inf:
@@ -70,14 +74,13 @@ class Fusion:
         scored = {kind: _METHODS[self.method](self.k, hits, depth) for kind, hits in rankings.items() if hits}
         weights = {kind: self.weights[kind] * trust for kind, (_, trust) in scored.items()}
         total = sum(weights.values()) or 1.0
-        sums: dict[Key, float] = {}
-        for row in zip_longest(*(rankings[kind] for kind in scored)):
-            sums.update((hit[0], 0.0) for hit in row if hit is not None)
+        by_rank = chain.from_iterable(zip_longest(*(rankings[kind] for kind in scored)))
+        sums: dict[Key, float] = dict.fromkeys((hit[0] for hit in by_rank if hit is not None), 0.0)
         for kind, (values, _) in scored.items():
             share = weights[kind] / total
             for (key, _), value in zip(rankings[kind], values, strict=True):
                 sums[key] += share * value
-        return sorted(sums.items(), key=lambda item: -item[1])
+        return sorted(sums.items(), key=itemgetter(1), reverse=True)
 
 
 # The hits of one ranking as values from 0 to 1, and what its weight is multiplied with.
@@ -93,7 +96,7 @@ def _relative_score(_k: float, hits: Hits, depth: int) -> _Scored:
     spread = best - last
     if spread <= 0:
         return [1.0 if place < depth else 0.0 for place in range(len(hits))], 1.0
-    return [max(score - last, 0.0) / spread for _, score in hits], 1.0
+    return [(score - last) / spread if score > last else 0.0 for _, score in hits], 1.0
 
 
 def _adaptive(k: float, hits: Hits, depth: int) -> _Scored:

@@ -30,15 +30,19 @@ class Found:
 
     Attributes:
         hits: Best first, with the scores of the fusion or of the only ranking.
-        said: What each ranking and the fusion said: score and rank by key.
+        said: What each ranking and the fusion said: stage, hits, and where each key is in these.
     """
 
     hits: Hits
-    said: Mapping[str, Mapping[Key, tuple[float, int]]]
+    said: Sequence[tuple[str, Hits, Mapping[Key, int]]]
 
     def candidate(self, key: Key, score: float, document: Document) -> Candidate:
         """A hit with its document."""
-        why = tuple(StageScore(stage, *words[key]) for stage, words in self.said.items() if key in words)
+        why = tuple(
+            StageScore(stage, hits[place][1], place + 1)
+            for stage, hits, places in self.said
+            if (place := places.get(key)) is not None
+        )
         return Candidate(key, document, score, why)
 
 
@@ -94,9 +98,15 @@ class Pipeline:
             )
 
     def _vectors(self, queries: Sequence[str], request: Request, kinds: Sequence[RankingKind]) -> FloatArray | None:
-        # Where no ranking is named, vectors that were given must be of use.
-        asked = frozenset(kinds) if request.mode in kinds else self.encoder.kinds
-        self.encoder.check(self.store, asked)
+        if request.mode in kinds:
+            self.encoder.check(self.store, frozenset(kinds))
+        else:  # no ranking is named: the models that were given must be of use
+            self.encoder.check(self.store, self.encoder.kinds)
+            if idle := self.encoder.kinds.difference(kinds):
+                raise ConfigError(
+                    f"{self.store!r} does not rank by {' or '.join(sorted(idle))}, for which this retriever has a "
+                    f"model: leave it out, or name a mode of {', '.join(kinds)}."
+                )
         return self.encoder.queries(queries) if "dense" in kinds or request.late_chunking else None
 
     def _search(
@@ -112,11 +122,10 @@ class Pipeline:
         return [{kind: by_kind[kind][row] for kind in kinds} for row in range(len(queries))]
 
     def _fused(self, rankings: Mapping[RankingKind, Hits]) -> Found:
-        said: dict[str, Mapping[Key, tuple[float, int]]] = {kind: _said(hits) for kind, hits in rankings.items()}
-        if len(rankings) == 1:
-            return Found(next(iter(rankings.values())), said)
-        hits = self.fusion.fuse(rankings, depth=self.candidates)
-        return Found(hits, {**said, "fusion": _said(hits)})
+        stages: list[tuple[str, Hits]] = [*rankings.items()]
+        if len(stages) > 1:
+            stages.append(("fusion", self.fusion.fuse(rankings, depth=self.candidates)))
+        return Found(stages[-1][1], [(stage, hits, _places(hits)) for stage, hits in stages])
 
     def _reranks(self, request: Request) -> bool:
         return self.reranker is not None if request.rerank is None else request.rerank
@@ -128,8 +137,8 @@ class Pipeline:
             wanted = max(self.rerank_top, request.top_k)
         elif request.parents or request.diversity:
             wanted = max(self.candidates, request.top_k)
-        least = -np.inf if request.min_score is None or self._reranks(request) else request.min_score
-        waiting = [[hit for hit in each.hits if hit[1] >= least] for each in found]
+        least = None if self._reranks(request) else request.min_score
+        waiting = [[hit for hit in each.hits if least is None or hit[1] >= least] for each in found]
         pools: list[list[Candidate]] = [[] for _ in found]
         while heads := {
             row: hits[: wanted - len(pools[row])]
@@ -170,5 +179,5 @@ class Pipeline:
         return [groups[place].scored("diversity", score, rank) for rank, (place, score) in enumerate(picked, 1)]
 
 
-def _said(hits: Hits) -> dict[Key, tuple[float, int]]:
-    return {key: (score, rank) for rank, (key, score) in enumerate(hits, 1)}
+def _places(hits: Hits) -> dict[Key, int]:
+    return {hit[0]: place for place, hit in enumerate(hits)}

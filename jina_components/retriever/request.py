@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from numbers import Real
 from typing import Literal, TypeAlias
 
 from jina_components.core.inputs import check_count
@@ -59,14 +60,11 @@ class Request:
         Raises:
             ConfigError: there is none of the kind; says what is missing.
         """
-        if self.mode is None:
-            return sorted(available)
-        if self.mode == "hybrid":
-            if len(available) < 2:
+        if self.mode is None or self.mode == "hybrid":
+            if len(available) < (1 if self.mode is None else 2):
                 missing = "; ".join(f"{kind} needs {need}" for kind, need in _NEEDS.items() if kind not in available)
-                raise ConfigError(
-                    f"mode='hybrid' fuses several rankings, this retriever has {list(available)}: {missing}."
-                )
+                wanted = "a ranking" if self.mode is None else "several rankings for mode='hybrid'"
+                raise ConfigError(f"Retrieving takes {wanted}, this retriever has {sorted(available)}: {missing}.")
             return sorted(available)
         if self.mode not in available:
             raise ConfigError(f"mode={self.mode!r} needs {_NEEDS[self.mode]}; this retriever has {sorted(available)}.")
@@ -74,4 +72,4 @@ class Request:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)

@@ -22,7 +22,7 @@ def reranked(
         return [], (), Usage()
     ranking = reranker.rerank(query, [candidate.document for candidate in candidates])
     hits = [
-        candidates[_position(hit.index, ranking)].scored("rerank", hit.score, rank)
+        candidates[_position(hit.index, len(candidates), ranking)].scored("rerank", hit.score, rank)
         for rank, hit in enumerate(ranking, 1)
     ]
     failures = tuple(
@@ -32,9 +32,11 @@ def reranked(
     return hits, failures, ranking.usage
 
 
-def _position(index: int | None, ranking: Ranking) -> int:
-    if index is None:
-        raise BackendError(f"The reranker does not say which documents it ranked (ScoredDocument.index): {ranking!r}.")
+def _position(index: int | None, number: int, ranking: Ranking) -> int:
+    if index is None or not 0 <= index < number:
+        raise BackendError(
+            f"The reranker does not say which of the {number} documents it ranked (ScoredDocument.index): {ranking!r}."
+        )
     return index
 
 

@@ -203,13 +203,16 @@ class Retriever(Component):
             How many were there; unknown ids are no error.
 
         Raises:
-            InputError: neither or both are given, or `ids` is no list.
+            InputError: neither or both are given, or `ids` is no list of strings.
         """
         if (ids is None) == (filter is None):
             raise InputError("delete takes either ids or filter.")
-        if ids is not None:
-            return self._store.delete(as_list(ids, what="ids"))
-        return self._store.delete(filter=as_filter(filter))
+        if ids is None:
+            return self._store.delete(filter=as_filter(filter))
+        for index, name in enumerate(as_list(ids, what="ids")):
+            if not isinstance(name, str):
+                raise InputError(f"ids[{index}] must be a str, got {type(name).__name__}.", index)
+        return self._store.delete(ids)
 
     async def adelete(self, ids: Sequence[str] | None = None, *, filter: FilterLike | None = None) -> int:
         """`delete` without blocking the event loop."""
@@ -253,7 +256,8 @@ class Retriever(Component):
         Raises:
             InputError: an empty query, a bad limit or filter, or a retriever without documents.
             UnknownNameError: unknown mode.
-            ConfigError: what is asked for needs a part that this retriever, its store or its embedder lacks.
+            ConfigError: what is asked for needs a part that this retriever, its store or its embedder lacks; or no
+                single ranking is named and a model is of no use to this store.
             IndexMismatchError: the store's vectors are another embedder's.
         """
         check_query(query)

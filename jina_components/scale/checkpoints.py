@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -43,11 +43,18 @@ class Checkpoint:
         if self._journal is not None and entries:
             self._journal.append(*entries)
 
-    def finish(self) -> None:
-        """The run has ended: the next one reads URLs again, and files that have changed."""
+    def finish(self, *, gone: Set[str] = frozenset()) -> None:
+        """The run has ended: the next one reads URLs again, and files that have changed, or come back.
+
+        Args:
+            gone: Sources whose chunks are about to be deleted.
+        """
         if self._journal is not None:
-            files = [{"source": source, "version": version} for source, version in self._complete.items() if version]
-            self._journal.rewrite(self._journal.header, tuple(files))
+            self._journal.finish(
+                {"source": source, "version": version}
+                for source, version in self._complete.items()
+                if version and source not in gone and version_of(source) == version
+            )
 
 
 @contextmanager

@@ -110,7 +110,8 @@ def embed_file(
         InputError: a row that cannot be embedded, named by its line; a file without rows; a number out of range.
         ReadError: the file cannot be read or is damaged.
         ConfigError: no such column, or the directory holds a job of another file, other settings or another model.
-        IndexFilesError: the directory holds something else, is in use, or cannot be written to.
+        IndexFilesError: the directory holds something else, is in use or cannot be written to, or files of a job that
+            was done are gone.
         UnknownNameError: an unknown kind of file, format, storage type, model or task.
         MissingDependencyError: pyarrow is not installed and Parquet is read or written.
         BackendError: the model failed, or worker after worker died.
@@ -131,13 +132,8 @@ def embed_file(
     settings = ShardSettings(column, id_column, format, shard_rows, task, dimensions, storage_type)
     maker = ShardMaker(Embedder() if embedder is None else embedder, settings, path, folder, skip_bad)
     header = {**KIND, "input": identify(path), "embedder": describe(maker.embedder), **asdict(settings)}
-    try:
-        with locked(folder):
-            resumed, tokens, manifest = _go_on(folder, header, maker, workers=workers, show_progress=show_progress)
-    except OSError as error:
-        if error.errno is None:  # ours
-            raise
-        raise IndexFilesError(f"{folder} cannot be written to: {error}. What is done is whole.") from error
+    with locked(folder):
+        resumed, tokens, manifest = _go_on(folder, header, maker, workers=workers, show_progress=show_progress)
     return EmbeddingReport(
         manifest["rows"], manifest["failures"], len(manifest["shards"]), resumed, tokens, time.monotonic() - started
     )
@@ -150,6 +146,7 @@ def _go_on(
     if (folder / MANIFEST).exists():
         manifest = _read_manifest(folder / MANIFEST)
         check_same(folder, {name: manifest.get(name) for name in header}, header, what="an embedding job")
+        _check_whole(folder, manifest)
         (folder / JOURNAL).unlink(missing_ok=True)  # a kill may have struck between the two
         return len(manifest["shards"]), 0, manifest
     _check_ours(folder)
@@ -230,6 +227,7 @@ def _finish(journal: Journal, entries: list[dict[str, Any]]) -> dict[str, Any]:
     manifest = {**journal.header, **totals, "failures": len(failures), "shards": shards}
     text = json.dumps(manifest, indent=1, ensure_ascii=False).encode("utf-8", "replace")
     write_atomically(folder / MANIFEST, lambda file: file.write(text))
+    journal.close()
     journal.path.unlink()
     return manifest
 
@@ -242,6 +240,16 @@ def _read_manifest(path: Path) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError) as error:
         raise IndexFilesError(f"{path} is no manifest of an embedding job: choose a new directory.") from error
     raise IndexFilesError(f"{path} is no manifest of an embedding job of this release: choose a new directory.")
+
+
+def _check_whole(folder: Path, manifest: dict[str, Any]) -> None:
+    for shard in manifest["shards"]:
+        if not _is_there(folder, shard):
+            names = ", ".join(shard["files"])
+            raise IndexFilesError(
+                f"{folder} holds an embedding job that is done, but {names} is gone or has changed: "
+                "choose another directory, or delete this one to do it again."
+            )
 
 
 def _check_ours(folder: Path) -> None:

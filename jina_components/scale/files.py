@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import os
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 from filelock import FileLock, Timeout
 
-from jina_components.errors import ConfigError, IndexFilesError
+from jina_components.errors import ConfigError, IndexFilesError, JinaComponentsError
 
 PARTIAL = ".partial"
 """Ends the name of a file that is being written; what a kill left of one is of no use."""
@@ -24,15 +24,23 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     Args:
         path: Where to.
         write: Writes the content into the file that it is given.
+
+    Raises:
+        IndexFilesError: it cannot be written.
     """
     # A name of its own: a worker of a run that was killed may still be at the same file.
     partial = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}{PARTIAL}")
-    with partial.open("wb") as file:
-        write(file)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
-    sync_folder(path.parent)
+    with _written(path):
+        try:
+            with partial.open("wb") as file:
+                write(file)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(path)
+        except BaseException:
+            partial.unlink(missing_ok=True)  # a full disk needs the room
+            raise
+        sync_folder(path.parent)
 
 
 def sync_folder(folder: Path) -> None:
@@ -51,14 +59,26 @@ def locked(folder: Path) -> Iterator[None]:
     """Make a folder and hold it alone.
 
     Raises:
-        IndexFilesError: another process holds it.
+        IndexFilesError: another process holds it, or it cannot be made.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    with _written(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            lock = FileLock(folder / ".lock").acquire(timeout=0)
+        except Timeout as error:
+            raise IndexFilesError(f"{folder}: another process is at work on it; wait for its end.") from error
+    with lock:
+        yield
+
+
+@contextmanager
+def _written(path: Path) -> Iterator[None]:
     try:
-        with FileLock(folder / ".lock", timeout=0):
-            yield
-    except Timeout as error:
-        raise IndexFilesError(f"{folder}: another process is at work on it; wait for its end.") from error
+        yield
+    except JinaComponentsError:  # some are OSErrors
+        raise
+    except OSError as error:
+        raise IndexFilesError(f"{path} cannot be written: {error.strerror or error}. What is done is whole.") from error
 
 
 class Journal:
@@ -67,7 +87,7 @@ class Journal:
     A line that a kill cut short is dropped when the file is opened.
 
     Args:
-        path: The file; made with `header` when it is not there.
+        path: The file; made with `header` when it is not there, or has no entries yet.
         header: JSON values by name.
 
     Attributes:
@@ -75,34 +95,44 @@ class Journal:
         entries: What it held when it was opened.
 
     Raises:
-        IndexFilesError: it is not as it was written.
+        IndexFilesError: it is not as it was written, or cannot be written.
     """
 
     def __init__(self, path: Path, header: Mapping[str, Any]) -> None:
         self.path = path
         if not path.exists():
-            self.rewrite(header, ())
-        data = path.read_bytes()
-        whole = data[: data.rfind(b"\n") + 1]
+            _write_lines(path, header)
+        self._read()
+        if not self.entries:  # what was begun with may have been a mistake
+            _write_lines(path, header)
+            self._read()
+        with _written(path):
+            self._file = path.open("r+b")
+            self._file.truncate(self._end)
+            self._file.seek(self._end)
+
+    def _read(self) -> None:
+        with _written(self.path):
+            data = self.path.read_bytes()
+        self._end = data.rfind(b"\n") + 1
         try:
-            lines = [json.loads(line) for line in whole.splitlines()]
+            lines = [json.loads(line) for line in data[: self._end].splitlines()]
             self.header: dict[str, Any] = dict(lines[0])
             self.entries: list[dict[str, Any]] = [dict(line) for line in lines[1:]]
         except (ValueError, TypeError, IndexError) as error:
-            raise IndexFilesError(f"{path} is damaged: {error}. Delete it to begin again.") from error
-        self._file = path.open("r+b")
-        self._file.truncate(len(whole))
-        self._file.seek(len(whole))
+            raise IndexFilesError(f"{self.path} is damaged: {error}. Delete it to begin again.") from error
 
     def append(self, *entries: Mapping[str, Any]) -> None:
         """Add lines."""
-        self._file.write(b"".join(map(_line, entries)))
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        with _written(self.path):
+            self._file.write(b"".join(map(_line, entries)))
+            self._file.flush()
+            os.fsync(self._file.fileno())
 
-    def rewrite(self, header: Mapping[str, Any], entries: tuple[Mapping[str, Any], ...]) -> None:
-        """Replace all of the file in one step; to be opened again after."""
-        write_atomically(self.path, lambda file: file.writelines(map(_line, (header, *entries))))
+    def finish(self, entries: Iterable[Mapping[str, Any]]) -> None:
+        """Close it and replace its entries, in one step."""
+        self.close()
+        _write_lines(self.path, self.header, *entries)
 
     def close(self) -> None:
         """Close the file."""
@@ -131,6 +161,10 @@ def _flat(values: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]
             yield from _flat(value, f"{path}{name}.")
         else:
             yield f"{path}{name}", value
+
+
+def _write_lines(path: Path, *entries: Mapping[str, Any]) -> None:
+    write_atomically(path, lambda file: file.writelines(map(_line, entries)))
 
 
 def _line(entry: Mapping[str, Any]) -> bytes:

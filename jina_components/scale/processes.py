@@ -110,6 +110,7 @@ class _Crew(Generic[Item, Result]):
             member.bury()
 
     def _serve(self, member: _Worker) -> None:
+        _block_interrupts()
         try:
             while not self._ended.is_set():
                 with self._lock:
@@ -164,7 +165,8 @@ class _Worker:
 
     def bury(self) -> str:
         """Let a process end that has nothing to do, or is dead already; how it did."""
-        process, self._process = self._process, None
+        with self._lock:
+            process, self._process = self._process, None
         if process is None:
             return "no start"
         self._connection.close()
@@ -196,10 +198,23 @@ class _Worker:
         self._connection.send(self._work)
 
 
+def _block_interrupts() -> None:
+    """Ctrl-C, which a terminal sends to all processes, is for who started them: those of this thread inherit this."""
+    if hasattr(signal, "pthread_sigmask"):  # not on Windows
+        from multiprocessing import resource_tracker
+
+        resource_tracker.ensure_running()  # which unblocks it
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+
+
 def _work_on(connection: Connection, threads: int) -> None:
     """What a worker does until nobody is at the other end."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for who started it
+    from tqdm import tqdm
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # where it is not blocked already
     os.environ.setdefault("OMP_NUM_THREADS", str(threads))
+    # No bar is drawn here. tqdm's lock among processes would be reported as leaked when this one is killed.
+    tqdm.set_lock(threading.RLock())
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):
         work = _attempt(connection.recv)
         while True:

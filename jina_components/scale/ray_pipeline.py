@@ -24,7 +24,7 @@ _MOST_BLOCKS = 5000
 
 def run_on_ray(
     stages: Stages,
-    sources: Sequence[str],
+    sources: Sequence[SourceChunks],
     *,
     address: str,
     workers: int,
@@ -37,7 +37,7 @@ def run_on_ray(
 
     Args:
         stages: Travel as their settings; each actor loads a model of its own.
-        sources: Names that mean the same on every node.
+        sources: Not read yet; their names mean the same on every node.
         address: `local` starts a cluster of this machine for the time of the call; `auto`, or HOST:PORT of the head,
             joins one that this machine is a node of. A connection that the program has already made is used as it is,
             and left open.
@@ -47,13 +47,16 @@ def run_on_ray(
 
     Raises:
         MissingDependencyError: Ray is not installed.
-        ConfigError: the address is one of Ray's client, through which its data pipelines do not run.
+        ConfigError: the address is one of Ray's client, through which its data pipelines do not run; or this machine
+            has not the GPUs.
         BackendError: there is no cluster, or it has failed.
         JinaComponentsError: what a stage raised.
     """
     ray = _import_ray()
     blocks = min(-(-len(sources) // batch_size), _MOST_BLOCKS)
     with _connected(ray, address):
+        if address == "local" and gpus_per_worker > ray.cluster_resources().get("GPU", 0):  # others may yet grow
+            raise ConfigError(f"This machine has no room for a worker with gpus_per_worker={gpus_per_worker:g}.")
         try:
             rows = ray.data.from_items([{"item": source} for source in sources], override_num_blocks=blocks)
             rows.context.enable_progress_bars = False
@@ -62,7 +65,8 @@ def run_on_ray(
             needs = {"num_cpus": 1.0}
             if gpus_per_worker:
                 rows = rows.map_batches(_apply, fn_kwargs={"stage": stages.read}, batch_size=batch_size, num_cpus=1)
-                stage, needs = stages.embed, {"num_gpus": gpus_per_worker}
+                # No CPU, of which Ray would else take one: where all are taken, nothing could be read.
+                stage, needs = stages.embed, {"num_gpus": gpus_per_worker, "num_cpus": 0.0}
             rows = rows.map_batches(
                 _StageActor,
                 fn_constructor_kwargs={"stage": stage, "attempts": ray.remote(num_cpus=0)(_Attempts).remote()},
@@ -90,8 +94,8 @@ class _StageActor:
         import ray
 
         first = rows["item"][0]
-        source = first.source if isinstance(first, SourceChunks) else str(first)
-        if ray.get(self._attempts.begin.remote(source)) > ATTEMPTS:
+        name = first.source if isinstance(first, SourceChunks) else ""  # else an error, which passes through
+        if name and ray.get(self._attempts.begin.remote(name)) > ATTEMPTS:
             rows = {"item": rows["item"][:0]}
         return _apply(rows, self._stage)
 
@@ -109,11 +113,10 @@ class _Attempts:
 
 def _apply(rows: dict[str, Any], stage: Callable[[Any], Sequence[SourceChunks]]) -> dict[str, Any]:
     """A batch of Ray's through a stage. An error of ours is data: as an exception Ray would wrap it."""
-    items = [item if isinstance(item, SourceChunks | JinaComponentsError) else str(item) for item in rows["item"]]
-    made: Sequence[object] = [item for item in items if isinstance(item, JinaComponentsError)]
+    made: Sequence[object] = [item for item in rows["item"] if isinstance(item, JinaComponentsError)]
     if not made:
         try:
-            made = stage(items)
+            made = stage(list(rows["item"]))
         except JinaComponentsError as error:
             made = [error]
     column = np.empty(len(made), dtype=object)

@@ -96,7 +96,13 @@ def raw_rows(path: Path, columns: Columns) -> Iterator[Raw]:
     try:
         for number, raw in rows(path, columns):
             yield number, raw
-    except (OSError, EOFError, zlib.error, csv.Error) as error:
+    except csv.Error as error:
+        raise ReadError(
+            f"{path} cannot be read past row {number}: {error}. Look for a quote that is not closed; a text of that "
+            "length needs JSON Lines or Parquet.",
+            str(path),
+        ) from error
+    except (OSError, EOFError, zlib.error) as error:
         raise ReadError(f"{path} cannot be read past row {number}: {error}.", str(path)) from error
 
 
@@ -105,7 +111,7 @@ def parse(raw: Raw, columns: Columns) -> Row | BadRow:
     number, content = raw
     try:
         return _row(number, json.loads(content) if isinstance(content, bytes) else content, columns)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         reason = str(error) if isinstance(error, InputError) else f"It is no JSON: {error}."
         return BadRow(number, reason)
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from jina_components.core.quantization import quantize
 from jina_components.embedder import Embedder
-from jina_components.errors import IndexFilesError, InputError
+from jina_components.errors import InputError
 from jina_components.scale.files import write_atomically
 from jina_components.scale.parquet import write_table
 from jina_components.scale.rows import BadRow, Columns, Raw, Row, parse
@@ -82,11 +82,7 @@ class ShardMaker:
         self._check(bad)
         rows, vectors, tokens = self._embed([row for row in parsed if isinstance(row, Row)], bad)
         codes = quantize(vectors, self.settings.storage_type)
-        stem = self.folder / f"part-{shard.number:05}"
-        try:
-            paths = WRITERS[self.settings.format](stem, [row.id for row in rows], codes)
-        except OSError as error:
-            raise IndexFilesError(f"{stem} cannot be written: {error}. The shards before it are whole.") from error
+        paths = WRITERS[self.settings.format](self.folder / f"part-{shard.number:05}", [row.id for row in rows], codes)
         return {
             "shard": shard.number,
             "rows": len(rows),
@@ -113,7 +109,9 @@ class ShardMaker:
                 row = part[error.index]
                 bad.append(BadRow(row.number, str(error).replace(f"inputs[{error.index}]", "its text")))
                 self._check(bad)
-                waiting += [part[error.index + 1 :], part[: error.index]]
+                rest = part[error.index + 1 :]
+                middle = len(rest) // 2  # in halves: each error costs all of a part, and there may be many
+                waiting += [rest[middle:], rest[:middle], part[: error.index]]
                 continue
             kept += part
             parts.append(embeddings.vectors)

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 from jina_components.core.background import run_sync
 from jina_components.embedder import Embedder
-from jina_components.errors import BackendError, ExtractionError, InputError, JinaComponentsError, WebError
+from jina_components.errors import BackendError, InputError, JinaComponentsError, WebError
 from jina_components.protocols import SupportsEmbed, SupportsMultiVector, SupportsRead
 from jina_components.read_options import ReadOptions
+from jina_components.reader.pages import unexpected
 from jina_components.retriever.encoding import Encoder
 from jina_components.segmenter import Segmenter
 from jina_components.types import Document
@@ -50,7 +51,8 @@ class SourceChunks:
         source: As it was named: an absolute path or a URL.
         url: What its chunks carry as `source`: the path, or the URL after redirects.
         version: A digest of size and time of change of a file; empty for a URL, whose content only reading it tells.
-        chunks: Its chunks, of different ids.
+        held: Ids of the chunks that the store has of it; once it is read, of those that are still chunks of it.
+        chunks: Its other chunks, of different ids: those to embed.
         tokens: How many were embedded, where the embedder counts them; those of a batch are with its first source.
         error: Why it could not be read or embedded.
     """
@@ -58,6 +60,7 @@ class SourceChunks:
     source: str
     url: str = ""
     version: str = ""
+    held: frozenset[str] = frozenset()
     chunks: tuple[Chunked, ...] = ()
     tokens: int = 0
     error: JinaComponentsError | None = None
@@ -89,20 +92,20 @@ class ReadStage:
     segmenter: Segmenter
     options: ReadOptions | None = None
 
-    def __call__(self, sources: Sequence[str]) -> list[SourceChunks]:
-        """The chunks of each, in order."""
+    def __call__(self, sources: Sequence[SourceChunks]) -> list[SourceChunks]:
+        """The same with their chunks, in order."""
         return run_sync(self._read_all(sources))
 
-    async def _read_all(self, sources: Sequence[str]) -> list[SourceChunks]:
+    async def _read_all(self, sources: Sequence[SourceChunks]) -> list[SourceChunks]:
         free = asyncio.Semaphore(_TOGETHER)
 
-        async def read(source: str) -> SourceChunks:
+        async def read(named: SourceChunks) -> SourceChunks:
             async with free:
-                return await self._read(source)
+                return await self._read(named.source, named.held)
 
         return await asyncio.gather(*map(read, sources))
 
-    async def _read(self, source: str) -> SourceChunks:
+    async def _read(self, source: str, held: frozenset[str]) -> SourceChunks:
         version = version_of(source)  # before it is read: a change in between shows at the next run
         try:
             page = await self.reader.aread(source, options=self.options)
@@ -110,10 +113,10 @@ class ReadStage:
         except JinaComponentsError as error:
             return SourceChunks(source, error=error)
         except Exception as error:  # noqa: BLE001 (returned: no memory, or a reader of the caller)
-            failure = ExtractionError(f"{source} cannot be read: {type(error).__name__}: {error}", source)
-            return SourceChunks(source, error=failure)
-        unique = {document.id: Chunked(document) for document in documents}
-        return SourceChunks(source, page.url, version, tuple(unique.values()))
+            return SourceChunks(source, error=unexpected(source, error))
+        unique = {document.id: document for document in documents}
+        new = tuple(Chunked(document) for name, document in unique.items() if name not in held)
+        return SourceChunks(source, page.url, version, held & unique.keys(), new)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +185,6 @@ class Stages:
     read: ReadStage
     embed: EmbedStage
 
-    def __call__(self, sources: Sequence[str]) -> list[SourceChunks]:
-        """The chunks of each with their vectors, in order."""
+    def __call__(self, sources: Sequence[SourceChunks]) -> list[SourceChunks]:
+        """The same with their chunks and vectors, in order."""
         return self.embed(self.read(sources))

@@ -307,14 +307,17 @@ def _search(store: Store, kind: RankingKind, k: int, filter: Filter | None = Non
 
 
 def _keys(store: Store, documents: Sequence[Document]) -> list[Key]:
-    """The store's keys of documents of random words, which only its searches tell."""
+    """The store's keys of documents of random words, as its searches and `keys_of` tell them."""
     kind = min(store.rankings)
     found = store.search_lexical([" ".join(WORDS)], _MANY) if kind == "lexical" else _search(store, kind, _MANY)
     keys = [key for key, _ in found[0]]
     by_id = {document.id: key for document, key in zip(store.get(keys), keys, strict=True) if document}
     missing = [document.id for document in documents if document.id not in by_id]
     require(not missing, f"No search by {kind} finds {missing[:5]}.")
-    return [by_id[document.id] for document in documents]
+    wanted = [by_id[document.id] for document in documents]
+    got = store.keys_of([document.id for document in documents])
+    require(got == wanted, f"keys_of gave {got[:5]}…, where searches by {kind} give {wanted[:5]}….")
+    return wanted
 
 
 def _require_same(store: Store, documents: Sequence[Document], contract: _Contract) -> None:

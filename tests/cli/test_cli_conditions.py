@@ -4,7 +4,10 @@ from jina_components.cli.conditions import parse_conditions
 from jina_components.errors import ConfigError, InputError
 from jina_components.filters import matches
 
-METADATA = {"lang": "en", "year": 2021, "date": "2024-05-02", "author": {"name": "Noor"}, "text": "a=b", "done": True}
+METADATA = {
+    "lang": "en", "year": 2021, "date": "2024-05-02", "author": {"name": "Noor"}, "text": "a=b", "done": True,
+    "ticker": "NaN",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -29,6 +32,8 @@ METADATA = {"lang": "en", "year": 2021, "date": "2024-05-02", "author": {"name":
         (["text=a=b"], True),
         (["done=true"], True),
         (["lang=en", "year<2000"], False),
+        (["ticker=NaN"], True),
+        (["ticker=Infinity", "ticker=1e999", "ticker=[1]", f"ticker={'9' * 5000}"], False),
     ],
 )
 def test_what_conditions_match(conditions, does):

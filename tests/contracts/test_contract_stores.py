@@ -124,6 +124,13 @@ class KeepsOld(MemoryStore):
         super().put(documents, vectors, token_vectors)
 
 
+class OtherKeys(MemoryStore):
+    """Does not name documents as its searches do."""
+
+    def keys_of(self, ids):
+        return [None if key is None else f"key {key}" for key in super().keys_of(ids)]
+
+
 class GivesDeleted(MemoryStore):
     def put(self, documents, vectors, token_vectors=None):
         super().put(documents, vectors, token_vectors)
@@ -230,6 +237,7 @@ class Racy(MemoryStore):
         (CutsTexts, "The text .* came back as"),
         (WholeFloats, "The metadata .* came back as"),
         (KeepsOld, "count is"),
+        (OtherKeys, "keys_of gave"),
         (GivesDeleted, "get gave a document that was deleted|get lacks"),
         (Products, "dense: .* has the score"),
         (WorstFirst, "lexical: place 1 has the score"),

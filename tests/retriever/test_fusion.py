@@ -99,6 +99,7 @@ def test_settings_are_checked():
     ):
         with pytest.raises(ConfigError):
             Fusion(weights=weights)
-    with pytest.raises(ConfigError):
-        Fusion(k=-1)
+    for arguments in ({"k": -1}, {"weights": [1, 2]}):
+        with pytest.raises(ConfigError):
+            Fusion(**arguments)
     assert Fusion(weights={"lexical": 1}).weights["dense"] == Fusion().weights["dense"]

@@ -102,6 +102,10 @@ def test_top_k_beyond_the_candidate_depth():
         lambda r: r.add("a bare string"),
         lambda r: r.add([3]),
         lambda r: r.delete("paris"),
+        lambda r: r.delete(["paris", None]),
+        lambda r: r.retrieve("x", min_score=float("nan")),
+        lambda r: r.retrieve("x", diversity=float("nan")),
+        lambda r: r.retrieve("x", filter=Field("page")),
     ],
 )
 def test_bad_input_is_refused_and_changes_nothing(retriever, call):
@@ -123,6 +127,14 @@ def test_the_failing_document_is_named_across_slices(bundled_embedder):
         retriever.add(texts)
     assert caught.value.index == 1500
     assert len(retriever) == 0
+
+
+def test_the_failing_query_is_named(bundled_embedder):
+    retriever = Retriever(bundled_embedder)
+    retriever.add(["rain"])
+    with pytest.raises(InputError, match=r"queries\[1\].*context") as caught:
+        retriever.retrieve_many(["rain", "word " * 9000])
+    assert caught.value.index == 1
 
 
 def test_an_empty_corpus_is_an_error_that_says_so():
@@ -188,6 +200,22 @@ def test_modes_need_their_parts(retriever):
         retriever.retrieve("x", late_chunking=True)
     with pytest.raises(ConfigError, match="vectors"):
         words.retrieve("x", diversity=0.5)
+
+
+@pytest.mark.parametrize("mode", [None, "hybrid"])
+def test_a_part_of_no_use_is_not_passed_over(mode):
+    store = MemoryStore(rankings=["dense"])
+    with pytest.raises(ConfigError, match="dense needs an embedder"):
+        Retriever(store=store).retrieve("x", mode=mode)
+    words = Retriever(FakeEmbedder(), store=MemoryStore(rankings=["lexical"]))
+    words.add(DOCUMENTS)
+    with pytest.raises(ConfigError, match="dense"):
+        words.retrieve("rain", mode=mode)
+    assert ids(words.retrieve("rain", mode="lexical")) == ["rain"]
+    late = Retriever(FakeEmbedder(), store=two_rankings(), multi_vector=WordVectors())
+    late.add(DOCUMENTS)
+    with pytest.raises(ConfigError, match="does not rank by multi_vector.*leave it out, or name a mode of dense"):
+        late.retrieve("rain", mode=mode)
 
 
 def test_late_interaction_joins_the_fusion():
@@ -348,6 +376,20 @@ def test_another_embedders_vectors_are_refused(tmp_path):
         by_words.add(["x"])
 
 
+def test_two_embedders_at_once_do_not_mix_their_vectors():
+    store = two_rankings()
+
+    class Late(FakeEmbedder):
+        def embed_documents(self, texts):
+            if store.count() == 0:  # another one comes first
+                Retriever(FakeEmbedder(), store=store).add(DOCUMENTS)
+            return np.roll(super().embed_documents(texts), 1, axis=1)
+
+    with pytest.raises(IndexMismatchError):
+        Retriever(Late(), store=store).add(["x"])
+    assert store.count() == 3
+
+
 def test_an_index_of_words_alone_refuses_an_embedder(tmp_path):
     with Retriever(store=FaissStore(tmp_path / "index")) as words:
         words.add(DOCUMENTS)
@@ -364,10 +406,6 @@ def test_a_damaged_note_is_named():
     store.set_note("embedder", '{"name": "x"}')
     with pytest.raises(IndexFilesError, match="embedder"):
         Retriever(FakeEmbedder(), store=store).add(DOCUMENTS)
-
-
-class OneWay(MemoryStore):
-    keys_of = None
 
 
 class Copied(FakeEmbedder):
@@ -394,8 +432,8 @@ def test_copying_into_another_store_and_back(tmp_path):
         other.add(["x"])
         with pytest.raises(IndexMismatchError):
             first.copy_to(other.store)
-    with pytest.raises(ConfigError, match="keys_of"):
-        Retriever(FakeEmbedder(), store=OneWay()).copy_to(FaissStore())
+    with pytest.raises(ConfigError, match="vectors of tokens"):
+        Retriever(FakeEmbedder(), store=MemoryStore()).copy_to(MemoryStore())
     first.close()
 
 

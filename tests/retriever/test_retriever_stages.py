@@ -77,10 +77,11 @@ def test_what_cannot_be_reranked_is_named():
     assert str(failure.error) == "Document 'cold' is not ranked: too cold"
 
 
-def test_a_reranker_that_does_not_say_what_it_ranked():
+@pytest.mark.parametrize("index", [None, -1, 1])
+def test_a_reranker_that_does_not_say_what_it_ranked(index):
     class Forgets(ByLength):
         def rerank(self, query, documents, **settings):
-            return Ranking(tuple(ScoredDocument(document, 1.0) for document in documents))
+            return Ranking(tuple(ScoredDocument(document, 1.0, index) for document in documents))
 
     retriever = Retriever(FakeEmbedder(), reranker=Forgets())
     retriever.add(["rain"])

@@ -300,6 +300,27 @@ def test_threads_read_while_others_write(store):
     assert not store.verify().problems
 
 
+def test_a_copy_is_made_while_filters_look_at_new_fields(place, tmp_path):
+    with filled(place, 300) as store:
+        store.delete(["d1"])
+        done = threading.Event()
+
+        def count(name, number=0):
+            while not done.is_set():
+                assert store.count(filter=Field(f"{name}{number}").exists()) == 0
+                number += 1
+
+        counting = [threading.Thread(target=count, args=(name,), daemon=True) for name in "ab"]
+        copying = threading.Thread(target=lambda: [store.save_to(tmp_path / "copy") for _ in range(5)], daemon=True)
+        for thread in (*counting, copying):
+            thread.start()
+        copying.join(60)
+        assert not copying.is_alive()
+        done.set()
+        for thread in counting:
+            thread.join()
+
+
 def test_many_vectors_get_an_index_in_the_background(tmp_path):
     count = 12_000
     vectors = unit_vectors(count + 100, seed=11)

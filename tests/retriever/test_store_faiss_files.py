@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -148,6 +149,30 @@ def test_what_sqlite_can_still_read_is_salvaged(tmp_path):
             assert found(store, f"number{name[1:]}") == [name]
 
 
+def test_a_lost_head_is_made_again(tmp_path):
+    tokens = [unit_vectors(n % 3, seed=n) for n in range(40)]
+    with FaissStore(tmp_path / "index") as store:
+        store.put(numbered(40), unit_vectors(40), tokens)
+        store.compact()
+    path = tmp_path / "index" / "documents.sqlite3"
+    with closing(sqlite3.connect(path)) as connection:
+        [[page]] = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'head'")
+    content = bytearray(path.read_bytes())
+    content[(page - 1) * 4096 : page * 4096] = bytes(4096)
+    path.write_bytes(content)
+    with FaissStore(tmp_path / "index") as store:
+        with pytest.raises(IndexFilesError, match="repair"):
+            store.count()
+        report = store.repair()
+        assert report.problems
+        assert not report.lost
+        assert not report.lost_token_vectors
+        assert not store.verify().problems
+        assert nearest(store, unit_vectors(40)[7]) == ["d7"]
+        [[(key, _)]] = store.search_multi_vector(tokens[8:9], 1)
+        assert store.get([key])[0].id == "d8"
+
+
 @pytest.mark.parametrize("damage", [damage_text_form, damage_metadata])
 def test_a_document_that_cannot_be_read_is_no_raw_error(directory, damage):
     damage(directory)
@@ -249,10 +274,11 @@ def test_a_copy_takes_the_place_of_what_was_there(tmp_path, directory):
 
 def test_what_a_killed_process_left_is_removed(directory):
     (directory / "vectors-77.f32").write_bytes(b"x")
+    (directory / "tokens-77.i8").write_bytes(b"x")
     (directory / "checkpoint-9-0123456789ab").mkdir()
     (directory / "checkpoint-9-0123456789ab.unfinished-0123456789ab").mkdir()
     with FaissStore(directory) as store:
-        assert len(store.verify().leftovers) == 3
+        assert len(store.verify().leftovers) == 4
         assert not store.verify().problems
         store.compact()
         assert not store.verify().leftovers

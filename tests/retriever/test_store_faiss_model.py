@@ -12,12 +12,18 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from store_samples import found, unit_vectors
 
 from jina_components import Document
+from jina_components.core.late_interaction import max_sim
 from jina_components.filters import Field
 from jina_components.retriever.stores.faiss.compaction import save_checkpoint
 from jina_components.retriever.stores.faiss.store import FaissStore
 
 POOL = unit_vectors(512, seed=7)
 NAMES = st.lists(st.integers(0, 30), max_size=12, unique=True)
+
+
+def of_tokens(content):
+    """None to three vectors."""
+    return POOL[[(content + number) % len(POOL) for number in range(content % 4)]]
 
 
 class StoreModel(RuleBasedStateMachine):
@@ -41,7 +47,7 @@ class StoreModel(RuleBasedStateMachine):
             Document(f"content{number} both", f"d{name}", {"n": number % 5})
             for number, name in zip(numbers, names, strict=True)
         ]
-        self.store.put(documents, POOL[[number % len(POOL) for number in numbers]])
+        self.store.put(documents, POOL[[number % len(POOL) for number in numbers]], [of_tokens(n) for n in numbers])
         self.model.update({document.id: number for document, number in zip(documents, numbers, strict=True)})
 
     @rule(names=NAMES)
@@ -70,6 +76,9 @@ class StoreModel(RuleBasedStateMachine):
         [hits] = self.store.search_dense(POOL[number][None], 5, wanted)
         expected = np.sort(POOL[[n % len(POOL) for n in numbers]] @ POOL[number])[::-1][:5]
         assert np.allclose([score for _, score in hits], expected, atol=1e-5)
+        [hits] = self.store.search_multi_vector([of_tokens(number)], 5, wanted)
+        scores = max_sim(of_tokens(number), [of_tokens(n) for n in numbers if n % 4 and number % 4])
+        assert np.allclose([score for _, score in hits], np.sort(scores)[::-1][:5], atol=0.1)
         assert len(found(self.store, "both", 100, filter=wanted)) == len(numbers)
         for name, content in list(self.model.items())[:3]:
             assert found(self.store, f"content{content}") == [name]

@@ -120,7 +120,7 @@ for one in (memory, store):
 
 def test_forked_children_go_on_by_themselves(tmp_path):
     script = """
-import threading, time
+import signal, threading, time
 store, memory = filled(sys.argv[1], 50), filled(None, 50)
 done = threading.Event()
 def write():
@@ -155,6 +155,16 @@ for n in range(10):
     assert os.waitpid(child, 0)[1] == 0
 done.set()
 thread.join()
+with memory._engine.working():
+    child = os.fork()
+    if child == 0:
+        signal.alarm(30)
+        try:
+            memory.compact()
+        except IndexFilesError:
+            os._exit(0)
+        os._exit(1)
+    assert os.waitpid(child, 0)[1] == 0
 assert None not in store.keys_of([f"d{5000 + n}" for n in range(10)])
 assert memory.delete(["d1"]) == 1
 assert not store.verify().problems

@@ -10,14 +10,23 @@ import pytest
 HERE = Path(__file__).parent
 
 
-@pytest.mark.slow
-def test_two_hundred_kills_lose_nothing_and_break_nothing(tmp_path):
+def after_kills(directory, kills, *options):
+    """The operations under which the kills came."""
     done = subprocess.run(
-        [sys.executable, str(HERE / "killed_store.py"), str(tmp_path / "index"), "200"],
+        [sys.executable, str(HERE / "killed_store.py"), str(directory), str(kills), *options],
         capture_output=True, text=True, timeout=170, check=False, cwd=HERE.parent.parent,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     lines = [line.split() for line in done.stdout.splitlines()]
-    assert len(lines) == 200
-    under_way = Counter(line[3] for line in lines)
+    assert len(lines) == kills
+    return Counter(line[3] for line in lines)
+
+
+def test_kills_lose_no_token_vectors(tmp_path):
+    assert "put" in after_kills(tmp_path / "index", 20, "tokens")
+
+
+@pytest.mark.slow
+def test_two_hundred_kills_lose_nothing_and_break_nothing(tmp_path):
+    under_way = after_kills(tmp_path / "index", 200)
     assert set(under_way) >= {"put", "delete", "compact"}, under_way

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from store_filter_checks import check_random_filters
 
-from jina_components.errors import ConfigError, IndexFilesError, InputError, MissingDependencyError
+from jina_components.errors import ConfigError, IndexFilesError, IndexMismatchError, InputError, MissingDependencyError
 from jina_components.filters import Field
 from jina_components.retriever.stores.milvus import MilvusStore
 from jina_components.testing import check_store
+from jina_components.testing.assertions import in_threads
 from jina_components.testing.store_samples import WIDTH, random_sample, unit_vectors
 from jina_components.types import Document
 
@@ -40,7 +41,7 @@ def test_it_meets_the_contract(make_store):
 
 @pytest.mark.slow
 def test_filters_mean_what_they_mean_elsewhere(make_store):
-    check_random_filters(make_store(), examples=60)
+    check_random_filters(make_store(), examples=25)
 
 
 def test_its_files_keep_everything(make_store):
@@ -63,6 +64,12 @@ def test_stores_of_one_file_share_it(make_store):
     second.close()
     assert not [thread for thread in threading.enumerate() if "milvus" in thread.name or "_serve" in thread.name]
     assert (first.count(), second.count()) == (3, 5)
+
+
+def test_threads_make_a_collection_once(make_store):
+    store, sample = make_store(), random_sample(8)
+    in_threads(lambda number: sample[number : number + 1].put_into(store), 8)
+    assert store.count() == 8
 
 
 def test_words_alone(make_store):
@@ -95,6 +102,21 @@ def test_ids_and_a_filter_delete_what_meets_both(make_store):
     random_sample(20).put_into(store)
     assert store.delete(["random-1", "random-2", "random-3"], filter=Field("n") >= 2) == 2
     assert [key is None for key in store.keys_of(["random-1", "random-2", "random-3"])] == [False, True, True]
+
+
+def test_its_stemming_is_kept(make_store):
+    pytest.importorskip("Stemmer")
+    stemmed = make_store(stemming="english")
+    stemmed.put([Document("boats", "a")], None)
+    assert stemmed.search_lexical(["boat"], 1)[0]
+    stemmed.close()
+    assert make_store().search_lexical(["boat"], 1)[0]
+    other = make_store(stemming="german")
+    with pytest.raises(IndexMismatchError, match="made with stemming='english', not 'german'"):
+        other.search_lexical(["boat"], 1)
+    with pytest.raises(IndexMismatchError, match="build it again"):
+        other.put([Document("boats", "b")], None)
+    assert other.count() == 1
 
 
 @pytest.mark.parametrize("name", ["", "1a", "a-b", "größe", "a" * 201])

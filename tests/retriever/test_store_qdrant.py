@@ -7,9 +7,10 @@ import pytest
 from local_server import http
 from store_filter_checks import check_random_filters
 
-from jina_components.errors import ConfigError, IndexFilesError, InputError, MissingDependencyError
+from jina_components.errors import ConfigError, IndexFilesError, IndexMismatchError, InputError, MissingDependencyError
 from jina_components.filters import Field
 from jina_components.retriever.stores.qdrant import QdrantStore
+from jina_components.retriever.stores.qdrant.layout import batches, point
 from jina_components.testing import check_store
 from jina_components.testing.store_samples import WIDTH, random_sample, unit_vectors
 from jina_components.types import Document
@@ -30,7 +31,7 @@ def test_it_meets_the_contract():
 
 @pytest.mark.slow
 def test_filters_mean_what_they_mean_elsewhere(store):
-    check_random_filters(store, examples=60)
+    check_random_filters(store, examples=30)
 
 
 # The client does not close the file whose lock it did not get.
@@ -52,12 +53,12 @@ def test_a_folder_keeps_everything(tmp_path):
         assert second.get_note("embedder") == "one"
 
 
-def test_statistics_follow_other_writers(tmp_path):
+def test_statistics_follow_other_writers():
     store = QdrantStore(":memory:", collection="documents", refresh=0.0)
     with store:
         store.put([Document("kavo lumi", "a"), Document("lumi", "b")], None)
         before = store.search_lexical(["kavo"], 1)[0][0][1]
-        points = store._points([Document("kavo", "c"), Document("kavo", "d")], None, None)
+        points = list(store._points([Document("kavo", "c"), Document("kavo", "d")], None, None))
         store._connection._connected.upsert("documents", points)  # as another process does
         assert len(store.search_lexical(["kavo"], 9)[0]) == 3
         assert store.search_lexical(["kavo"], 9)[0][0][1] < before
@@ -81,15 +82,43 @@ def test_what_cannot_be_put(store):
     store.put([Document("one"), Document("two")], vectors)
     with pytest.raises(InputError, match="the store holds none"):
         store.put([Document("one"), Document("two")], vectors, [np.eye(1, 4), np.eye(1, 4)])
+    with pytest.raises(InputError, match=r"vectors\[1\] is not finite or not of unit length"):
+        store.put([Document("one"), Document("two")], vectors * np.array([[1], [np.nan]]))
+    with pytest.raises(InputError, match="no finite number"):
+        store.search_dense(vectors * np.inf, 1)
     with pytest.raises(InputError, match="delete takes ids or a filter"):
         store.delete()
     assert store.count() == 2
+
+
+def test_requests_have_a_bound():
+    words, tokens = "word " * 200_000, np.full((900, 128), 1 / 3)
+    points = [point(Document(words, str(n)), [], None, tokens if n % 2 else None) for n in range(16)]
+    requests = list(batches(iter(points)))
+    assert [one for request in requests for one in request] == points
+    assert len(requests) < 10
+    assert max(sum(len(one.model_dump_json()) for one in request) for request in requests) < 10_000_000
 
 
 def test_ids_and_a_filter_delete_what_meets_both(store):
     random_sample(20).put_into(store)
     assert store.delete(["random-1", "random-2", "random-3"], filter=Field("n") >= 2) == 2
     assert [key is None for key in store.keys_of(["random-1", "random-2", "random-3"])] == [False, True, True]
+
+
+def test_its_stemming_is_kept(tmp_path):
+    pytest.importorskip("Stemmer")
+    with QdrantStore(str(tmp_path), collection="documents", stemming="english") as stemmed:
+        stemmed.put([Document("boats", "a")], None)
+        assert stemmed.search_lexical(["boat"], 1)[0]
+    with QdrantStore(str(tmp_path), collection="documents") as store:
+        assert store.search_lexical(["boat"], 1)[0]
+    with QdrantStore(str(tmp_path), collection="documents", stemming="german") as other:
+        with pytest.raises(IndexMismatchError, match="made with stemming='english', not 'german'"):
+            other.search_lexical(["boat"], 1)
+        with pytest.raises(IndexMismatchError, match="build it again"):
+            other.put([Document("boats", "b")], None)
+        assert other.count() == 1
 
 
 def test_a_name_that_is_none():

@@ -42,6 +42,12 @@ def test_the_best_are_those_of_plain_bm25(short, long, query, k):
     np.testing.assert_allclose([score for _, score in found], [due[key] for key, _ in found], rtol=1e-5)
 
 
+def test_statistics_from_before_the_first_word():
+    _, before = _engine([[]])
+    assert before.mean_length > 0
+    assert best_by_bm25(["a"], 1, before, _engine([["a"]])[0])[0][0] == 0
+
+
 def test_it_asks_for_more_until_no_other_can_be_better():
     texts = [["a"] + ["b"] * 500] * 300 + [["a"]]  # the short one is the best, and the last by its bound
     candidates, statistics = _engine(texts)

@@ -13,7 +13,7 @@ from jina_components import Reader
 from jina_components.protocols import Store
 from jina_components.read_options import QUOTABLE, ReadOptions
 from jina_components.testing import FakeEmbedder
-from jina_components.types import Page
+from jina_components.types import MultiVectorEmbeddings, Page
 
 
 def write_documents(folder: Path, *, count: int, word: str = "plain") -> list[str]:
@@ -54,6 +54,34 @@ class DyingEmbedder:
                 self.mark.touch()
             os.kill(os.getpid(), signal.SIGKILL)
         return FakeEmbedder().embed_documents(texts)
+
+
+@dataclass
+class LoggingEmbedder:
+    """A `FakeEmbedder` that writes how many texts it embeds into a file, a number a line."""
+
+    log: Path
+
+    def embed_query(self, text):
+        return FakeEmbedder().embed_query(text)
+
+    def embed_documents(self, texts):
+        with self.log.open("a") as file:
+            file.write(f"{len(texts)}\n")
+        return FakeEmbedder().embed_documents(texts)
+
+    def taken(self) -> int:
+        """How many texts were embedded since this was asked last."""
+        total = sum(map(int, self.log.read_text().split())) if self.log.exists() else 0
+        self.log.unlink(missing_ok=True)
+        return total
+
+
+class WordVectors:
+    """A multi-vector model: the vectors of a text are those of its words."""
+
+    def embed_multi_vector(self, inputs, *, task="retrieval.passage"):
+        return MultiVectorEmbeddings(tuple(FakeEmbedder().embed_documents(text.split()) for text in inputs))
 
 
 @dataclass

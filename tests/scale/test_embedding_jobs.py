@@ -255,6 +255,31 @@ def test_memory_does_not_grow_with_the_file(tmp_path):
     assert peaks[1] < peaks[0] * 1.2
 
 
+def test_many_bad_rows_leave_the_good_ones_in_order(tmp_path, minilm_folder):
+    bad = {0, 1, 7, 8, 9, 20, 39}
+    source = write(tmp_path / "texts.jsonl", ["word " * 600 if n in bad else f"text {n}" for n in range(40)])
+    embedder = Embedder(minilm_folder)
+    report = job(source, tmp_path / "out", embedder, skip_bad=True)
+    ids, vectors = read_npy(tmp_path / "out")
+    good = [n for n in range(40) if n not in bad]
+    assert (report.failures, ids) == (7, [f"d{n}" for n in good])
+    np.testing.assert_allclose(vectors, embedder.embed_documents([f"text {n}" for n in good]), atol=1e-6)
+
+
+def test_a_finished_job_whose_files_are_gone_says_so(tmp_path, source, bundled_embedder):
+    job(source, tmp_path / "out", bundled_embedder)
+    (tmp_path / "out" / "part-00003.npy").unlink()
+    with pytest.raises(IndexFilesError, match=r"part-00003\.npy is gone or has changed"):
+        job(source, tmp_path / "out", bundled_embedder)
+
+
+def test_settings_with_which_nothing_was_made_may_be_corrected(tmp_path, bundled_embedder):
+    (tmp_path / "texts.csv").write_text("body\nsea\n")
+    with pytest.raises(ConfigError, match="no column 'text'; it has 'body'"):
+        job(tmp_path / "texts.csv", tmp_path / "out", bundled_embedder, id_column=None)
+    assert job(tmp_path / "texts.csv", tmp_path / "out", bundled_embedder, id_column=None, column="body").rows == 1
+
+
 def test_wrong_calls(tmp_path, source, bundled_embedder):
     for settings, error, words in (
         ({"format": "csv"}, UnknownNameError, "parquet"),

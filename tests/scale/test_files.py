@@ -59,6 +59,31 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
     assert path.read_bytes() == b"two"
 
 
+def test_what_a_failure_leaves_takes_no_room_and_the_error_is_ours(tmp_path):
+    def fill(file):
+        file.write(b"half")
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(IndexFilesError, match=r"file cannot be written: No space left on device\."):
+        write_atomically(tmp_path / "file", fill)
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(IndexFilesError, match="cannot be written"):
+        write_atomically(tmp_path / "nowhere" / "file", lambda file: None)
+
+
+def test_a_journal_without_entries_begins_anew_and_a_finished_one_has_others(tmp_path):
+    path = tmp_path / "journal.jsonl"
+    Journal(path, {"kind": "one"}).close()
+    journal = Journal(path, {"kind": "two"})
+    assert journal.header == {"kind": "two"}
+    journal.append({"a": 1}, {"a": 2})
+    journal.finish([{"a": 2}])
+    assert entries(path) == [{"a": 2}]
+    journal = Journal(path, {"kind": "three"})
+    journal.close()
+    assert journal.header == {"kind": "two"}
+
+
 def test_a_folder_is_held_by_one_process(tmp_path):
     script = (
         "import pathlib, sys\nfrom jina_components.scale.files import locked\n"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from local_server import http, loopback_fetcher
-from scale_samples import DyingEmbedder, LoggingReader, held, write_documents
+from scale_samples import DyingEmbedder, LoggingEmbedder, LoggingReader, WordVectors, held, write_documents
 
 from jina_components import Embedder, Reader, Retriever, Segmenter
 from jina_components.core.background import run_sync
@@ -109,10 +109,110 @@ def test_a_source_read_again_replaces_what_was_there(docs):
     path = docs / "004.md"
     path.write_text(path.read_text().replace("text 1 of 4", "TEXT 1 of 4"))
     again = index(docs, store)
-    assert (again.chunks, again.removed) == (first.chunks, 1)
+    assert (first.removed, again.chunks, again.removed) == (0, 1, 1)
     fresh = MemoryStore()
     index(docs, fresh)
     assert held(store) == held(fresh)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_chunks_that_are_there_are_not_embedded_again(docs, tmp_path, workers):
+    store, embedder = MemoryStore(), LoggingEmbedder(tmp_path / "log")
+    first = index(docs, store, embedder=embedder)
+    assert embedder.taken() == first.chunks + 1  # and the probe
+    (docs / "new.md").write_text("# New\n\nAll of it.")
+    again = index(docs, store, embedder=embedder, workers=workers)
+    assert (again.sources, again.chunks, embedder.taken()) == (13, 1, 1 + 1)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_token_vectors(docs, workers):
+    store, plain = MemoryStore(), MemoryStore()
+    index(docs, store, multi_vector=WordVectors(), workers=workers)
+    retriever = Retriever(FakeEmbedder(), store=plain, multi_vector=WordVectors())
+    reading = Reader(options=QUOTABLE).read_all([str(docs)])
+    retriever.add([chunk for page in reading.pages for chunk in Segmenter().segment_page(page)])
+    query = WordVectors().embed_multi_vector(["text 2 of 7"]).vectors
+    found = [
+        [(document.text, score) for document, (_, score) in zip(each.get([key for key, _ in hits]), hits, strict=True)]
+        for each in (store, plain)
+        for hits in each.search_multi_vector(query, 5)
+    ]
+    assert found[0] == found[1]
+    assert "text 2 of 7" in found[0][0][0]
+    with pytest.raises(IndexMismatchError):
+        index(docs, store)
+
+
+def test_a_store_is_claimed_by_what_is_put_there(docs, tmp_path):
+    store = MemoryStore()
+    index_sources([tmp_path / "nothing"], store, embedder=FakeEmbedder(dimensions=7))
+    index(docs, store)
+    with pytest.raises(IndexMismatchError):
+        index_sources([tmp_path / "nothing"], store, embedder=FakeEmbedder(dimensions=7))
+
+
+def test_pruning_deletes_what_is_gone_or_holds_no_document_any_more(docs, tmp_path):
+    store = MemoryStore()
+    (tmp_path / "other.md").write_text("# Other\n\nNot in the folder.")
+    index_sources([docs, tmp_path / "other.md"], store, embedder=FakeEmbedder())
+    (docs / "001.md").unlink()
+    (docs / "002.md").write_text("")
+    (docs / "003.md").write_text("# Refused\n\nThis is refused.")
+    (tmp_path / "other.md").unlink()
+    kept = index(docs, store, embedder=RefusingEmbedder("refused"))
+    assert (kept.gone, store.count()) == (0, 37)
+    report = index(docs, store, embedder=RefusingEmbedder("refused"), prune=True)
+    names = {Path(source).name for _, source, _ in held(store).values()}
+    assert (report.gone, names) == (2, {f"{n:03}.md" for n in range(12)} - {"001.md", "002.md"} | {"other.md"})
+    assert {Path(failure.source).name for failure in report.failures} == {"002.md", "003.md"}
+
+
+def test_an_empty_folder_is_a_disk_that_is_not_there_and_a_folder_that_is_gone_is_gone(docs, tmp_path):
+    store = MemoryStore()
+    index(docs, store)
+    docs.rename(tmp_path / "away")
+    docs.mkdir()
+    assert index(docs, store, prune=True).gone == 0
+    docs.rmdir()
+    assert index(docs, store, prune=True).gone == 12
+    assert store.count() == 0
+
+
+def test_a_file_that_comes_back_as_it_was_is_read_again(docs, tmp_path):
+    store, how = MemoryStore(), {"checkpoint": tmp_path / "checkpoint", "prune": True}
+    index(docs, store, **how)
+    before = held(store)
+    (docs / "004.md").rename(tmp_path / "004.md")
+    assert index(docs, store, **how).gone == 1
+    (tmp_path / "004.md").rename(docs / "004.md")  # of the same size and time
+    report = index(docs, store, **how)
+    assert (report.sources, report.complete, report.gone) == (1, 11, 0)
+    assert held(store) == before
+
+
+def test_links_within_a_folder_keep_their_names_and_those_given_are_followed(docs, tmp_path):
+    (tmp_path / "link").symlink_to(docs)
+    (docs / "again.md").symlink_to(docs / "000.md")
+    store = MemoryStore()
+    index_sources([tmp_path / "link"], store, embedder=FakeEmbedder())
+    sources = {source for _, source, _ in held(store).values()}
+    assert sources == {str(path) for path in docs.resolve().iterdir()}
+
+
+def test_a_checkpoint_without_a_complete_source_may_be_begun_otherwise(docs, tmp_path):
+    folder = tmp_path / "checkpoint"
+    with pytest.raises(IndexFilesError, match="no room"):
+        index(docs, FullStore(MemoryStore(), room=0), checkpoint=folder)
+    store = MemoryStore()
+    assert index(docs, store, checkpoint=folder, segmenter=Segmenter(max_chunk_length=100)).sources == 12
+    assert index(docs, store, checkpoint=folder, segmenter=Segmenter(max_chunk_length=100)).complete == 12
+
+
+def test_a_checkpoint_that_cannot_be_written(docs, tmp_path):
+    (tmp_path / "file").write_text("Dear")
+    with pytest.raises(IndexFilesError, match="file cannot be written"):
+        index(docs, MemoryStore(), checkpoint=tmp_path / "file")
 
 
 def test_a_checkpoint_tells_what_is_left(docs, tmp_path):

@@ -1,5 +1,7 @@
 import os
 import signal
+import subprocess
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,6 +78,40 @@ def test_closing_ends_the_workers():
     outcomes = run_in_processes(Square(), range(1000), workers=2)
     pids = {next(outcomes)[1][1] for _ in range(4)}
     outcomes.close()
+    for pid in pids:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+
+
+_SCRIPT = """
+import os, time
+from jina_components.scale.processes import run_in_processes
+
+def work(number):
+    if number > 1:
+        time.sleep(600)
+    return os.getpid()
+
+if __name__ == "__main__":
+    for _, pid in run_in_processes(work, range(9), workers=2):
+        print(pid, flush=True)
+"""
+
+
+def test_interrupting_a_program_and_its_workers_leaves_none(tmp_path):
+    (tmp_path / "script.py").write_text(_SCRIPT)
+    process = subprocess.Popen(
+        [sys.executable, str(tmp_path / "script.py")], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        start_new_session=True,
+    )  # fmt: skip
+    try:
+        pids = {int(process.stdout.readline()) for _ in range(2)}
+        os.killpg(process.pid, signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == -signal.SIGINT
+    assert err.count("Traceback") == err.count("KeyboardInterrupt") == 1
     for pid in pids:
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)

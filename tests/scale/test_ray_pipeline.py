@@ -78,10 +78,9 @@ def test_without_ray(docs, monkeypatch):
         index(docs)
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_actors_give_what_this_process_gives(cluster, docs, bundled_embedder, workers):
+def test_actors_give_what_this_process_gives(cluster, docs, bundled_embedder):
     plain, _ = index(docs, embedder=bundled_embedder, ray_address=None)
-    store, report = index(docs, embedder=bundled_embedder, workers=workers)
+    store, report = index(docs, embedder=bundled_embedder, workers=2)
     ours, theirs = held(plain, width=256), held(store, width=256)
     assert ours.keys() == theirs.keys()
     for name, (text, source, vector) in ours.items():
@@ -92,26 +91,26 @@ def test_actors_give_what_this_process_gives(cluster, docs, bundled_embedder, wo
     assert ray.is_initialized()  # a connection that was there stays
 
 
-def test_gpus_embed_what_tasks_on_cpus_read(cluster, docs):
+def test_gpus_embed_what_tasks_on_cpus_read_and_an_actor_that_is_killed_is_replaced(cluster, docs, tmp_path):
     plain, _ = index(docs, ray_address=None)
-    store, _ = index(docs, gpus_per_worker=0.5, workers=3)  # there is room for two
-    assert held(plain) == held(store)
-
-
-def test_an_actor_that_is_killed_is_replaced(cluster, docs, tmp_path):
-    plain, _ = index(docs, ray_address=None)
-    store, report = index(docs, workers=2, embedder=DyingEmbedder("text 1 of 8", tmp_path / "mark"))
+    dying = DyingEmbedder("text 1 of 8", tmp_path / "mark")
+    store, report = index(docs, gpus_per_worker=0.5, workers=3, embedder=dying)  # there is room for two
     assert (tmp_path / "mark").exists()
     assert report.failures == ()
     assert held(plain) == held(store)
 
 
+def test_more_gpus_than_this_machine_has(cluster, docs):
+    with pytest.raises(ConfigError, match="no room for a worker with gpus_per_worker=2"):
+        index(docs, ray_address="local", gpus_per_worker=2)
+
+
 def test_a_source_that_kills_every_actor_fails_alone(cluster, tmp_path):
-    write_documents(tmp_path / "docs", count=4)
-    _, report = index(tmp_path / "docs", workers=2, embedder=DyingEmbedder("text 1 of 2"), batch_size=1)
+    write_documents(tmp_path / "docs", count=3)
+    _, report = index(tmp_path / "docs", workers=1, embedder=DyingEmbedder("text 1 of 2"), batch_size=1)
     [failure] = report.failures
     assert Path(failure.source).name == "002.md"
-    assert report.sources == 3
+    assert report.sources == 2
 
 
 class LazyEmbedder(DyingEmbedder):

@@ -41,6 +41,7 @@ def test_json_lines(tmp_path):
         (b'{"text": "a", "id": true}', "Its 'id' is bool"),
         (b'{"text": "\\ud800", "id": 1}', "It is not UTF-8"),
         (b'{"text": "\xff", "id": 1}', "It is no JSON"),
+        (b"[" * 100_000, "It is no JSON: maximum recursion depth"),
     ],
 )
 def test_bad_lines_are_told_apart(tmp_path, line, reason):
@@ -106,6 +107,9 @@ def test_files_that_cannot_be_read(tmp_path):
     (tmp_path / "texts.csv").write_text("a;b\n1;2\n")
     with pytest.raises(ConfigError, match="no column 'text'; it has 'a;b'"):
         read(tmp_path / "texts.csv")
+    (tmp_path / "quote.csv").write_text('text,id\na,1\n"b,2\n' + "c,3\n" * 50_000)
+    with pytest.raises(ReadError, match=r"past row 2: field larger.*quote that is not closed"):
+        read(tmp_path / "quote.csv")
     whole = gzip.compress(b'{"text": "a", "id": 1}\n' * 100_000)
     (tmp_path / "cut.jsonl.gz").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(ReadError, match=r"cut\.jsonl\.gz cannot be read past row \d+"):

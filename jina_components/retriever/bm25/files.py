@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from jina_components.core.arrays import save_array
 from jina_components.errors import IndexFilesError
 from jina_components.retriever.bm25.analysis import Analyzer
 from jina_components.retriever.bm25.segment import Segment
@@ -47,7 +48,7 @@ def save(
         folder.mkdir(parents=True, exist_ok=True)
         for number, segment in enumerate(segments):
             for name in _ARRAYS:
-                np.save(folder / f"{number}.{name}.npy", getattr(segment, name), allow_pickle=False)
+                save_array(folder / f"{number}.{name}.npy", getattr(segment, name))
         # No term holds white space.
         (folder / _VOCABULARY).write_bytes("\n".join(names).encode("utf-8"))
         (folder / _SETTINGS).write_text(json.dumps(settings), "utf-8")
@@ -68,6 +69,7 @@ def load(folder: Path, *, mapped: bool) -> tuple[dict[str, Any], list[str], list
                 f"{folder} holds no lexical index of version {VERSION}: rebuild it from the documents."
             )
         settings["analyzer"] = Analyzer(stemming=settings["analyzer"]["stemming"])
+        settings |= {name: float(settings[name]) for name in ("k1", "b")}
         text = (folder / _VOCABULARY).read_bytes().decode("utf-8")
         names = text.split("\n") if text else []
         segments = [

@@ -1,34 +1,36 @@
 """Which index for how many vectors: a table, chosen by measurement.
 
-Measured with `benchmarks/speed/retriever.py`: 256 dimensions of the bundled static model over real texts, questions as
-queries, one thread of a shared AMD EPYC core, microseconds for one query and recall@10 (after exact rescoring):
+Measured on the vectors of `benchmarks/speed/retriever.py`, 256 dimensions of the bundled static model over real texts,
+with questions as queries: CPU microseconds for one query on one thread of a shared AMD EPYC core, best of three, and
+recall@10 after exact rescoring.
 
     100,000 vectors                        bytes/vector   build, CPU-s   µs (recall)
-    exact, no index                                   0              0   1,500 (1.0)
+    exact, no index                                   0              0   7,800 (1.0)
     product codes, 1 bit a dimension                 32            0.8   186 (.969), 225 (.989)  100, 200 candidates
     product codes, 2 bits a dimension                64            1.3   269 (.997)               50 candidates
     sign bits, Hamming distance                      32              0   183 (.826), 437 (.957)  100, 800 candidates
     the same, centred and rotated at random          32              0   189 (.884), 509 (.968)  100, 400 candidates
     RaBitQ                                           40            0.3   1,137 (.969)            100 candidates
     graph over float32, 32 links, effort 40       1,296             23   444 (.956), 809 (.976)
+    graph over float32, 32 links, effort 100      1,296             50   380 (.961)
     graph over int8, 32 links, effort 40            528             12   268 (.957), 462 (.976)
     graph over int8, 32 links, effort 100           528             25   196 (.965), 311 (.981)
-    graph over int8, 16 links, effort 100           392             25   209 (.963), 369 (.984)
+    graph over int8, 16 links, effort 100           400             25   209 (.963), 369 (.984)
     1,024 lists of float32, 128 probed            1,043              4   860 (.944)
     1,024 lists of product codes, 128 probed         93              6   280 (.943)
 
     1,000,000 vectors
     product codes, 1 bit a dimension                 32            3.9   1,788 (.988)             150 candidates
     1,024 lists of them, 160 probed                  41             13   713 (.958)               200 candidates
-    512 lists, 96 probed                             37              8   752 (.954)               300 candidates
-    2,048 lists, 256 probed                          48             26   885 (.955)               300 candidates
-    1,024 lists of 2 bits, 128 probed                72             20   863 (.954)               100 candidates
+    512 lists, 96 probed                             41              8   752 (.954)               300 candidates
+    2,048 lists, 256 probed                          42             26   885 (.955)               300 candidates
+    1,024 lists of 2 bits, 128 probed                73             20   863 (.954)               100 candidates
     graph over int8, 24 links, effort 100           464            438   537 (.953), 633 (.963), 735 (.972)
 
 So up to some hundred thousand vectors a scan of one bit a dimension is faster than any graph, and built thirty times
 sooner; its recall does not depend on how the vectors lie or on what a filter lets through. Beyond, its time grows with
-their number: lists take as long as a graph that is a quarter faster at best, thirty times as long to build, and ten
-times as big. So `auto` is `binary`; who builds seldom and searches often takes `int8`.
+their number. A graph is then up to a third faster than lists of the codes, but takes thirty times as long to build and
+ten times the memory. So `auto` is `binary`; who builds seldom and searches often takes `int8`.
 With 384 dimensions of all-MiniLM-L6-v2 (20,000 vectors) all of them find more: the scan .998 in 129 µs, the graph .996.
 """
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from jina_components.core.arrays import save_array
 from jina_components.core.vectors import top_indices
 from jina_components.errors import IndexFilesError, InputError
 from jina_components.retriever.multi_vector.centroids import (
@@ -142,12 +143,12 @@ class MultiVectorIndex:
         return self if stop is not None and stop.is_set() else trained
 
     def compacted(self, new_slots: NDArray[np.int64]) -> MultiVectorIndex:
-        """Without the documents that are gone, whose vectors `kept_rows` leaves out of the new file.
+        """Without the documents that are gone, whose vectors the new file is without: it has the `rows_of` the others.
 
         Args:
             new_slots: The new slot of each old one, ascending, -1 where it is gone.
         """
-        kept = new_slots >= 0
+        kept = new_slots[: len(self)] >= 0
         return replace(
             self,
             offsets=np.concatenate([[0], np.cumsum(np.diff(self.offsets)[kept])]),
@@ -157,7 +158,7 @@ class MultiVectorIndex:
 
     def rows_of(self, slots: NDArray[np.int64]) -> NDArray[np.int64]:
         """Rows of the file that hold the vectors of these slots, in their order: what a compaction copies."""
-        return token_rows(self.offsets, slots)
+        return token_rows(self.offsets[slots], self.offsets[slots + 1])
 
     def save(self, folder: Path) -> None:
         """Write the index, without the vectors, into a new folder.
@@ -167,11 +168,11 @@ class MultiVectorIndex:
         """
         folder.mkdir()
         lists = reduce(Lists.with_added, self.parts, Lists.empty(len(self.centroids)))
-        np.save(folder / _OFFSETS, self.offsets)
-        np.save(folder / _COVERED, np.int64(self.covered))
-        np.save(folder / _CENTROIDS, self.centroids)
-        np.save(folder / _STARTS, lists.starts)
-        np.save(folder / _SLOTS, lists.slots)
+        save_array(folder / _OFFSETS, self.offsets)
+        save_array(folder / _COVERED, np.array(self.covered, np.int64))
+        save_array(folder / _CENTROIDS, self.centroids)
+        save_array(folder / _STARTS, lists.starts)
+        save_array(folder / _SLOTS, lists.slots)
 
     @classmethod
     def load(cls, folder: Path) -> MultiVectorIndex:

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -34,16 +34,31 @@ if TYPE_CHECKING:
 # a vector for a query of 24; a document at a time takes 190, documents padded to one length 160.
 _BLOCK = 2048
 _MAX_CELLS = 1 << 22  # products held at once (16 MB), however long the query
+_LONGEST = np.float32(1.009)  # that `quantize` takes for a unit vector, and a little less
 
 
-def encode_tokens(matrices: Sequence[FloatArray]) -> tuple[NDArray[np.int8], NDArray[np.int64]]:
-    """The bytes of documents, to be written behind those of earlier ones, and how many vectors each has.
+class Tokens(NamedTuple):
+    """Token vectors of documents, as they are stored.
+
+    Attributes:
+        codes: Of one document after another, shape [all tokens, dimensions].
+        counts: How many vectors each document has, shape [documents].
+    """
+
+    codes: NDArray[np.int8]
+    counts: NDArray[np.int64]
+
+    @classmethod
+    def none(cls, documents: int) -> Tokens:
+        """Of documents that have none."""
+        return cls(np.zeros((0, 0), np.int8), np.zeros(documents, np.int64))
+
+
+def encode_tokens(matrices: Sequence[FloatArray]) -> Tokens:
+    """The bytes of documents, to be written behind those of earlier ones.
 
     Args:
         matrices: Unit vectors of each document, shape [its tokens, dimensions].
-
-    Returns:
-        int8 codes, shape [all tokens, dimensions], and counts, shape [len(matrices)].
 
     Raises:
         InputError: no matrix, one of other dimensions than the first, or vectors that are not finite or longer than 1;
@@ -61,7 +76,17 @@ def encode_tokens(matrices: Sequence[FloatArray]) -> tuple[NDArray[np.int8], NDA
                 f"token_vectors[{index}] must be of the shape [tokens, {width}], got {list(codes[-1].shape)}.", index
             )
     counts = np.array([len(part) for part in codes], np.int64)
-    return np.concatenate(codes) if codes else np.zeros((0, 0), np.int8), counts
+    return Tokens(np.concatenate(codes) if codes else np.zeros((0, 0), np.int8), counts)
+
+
+def decode_tokens(codes: NDArray[np.int8]) -> FloatArray:
+    """What codes stand for, which `encode_tokens` takes and makes the same codes of; shape [tokens, dimensions].
+
+    But for one vector in many thousands, which its rounding made too long: it is shortened.
+    """
+    vectors = dequantize(codes, "int8")
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors / np.maximum(lengths / _LONGEST, np.float32(1))
 
 
 def step(dimensions: int) -> float:
@@ -69,19 +94,10 @@ def step(dimensions: int) -> float:
     return float(dequantize(np.full(dimensions, 127, np.int8), "int8")[0] / 127)
 
 
-def token_rows(offsets: NDArray[np.int64], slots: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Where the vectors of documents lie.
-
-    Args:
-        offsets: Where each slot's vectors begin, and where the last one's end.
-        slots: Documents, in the order wanted.
-
-    Returns:
-        Rows, shape [their tokens].
-    """
-    counts = offsets[slots + 1] - offsets[slots]
-    begins = np.cumsum(counts) - counts
-    return np.repeat(offsets[slots] - begins, counts) + np.arange(counts.sum(), dtype=np.int64)
+def token_rows(begins: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Rows of the file that hold the vectors of documents, which begin and end there, in their order."""
+    counts = ends - begins
+    return np.repeat(ends - np.cumsum(counts), counts) + np.arange(counts.sum(), dtype=np.int64)
 
 
 def max_sims(
@@ -106,7 +122,7 @@ def max_sims(
         if block[-1] - block[0] == len(block) - 1:
             codes = tokens[offsets[block[0]] : offsets[block[-1] + 1]]
         else:
-            codes = np.take(tokens, token_rows(offsets, block), axis=0)
+            codes = np.take(tokens, token_rows(offsets[block], offsets[block + 1]), axis=0)
         starts = np.concatenate([[0], ends[first : end - 1] - begin])
         scores[first:end] = np.maximum.reduceat(codes.astype(np.float32) @ weights, starts, axis=0).sum(axis=1)
     return scores

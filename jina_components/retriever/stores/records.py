@@ -10,12 +10,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from jina_components.errors import ConfigError, InputError
+from jina_components.errors import ConfigError, IndexMismatchError, InputError
 from jina_components.protocols import Key, RankingKind
+from jina_components.retriever.bm25.analysis import Analyzer
 from jina_components.types import Document
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from jina_components.types import FloatArray
+
+STEMMING_NOTE = "jina_components.stemming"
+"""The note of the language whose words a store's BM25 reduces to their stems; empty for none."""
+
+_UNIT_TOLERANCE = 1e-3
 
 
 def key_of(name: str) -> str:
@@ -43,7 +51,7 @@ def check_documents(
     """The vectors as float32, shape [len(documents), dimensions].
 
     Raises:
-        InputError: an id twice, or other vectors than one of each document.
+        InputError: an id twice, other vectors than one of each document, or one that is not of unit length.
     """
     seen: set[str] = set()
     for index, document in enumerate(documents):
@@ -57,7 +65,16 @@ def check_documents(
     matrix = np.asarray(vectors, np.float32)
     if matrix.ndim != 2 or len(matrix) != len(documents):
         raise InputError(f"{len(documents)} documents came with vectors of the shape {matrix.shape}.")
+    if wrong := np.flatnonzero(~are_unit(matrix)).tolist():
+        raise InputError(f"vectors[{wrong[0]}] is not finite or not of unit length: normalize it.", wrong[0])
     return matrix
+
+
+def are_unit(vectors: FloatArray) -> NDArray[np.bool_]:
+    """Which rows are of unit length, or zero, which no direction is."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        squares = np.einsum("nd,nd->n", vectors, vectors)
+        return (np.abs(squares - 1) <= 2 * _UNIT_TOLERANCE) | (squares == 0)
 
 
 def check_width(got: int | None, held: int | None) -> None:
@@ -75,11 +92,13 @@ def check_queries(vectors: FloatArray, held: int) -> FloatArray:
     """Vectors of queries as float32, shape [n, held].
 
     Raises:
-        InputError: another shape.
+        InputError: another shape, or numbers that are not finite.
     """
     queries = np.asarray(vectors, np.float32)
     if queries.ndim != 2 or queries.shape[1] != held:
         raise InputError(f"Queries must be of the width {held} as the vectors held, got the shape {queries.shape}.")
+    if not np.isfinite(queries).all():
+        raise InputError("A query's vector holds what is no finite number.")
     return queries
 
 
@@ -91,6 +110,24 @@ def keys_of(ids: Iterable[str]) -> list[str]:
 def known(keys: Iterable[str], there: Container[object]) -> list[Key | None]:
     """The keys, None in place of each that is not there."""
     return [key if key in there else None for key in keys]
+
+
+def agreed_analyzer(asked: str | None, made_with: str | None, what: str) -> Analyzer:
+    """The analyzer of what a store holds.
+
+    Args:
+        asked: The `stemming` that the store's object was given; None leaves it to what is held.
+        made_with: The `stemming` of what is held.
+        what: The name of what holds it, for the message.
+
+    Raises:
+        IndexMismatchError: another was asked for.
+    """
+    if asked not in (None, made_with):
+        raise IndexMismatchError(
+            f"{what} was made with stemming={made_with!r}, not {asked!r}: open it without saying so, or build it again."
+        )
+    return Analyzer(stemming=made_with)
 
 
 def refuse_ranking(kind: RankingKind, rankings: frozenset[RankingKind]) -> ConfigError:

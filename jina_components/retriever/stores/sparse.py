@@ -27,7 +27,7 @@ _K1, _B = 0.9, 0.4
 _FLOOR = _K1 * (1 - _B)
 _LENGTH = 2**32 - 2  # the dimension that holds a document's length + 1, since engines want a vector that is not empty
 _DIGITS = 24  # of a length; 16 million words
-_ROUNDING = 1e-5  # of the engine's dot product, in float32
+_ROUNDING = 1e-4  # of the engine's dot product, a sum in float32
 
 Candidate: TypeAlias = tuple[Key, float, Mapping[int, float]]
 """A document, its dot product with the query and its sparse vector."""
@@ -79,9 +79,9 @@ class Statistics:
 
     @cached_property
     def mean_length(self) -> float:
-        """Terms of a document."""
+        """Terms of a document; above 0, since others may add the first one that has some at this moment."""
         total = sum(self._count(_digit(place)) << place for place in range(_DIGITS))
-        return total / max(1, self.documents)
+        return max(1, total) / max(1, self.documents)
 
     def idf(self, term: int) -> float:
         """Lucene's idf of a term."""

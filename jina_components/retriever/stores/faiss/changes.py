@@ -10,6 +10,7 @@ import numpy as np
 
 from jina_components.errors import InputError
 from jina_components.filters import Filter, matches
+from jina_components.retriever.multi_vector import Tokens, encode_tokens
 from jina_components.retriever.stores.faiss.engine import Change
 from jina_components.retriever.stores.faiss.records import Head, insert, mark_deleted, metadata_after
 from jina_components.retriever.stores.faiss.vectors import VectorFiles
@@ -39,6 +40,23 @@ def check_batch(documents: Sequence[Document], vectors: FloatArray | None) -> Fl
     return rows
 
 
+def encode_batch(documents: Sequence[Document], token_vectors: Sequence[FloatArray] | None) -> Tokens:
+    """The token vectors of documents, as they are stored.
+
+    Matrices without columns, as `FaissStore.get_token_vectors` gives them where there are none, mean none too.
+
+    Raises:
+        InputError: another number of matrices, or one that `encode_tokens` refuses.
+    """
+    if token_vectors is None or not any(np.shape(matrix) != (0, 0) for matrix in token_vectors):
+        return Tokens.none(len(documents))
+    if len(token_vectors) != len(documents):
+        raise InputError(
+            f"{len(documents)} documents need as many matrices of token vectors, got {len(token_vectors)}."
+        )
+    return encode_tokens(token_vectors)
+
+
 def are_unit(vectors: FloatArray) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     """Which rows are of unit length, or zero, which no direction is."""
     with np.errstate(over="ignore", invalid="ignore"):
@@ -51,6 +69,7 @@ def put(
     files: VectorFiles,
     documents: Sequence[Document],
     vectors: FloatArray | None,
+    tokens: Tokens,
     *,
     stemming: str | None,
 ) -> None:
@@ -61,36 +80,53 @@ def put(
         files: Where the vectors go.
         documents: The documents.
         vectors: Their vectors, checked.
+        tokens: Their token vectors.
         stemming: Language whose endings the lexical index cuts, if these are the first documents.
 
     Raises:
-        InputError: vectors of another width than those held.
+        InputError: vectors of another width than those held, or none where those held have some, or the reverse.
         OSError: the disk failed or is full.
     """
-    dimensions = 0 if vectors is None else vectors.shape[1]
-    head = _fitting(change, dimensions)
+    dimensions, token_dimensions = 0 if vectors is None else vectors.shape[1], tokens.codes.shape[1]
+    head = _fitting(change, dimensions, token_dimensions)
     mark_deleted(change.connection, head.number + 1, ids=(document.id for document in documents))
     if not head.slots:
-        head = replace(head, generation=files.make(head.generation), checkpoint=None, stemming=stemming)
+        generation = files.make(head.generation, with_tokens=bool(token_dimensions))
+        head = replace(head, generation=generation, checkpoint=None, stemming=stemming)
     if vectors is not None:
-        files.write(head.generation, head.slots, vectors)
-    insert(change.connection, head.next_row, documents, vectors)
-    slots, next_row = head.slots + len(documents), head.next_row + len(documents)
-    change.write(replace(head, slots=slots, next_row=next_row, dimensions=dimensions))
+        files.vectors.write(head.generation, head.slots, vectors)
+    files.tokens.write(head.generation, head.tokens, tokens.codes)
+    insert(change.connection, head.next_row, documents, vectors, tokens)
+    head = replace(
+        head,
+        slots=head.slots + len(documents),
+        next_row=head.next_row + len(documents),
+        dimensions=dimensions,
+        tokens=head.tokens + len(tokens.codes),
+        token_dimensions=token_dimensions,
+    )
+    change.write(head)
 
 
-def _fitting(change: Change, dimensions: int) -> Head:
-    """The head that vectors of this width can be added to; where all documents were deleted, any can."""
-    held = change.head.dimensions
-    if held in (None, dimensions):
+def _fitting(change: Change, dimensions: int, token_dimensions: int) -> Head:
+    """The head that vectors of these widths can be added to; where all documents were deleted, any can."""
+    held, held_tokens = change.head.dimensions, change.head.token_dimensions
+    if held is None or (held, held_tokens) == (dimensions, token_dimensions):
         return change.head
     if not change.state.num_held:
         change.connection.execute("DELETE FROM documents")
-        return replace(change.head, slots=0)
-    if not held or not dimensions:
-        has, have = ("none", "have") if dimensions == 0 else ("vectors", "have none")
-        raise InputError(f"These documents come with {has}, those of the index {have}.")
-    raise InputError(f"The vectors have {dimensions} dimensions, those of the index {held}.")
+        return replace(change.head, slots=0, tokens=0)
+    if held != dimensions:
+        raise _misfit("vectors", dimensions, held)
+    raise _misfit("token vectors", token_dimensions, held_tokens)
+
+
+def _misfit(what: str, given: int, held: int) -> InputError:
+    if not given:
+        return InputError(f"These documents come without {what}, those of the index have some.")
+    if not held:
+        return InputError(f"These documents come with {what}, those of the index have none.")
+    return InputError(f"The {what} have {given} dimensions, those of the index {held}.")
 
 
 def delete_ids(change: Change, ids: Sequence[str]) -> int:

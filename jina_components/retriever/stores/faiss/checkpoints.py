@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from jina_components.core.arrays import save_array
 from jina_components.errors import JinaComponentsError
 from jina_components.retriever.bm25 import BM25Index
 from jina_components.retriever.dense import DenseIndex
-from jina_components.retriever.stores.faiss.durable import digests, save_array, sizes, write_folder
+from jina_components.retriever.multi_vector import MultiVectorIndex
+from jina_components.retriever.stores.faiss.durable import digests, sizes, write_folder
 from jina_components.retriever.stores.faiss.layout import Layout
 from jina_components.retriever.stores.faiss.records import Head
 
@@ -28,6 +30,7 @@ _ROWS = "rows.npy"
 _ALIVE = "alive.npy"
 _LEXICAL = "lexical"
 _DENSE = "dense"
+_MULTI_VECTOR = "multi_vector"
 
 
 class CheckpointError(Exception):
@@ -44,6 +47,7 @@ class Checkpoint:
         alive: Whether the document of each slot is held.
         dense: The index of vectors.
         lexical: The index of words.
+        multi_vector: The index of vectors of tokens.
     """
 
     number: int
@@ -51,6 +55,7 @@ class Checkpoint:
     alive: NDArray[np.bool_]
     dense: DenseIndex
     lexical: BM25Index
+    multi_vector: MultiVectorIndex
 
 
 def write_checkpoint(layout: Layout, state: State) -> str:
@@ -74,12 +79,14 @@ def _write_files(folder: Path, state: State, known_dense: Path | None) -> None:
     save_array(folder / _ROWS, state.rows)
     save_array(folder / _ALIVE, state.alive)
     state.lexical.save(folder / _LEXICAL)
+    state.multi_vector.save(folder / _MULTI_VECTOR)
     if known_dense is None or not _linked(known_dense, folder / _DENSE):
         state.dense.save(folder / _DENSE)
     contents = {
         "number": state.number,
         "generation": state.generation,
         "dimensions": state.vectors.shape[1],
+        "token_dimensions": state.tokens.shape[1],
         "stemming": state.lexical.analyzer.stemming,
         "sizes": sizes(folder),
         "digests": digests(folder),
@@ -115,6 +122,7 @@ def read_checkpoint(folder: Path, head: Head) -> Checkpoint:
             alive=np.load(folder / _ALIVE, allow_pickle=False),
             dense=DenseIndex.open(folder / _DENSE),
             lexical=BM25Index.load(folder / _LEXICAL),
+            multi_vector=MultiVectorIndex.load(folder / _MULTI_VECTOR),
         )
     except (OSError, ValueError, KeyError, TypeError, JinaComponentsError) as error:
         raise CheckpointError(f"{folder.name} cannot be read: {error}") from error

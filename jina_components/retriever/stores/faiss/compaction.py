@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -15,6 +16,13 @@ from jina_components.retriever.stores.faiss.engine import Change, Engine
 from jina_components.retriever.stores.faiss.records import purge
 from jina_components.retriever.stores.faiss.state import State
 from jina_components.retriever.stores.faiss.vectors import VectorFiles
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    _Slots: TypeAlias = NDArray[np.int64]
+
+_BATCH = 2_048  # documents whose tokens are copied at a time
 
 
 def moved(state: State, files: VectorFiles, stop: threading.Event) -> State:
@@ -30,10 +38,14 @@ def moved(state: State, files: VectorFiles, stop: threading.Event) -> State:
         OSError: the disk failed or is full; nothing is left behind.
     """
     kept = np.flatnonzero(state.alive)
-    generation = files.make(state.generation)
+    generation = files.make(state.generation, with_tokens=bool(state.tokens.shape[1]))
     try:
-        files.copy(generation, 0, state.vectors, kept)
-        new = replace(state, generation=generation, vectors=files.map(generation, len(kept), state.vectors.shape[1]))
+        files.vectors.copy(generation, 0, state.vectors, kept)
+        vectors = files.vectors.map(generation, len(kept), state.vectors.shape[1])
+        num_tokens = _copy_tokens(files, generation, 0, state, kept)
+        tokens = files.tokens.map(generation, num_tokens, state.tokens.shape[1])
+        new = replace(state, generation=generation, vectors=vectors, tokens=tokens)
+        _check(stop)
         if len(kept) < state.num_slots:  # else all that is indexed stays where it is
             new = _renumbered(new, state, kept, stop)
         _check(stop)
@@ -43,14 +55,23 @@ def moved(state: State, files: VectorFiles, stop: threading.Event) -> State:
     return replace(new, unsaved=0)
 
 
+def _copy_tokens(files: VectorFiles, generation: int, row: int, state: State, slots: _Slots) -> int:
+    """Write the token vectors of these slots from `row` on; the row behind them."""
+    if not state.tokens.shape[1]:
+        return 0
+    for start in range(0, len(slots), _BATCH):
+        rows = state.multi_vector.rows_of(slots[start : start + _BATCH])
+        files.tokens.copy(generation, row, state.tokens, rows)
+        row += len(rows)
+    return row
+
+
 def _check(stop: threading.Event) -> None:
     if stop.is_set():
         raise BuildStopped
 
 
-def _renumbered(
-    new: State, state: State, kept: np.ndarray[tuple[int], np.dtype[np.int64]], stop: threading.Event
-) -> State:
+def _renumbered(new: State, state: State, kept: _Slots, stop: threading.Event) -> State:
     new_slots = np.full(state.num_slots, -1, np.int64)
     new_slots[kept] = np.arange(len(kept))
     return replace(
@@ -60,6 +81,7 @@ def _renumbered(
         dense=DenseIndex.build(new.vectors, storage=state.dense.storage, stop=stop.is_set),
         dense_file=None,
         lexical=state.lexical.compacted(new_slots),
+        multi_vector=state.multi_vector.compacted(new_slots),
         columns=state.columns.compacted(new_slots),
     )
 
@@ -90,17 +112,19 @@ def _adopt(engine: Engine, state: State, new: State, checkpoint: str | None) -> 
     with engine.changing() as change:
         if change.head.generation != state.generation:
             return False
-        slots = _append_tail(engine, change, state, new)
+        slots, tokens = _append_tail(engine, change, state, new)
         purge(change.connection, state.number)
-        change.write(replace(change.head, generation=new.generation, slots=slots, checkpoint=checkpoint), since=new)
+        head = replace(change.head, generation=new.generation, slots=slots, tokens=tokens, checkpoint=checkpoint)
+        change.write(head, since=new)
     return True
 
 
-def _append_tail(engine: Engine, change: Change, state: State, new: State) -> int:
-    """Copy the vectors that came after `state` behind those of `new`; how many slots that makes."""
+def _append_tail(engine: Engine, change: Change, state: State, new: State) -> tuple[int, int]:
+    """Copy the vectors that came after `state` behind those of `new`; how many slots and tokens that makes."""
     tail = np.arange(state.num_slots, change.state.num_slots)
-    engine.files.copy(new.generation, new.num_slots, change.state.vectors, tail)
-    return new.num_slots + len(tail)
+    engine.files.vectors.copy(new.generation, new.num_slots, change.state.vectors, tail)
+    tokens = _copy_tokens(engine.files, new.generation, new.multi_vector.num_tokens, change.state, tail)
+    return new.num_slots + len(tail), tokens
 
 
 def _discard(engine: Engine, new: State, checkpoint: str | None) -> None:
@@ -111,14 +135,29 @@ def _discard(engine: Engine, new: State, checkpoint: str | None) -> None:
             remove(engine.layout.checkpoint(checkpoint))
 
 
+def _wants_dense(state: State) -> bool:
+    """Whether many vectors are not in the dense index."""
+    return bool(state.vectors.shape[1]) and state.dense.wants_rebuild(state.num_slots)
+
+
+def wants_extension(state: State) -> bool:
+    """Whether searches would be faster after `extend`."""
+    return _wants_dense(state) or state.multi_vector.wants_rebuild()
+
+
 def extend(engine: Engine, stop: threading.Event) -> None:
-    """Let the dense index cover all vectors.
+    """Let the dense index cover all vectors, and train the multi-vector index anew, where that is due.
 
     Raises:
         BuildStopped: it was called off; nothing has changed.
     """
     state = engine.fresh()
-    engine.adopt_dense(state, state.dense.extended(state.vectors, stop=stop.is_set))
+    if _wants_dense(state):
+        engine.adopt_dense(state, state.dense.extended(state.vectors, stop=stop.is_set))
+    if state.multi_vector.wants_rebuild():
+        rebuilt = state.multi_vector.rebuilt(state.tokens, stop=stop)
+        _check(stop)
+        engine.adopt_multi_vector(state, rebuilt)
 
 
 def save_checkpoint(engine: Engine) -> None:

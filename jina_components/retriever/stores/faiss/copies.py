@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from jina_components.retriever.columns import MetadataColumns
 from jina_components.retriever.stores.faiss.checkpoints import write_checkpoint
 from jina_components.retriever.stores.faiss.compaction import moved
 from jina_components.retriever.stores.faiss.database import Database, make_database, mapped_errors
@@ -69,8 +70,9 @@ def _replace(target: Engine, state: State, source: sqlite3.Connection) -> None:
     assert target.layout is not None  # noqa: S101 (for mypy)
     with target.writer.opened() as connection:
         before = read_head(connection)
-    # A new generation there; and no dense index of this directory's checkpoints.
-    state = replace(state, generation=before.generation, dense_file=None)
+    # A new generation there; no dense index of this directory's checkpoints; and no columns, which the copy is without,
+    # and whose lock is held by searches that wait for the source's connection.
+    state = replace(state, generation=before.generation, dense_file=None, columns=MetadataColumns())
     new = moved(state, target.files, threading.Event())
     checkpoint = None
     try:
@@ -92,6 +94,8 @@ def _replace(target: Engine, state: State, source: sqlite3.Connection) -> None:
                 dimensions=new.vectors.shape[1] if len(rows) else None,
                 next_row=head.next_row + len(rows),
                 checkpoint=checkpoint,
+                tokens=new.multi_vector.num_tokens,
+                token_dimensions=new.tokens.shape[1],
                 stemming=state.lexical.analyzer.stemming,
             )
             write_head(connection, head)

@@ -20,21 +20,23 @@ _APPLICATION_ID = 0x6A63_7278  # marks the file as ours in its header
 _VERSION = 2
 _BUSY_SECONDS = 30.0
 
-# A document's text and metadata have a checksum, and so has its vector: SQLite and the file system find out when a
-# file is torn, and not when a byte of it turns.
+# A document's text and metadata have a checksum, and so have its vector and those of its tokens: SQLite and the file
+# system find out when a file is torn, and not when a byte of it turns.
 _SCHEMA = """
 CREATE TABLE documents (
     row INTEGER PRIMARY KEY, id TEXT NOT NULL, text TEXT NOT NULL, metadata TEXT NOT NULL,
-    checksum INTEGER NOT NULL, vector_checksum INTEGER NOT NULL, deleted INTEGER
+    checksum INTEGER NOT NULL, vector_checksum INTEGER NOT NULL,
+    tokens INTEGER NOT NULL, token_checksum INTEGER NOT NULL, deleted INTEGER
 );
 CREATE UNIQUE INDEX documents_held ON documents (id) WHERE deleted IS NULL;
 CREATE INDEX documents_deleted ON documents (deleted) WHERE deleted IS NOT NULL;
 CREATE TABLE notes (name TEXT PRIMARY KEY, text TEXT NOT NULL);
 CREATE TABLE head (
     only INTEGER PRIMARY KEY CHECK (only = 1), number INTEGER NOT NULL, generation INTEGER NOT NULL,
-    slots INTEGER NOT NULL, dimensions INTEGER, next_row INTEGER NOT NULL, checkpoint TEXT, stemming TEXT
+    slots INTEGER NOT NULL, dimensions INTEGER, next_row INTEGER NOT NULL, checkpoint TEXT, stemming TEXT,
+    tokens INTEGER NOT NULL, token_dimensions INTEGER NOT NULL
 );
-INSERT INTO head VALUES (1, 0, 0, 0, NULL, 0, NULL, NULL)
+INSERT INTO head VALUES (1, 0, 0, 0, NULL, 0, NULL, NULL, 0, 0)
 """
 
 # By SQLite's primary result code; all others mean a file that is not as it was written.

@@ -10,12 +10,7 @@ import shutil
 import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
-
-import numpy as np
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from typing import IO, Any
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _UNFINISHED = ".unfinished-"
@@ -66,12 +61,6 @@ def write_all(file: IO[bytes], content: memoryview) -> None:
         left = left[file.write(left) :]
 
 
-def save_array(path: Path, array: NDArray[Any]) -> None:
-    """Write a `.npy` file; numpy's own call for files does not say when the disk is full."""
-    with path.open("wb") as file:
-        np.save(_Writer(file.write), array)
-
-
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Put a JSON file in place of the one before, in one step."""
     temporary = path.with_name(f"{path.name}{_UNFINISHED}{uuid.uuid4().hex[:12]}")
@@ -115,10 +104,3 @@ def remove(path: Path) -> None:
         except PermissionError:
             if os.name != "nt":
                 raise
-
-
-class _Writer:
-    """Hides that a file is one."""
-
-    def __init__(self, write: Callable[[bytes], int]) -> None:
-        self.write = write

@@ -9,10 +9,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
+import numpy as np
 from filelock import Timeout
 
 from jina_components.retriever.columns import MetadataColumns
 from jina_components.retriever.dense import DenseIndex, Storage
+from jina_components.retriever.multi_vector import MultiVectorIndex
 from jina_components.retriever.stores.faiss.database import Database
 from jina_components.retriever.stores.faiss.layout import Layout, busy, unwritable
 from jina_components.retriever.stores.faiss.records import Head, read_head, read_number, write_head
@@ -69,7 +71,7 @@ class Engine:
         self.states = StateReader(layout, self.files, storage=storage, stemming=stemming)
         self.has_changed = False  # by this process, since it was opened
         self._state = self.states.blank()
-        self._publishing = threading.Lock()  # taken within the lock of a connection, never around it
+        self._publishing = threading.Lock()  # no lock of a connection is taken within it, but one that is held already
         self._working = threading.Lock()
         self._pid = os.getpid()
 
@@ -85,8 +87,7 @@ class Engine:
             IndexFilesError: the files cannot be read.
         """
         with self.reader.opened() as connection:
-            if self._pid != os.getpid():
-                self._be_child()
+            self._be_own()
             if read_number(connection) != self._state.number:
                 with self._publishing:
                     self._state = self.states.follow(self._state, self.reader)
@@ -107,14 +108,20 @@ class Engine:
             if change.written:
                 state = self.states.settle(change.state, connection)
                 with self._publishing:
+                    state = _with_latest_lists(_with_longest_dense(state, self._state), self._state)
                     connection.execute("COMMIT")
-                    self._state, self.has_changed = _with_longest_dense(state, self._state), True
+                    self._state, self.has_changed = state, True
 
     def adopt_dense(self, state: State, dense: DenseIndex) -> None:
         """Let searches use a longer dense index of this state's vectors, unless they have moved."""
         with self._publishing:
             longer = replace(state, dense=dense, dense_file=None)
             self._state = _with_longest_dense(self._state, longer)
+
+    def adopt_multi_vector(self, state: State, index: MultiVectorIndex) -> None:
+        """Let searches use a multi-vector index made anew of this state's tokens, unless they have moved."""
+        with self._publishing:
+            self._state = _with_latest_lists(self._state, replace(state, multi_vector=index))
 
     @contextmanager
     def working(self, *, wait: bool = True) -> Iterator[bool]:
@@ -126,6 +133,7 @@ class Engine:
         Raises:
             IndexFilesError: another process has had it for too long.
         """
+        self._be_own()
         with ExitStack() as held:
             free = self._working.acquire(blocking=wait)
             if free:
@@ -170,10 +178,22 @@ class Engine:
         self.files.close()
         self._state, self.has_changed = self.states.blank(), False
 
-    def _be_child(self) -> None:
-        """Let go of the locks that threads of the parent may have held when this process was forked off it."""
-        self._pid, self._working, self.has_changed = os.getpid(), threading.Lock(), False
-        self._state = replace(self._state, columns=MetadataColumns())
+    def _be_own(self) -> None:
+        """In a forked child, let go of the locks that threads of the parent may have held."""
+        if self._pid != os.getpid():
+            self._pid, self.has_changed = os.getpid(), False
+            self._publishing, self._working = threading.Lock(), threading.Lock()
+            self._state = replace(self._state, columns=MetadataColumns())
+
+
+def _with_latest_lists(state: State, other: State) -> State:
+    """The state, with the multi-vector index of the other if that has more centroids of the same tokens."""
+    more = len(other.multi_vector.centroids) - len(state.multi_vector.centroids)
+    if other.generation != state.generation or more <= 0:
+        return state
+    later = np.diff(state.multi_vector.offsets)[len(other.multi_vector) :]
+    index = other.multi_vector.with_added(later, state.tokens)
+    return replace(state, multi_vector=index, unsaved=state.unsaved + state.num_slots)
 
 
 def _with_longest_dense(state: State, other: State) -> State:

@@ -3,6 +3,7 @@
 DIR/manifest.json        says what the directory is; written once, when everything else is there
 DIR/documents.sqlite3    the truth (and -wal, -shm beside it)
 DIR/vectors-<n>.f32      their vectors
+DIR/tokens-<n>.i8        the vectors of their tokens, if they have some, as int8 codes
 DIR/checkpoint-<…>/      what searches need, ready to be mapped
 DIR/.lock                held by the process that makes or tidies up the files
 """
@@ -27,7 +28,7 @@ VERSION = 2
 _MANIFEST = "manifest.json"
 _DATABASE = "documents.sqlite3"
 _LOCK = ".lock"
-_VECTORS = re.compile(r"vectors-([0-9]{1,18})\.f32")
+_VECTORS = re.compile(r"(?:vectors|tokens)-([0-9]{1,18})\.(?:f32|i8)")
 _CHECKPOINT = re.compile(r"checkpoint-[0-9]+-[0-9a-f]{12}")
 _LOCK_SECONDS = 10.0
 
@@ -56,10 +57,14 @@ class Layout:
         """The vectors of a generation."""
         return self.directory / f"vectors-{generation}.f32"
 
+    def tokens(self, generation: int) -> Path:
+        """The token vectors of a generation."""
+        return self.directory / f"tokens-{generation}.i8"
+
     def generations(self) -> list[int]:
         """Those that have a file, ascending."""
         found = (_VECTORS.fullmatch(path.name) for path in self.directory.iterdir())
-        return sorted(int(match[1]) for match in found if match)
+        return sorted({int(match[1]) for match in found if match})
 
     def checkpoint(self, name: str) -> Path:
         """A checkpoint's folder.
@@ -87,7 +92,7 @@ class Layout:
 
     def leftovers(self, generation: int, checkpoint: str | None) -> list[Path]:
         """Our files that no longer count, or never did: of a killed process, or superseded."""
-        kept = {self.vectors(generation).name, checkpoint}
+        kept = {self.vectors(generation).name, self.tokens(generation).name, checkpoint}
         return [path for path in sorted(self.directory.iterdir()) if _is_derived(path.name) and path.name not in kept]
 
     def tidy(self, generation: int, checkpoint: str | None) -> None:

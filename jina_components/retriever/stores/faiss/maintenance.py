@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from jina_components.errors import IndexFilesError, JinaComponentsError
 from jina_components.retriever.dense import BuildStopped
-from jina_components.retriever.stores.faiss.compaction import compact, extend, save_checkpoint
+from jina_components.retriever.stores.faiss.compaction import compact, extend, save_checkpoint, wants_extension
 from jina_components.retriever.stores.faiss.engine import Engine
 from jina_components.retriever.stores.faiss.state import State
 
@@ -22,7 +22,6 @@ _DELETED_SHARE = 0.2
 _MIN_UNSAVED = 10_000
 _UNSAVED_SHARE = 0.25
 _MIN_UNSAVED_AT_CLOSE = 1_000
-_STOP_SECONDS = 5.0
 
 Work = Callable[[Engine, threading.Event], None]
 
@@ -31,11 +30,6 @@ def wants_compaction(state: State) -> bool:
     """Whether many slots are of deleted documents."""
     deleted = state.num_slots - state.num_held
     return deleted >= _MIN_DELETED and deleted >= _DELETED_SHARE * state.num_slots
-
-
-def wants_extension(state: State) -> bool:
-    """Whether many vectors are not in the dense index."""
-    return bool(state.vectors.shape[1]) and state.dense.wants_rebuild(state.num_slots)
 
 
 def wants_checkpoint(state: State) -> bool:
@@ -72,20 +66,27 @@ class Maintenance:
         self._be_own()
         if self._error is None and self._due(state) is not None:
             with self._starting:
-                if self._thread is None or not self._thread.is_alive():
+                if self._thread is not None and self._thread.is_alive():
+                    self._noticed = None  # it may have looked for the last time: the next call looks again
+                else:
                     self._stop = threading.Event()
                     self._thread = threading.Thread(
                         target=self._run, args=(self._stop,), name="jina-components-index", daemon=True
                     )
                     self._thread.start()
 
-    def stop(self) -> None:
-        """Call the work off and wait for its end."""
+    def stop(self, seconds: float | None = None) -> None:
+        """Call the work off and wait for its end, which is soon, but for a checkpoint that is being written.
+
+        Args:
+            seconds: How long to wait; None for as long as it takes.
+        """
         self._be_own()
         with self._starting:
             self._stop.set()
-            if self._thread is not None and self._thread is not threading.current_thread():
-                self._thread.join(_STOP_SECONDS)
+            thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(seconds)
 
     def run_now(self) -> None:
         """Do in this thread what there is to do, and more: remove every deleted document off the disk.
@@ -100,7 +101,7 @@ class Maintenance:
             state = self._engine.fresh()
             if state.num_held < state.num_slots:
                 compact(self._engine, never)
-            elif wants_extension(state):
+            if wants_extension(self._engine.fresh()):
                 extend(self._engine, never)
             if self._engine.fresh().unsaved:
                 save_checkpoint(self._engine)
@@ -128,9 +129,10 @@ class Maintenance:
             raise error
 
     def _be_own(self) -> None:
-        """In a forked child, let go of the parent's thread and of the lock that another may have held."""
+        """In a forked child, let go of the parent's thread and of the locks that others may have held."""
         if self._pid != os.getpid():
             self._pid, self._starting, self._thread = os.getpid(), threading.Lock(), None
+            self._stop = threading.Event()
 
     def _due(self, state: State) -> Work | None:
         # What changes files waits until this process has changed the index: who only reads leaves them as they are.

@@ -7,8 +7,11 @@ import sqlite3
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
+from jina_components.retriever.multi_vector import Tokens
 from jina_components.retriever.stores.faiss.database import encoded
 from jina_components.types import Document
 
@@ -18,14 +21,21 @@ if TYPE_CHECKING:
 _BATCH = 500  # rows named in one query
 _PARSED = json.JSONDecoder()
 
-_HEAD = "SELECT number, generation, slots, dimensions, next_row, checkpoint, stemming FROM head"
+_HEAD = (
+    "SELECT number, generation, slots, dimensions, next_row, checkpoint, stemming, tokens, token_dimensions FROM head"
+)
 _SET_HEAD = """
-UPDATE head SET number = ?, generation = ?, slots = ?, dimensions = ?, next_row = ?, checkpoint = ?, stemming = ?
+UPDATE head SET number = ?, generation = ?, slots = ?, dimensions = ?, next_row = ?, checkpoint = ?, stemming = ?,
+    tokens = ?, token_dimensions = ?
 """
-_CONTENT = "CAST(id AS BLOB), CAST(text AS BLOB), CAST(metadata AS BLOB), checksum, vector_checksum, deleted"
-_RECORDS = f"SELECT row, {_CONTENT} FROM documents ORDER BY row"  # noqa: S608
-_RECORDS_HELD = f"SELECT row, {_CONTENT} FROM documents WHERE deleted IS NULL ORDER BY row"  # noqa: S608
-_INSERT = "INSERT INTO documents VALUES (?, CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS TEXT), ?, ?, NULL)"
+COLUMNS = (
+    "row, CAST(id AS BLOB), CAST(text AS BLOB), CAST(metadata AS BLOB), "
+    "checksum, vector_checksum, tokens, token_checksum, deleted"
+)
+VALUES = "VALUES (?, CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS TEXT), ?, ?, ?, ?, ?)"
+_RECORDS = f"SELECT {COLUMNS} FROM documents ORDER BY row"  # noqa: S608
+_RECORDS_HELD = f"SELECT {COLUMNS} FROM documents WHERE deleted IS NULL ORDER BY row"  # noqa: S608
+_INSERT = f"INSERT INTO documents {VALUES}"
 _HELD = "SELECT row FROM documents WHERE id = CAST(? AS TEXT) AND deleted IS NULL"
 _DELETE_ID = "UPDATE documents SET deleted = ? WHERE id = CAST(? AS TEXT) AND deleted IS NULL"
 _DELETE_ROW = "UPDATE documents SET deleted = ? WHERE row = ? AND deleted IS NULL"
@@ -45,6 +55,8 @@ class Head:
         next_row: The row of the next document; none is ever given twice.
         checkpoint: The folder with what searches need, if one was made.
         stemming: Language whose endings the lexical index cuts.
+        tokens: How many rows of the file of token vectors count: `documents.tokens` of each slot, in their order.
+        token_dimensions: Their width; 0 for documents without.
     """
 
     number: int
@@ -54,10 +66,11 @@ class Head:
     next_row: int
     checkpoint: str | None
     stemming: str | None
+    tokens: int
+    token_dimensions: int
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """A document as it lies in the database, deleted ones included.
 
     Attributes:
@@ -67,6 +80,8 @@ class Record:
         metadata: JSON.
         checksum: Of these three.
         vector_checksum: Of its vector, or 0.
+        tokens: How many vectors its tokens have.
+        token_checksum: Of these, or 0.
         deleted: Number of the change that deleted it.
     """
 
@@ -76,6 +91,8 @@ class Record:
     metadata: bytes
     checksum: int
     vector_checksum: int
+    tokens: int
+    token_checksum: int
     deleted: int | None
 
 
@@ -100,17 +117,19 @@ def write_head(connection: sqlite3.Connection, head: Head) -> Head:
     return head
 
 
-def insert(connection: sqlite3.Connection, row: int, documents: Sequence[Document], vectors: FloatArray | None) -> None:
+def insert(
+    connection: sqlite3.Connection, row: int, documents: Sequence[Document], vectors: FloatArray | None, tokens: Tokens
+) -> None:
     """Add documents from `row` on."""
-    texts = [_content(document) for document in documents]
     checksums = [0] * len(documents) if vectors is None else vector_checksums(vectors)
+    counts, of_tokens = tokens.counts.tolist(), token_checksums(tokens)
     connection.executemany(
         _INSERT,
-        [
-            (row + index, *content, checksum(*content), checksums[index])
-            for index, content in enumerate(texts)
-        ],
-    )  # fmt: skip
+        (
+            Record(row + at, *content, checksum(*content), checksums[at], counts[at], of_tokens[at], deleted=None)
+            for at, content in enumerate(map(_content, documents))
+        ),
+    )
 
 
 def _content(document: Document) -> tuple[bytes, bytes, bytes]:
@@ -128,19 +147,20 @@ def vector_checksums(vectors: FloatArray) -> list[int]:
     return [zlib.crc32(row) for row in vectors.astype("<f4", copy=False)]
 
 
+def token_checksums(tokens: Tokens) -> list[int]:
+    """CRC-32 of each document's codes, 0 of none."""
+    return [zlib.crc32(codes.data) for codes in np.split(tokens.codes, np.cumsum(tokens.counts)[:-1])]
+
+
 def is_whole(record: Record) -> bool:
     """Whether a document is as it was written."""
     return checksum(record.id, record.text, record.metadata) == record.checksum
 
 
-def copy_in(connection: sqlite3.Connection, records: Iterable[Record], first_row: int) -> int:
-    """Add documents of another database, from `first_row` on; how many there were."""
-    count = 0
-    for record in records:
-        content = record.id, record.text, record.metadata
-        connection.execute(_INSERT, (first_row + count, *content, record.checksum, record.vector_checksum))
-        count += 1
-    return count
+def copy_in(connection: sqlite3.Connection, records: Iterable[Record], first_row: int) -> None:
+    """Add documents that another database holds, from `first_row` on."""
+    rows = (record._replace(row=row) for row, record in enumerate(records, first_row))
+    connection.executemany(_INSERT, rows)
 
 
 def records(connection: sqlite3.Connection, *, held: bool = False) -> Iterator[Record]:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import zlib
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from jina_components.errors import IndexFilesError
+from jina_components.retriever.multi_vector import token_rows
 from jina_components.retriever.stores.faiss.changes import are_unit
 from jina_components.retriever.stores.faiss.checkpoints import CheckpointError, problems, read_checkpoint
 from jina_components.retriever.stores.faiss.compaction import extend, save_checkpoint
@@ -28,15 +30,43 @@ from jina_components.retriever.stores.faiss.records import (
     vector_checksums,
     write_head,
 )
-from jina_components.retriever.stores.faiss.reports import StoreReport
 from jina_components.retriever.stores.faiss.salvage import is_sound, salvage
 from jina_components.types import shorten
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from jina_components.types import FloatArray
 
 _BATCH = 1_000
 _NAMED = 10  # ids in one message
+
+
+@dataclass(frozen=True, slots=True)
+class StoreReport:
+    """What `verify` or `repair` found.
+
+    Attributes:
+        problems: What was not as it was written, a sentence each; none in a whole store.
+        leftovers: Files of killed processes, which harm nothing; `compact` removes them.
+        lost: Ids of the documents that `repair` dropped, as far as they can be read; to be put again.
+        lost_token_vectors: Ids of the documents that `repair` kept without their token vectors: until they are put
+            again, late interaction does not find them.
+    """
+
+    problems: tuple[str, ...] = ()
+    leftovers: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
+    lost_token_vectors: tuple[str, ...] = ()
+
+
+class _Kept(NamedTuple):
+    """A document that is whole, and where its vector and those of its tokens are; -1 and none where these are lost."""
+
+    row: int
+    slot: int
+    first_token: int
+    num_tokens: int
 
 
 @dataclass(slots=True)
@@ -47,7 +77,8 @@ class _Audit:
     deleted: list[int] = field(default_factory=list)  # number of the change, or -1
     broken: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
-    kept: list[tuple[int, int]] = field(default_factory=list)  # row and slot of documents that are whole
+    without_tokens: list[str] = field(default_factory=list)
+    kept: list[_Kept] = field(default_factory=list)
 
 
 def verify(engine: Engine) -> StoreReport:
@@ -75,8 +106,8 @@ def verify(engine: Engine) -> StoreReport:
 
 def _content_problems(engine: Engine, connection: sqlite3.Connection) -> Iterator[str]:
     head = read_head(connection)
-    vectors = _readable_vectors(engine, head)
-    audit = _audit(connection, head, vectors)
+    vectors, tokens = _readable_vectors(engine, head)
+    audit = _audit(connection, head, vectors, tokens)
     if len(audit.rows) != head.slots:
         yield f"documents.sqlite3 has {len(audit.rows)} documents for {head.slots} vectors"
     if len(vectors) < head.slots:
@@ -85,6 +116,8 @@ def _content_problems(engine: Engine, connection: sqlite3.Connection) -> Iterato
         yield f"the texts or metadata of {_named(audit.broken)} are damaged"
     if audit.lost:
         yield f"the vectors of {_named(audit.lost)} are damaged or missing"
+    if audit.without_tokens:
+        yield f"the token vectors of {_named(audit.without_tokens)} are damaged or missing"
     wrong = sum(int((~are_unit(vectors[at : at + _BATCH])).sum()) for at in range(0, len(vectors), _BATCH))
     if wrong:
         yield f"{wrong} vectors are not finite or not of unit length"
@@ -115,25 +148,26 @@ def _leftovers(engine: Engine, head: Head) -> list[str]:
         return [path.name for path in engine.layout.leftovers(head.generation, head.checkpoint)] if free else []
 
 
-def _readable_vectors(engine: Engine, head: Head) -> FloatArray:
-    """The vectors that the file has, of those that it should have."""
-    if not head.dimensions:
-        return np.zeros((head.slots, 0), np.float32)
-    available = engine.files.num_bytes(head.generation) // (4 * head.dimensions)
-    return engine.files.map(head.generation, min(head.slots, available), head.dimensions)
+def _readable_vectors(engine: Engine, head: Head) -> tuple[FloatArray, NDArray[np.int8]]:
+    """The vectors and the token vectors that the files have, of those that they should have."""
+    return (
+        engine.files.vectors.available(head.generation, head.slots, head.dimensions or 0),
+        engine.files.tokens.available(head.generation, head.tokens, head.token_dimensions),
+    )
 
 
-def _audit(connection: sqlite3.Connection, head: Head, vectors: FloatArray) -> _Audit:
+def _audit(connection: sqlite3.Connection, head: Head, vectors: FloatArray, tokens: NDArray[np.int8]) -> _Audit:
     """Compare each document with its checksums.
 
     Its slot is its place in the order of rows. Where documents are missing the slot is looked for, by its checksum,
-    among as many later ones as there are missing documents.
+    among as many later ones as there are missing documents; and its token vectors where they are if none of the missing
+    ones stood before it, and where they are if all did.
     """
     audit = _Audit()
-    [count] = connection.execute("SELECT count(*) FROM documents").fetchone()
-    missing = max(head.slots - count, 0)
+    [count, num_tokens] = connection.execute("SELECT count(*), coalesce(sum(tokens), 0) FROM documents").fetchone()
+    missing, missing_tokens = max(head.slots - count, 0), head.tokens - num_tokens
     checksums = _Checksums(vectors)
-    free = 0
+    free = first_token = 0
     for place, record in enumerate(records(connection)):
         audit.rows.append(record.row)
         audit.deleted.append(-1 if record.deleted is None else record.deleted)
@@ -141,11 +175,20 @@ def _audit(connection: sqlite3.Connection, head: Head, vectors: FloatArray) -> _
         slot = next((slot for slot in slots if checksums[slot] == record.vector_checksum), None)
         if slot is not None:
             free = slot + 1
-        _enter(audit, record, slot)
+        places = (first_token, first_token + missing_tokens)
+        _enter(audit, record, slot, next((at for at in places if _has_tokens(tokens, at, record)), None))
+        first_token += record.tokens
     return audit
 
 
-def _enter(audit: _Audit, record: Record, slot: int | None) -> None:
+def _has_tokens(tokens: NDArray[np.int8], first: int, record: Record) -> bool:
+    """Whether a document's token vectors are there."""
+    if not 0 <= first <= first + record.tokens <= len(tokens):
+        return False
+    return zlib.crc32(tokens[first : first + record.tokens].data) == record.token_checksum
+
+
+def _enter(audit: _Audit, record: Record, slot: int | None, first_token: int | None) -> None:
     whole = is_whole(record)
     if record.deleted is not None:
         return
@@ -155,7 +198,10 @@ def _enter(audit: _Audit, record: Record, slot: int | None) -> None:
     if slot is None:
         audit.lost.append(name)
     if whole and slot is not None:
-        audit.kept.append((record.row, slot))
+        if first_token is None:
+            audit.without_tokens.append(name)
+        known = (-1, 0) if first_token is None else (first_token, record.tokens)
+        audit.kept.append(_Kept(record.row, slot, *known))
 
 
 class _Checksums:
@@ -189,33 +235,43 @@ def repair(engine: Engine) -> StoreReport:
             salvage(layout)
             database = Database(layout, must_exist=True, listed=False)
             with closing(database), database.writing() as connection:
-                lost = _drop_damaged(engine, connection)
+                audit = _drop_damaged(engine, connection)
             write_manifest(layout)
         extend(engine, threading.Event())
         save_checkpoint(engine)
-    return replace(report, leftovers=(), lost=tuple(lost))
+    return replace(
+        report,
+        leftovers=(),
+        lost=tuple(dict.fromkeys([*audit.broken, *audit.lost])),
+        lost_token_vectors=tuple(audit.without_tokens),
+    )
 
 
-def _drop_damaged(engine: Engine, connection: sqlite3.Connection) -> list[str]:
-    """Keep the documents that are whole, with their vectors in a new file; the ids of the others."""
+def _drop_damaged(engine: Engine, connection: sqlite3.Connection) -> _Audit:
+    """Keep the documents that are whole, with their vectors in new files."""
     head = read_head(connection)
-    vectors = _readable_vectors(engine, head)
-    audit = _audit(connection, head, vectors)
-    generation = engine.files.make(head.generation)
-    engine.files.copy(generation, 0, vectors, np.array([slot for _, slot in audit.kept], np.int64))
-    gone = set(audit.rows) - {row for row, _ in audit.kept}
+    vectors, tokens = _readable_vectors(engine, head)
+    audit = _audit(connection, head, vectors, tokens)
+    kept = np.array(audit.kept, np.int64).reshape(-1, len(_Kept._fields))
+    generation = engine.files.make(head.generation, with_tokens=bool(head.token_dimensions))
+    engine.files.vectors.copy(generation, 0, vectors, kept[:, 1])
+    rows = token_rows(kept[:, 2], kept[:, 2] + kept[:, 3])
+    engine.files.tokens.copy(generation, 0, tokens, rows)
+    gone = set(audit.rows) - set(kept[:, 0].tolist())
     connection.executemany("DELETE FROM documents WHERE row = ?", [(row,) for row in gone])
-    last = max(audit.rows, default=-1)
+    bare = [(document.row,) for document in audit.kept if document.first_token < 0]
+    connection.executemany("UPDATE documents SET tokens = 0, token_checksum = 0 WHERE row = ?", bare)
     head = replace(
         head,
         generation=generation,
-        slots=len(audit.kept),
-        next_row=max(head.next_row, last + 1),
+        slots=len(kept),
+        tokens=len(rows),
+        next_row=max(head.next_row, max(audit.rows, default=-1) + 1),
         checkpoint=None,
     )
     write_head(connection, head)
     connection.execute("COMMIT")
-    return list(dict.fromkeys([*audit.broken, *audit.lost]))
+    return audit
 
 
 def _named(ids: list[str]) -> str:

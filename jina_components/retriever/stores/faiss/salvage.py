@@ -12,11 +12,10 @@ from jina_components.errors import IndexFilesError
 from jina_components.retriever.stores.faiss.database import Database, make_database
 from jina_components.retriever.stores.faiss.durable import remove, sync
 from jina_components.retriever.stores.faiss.layout import Layout
-from jina_components.retriever.stores.faiss.records import Head, notes, read_head, set_note, write_head
+from jina_components.retriever.stores.faiss.records import COLUMNS, VALUES, Head, notes, read_head, set_note, write_head
 
 _ROWS = 1 << 20  # rows asked for at a time, where all can be read
 _LOGS = ("-wal", "-shm")
-_COLUMNS = "row, CAST(id AS BLOB), CAST(text AS BLOB), CAST(metadata AS BLOB), checksum, vector_checksum, deleted"
 
 
 def is_sound(connection: sqlite3.Connection) -> list[str]:
@@ -77,11 +76,10 @@ def _skipping_damage() -> Iterator[None]:
 
 
 def _copy(source: sqlite3.Connection, target: sqlite3.Connection, layout: Layout) -> None:
-    insert = "INSERT OR REPLACE INTO documents VALUES (?, CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS TEXT), ?, ?, ?)"
     last = -1
     head = _try_head(source)
     for record in _readable(source, _end(source, head)):
-        target.execute(insert, record)
+        target.execute(f"INSERT OR REPLACE INTO documents {VALUES}", record)
         last = max(last, record[0])
     if last < 0 and head is not None and head.slots:
         raise _beyond_repair(layout)
@@ -108,7 +106,7 @@ def _readable(connection: sqlite3.Connection, end: int) -> Iterator[tuple[Any, .
         first, end = ranges.pop()
         try:
             found = connection.execute(
-                f"SELECT {_COLUMNS} FROM documents NOT INDEXED WHERE row >= ? AND row < ? ORDER BY row LIMIT {_ROWS}",  # noqa: S608
+                f"SELECT {COLUMNS} FROM documents NOT INDEXED WHERE row >= ? AND row < ? ORDER BY row LIMIT {_ROWS}",  # noqa: S608
                 (first, end),
             ).fetchall()
         except sqlite3.DatabaseError as error:
@@ -135,9 +133,17 @@ def _guessed_head(layout: Layout, last_row: int) -> Head:
         contents = json.loads(path.read_text(encoding="utf-8"))
         generation, dimensions = int(contents["generation"]), int(contents["dimensions"])
         if layout.vectors(generation).exists() and dimensions:
-            slots = layout.vectors(generation).stat().st_size // (4 * dimensions)
+            width, tokens = int(contents["token_dimensions"]), layout.tokens(generation)
             return Head(
-                int(contents["number"]), generation, slots, dimensions, last_row + 1, None, contents["stemming"]
+                number=int(contents["number"]),
+                generation=generation,
+                slots=layout.vectors(generation).stat().st_size // (4 * dimensions),
+                dimensions=dimensions,
+                next_row=last_row + 1,
+                checkpoint=None,
+                stemming=contents["stemming"],
+                tokens=tokens.stat().st_size // width if width and tokens.exists() else 0,
+                token_dimensions=width,
             )
     raise _beyond_repair(layout)
 

@@ -15,6 +15,7 @@ from jina_components.errors import IndexFilesError, IndexMismatchError
 from jina_components.retriever.bm25 import Analyzer, BM25Index
 from jina_components.retriever.columns import MetadataColumns
 from jina_components.retriever.dense import DenseIndex, Storage
+from jina_components.retriever.multi_vector import MultiVectorIndex
 from jina_components.retriever.stores.faiss.checkpoints import CheckpointError, read_checkpoint
 from jina_components.retriever.stores.faiss.layout import Layout, place
 from jina_components.retriever.stores.faiss.records import Head, read_head
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _BATCH = 16_384  # texts indexed at a time
-_ADDED = "SELECT row, text, deleted IS NULL FROM documents WHERE row > ? ORDER BY row"
+_ADDED = "SELECT row, text, deleted IS NULL, tokens FROM documents WHERE row > ? ORDER BY row"
 # Without statistics SQLite would rather look at every row than at the few deleted ones.
 _DELETED = "SELECT row FROM documents INDEXED BY documents_deleted WHERE deleted > ? AND row <= ? ORDER BY row"
 
@@ -46,8 +47,10 @@ class State:
         dense: Finds vectors; it may cover more or fewer of them in each process.
         dense_file: The checkpoint that holds the same dense index, if one does.
         lexical: Finds words.
+        tokens: Codes of the vectors of tokens, shape [all tokens, their dimensions], mapped.
+        multi_vector: Finds documents by these; of no slots where documents have none.
         columns: Finds metadata.
-        unsaved: Documents added and deleted since its checkpoint, and vectors that its dense index covers since.
+        unsaved: Documents added and deleted since its checkpoint, and those that an index covers anew since.
         num_held: Documents held.
     """
 
@@ -59,6 +62,8 @@ class State:
     dense: DenseIndex
     dense_file: str | None
     lexical: BM25Index
+    tokens: NDArray[np.int8]
+    multi_vector: MultiVectorIndex
     columns: MetadataColumns = field(default_factory=MetadataColumns)
     unsaved: int = 0
     num_held: int = field(init=False)
@@ -99,14 +104,25 @@ class StateReader:
         vectors = np.zeros((0, 0), np.float32)
         lexical = BM25Index.empty(Analyzer(stemming=stemming))
         dense = DenseIndex.build(vectors, storage=self._storage)
-        return State(-1, -1, none, none.astype(bool), vectors, dense, None, lexical)
+        return State(
+            number=-1,
+            generation=-1,
+            rows=none,
+            alive=none.astype(bool),
+            vectors=vectors,
+            dense=dense,
+            dense_file=None,
+            lexical=lexical,
+            tokens=vectors.astype(np.int8),
+            multi_vector=MultiVectorIndex.empty(),
+        )
 
     def follow(self, state: State, database: _Reads) -> State:
         """The state as the database has it now.
 
         Raises:
             IndexFilesError: files that it names are missing or damaged.
-        IndexMismatchError: the lexical index cuts endings of another language than asked for.
+            IndexMismatchError: the lexical index cuts endings of another language than asked for.
         """
         failed: Head | None = None
         while True:
@@ -152,31 +168,38 @@ class StateReader:
         if head.generation != state.generation:
             state = self._start(head, use_checkpoint=use_checkpoint)
         state = _without_deleted(state, connection)
-        state = _with_added(state, connection)
-        if state.num_slots != head.slots:
-            raise IndexFilesError(
-                f"{place(self._layout)}: the index is damaged: {state.num_slots} documents for {head.slots} vectors. "
-                "repair() it."
+        state, counts = _with_added(state, connection)
+        num_tokens = state.multi_vector.num_tokens + int(counts.sum())
+        if (state.num_slots, num_tokens) != (head.slots, head.tokens):
+            raise self._damaged(
+                f"{state.num_slots} documents of {num_tokens} tokens for {head.slots} and {head.tokens} vectors"
             )
-        vectors = self._files.map(head.generation, head.slots, head.dimensions or 0)
-        return replace(state, number=head.number, vectors=vectors)
+        width = head.token_dimensions
+        tokens = self._files.tokens.map(head.generation, head.tokens, width)
+        return replace(
+            state,
+            number=head.number,
+            vectors=self._files.vectors.map(head.generation, head.slots, head.dimensions or 0),
+            tokens=tokens,
+            multi_vector=state.multi_vector.with_added(counts, tokens) if len(counts) and width else state.multi_vector,
+        )
 
     def _start(self, head: Head, *, use_checkpoint: bool) -> State:
-        """The state of the checkpoint, or one from which everything is to be indexed."""
+        """The state of the checkpoint, or one from which everything is to be indexed; without vectors."""
         if self._layout is not None and head.checkpoint is not None:
             if use_checkpoint:
                 found = read_checkpoint(self._layout.checkpoint(head.checkpoint), head)
-                vectors = self._files.map(head.generation, len(found.rows), head.dimensions or 0)
                 dense = self._of_storage(found.dense)
-                return State(
+                return replace(
+                    self.blank(),
                     number=found.number,
                     generation=head.generation,
                     rows=found.rows,
                     alive=found.alive,
-                    vectors=vectors,
                     dense=dense,
                     dense_file=head.checkpoint if dense is found.dense else None,
                     lexical=found.lexical,
+                    multi_vector=found.multi_vector,
                 )
             logger.warning("%s: %s cannot be read, indexing again", place(self._layout), head.checkpoint)
         return replace(self.blank(head.stemming), generation=head.generation)
@@ -194,8 +217,8 @@ class StateReader:
                 "without saying so, or build it again."
             )
 
-    def _damaged(self, error: Exception) -> IndexFilesError:
-        return IndexFilesError(f"{place(self._layout)}: the index is damaged: {error}. repair() it.")
+    def _damaged(self, why: object) -> IndexFilesError:
+        return IndexFilesError(f"{place(self._layout)}: the index is damaged: {why}. repair() it.")
 
 
 def _without_deleted(state: State, connection: sqlite3.Connection) -> State:
@@ -209,27 +232,30 @@ def _without_deleted(state: State, connection: sqlite3.Connection) -> State:
     return replace(state, alive=alive, lexical=state.lexical.without(slots), unsaved=state.unsaved + len(found))
 
 
-def _with_added(state: State, connection: sqlite3.Connection) -> State:
-    rows, alive, lexical = [state.rows], [state.alive], state.lexical
+def _with_added(state: State, connection: sqlite3.Connection) -> tuple[State, NDArray[np.int64]]:
+    """The state with later documents, whose token vectors it does not know yet, and how many of these each has."""
+    rows, alive, counts, lexical = [state.rows], [state.alive], [np.zeros(0, np.int64)], state.lexical
     first = state.num_slots
     for found in _batches(connection, int(state.rows[-1]) if state.num_slots else -1):
-        rows.append(np.array([row for row, _, _ in found], np.int64))
-        alive.append(np.array([held for _, _, held in found], bool))
+        rows.append(np.array([row for row, _, _, _ in found], np.int64))
+        alive.append(np.array([held for _, _, held, _ in found], bool))
+        counts.append(np.array([count for _, _, _, count in found], np.int64))
         held = np.flatnonzero(alive[-1])
         lexical = lexical.with_added(held + first, [found[index][1] for index in held])
         first += len(found)
-    if first == state.num_slots:
-        return state
+    added = np.concatenate(counts)
+    if not len(added):
+        return state, added
     return replace(
         state,
         rows=np.concatenate(rows),
         alive=np.concatenate(alive),
         lexical=lexical,
-        unsaved=state.unsaved + first - state.num_slots,
-    )
+        unsaved=state.unsaved + len(added),
+    ), added
 
 
-def _batches(connection: sqlite3.Connection, last: int) -> Iterator[list[tuple[int, str, int]]]:
+def _batches(connection: sqlite3.Connection, last: int) -> Iterator[list[tuple[int, str, int, int]]]:
     cursor = connection.execute(_ADDED, (last,))
     while found := cursor.fetchmany(_BATCH):
         yield found

@@ -18,7 +18,14 @@ from jina_components.protocols import Hits, Key, RankingKind
 from jina_components.retriever.bm25 import Analyzer
 from jina_components.retriever.dense import Storage
 from jina_components.retriever.dense.plans import plan_for
-from jina_components.retriever.stores.faiss.changes import check_batch, delete_ids, delete_matching, put
+from jina_components.retriever.multi_vector import decode_tokens
+from jina_components.retriever.stores.faiss.changes import (
+    check_batch,
+    delete_ids,
+    delete_matching,
+    encode_batch,
+    put,
+)
 from jina_components.retriever.stores.faiss.copies import save_copy
 from jina_components.retriever.stores.faiss.engine import Engine
 from jina_components.retriever.stores.faiss.layout import Layout
@@ -27,8 +34,7 @@ from jina_components.retriever.stores.faiss.records import (
     documents as documents_of,
 )
 from jina_components.retriever.stores.faiss.records import get_note, metadata_between, rows_of, set_note
-from jina_components.retriever.stores.faiss.repairs import repair, verify
-from jina_components.retriever.stores.faiss.reports import StoreReport
+from jina_components.retriever.stores.faiss.repairs import StoreReport, repair, verify
 from jina_components.retriever.stores.faiss.state import State
 from jina_components.types import Document
 
@@ -37,6 +43,7 @@ if TYPE_CHECKING:
 
     from jina_components.types import FloatArray
 
+_END_SECONDS = 30.0
 _BATCH = 500  # documents read at a time, while other threads wait for a moment
 
 
@@ -85,10 +92,14 @@ class FaissStore(Component):
 
     @property
     def rankings(self) -> frozenset[RankingKind]:
-        """`lexical`, and `dense` unless the documents were put without vectors."""
+        """`lexical`, and `dense` and `multi_vector` unless the documents were put without such vectors."""
         state = self._state()
-        words_alone = state.num_held and not state.vectors.shape[1]
-        return frozenset({"lexical"} if words_alone else {"dense", "lexical"})
+        kinds: set[RankingKind] = {"lexical"}
+        if not state.num_held or state.vectors.shape[1]:
+            kinds.add("dense")
+        if not state.num_held or state.tokens.shape[1]:
+            kinds.add("multi_vector")
+        return frozenset(kinds)
 
     def put(
         self,
@@ -98,27 +109,25 @@ class FaissStore(Component):
     ) -> None:
         """Add documents of different ids, replacing those of the same id: all of them or none.
 
-        Takes two waits for the disk, however many documents there are: a thousand at a time are put a thousand times
-        faster than one at a time.
+        Takes two waits for the disk, three with token vectors, however many documents there are: a thousand at a time
+        are put far faster than one at a time.
 
         Args:
             documents: The documents.
             vectors: Their unit vectors, float32, shape [len(documents), dimensions]; None for a store of words alone.
-            token_vectors: Not yet taken.
+            token_vectors: A matrix of unit vectors of each, which are kept as int8; None for a store without.
 
         Raises:
             InputError: documents of the same id; vectors not of unit length, of another width than those held, or none
                 where those held have some.
             IndexFilesError: the store cannot be written to.
         """
-        if token_vectors is not None:
-            raise ConfigError("This store holds no token vectors.")
-        rows = check_batch(documents, vectors)
+        rows, tokens = check_batch(documents, vectors), encode_batch(documents, token_vectors)
         if not documents:
             return
         self._check_open()
         with self._engine.changing() as change:
-            put(change, self._engine.files, documents, rows, stemming=self._stemming)
+            put(change, self._engine.files, documents, rows, tokens, stemming=self._stemming)
         self._maintenance.notice(self._engine.state)
 
     def delete(self, ids: Sequence[str] | None = None, *, filter: Filter | None = None) -> int:
@@ -172,13 +181,21 @@ class FaissStore(Component):
         hits = (state.lexical.search(query, k, allowed) for query in queries)
         return [[(int(state.rows[slot]), score) for slot, score in found] for found in hits]
 
-    def search_multi_vector(self, queries: Sequence[FloatArray], k: int, filter: Filter | None = None) -> list[Hits]:  # noqa: ARG002
-        """Not yet.
+    def search_multi_vector(self, queries: Sequence[FloatArray], k: int, filter: Filter | None = None) -> list[Hits]:
+        """For each query, a matrix of unit vectors, the `k` documents of the highest MaxSim, as far as int8 keeps it.
 
         Raises:
-            ConfigError: always.
+            ConfigError: the documents have no token vectors.
+            InputError: a query of another width than those held.
         """
-        raise ConfigError("This store holds no token vectors.")
+        state = self._state()
+        if not state.num_held or k < 1:
+            return [[] for _ in queries]
+        if not state.tokens.shape[1]:
+            raise ConfigError("The documents of this store have no token vectors: search_dense or search_lexical.")
+        allowed = self._allowed(state, filter)
+        found = (state.multi_vector.search(query, k, state.tokens, allowed) for query in queries)
+        return [[(int(state.rows[slot]), score) for slot, score in hits] for hits in found]
 
     def get(self, keys: Sequence[Key]) -> list[Document | None]:
         """The documents of keys that a search gave, in their order; None for one deleted since."""
@@ -195,6 +212,19 @@ class FaissStore(Component):
         vectors = np.zeros((len(keys), state.vectors.shape[1]), np.float32)
         vectors[slots >= 0] = state.vectors[slots[slots >= 0]]
         return vectors
+
+    def get_token_vectors(self, keys: Sequence[Key]) -> list[FloatArray]:
+        """The vectors of each one's tokens as they are kept, shape [its tokens, dimensions]; none of one deleted since.
+
+        Put into another store they are kept as the same codes.
+        """
+        state = self._state()
+        slots = state.slots_of(np.array(_rows(keys), np.int64))
+        if not state.tokens.shape[1]:
+            slots[:] = -1
+        offsets, none = state.multi_vector.offsets, state.tokens[:0]
+        codes = (state.tokens[offsets[slot] : offsets[slot + 1]] if slot >= 0 else none for slot in slots.tolist())
+        return [decode_tokens(found) for found in codes]
 
     def scan(self, *, filter: Filter | None = None) -> Iterator[Document]:
         """The documents that match, in the order they were added; those deleted meanwhile are left out."""
@@ -333,8 +363,8 @@ def _rows(keys: Sequence[Key]) -> list[int]:
 
 
 def _end(maintenance: Maintenance, engine: Engine) -> None:
-    """What has to be done for a store that nobody closed."""
-    maintenance.stop()
+    """What has to be done for a store that nobody closed, at the end of the process or wherever that is noticed."""
+    maintenance.stop(_END_SECONDS)
     engine.forget()
 
 

@@ -1,122 +1,121 @@
-"""Files of raw float32 rows, which only grow."""
+"""Files of raw rows, which only grow: float32 vectors of documents, and int8 codes of the vectors of their tokens."""
 
 from __future__ import annotations
 
 import mmap
 import os
 import tempfile
-import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
 from jina_components.errors import IndexFilesError
-from jina_components.retriever.stores.faiss.durable import remove, write_all
+from jina_components.retriever.stores.faiss.durable import remove, sync, write_all
 from jina_components.retriever.stores.faiss.layout import Layout, place
 
 if TYPE_CHECKING:
-    from jina_components.types import FloatArray
+    from numpy.typing import NDArray
 
 _BATCH = 1 << 24  # bytes copied at a time
 
 
-class VectorFiles:
-    """The vectors of a store by generation: in its directory, or without one in unnamed temporary files."""
+class RowFiles:
+    """Rows of one kind by generation: in the store's directory, or without one in unnamed temporary files.
 
-    def __init__(self, layout: Layout | None) -> None:
+    Args:
+        layout: Where; None for temporary files.
+        path: The file of a generation.
+        dtype: Of the rows.
+    """
+
+    def __init__(self, layout: Layout | None, path: Callable[[Layout, int], Path], dtype: str) -> None:
         self._layout = layout
+        self._path = path
+        self._dtype = np.dtype(dtype)
         self._temporary: dict[int, IO[bytes]] = {}
-        self._making = threading.Lock()
         weakref.finalize(self, _close_all, self._temporary)
 
-    def make(self, after: int) -> int:
-        """An empty file of a new generation, later than `after`."""
-        with self._making:
-            while True:
-                generation = (
-                    max([after, *(self._temporary if self._layout is None else self._layout.generations())]) + 1
-                )
-                try:
-                    self._touch(generation)
-                except FileExistsError:  # another process was faster
-                    continue
-                return generation
+    def generations(self) -> list[int]:
+        """Those that may have a file."""
+        return list(self._temporary) if self._layout is None else self._layout.generations()
 
-    def write(self, generation: int, slot: int, vectors: FloatArray) -> None:
-        """Write rows from `slot` on; they are on the disk when this returns.
+    def make(self, generation: int) -> None:
+        """Make an empty file.
+
+        Raises:
+            FileExistsError: it is there.
+        """
+        if self._layout is not None:
+            self._path(self._layout, generation).touch(exist_ok=False)
+            return
+        file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115
+        if self._temporary.setdefault(generation, file) is not file:  # another thread was faster
+            file.close()
+            raise FileExistsError(self._name(generation))
+
+    def write(self, generation: int, row: int, rows: NDArray[Any]) -> None:
+        """Write from `row` on; all is on the disk when this returns.
 
         Raises:
             OSError: the disk failed or is full.
         """
-        with self._opened(generation, "r+b") as file:
-            file.seek(slot * vectors.shape[1] * 4)
-            write_all(file, np.ascontiguousarray(vectors, "<f4").data)
-            self._sync(file)
+        self.copy(generation, row, rows, np.arange(len(rows)))
 
-    def copy(
-        self, generation: int, slot: int, source: FloatArray, rows: np.ndarray[tuple[int], np.dtype[np.int64]]
-    ) -> None:
-        """Write the `rows` of `source` from `slot` on, a part at a time."""
-        if not source.shape[1]:
+    def copy(self, generation: int, row: int, source: NDArray[Any], chosen: NDArray[np.int64]) -> None:
+        """Write the `chosen` rows of `source` from `row` on, a part at a time."""
+        size = source.shape[1] * self._dtype.itemsize
+        if not size:
             return
-        step = max(_BATCH // max(source.shape[1] * 4, 1), 1)
+        step = max(_BATCH // size, 1)
         with self._opened(generation, "r+b") as file:
-            file.seek(slot * source.shape[1] * 4)
-            for start in range(0, len(rows), step):
-                part = source[rows[start : start + step]]
-                write_all(file, np.ascontiguousarray(part, "<f4").data)
+            file.seek(row * size)
+            for start in range(0, len(chosen), step):
+                part = source[chosen[start : start + step]]
+                write_all(file, np.ascontiguousarray(part, self._dtype).data)
             self._sync(file)
 
-    def map(self, generation: int, slots: int, dimensions: int) -> FloatArray:
-        """The first rows of a file, shape [slots, dimensions]; they are read when they are looked at.
+    def map(self, generation: int, rows: int, dimensions: int) -> NDArray[Any]:
+        """The first rows of a file, shape [rows, dimensions]; they are read when they are looked at.
 
         Raises:
             FileNotFoundError: the file is gone.
             IndexFilesError: it is too short.
         """
-        size = slots * dimensions * 4
+        size = rows * dimensions * self._dtype.itemsize
         if not size:
-            return np.zeros((slots, dimensions), np.float32)
+            return np.zeros((rows, dimensions), self._dtype)
         with self._opened(generation, "rb") as file:
             if os.fstat(file.fileno()).st_size < size:
                 raise IndexFilesError(
                     f"{self._name(generation)}: the index is damaged: vectors are missing. repair() it."
                 )
             mapped = mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ)
-        return np.frombuffer(mapped, "<f4").reshape(slots, dimensions)
+        return np.frombuffer(mapped, self._dtype).reshape(rows, dimensions)
 
-    def num_bytes(self, generation: int) -> int:
-        """Size of a file; 0 where there is none."""
+    def available(self, generation: int, rows: int, dimensions: int) -> NDArray[Any]:
+        """As `map`, of a file that may be short or gone: the rows that it has."""
         try:
             with self._opened(generation, "rb") as file:
-                return os.fstat(file.fileno()).st_size
+                size = os.fstat(file.fileno()).st_size
         except FileNotFoundError:
-            return 0
+            size = 0
+        held = size // (dimensions * self._dtype.itemsize) if dimensions else rows
+        return self.map(generation, min(rows, held), dimensions)
 
     def drop(self, generation: int) -> None:
         """Remove a file."""
         if self._layout is not None:
-            remove(self._layout.vectors(generation))
+            remove(self._path(self._layout, generation))
         elif generation in self._temporary:
             self._temporary.pop(generation).close()
-
-    def keep(self, generation: int) -> None:
-        """Give all temporary files back but this one."""
-        for other in set(self._temporary) - {generation}:
-            self.drop(other)
 
     def close(self) -> None:
         """Give the temporary files back."""
         _close_all(self._temporary)
-
-    def _touch(self, generation: int) -> None:
-        if self._layout is None:
-            self._temporary[generation] = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115
-        else:
-            self._layout.vectors(generation).touch(exist_ok=False)
 
     @contextmanager
     def _opened(self, generation: int, mode: str) -> Iterator[IO[bytes]]:
@@ -125,7 +124,7 @@ class VectorFiles:
                 raise FileNotFoundError(self._name(generation))
             yield self._temporary[generation]
         else:
-            with self._layout.vectors(generation).open(mode, buffering=0) as file:
+            with self._path(self._layout, generation).open(mode, buffering=0) as file:
                 yield file
 
     def _sync(self, file: IO[bytes]) -> None:
@@ -133,7 +132,50 @@ class VectorFiles:
             os.fsync(file.fileno())
 
     def _name(self, generation: int) -> str:
-        return place(None) if self._layout is None else str(self._layout.vectors(generation))
+        return place(None) if self._layout is None else str(self._path(self._layout, generation))
+
+
+class VectorFiles:
+    """The vectors of a store, a file a generation of each kind.
+
+    Attributes:
+        vectors: Those of documents.
+        tokens: Codes of those of their tokens; a store without has no such file.
+    """
+
+    def __init__(self, layout: Layout | None) -> None:
+        self.vectors = RowFiles(layout, Layout.vectors, "<f4")
+        self.tokens = RowFiles(layout, Layout.tokens, "i1")
+        self._layout = layout
+
+    def make(self, after: int, *, with_tokens: bool) -> int:
+        """Empty files of a new generation, later than `after`."""
+        while True:
+            generation = max([after, *self.vectors.generations()]) + 1
+            try:
+                self.vectors.make(generation)
+            except FileExistsError:  # another was faster
+                continue
+            if with_tokens:
+                self.tokens.make(generation)
+            if self._layout is not None:
+                sync(self._layout.directory)
+            return generation
+
+    def drop(self, generation: int) -> None:
+        """Remove the files of a generation."""
+        self.vectors.drop(generation)
+        self.tokens.drop(generation)
+
+    def keep(self, generation: int) -> None:
+        """Give all temporary files back but those of this generation."""
+        for other in set(self.vectors.generations()) - {generation}:
+            self.drop(other)
+
+    def close(self) -> None:
+        """Give the temporary files back."""
+        self.vectors.close()
+        self.tokens.close()
 
 
 def _close_all(files: dict[int, IO[bytes]]) -> None:

@@ -29,7 +29,7 @@ class Connection:
     """
 
     def __init__(self, uri: str, *, token: str | None, timeout: float) -> None:
-        self._uri = uri if "://" in uri else str(Path(uri).absolute())
+        self._uri = uri if "://" in uri else str(Path(uri).resolve())
         self._token = token
         self._timeout = timeout
         self._lock = threading.Lock()

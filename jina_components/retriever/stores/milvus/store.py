@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -21,12 +22,13 @@ from jina_components.retriever.stores.sparse import Candidate, Statistics, best_
 from jina_components.types import Document
 
 if TYPE_CHECKING:
-    from pymilvus import MilvusClient
+    from pymilvus import CollectionSchema, MilvusClient
+    from pymilvus.milvus_client.index import IndexParams
 
     from jina_components.types import FloatArray
 
 _COLLECTION = re.compile(r"[A-Za-z_]\w{0,199}", re.ASCII)
-_BATCH = 500  # rows of a request, of which Milvus takes 64 MB
+_BATCH = 150  # rows of a request, of which Milvus takes 64 MB: of the longest rows no more
 _PAGE = 1_000
 
 
@@ -34,7 +36,7 @@ class MilvusStore(Component):
     """A `Store` in Milvus, or in Milvus Lite in this process (`pip install 'jina-components[milvus]'`).
 
     Documents are the rows of the collection, which is made at the first `put`, beside `{collection}_notes`. A row's key
-    follows from the document's id: putting a document again changes nothing. A `put` is sent in batches of 500 rows,
+    follows from the document's id: putting a document again changes nothing. A `put` is sent in batches of 150 rows,
     each upserted as a whole; after a crash in the middle some are there, and putting the same again completes it.
     Reads are strongly consistent. Milvus holds 65,535 bytes of a document, text and metadata together, which longer
     ones (some 150,000 letters of English) are compressed to, and gives 16,384 hits of a search.
@@ -47,13 +49,16 @@ class MilvusStore(Component):
         uri: A server's URL, or a path that ends in `.db` for Milvus Lite, which one process at a time can open.
         collection: Name of the collection of documents.
         token: `user:password` or an API key, for a server that wants one.
-        stemming: Language whose words BM25 reduces to their stems, as `english`; the same wherever it is used.
+        stemming: Language whose words BM25 reduces to their stems, as `english`; None for none, or what the collection
+            was made with.
         refresh: Seconds after which the statistics of BM25 are counted again.
-        timeout: Seconds for a request.
+        timeout: Seconds to wait for a connection and for a request, but for the loading of a collection.
 
     Raises:
         ConfigError: the collection's name is not made of ASCII letters, digits and underscores, or a path does not end
             in `.db`.
+        UnknownNameError: no stemmer for this language.
+        IndexMismatchError: later, from `put` and `search_lexical`: the collection was made with another `stemming`.
     """
 
     def __init__(
@@ -73,12 +78,15 @@ class MilvusStore(Component):
         if "://" not in uri and not uri.endswith(".db"):
             raise ConfigError(f"uri must be a URL, as http://localhost:19530, or a path that ends in .db, got {uri!r}.")
         self._collection, self._notes = collection, f"{collection}_notes"
-        self._analyzer = Analyzer(stemming=stemming)
+        self._stemming = Analyzer(stemming=stemming).stemming
         self._refresh = refresh
+        self._timeout = timeout
         self._connection = Connection(uri, token=token, timeout=timeout)
+        self._making = threading.RLock()
         self._loaded: set[str] = set()
         self._widths: list[int | None] = []
         self._statistics: Statistics | None = None
+        self._agreed: Analyzer | None = None
 
     @property
     def rankings(self) -> frozenset[RankingKind]:
@@ -104,17 +112,17 @@ class MilvusStore(Component):
         matrix = records.check_documents(documents, vectors, None)
         if not documents:
             return
-        rows = [layout.document_row(d, self._analyzer.terms(d.text), index) for index, d in enumerate(documents)]
         width = None if matrix is None else matrix.shape[1]
         with self._connection.client() as client:
-            if not self._has(client, self._collection):
-                self._create(client, width)
+            analyzer = self._analyzer(client)
+            rows = [layout.document_row(d, analyzer.terms(d.text), index) for index, d in enumerate(documents)]
+            self._create(client, width)
             records.check_width(width, self._width(client))
             for row, vector in zip(rows, () if matrix is None else matrix, strict=matrix is not None):
                 row["dense"] = vector
             try:
                 for start in range(0, len(rows), _BATCH):
-                    client.upsert(self._collection, rows[start : start + _BATCH])
+                    client.upsert(self._collection, rows[start : start + _BATCH], timeout=self._timeout)
             finally:
                 self._statistics = None
 
@@ -157,15 +165,14 @@ class MilvusStore(Component):
         with self._connection.client() as client:
             if not self._has(client, self._collection):
                 return [[] for _ in queries]
-            statistics = self._counted()
+            statistics, analyzer = self._counted(), self._analyzer(client)
 
             def candidates(weights: Mapping[int, float], number: int) -> list[Candidate]:
                 (found,) = self._search(client, "lexical", [dict(weights)], number, chosen, output=["lexical"])
                 return [(hit["key"], hit["distance"], hit["entity"]["lexical"]) for hit in found]
 
             return [
-                best_by_bm25(self._analyzer.terms(query), k, statistics, candidates, most=layout.MOST)
-                for query in queries
+                best_by_bm25(analyzer.terms(query), k, statistics, candidates, most=layout.MOST) for query in queries
             ]
 
     def search_multi_vector(
@@ -201,7 +208,7 @@ class MilvusStore(Component):
                 return
             pages = client.query_iterator(
                 self._collection, filter=_condition(filter), batch_size=_PAGE, output_fields=["document"],
-                consistency_level="Strong",
+                consistency_level="Strong", timeout=self._timeout,
             )  # fmt: skip
         page: list[Any] = [None]
         try:
@@ -228,9 +235,7 @@ class MilvusStore(Component):
         with self._connection.client() as client:
             if not self._has(client, self._notes):
                 return None
-            found = client.query(
-                self._notes, ids=[records.key_of(name)], output_fields=["text"], consistency_level="Strong"
-            )
+            found = self._query(client, self._notes, "text", ids=[records.key_of(name)])
         return found[0]["text"] if found else None
 
     def set_note(self, name: str, text: str) -> None:
@@ -241,42 +246,67 @@ class MilvusStore(Component):
         """
         row = layout.note_row(name, text)
         with self._connection.client() as client:
-            if not self._has(client, self._notes):
-                schema, indexes = layout.notes_schema(client), layout.notes_indexes(client)
-                client.create_collection(self._notes, schema=schema, index_params=indexes, consistency_level="Strong")
-            client.upsert(self._notes, [row])
+            self._make(client, self._notes, layout.notes_schema(client), layout.notes_indexes(client))
+            client.upsert(self._notes, [row], timeout=self._timeout)
 
     def close(self) -> None:
         """Close the connection; the next call opens it again."""
         self._connection.close()
         self._loaded.clear()
         self._widths = []
-        self._statistics = None
+        self._statistics = self._agreed = None
 
     def _has(self, client: MilvusClient, name: str) -> bool:
         """Whether the collection is there; if so, it is loaded."""
-        if name not in self._loaded and client.has_collection(name):
+        if name not in self._loaded and client.has_collection(name, timeout=self._timeout):
             client.load_collection(name)
             self._loaded.add(name)
         return name in self._loaded
 
+    def _analyzer(self, client: MilvusClient) -> Analyzer:
+        """Of the documents held."""
+        if self._agreed is None:
+            if not self._has(client, self._collection):
+                return Analyzer(stemming=self._stemming)
+            noted = self.get_note(records.STEMMING_NOTE) or None
+            self._agreed = records.agreed_analyzer(self._stemming, noted, f"The collection {self._collection}")
+        return self._agreed
+
     def _create(self, client: MilvusClient, width: int | None) -> None:
-        schema = layout.documents_schema(client, width)
-        indexes = layout.documents_indexes(client, width, is_lite=self._connection.is_lite)
-        client.create_collection(self._collection, schema=schema, index_params=indexes, consistency_level="Strong")
-        self._loaded.add(self._collection)
+        """Make the collection where it is missing, after the note of how it is made."""
+        with self._making:
+            if not self._has(client, self._collection):
+                self.set_note(records.STEMMING_NOTE, self._stemming or "")
+                indexes = layout.documents_indexes(client, width, is_lite=self._connection.is_lite)
+                self._make(client, self._collection, layout.documents_schema(client, width), indexes)
+
+    def _make(self, client: MilvusClient, name: str, schema: CollectionSchema, indexes: IndexParams) -> None:
+        """Make a collection, unless it is there or another process makes it at this moment."""
+        from pymilvus.exceptions import MilvusException
+
+        with self._making:
+            if self._has(client, name):
+                return
+            try:
+                client.create_collection(
+                    name, schema=schema, index_params=indexes, timeout=self._timeout, consistency_level="Strong"
+                )
+            except MilvusException:
+                if not self._has(client, name):
+                    raise
+            self._loaded.add(name)
 
     def _width(self, client: MilvusClient) -> int | None:
         """The width that the collection was made for, which stays so; None where it has no vectors."""
         if not self._widths:
-            fields = client.describe_collection(self._collection)["fields"]
+            fields = client.describe_collection(self._collection, timeout=self._timeout)["fields"]
             self._widths = [int(field["params"]["dim"]) for field in fields if field["name"] == "dense"] or [None]
         return self._widths[0]
 
     def _delete(self, client: MilvusClient, chosen: str) -> int:
         number = self._count(client, chosen)
         if number:
-            client.delete(self._collection, filter=chosen)
+            client.delete(self._collection, filter=chosen, timeout=self._timeout)
             self._statistics = None
         return number
 
@@ -293,6 +323,7 @@ class MilvusStore(Component):
         found = client.search(
             self._collection, data=queries, anns_field=field, limit=min(k, layout.MOST), filter=chosen,
             output_fields=list(output), search_params={"metric_type": "IP"}, consistency_level="Strong",
+            timeout=self._timeout,
         )  # fmt: skip
         return list(found)
 
@@ -303,7 +334,7 @@ class MilvusStore(Component):
         found: dict[Key, Any] = {}
         for start in range(0, len(keys), _PAGE):
             part = list(keys[start : start + _PAGE])
-            rows = client.query(self._collection, ids=part, output_fields=["key", field], consistency_level="Strong")
+            rows = self._query(client, self._collection, "key", field, ids=part)
             found |= {row["key"]: row[field] for row in rows}
         return found
 
@@ -319,8 +350,16 @@ class MilvusStore(Component):
             return self._count(client, "" if number is None else layout.has_number(number))
 
     def _count(self, client: MilvusClient, chosen: str) -> int:
-        found = client.query(self._collection, filter=chosen, output_fields=["count(*)"], consistency_level="Strong")
-        return int(found[0]["count(*)"])
+        return int(self._query(client, self._collection, "count(*)", chosen=chosen)[0]["count(*)"])
+
+    def _query(
+        self, client: MilvusClient, name: str, *fields: str, chosen: str = "", ids: list[Key] | None = None
+    ) -> list[dict[str, Any]]:
+        """Rows of a collection, of these keys or as chosen by an expression."""
+        rows = client.query(
+            name, filter=chosen, ids=ids, output_fields=list(fields), timeout=self._timeout, consistency_level="Strong"
+        )
+        return list(rows)
 
 
 def _condition(filter: Filter | None) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -42,12 +42,8 @@ class Connections:
         """
         psycopg = _psycopg()
         try:
-            connection = self._take()
-            try:
-                with connection.transaction():
-                    yield connection
-            finally:
-                self._give_back(connection)
+            with ExitStack() as stack:
+                yield self._begun(stack)
         except psycopg.errors.DiskFull as error:
             raise IndexFilesError(f"{self._server()} has no space left: {_first_line(error)}.") from error
         except psycopg.errors.InsufficientPrivilege as error:
@@ -55,7 +51,7 @@ class Connections:
                 f"{self._server()} does not allow this: {_first_line(error)}. Grant it to the dsn's user."
             ) from error
         except psycopg.OperationalError as error:
-            self.close()  # after a restart of the server no connection is of use
+            self.close()
             raise IndexFilesError(
                 f"{self._server()} cannot be reached or does not answer: {_first_line(error)}. Check that it runs, and "
                 "the dsn's host, user, password and database."
@@ -70,10 +66,23 @@ class Connections:
         for connection in idle:
             connection.close()
 
-    def _take(self) -> psycopg.Connection:
+    def _begun(self, stack: ExitStack) -> psycopg.Connection:
+        """A connection in a transaction, which ends with the stack."""
         with self._lock:
-            if self._idle:
-                return self._idle.pop()
+            idle = self._idle.pop() if self._idle else None
+        if idle is not None:
+            try:
+                return self._begin(idle, stack)
+            except _psycopg().OperationalError:  # the server was restarted since: no idle one is of use
+                self.close()
+        return self._begin(self._connect(), stack)
+
+    def _begin(self, connection: psycopg.Connection, stack: ExitStack) -> psycopg.Connection:
+        stack.callback(self._give_back, connection)
+        stack.enter_context(connection.transaction())
+        return connection
+
+    def _connect(self) -> psycopg.Connection:
         psycopg = _psycopg()
         try:
             psycopg.conninfo.conninfo_to_dict(self._dsn)
@@ -84,8 +93,9 @@ class Connections:
         return psycopg.connect(self._dsn, autocommit=True, connect_timeout=self._timeout)
 
     def _give_back(self, connection: psycopg.Connection) -> None:
+        is_usable = connection.info.transaction_status == _psycopg().pq.TransactionStatus.IDLE
         with self._lock:
-            if not connection.closed and len(self._idle) < _MOST_IDLE:
+            if is_usable and len(self._idle) < _MOST_IDLE:
                 self._idle.append(connection)
                 return
         connection.close()

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 TABLES: Final = ("documents", "terms", "notes", "state")
 """Each statement's names; the table of documents has the caller's name, the others that and a suffix."""
 
-LOCK_CREATION: Final = "select pg_advisory_xact_lock(hashtextextended(%s, 0))"
+# One lock for all stores, since the extension is the database's.
+LOCK_CREATION: Final = "select pg_advisory_xact_lock(hashtextextended('jina_components', 0))"
 
 CREATE_NOTES: Final = "create table if not exists {notes} (name text primary key, text text not null)"
 
@@ -46,22 +47,24 @@ create table {terms} (
 )"""
 
 CREATE_STATE: Final = """
-create table {state} (
+create table if not exists {state} (
     one boolean primary key default true check (one),
     width integer,
     documents bigint not null default 0,
     length bigint not null default 0,
     next_row bigint not null default 0,
-    has_index boolean not null default false
+    has_index boolean not null default false,
+    stemming text
 )"""
 
 CREATE_HNSW: Final = "create index on {documents} using hnsw (vector vector_ip_ops)"
 
 EXISTS: Final = "select to_regclass(%s) is not null"
 
-INSERT_STATE: Final = "insert into {state} (width) values (%s)"
+INSERT_STATE: Final = """
+insert into {state} (width, stemming) values (%s, %s) on conflict (one) do nothing returning one"""
 
-STATE: Final = "select width, documents, has_index, next_row from {state}"
+STATE: Final = "select width, documents, has_index, next_row, stemming from {state}"
 
 LOCK_STATE: Final = STATE + " for update"
 
@@ -84,9 +87,12 @@ with gone as (
 )
 select count(*), coalesce(sum(length), 0) from gone"""
 
-DENSE: Final = """
-select d.row, -(d.vector <#> %(query)s::vector) from {documents} as d where {where}
-order by d.vector <#> %(query)s::vector limit %(k)s"""
+_DENSE: Final = "select d.row, -(d.vector <#> %(query)s::vector) from {documents} as d where {where} order by "
+
+DENSE: Final = _DENSE + "d.vector <#> %(query)s::vector limit %(k)s"
+
+# The HNSW index does not know this order.
+DENSE_EXACT: Final = _DENSE + "(d.vector <#> %(query)s::vector) + 0, d.row limit %(k)s"
 
 SETTING: Final = "select set_config(%s, %s, true)"
 
@@ -118,7 +124,7 @@ order by d.row limit %(page)s"""
 
 COUNT: Final = "select count(*) from {documents} as d where {where}"
 
-HELD: Final = "select d.key::text from {documents} as d where d.key = any(%s::uuid[])"
+ROWS_OF: Final = "select d.key::text, d.row from {documents} as d where d.key = any(%s::uuid[])"
 
 GET_NOTE: Final = "select text from {notes} where name = %s"
 

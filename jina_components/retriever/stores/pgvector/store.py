@@ -41,6 +41,7 @@ class _State:
     documents: int
     has_index: bool
     next_row: int
+    stemming: str | None
 
 
 class PgvectorStore(Component):
@@ -52,22 +53,29 @@ class PgvectorStore(Component):
     Keys are rows, which are never used again.
 
     Cosines are exact until there are `index_from` documents; then an HNSW index is built, in that `put`, and searches
-    are approximate. BM25 is exact: SQL over postings and statistics that each transaction keeps, in time that
-    grows with the number of documents that have the query's terms.
+    are approximate. A document costs ten times more to add to the index than to the table, and several times more than
+    when the index is built over all at once: put many with `index_from=None`, and the last of them with another. BM25
+    is exact: SQL over postings and statistics that each transaction keeps, in time that grows with the number of
+    documents that have the query's terms.
 
     Args:
         dsn: The database: `postgresql://user:password@host:5432/database` or libpq's `host=… dbname=…`. In no message.
+            Its `options` set what the server is to do otherwise: `options='-c maintenance_work_mem=2GB'` for the build
+            of an index of many vectors, `-c statement_timeout=60s`.
         table: Name of the table of documents, with a schema and a dot before it or not.
-        index_from: Documents from which the HNSW index pays; None for never. Vectors wider than 2,000 have none.
-        stemming: Language whose words BM25 reduces to their stems, as `english`; the same wherever the table is used.
+        index_from: Documents from which the HNSW index pays; None to build none. Vectors wider than 2,000 have none.
+        stemming: Language whose words BM25 reduces to their stems, as `english`; None for none, or what the table was
+            made with.
         timeout: Seconds to wait for a connection.
 
     Raises:
         ConfigError: the table's name is not made of ASCII letters, digits and underscores, or is longer than 50.
+        UnknownNameError: no stemmer for this language.
+        IndexMismatchError: later, from `put` and `search_lexical`: the table was made with another `stemming`.
     """
 
     def __init__(
-        self, dsn: str, *, table: str, index_from: int | None = 10_000, stemming: str | None = None, timeout: int = 10
+        self, dsn: str, *, table: str, index_from: int | None = 20_000, stemming: str | None = None, timeout: int = 10
     ) -> None:
         if not _TABLE.fullmatch(table):
             raise ConfigError(
@@ -75,7 +83,7 @@ class PgvectorStore(Component):
             )
         self._table = table
         self._index_from = index_from
-        self._analyzer = Analyzer(stemming=stemming)
+        self._stemming = Analyzer(stemming=stemming).stemming
         self._connections = Connections(dsn, timeout=timeout)
 
     @property
@@ -108,8 +116,8 @@ class PgvectorStore(Component):
             self._delete(
                 connection, "d.key = any(%(keys)s::uuid[])", {"keys": [records.key_of(d.id) for d in documents]}
             )
-            self._insert(connection, documents, matrix, state.next_row)
-        self._build_index()
+            self._insert(connection, documents, matrix, state)
+            self._build_index(connection)
 
     def delete(self, ids: Sequence[str] | None = None, *, filter: Filter | None = None) -> int:
         """Delete documents by id, or those that match; with both, those of the ids that match. How many were there.
@@ -144,9 +152,11 @@ class PgvectorStore(Component):
     def search_lexical(self, queries: Sequence[str], k: int, filter: Filter | None = None) -> list[Hits]:
         """For each query the `k` documents of the highest BM25, of those that share a term with it."""
         with self._connections.transaction() as connection:
-            if self._state(connection) is None or k < 1:
+            state = self._state(connection)
+            if state is None or k < 1:
                 return [[] for _ in queries]
-            return [self._lexical(connection, query, k, filter) for query in queries]
+            analyzer = self._analyzer(state)
+            return [self._lexical(connection, analyzer.terms(query), k, filter) for query in queries]
 
     def search_multi_vector(
         self,
@@ -199,7 +209,8 @@ class PgvectorStore(Component):
         """Its own names of documents, in order; None for one that it does not hold."""
         keys = records.keys_of(ids)
         with self._connections.transaction() as connection:
-            return records.known(keys, {key for (key,) in self._rows_of(connection, statements.HELD, keys)})
+            rows = dict(self._rows_of(connection, statements.ROWS_OF, keys))
+        return [rows.get(key) for key in keys]
 
     def get_note(self, name: str) -> str | None:
         """What `set_note` kept last under this name."""
@@ -213,7 +224,7 @@ class PgvectorStore(Component):
         """Keep a short text beside the documents."""
         with self._connections.transaction() as connection:
             if not self._has_table(connection, "notes"):
-                connection.execute(statements.LOCK_CREATION, (self._table,))
+                connection.execute(statements.LOCK_CREATION)
                 connection.execute(self._sql(statements.CREATE_NOTES))
             connection.execute(self._sql(statements.SET_NOTE), (name, text))
 
@@ -242,25 +253,29 @@ class PgvectorStore(Component):
 
     def _locked_state(self, connection: psycopg.Connection, width: int | None) -> _State:
         """The locked state, after making the tables where they are missing."""
-        if not self._has_table(connection, "state"):
-            connection.execute(statements.LOCK_CREATION, (self._table,))
-            if not self._has_table(connection, "state"):
-                self._create(connection, width)
         state = self._state(connection, lock=True)
         if state is None:
-            raise IndexFilesError(f"The table {self._table}_state is empty: the store is damaged, make a new one.")
+            self._create(connection, width)
+            state = self._state(connection, lock=True)
+        if state is None:
+            raise IndexFilesError(f"The table {self._table}_state is gone: another process has dropped it.")
         return state
 
     def _create(self, connection: psycopg.Connection, width: int | None) -> None:
+        """Make the tables, unless another process makes them at this moment."""
         from psycopg import sql
 
+        connection.execute(statements.LOCK_CREATION)
+        # Whether a table is there is known for certain to what would make it alone: looking it up is cached.
+        connection.execute(self._sql(statements.CREATE_STATE))
+        if connection.execute(self._sql(statements.INSERT_STATE), (width, self._stemming)).fetchone() is None:
+            return
         if width is not None:
             self._create_extension(connection)
         column = sql.SQL("") if width is None else sql.SQL(statements.VECTOR).format(width=sql.Literal(width))
         connection.execute(self._sql(statements.CREATE_DOCUMENTS, vector=column))
-        for text in (statements.CREATE_TOKENS_INDEX, statements.CREATE_TERMS, statements.CREATE_STATE):
-            connection.execute(self._sql(text))
-        connection.execute(self._sql(statements.INSERT_STATE), (width,))
+        connection.execute(self._sql(statements.CREATE_TOKENS_INDEX))
+        connection.execute(self._sql(statements.CREATE_TERMS))
 
     def _create_extension(self, connection: psycopg.Connection) -> None:
         from psycopg import errors
@@ -274,12 +289,16 @@ class PgvectorStore(Component):
                 "CREATE EXTENSION vector in this database."
             ) from error
 
+    def _analyzer(self, state: _State) -> Analyzer:
+        return records.agreed_analyzer(self._stemming, state.stemming, f"The table {self._table}")
+
     def _insert(
-        self, connection: psycopg.Connection, documents: Sequence[Document], matrix: FloatArray | None, first: int
+        self, connection: psycopg.Connection, documents: Sequence[Document], matrix: FloatArray | None, state: _State
     ) -> None:
         from psycopg import sql
 
-        counts = [Counter(map(term_number, self._analyzer.terms(document.text))) for document in documents]
+        first, analyzer = state.next_row, self._analyzer(state)
+        counts = [Counter(map(term_number, analyzer.terms(document.text))) for document in documents]
         column = sql.SQL("" if matrix is None else ", vector")
         with connection.cursor() as cursor:
             with cursor.copy(self._sql(statements.COPY_DOCUMENTS, vector=column)) as copy:
@@ -329,18 +348,17 @@ class PgvectorStore(Component):
         return connection.execute(self._sql(text), (list(keys),)).fetchall()
 
     def _dense(self, connection: psycopg.Connection, query: str, k: int, filter: Filter | None, state: _State) -> Hits:
-        rows = self._filtered(connection, statements.DENSE, {"query": query, "k": k}, filter)
-        if state.has_index and len(rows) < min(k, state.documents):
-            # The index has met too few documents that match: look at all of those that do.
-            connection.execute(statements.SETTING, ("enable_indexscan", "off"))
+        if state.has_index:
             rows = self._filtered(connection, statements.DENSE, {"query": query, "k": k}, filter)
-            connection.execute(statements.SETTING, ("enable_indexscan", "on"))
-        return rows
+            if len(rows) >= min(k, state.documents):
+                return rows
+        # There is no index, or it has met too few documents that match: look at all of those that do.
+        return self._filtered(connection, statements.DENSE_EXACT, {"query": query, "k": k}, filter)
 
-    def _lexical(self, connection: psycopg.Connection, query: str, k: int, filter: Filter | None) -> Hits:
+    def _lexical(self, connection: psycopg.Connection, terms: Sequence[str], k: int, filter: Filter | None) -> Hits:
         from psycopg import sql
 
-        counts = Counter(map(term_number, self._analyzer.terms(query)))
+        counts = Counter(map(term_number, terms))
         parameters: dict[str, Any] = {"terms": list(counts), "counts": list(counts.values()), "k": k}
         where = sql.SQL("true").format()
         if filter is not None:
@@ -354,22 +372,14 @@ class PgvectorStore(Component):
         if found and tuple(map(int, found[0].split(".")[:2])) >= (0, 8):
             connection.execute(statements.SETTING, ("hnsw.iterative_scan", "strict_order"))
 
-    def _build_index(self) -> None:
-        """Build the HNSW index when there are enough documents."""
-        if self._index_from is None:
+    def _build_index(self, connection: psycopg.Connection) -> None:
+        """Build the HNSW index when there are enough documents; the state is locked."""
+        state = self._state(connection)
+        if state is None or state.width is None or state.has_index or self._index_from is None:
             return
-        with self._connections.transaction() as connection:
-            state = self._state(connection)
-            if state is None or not self._wants_index(state):
-                return
-            state = self._state(connection, lock=True)
-            if state is not None and self._wants_index(state):
-                connection.execute(self._sql(statements.CREATE_HNSW))
-                connection.execute(self._sql(statements.SET_HAS_INDEX))
-
-    def _wants_index(self, state: _State) -> bool:
-        enough = self._index_from is not None and state.documents >= self._index_from
-        return enough and not state.has_index and state.width is not None and state.width <= _MAX_HNSW_WIDTH
+        if state.documents >= self._index_from and state.width <= _MAX_HNSW_WIDTH:
+            connection.execute(self._sql(statements.CREATE_HNSW))
+            connection.execute(self._sql(statements.SET_HAS_INDEX))
 
 
 def _text(vector: FloatArray) -> str:

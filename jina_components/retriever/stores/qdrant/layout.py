@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from qdrant_client import QdrantClient, models
 
     from jina_components.types import FloatArray
+
+
+_MOST_BYTES = 8_000_000  # of a request, by a rough count; Qdrant takes 32 MB
+_BYTES_OF_A_NUMBER = 22  # as JSON
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +106,30 @@ def point(
         "numbers": text.numbers,
     }
     return models.PointStruct(id=records.key_of(document.id), vector=vectors, payload=payload)
+
+
+def batches(points: Iterable[models.PointStruct]) -> Iterator[list[models.PointStruct]]:
+    """The points by request, of which Qdrant refuses those that are too long."""
+    batch: list[models.PointStruct] = []
+    total = 0
+    for one in points:
+        size = _size(one)
+        if batch and total + size > _MOST_BYTES:
+            yield batch
+            batch, total = [], 0
+        batch.append(one)
+        total += size
+    if batch:
+        yield batch
+
+
+def _size(point: models.PointStruct) -> int:
+    """About how many bytes the point has as JSON."""
+    vectors: Any = point.vector
+    payload = point.payload or {}
+    numbers = 2 * len(vectors["lexical"].indices) + len(vectors.get("dense", ())) + len(payload["numbers"])
+    numbers += sum(map(len, vectors.get("tokens", ()))) + len(payload["metadata_tokens"]) + 3 * len(payload["bounds"])
+    return 2 * len(payload["document"].encode()) + _BYTES_OF_A_NUMBER * numbers
 
 
 def note(name: str, text: str) -> models.PointStruct:

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from jina_components.types import FloatArray
 
 _COLLECTION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,199}")
-_BATCH, _BATCH_OF_MATRICES = 128, 16  # points of a request, which Qdrant takes up to 32 MB of
 _PAGE = 1_000
 
 
@@ -34,7 +33,7 @@ class QdrantStore(Component):
 
     Documents are the points of the collection, which is made at the first `put`, beside `{collection}_notes`. A point's
     id, the store's key, follows from the document's id: putting a document again changes nothing. A `put` is sent in
-    batches of 128 points, each written by the server as a whole; after a crash in the middle some are there, and
+    requests of some 8 MB, each written by the server as a whole; after a crash in the middle some are there, and
     putting the same again completes it.
 
     Cosines come from Qdrant's HNSW index, approximate unless `exact`, and so does MaxSim. BM25 is exact (`sparse`),
@@ -46,12 +45,15 @@ class QdrantStore(Component):
         collection: Name of the collection of documents.
         api_key: For a server that wants one.
         exact: Compare with every vector instead of searching the index.
-        stemming: Language whose words BM25 reduces to their stems, as `english`; the same wherever it is used.
+        stemming: Language whose words BM25 reduces to their stems, as `english`; None for none, or what the collection
+            was made with.
         refresh: Seconds after which the statistics of BM25 are counted again.
         timeout: Seconds for a request.
 
     Raises:
         ConfigError: the collection's name is not made of ASCII letters, digits, `_` and `-`.
+        UnknownNameError: no stemmer for this language.
+        IndexMismatchError: later, from `put` and `search_lexical`: the collection was made with another `stemming`.
     """
 
     def __init__(
@@ -69,11 +71,12 @@ class QdrantStore(Component):
             raise ConfigError(f"collection must be ASCII letters, digits, _ and -, up to 200, got {collection!r}.")
         self._collection, self._notes = collection, f"{collection}_notes"
         self._exact = exact
-        self._analyzer = Analyzer(stemming=stemming)
+        self._stemming = Analyzer(stemming=stemming).stemming
         self._refresh = refresh
         self._connection = Connection(location, api_key=api_key, timeout=timeout)
         self._made: layout.Layout | None = None
         self._statistics: Statistics | None = None
+        self._agreed: Analyzer | None = None
         self._indexed: set[str] = set()
 
     @property
@@ -97,23 +100,21 @@ class QdrantStore(Component):
         if not documents:
             return
         wanted = layout.Layout(None if matrix is None else matrix.shape[1], layout.token_width(token_vectors))
-        batch = _BATCH if token_vectors is None else _BATCH_OF_MATRICES
         with self._connection.client() as client:
             made = self._layout(client)
             if made is None:
+                self.set_note(records.STEMMING_NOTE, self._stemming or "")
                 is_server = self._connection.is_server
                 made = self._made = layout.create_documents(client, self._collection, wanted, is_server=is_server)
             records.check_width(wanted.width, made.width)
             if wanted.token_width not in (None, made.token_width):
                 held = "none" if made.token_width is None else f"those of the width {made.token_width}"
                 raise InputError(f"Token vectors have the width {wanted.token_width}, the store holds {held}.")
+            points = self._points(documents, matrix, token_vectors)
             try:
-                for start in range(0, len(documents), batch):
-                    part = slice(start, start + batch)
-                    tokens = None if token_vectors is None else token_vectors[part]
-                    points = self._points(documents[part], None if matrix is None else matrix[part], tokens)
-                    self._index_bounds(client, points)
-                    client.upsert(self._collection, points, wait=True)
+                for batch in layout.batches(points):
+                    self._index_bounds(client, batch)
+                    client.upsert(self._collection, batch, wait=True)
             finally:
                 self._statistics = None
 
@@ -129,13 +130,18 @@ class QdrantStore(Component):
 
             if self._layout(client) is None:
                 return 0
-            chosen = layout.filter_of(filter) or models.Filter(must=[])
-            if ids is not None:
-                by_id = models.HasIdCondition(has_id=list(dict.fromkeys(records.keys_of(ids))))
-                chosen = models.Filter(must=[chosen, by_id])
-            number = client.count(self._collection, count_filter=chosen, exact=True).count
+            keys = None if ids is None else list(dict.fromkeys(records.keys_of(ids)))
+            selector: models.PointsSelector
+            if keys is not None and filter is None:
+                found = [point.id for point in self._retrieve(keys, [])]
+                number, selector = len(found), models.PointIdsList(points=found)
+            else:
+                by_id = [] if keys is None else [models.HasIdCondition(has_id=list(keys))]
+                chosen = models.Filter(must=[layout.filter_of(filter) or models.Filter(must=[]), *by_id])
+                number = client.count(self._collection, count_filter=chosen, exact=True).count
+                selector = models.FilterSelector(filter=chosen)
             if number:
-                client.delete(self._collection, models.FilterSelector(filter=chosen), wait=True)
+                client.delete(self._collection, selector, wait=True)
                 self._statistics = None
         return number
 
@@ -157,12 +163,12 @@ class QdrantStore(Component):
         with self._connection.client() as client:
             if self._layout(client) is None:
                 return [[] for _ in queries]
-            chosen, statistics = layout.filter_of(filter), self._counted()
+            chosen, statistics, analyzer = layout.filter_of(filter), self._counted(), self._analyzer()
 
             def candidates(weights: Mapping[int, float], number: int) -> list[Candidate]:
                 return self._candidates(client, weights, number, chosen)
 
-            return [best_by_bm25(self._analyzer.terms(query), k, statistics, candidates) for query in queries]
+            return [best_by_bm25(analyzer.terms(query), k, statistics, candidates) for query in queries]
 
     def search_multi_vector(self, queries: Sequence[FloatArray], k: int, filter: Filter | None = None) -> list[Hits]:
         """For each query, a matrix of unit vectors, the `k` documents of the highest MaxSim.
@@ -241,7 +247,8 @@ class QdrantStore(Component):
     def close(self) -> None:
         """Close the connection; the next call opens it again. What was in memory alone is gone."""
         self._connection.close()
-        self._made = self._statistics = None
+        self._made = self._statistics = self._agreed = None
+        self._indexed.clear()
 
     def _layout(self, client: QdrantClient) -> layout.Layout | None:
         """What the collection was made for, which stays so; None before the first `put`."""
@@ -249,18 +256,26 @@ class QdrantStore(Component):
             self._made = layout.layout_of(client, self._collection)
         return self._made
 
+    def _analyzer(self) -> Analyzer:
+        """Of the documents held."""
+        if self._agreed is None:
+            noted = self.get_note(records.STEMMING_NOTE) or None
+            self._agreed = records.agreed_analyzer(self._stemming, noted, f"The collection {self._collection}")
+        return self._agreed
+
     def _points(
         self, documents: Sequence[Document], matrix: FloatArray | None, token_vectors: Sequence[FloatArray] | None
-    ) -> list[models.PointStruct]:
-        return [
+    ) -> Iterator[models.PointStruct]:
+        analyzer = self._analyzer()  # which refuses before anything is written
+        return (
             layout.point(
                 document,
-                self._analyzer.terms(document.text),
+                analyzer.terms(document.text),
                 None if matrix is None else matrix[index],
                 None if token_vectors is None else token_vectors[index],
             )
             for index, document in enumerate(documents)
-        ]
+        )
 
     def _index_bounds(self, client: QdrantClient, points: Sequence[models.PointStruct]) -> None:
         """Let the server index numbers of metadata that this object has not met before."""
