@@ -141,7 +141,11 @@ class Store(Protocol):
         ...
 
     def delete(self, ids: Sequence[str] | None = None, *, filter: Filter | None = None) -> int:
-        """Delete documents by id, or those that match; how many were there."""
+        """Delete documents by id, or those that match; how many were there.
+
+        Raises:
+            InputError: neither or both are given.
+        """
         ...
 
     def search_dense(self, vectors: FloatArray, k: int, filter: Filter | None = None) -> list[Hits]:

@@ -9,7 +9,7 @@ from dataclasses import asdict, replace
 from functools import partial
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
-from jina_components.errors import ConfigError, ExtractionError, JinaComponentsError
+from jina_components.errors import BackendError, ConfigError, ExtractionError, JinaComponentsError
 from jina_components.protocols import ChatModel, Conversion, FinishReason, SupportsConvert, SupportsExtract
 from jina_components.read_options import ReadOptions
 from jina_components.reader.formats import READERS
@@ -134,9 +134,10 @@ class PageMaker:
         return await extract_from_html(self._extractor, html, instruction=asked, json_schema=schema)
 
 
-def unexpected(name: str, error: Exception) -> ExtractionError:
-    """An error of ours for one that nobody foresaw."""
-    mapped = ExtractionError(f"{name or 'The given data'} cannot be read: {type(error).__name__}: {error}", name)
+def unexpected(name: str, error: Exception) -> ExtractionError | BackendError:
+    """An error of ours for one that nobody foresaw; that memory ran out says nothing of the document."""
+    message = f"{name or 'The given data'} cannot be read: {type(error).__name__}: {error}"
+    mapped = BackendError(message) if isinstance(error, MemoryError) else ExtractionError(message, name)
     mapped.__cause__ = error
     return mapped
 

@@ -56,7 +56,7 @@ def _copy(documents: Sequence[Document], found: Sequence[Key | None], source: St
     keys = [key for _, key in held]
     vectors = source.get_vectors(keys)
     tokens = None
-    if "multi_vector" in target.rankings and isinstance(source, SupportsTokenVectors):
+    if "multi_vector" in source.rankings & target.rankings and isinstance(source, SupportsTokenVectors):
         tokens = source.get_token_vectors(keys)
     target.put([document for document, _ in held], vectors if vectors.shape[1] else None, tokens)
     return len(held)

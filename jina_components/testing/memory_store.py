@@ -105,10 +105,10 @@ class MemoryStore:
         """Delete documents by id, or those that match; how many were there.
 
         Raises:
-            InputError: neither is given.
+            InputError: neither or both are given.
         """
-        if ids is None and filter is None:
-            raise InputError("delete takes ids or a filter.")
+        if (ids is None) == (filter is None):
+            raise InputError("delete takes either ids or a filter.")
         with self._lock:
             chosen = self._key_of if ids is None else self._key_of.keys() & set(ids)
             keys = {self._key_of[name] for name in chosen} & set(self._matching(filter))

@@ -1,15 +1,7 @@
 """The default store keeps the contract of stores."""
 
-import pytest
-
 from jina_components.retriever.stores.faiss import FaissStore
-from jina_components.testing import check_store, stores
-
-
-@pytest.fixture(autouse=True)
-def tokens_as_bytes(monkeypatch):
-    """Vectors of tokens are kept as int8, which MaxSim shows."""
-    monkeypatch.setitem(stores._TOLERANCES, "multi_vector", 0.01)
+from jina_components.testing import check_store
 
 
 def test_in_memory():

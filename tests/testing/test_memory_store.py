@@ -101,6 +101,6 @@ def test_other_refusals(store):
         MemoryStore(rankings=["lexical"]).search_dense(VECTORS, 1)
 
 
-def test_ids_and_a_filter_together(store):
-    assert store.delete(["a", "b"], filter=Field("n") > 1) == 1
+def test_deleting_by_a_filter(store):
+    assert store.delete(filter=Field("n") > 1) == 1
     assert [key is None for key in store.keys_of(["a", "b", "c"])] == [False, True, False]

@@ -54,8 +54,7 @@ class Vocabulary(dict[str, int]):
 
     def listed(self) -> list[str]:
         """Terms by number."""
-        with self.lock:
-            return list(self)
+        return list(self)  # in one step, so without the lock, which a fork might find held
 
 
 class BM25Index:

@@ -139,9 +139,9 @@ def require_choice(ids: Sequence[str] | None, filter: object) -> None:
     """Refuse to delete by nothing, which might be meant as everything.
 
     Raises:
-        InputError: neither ids nor a filter, or a bare str for ids.
+        InputError: neither or both of ids and filter, or a bare str for ids.
     """
-    if ids is None and filter is None:
-        raise InputError("delete takes ids or a filter.")
+    if (ids is None) == (filter is None):
+        raise InputError("delete takes either ids or a filter.")
     if isinstance(ids, str):
         raise InputError(f"ids must be a list of ids, got the str {ids!r}.")

@@ -14,12 +14,11 @@ from jina_components.retriever.multi_vector import Tokens, encode_tokens
 from jina_components.retriever.stores.faiss.engine import Change
 from jina_components.retriever.stores.faiss.records import Head, insert, mark_deleted, metadata_after
 from jina_components.retriever.stores.faiss.vectors import VectorFiles
+from jina_components.retriever.stores.records import are_unit
 from jina_components.types import Document
 
 if TYPE_CHECKING:
     from jina_components.types import FloatArray
-
-_UNIT_TOLERANCE = 1e-3
 
 
 def check_batch(documents: Sequence[Document], vectors: FloatArray | None) -> FloatArray | None:
@@ -57,13 +56,6 @@ def encode_batch(documents: Sequence[Document], token_vectors: Sequence[FloatArr
     return encode_tokens(token_vectors)
 
 
-def are_unit(vectors: FloatArray) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """Which rows are of unit length, or zero, which no direction is."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        squares = np.einsum("nd,nd->n", vectors, vectors)
-        return (np.abs(squares - 1) <= 2 * _UNIT_TOLERANCE) | (squares == 0)
-
-
 def put(
     change: Change,
     files: VectorFiles,
@@ -87,11 +79,10 @@ def put(
         InputError: vectors of another width than those held, or none where those held have some, or the reverse.
         OSError: the disk failed or is full.
     """
-    dimensions, token_dimensions = 0 if vectors is None else vectors.shape[1], tokens.codes.shape[1]
-    head = _fitting(change, dimensions, token_dimensions)
+    head = _fitting(change, 0 if vectors is None else vectors.shape[1], tokens.codes.shape[1])
     mark_deleted(change.connection, head.number + 1, ids=(document.id for document in documents))
     if not head.slots:
-        generation = files.make(head.generation, with_tokens=bool(token_dimensions))
+        generation = files.make(head.generation, with_tokens=bool(head.token_dimensions))
         head = replace(head, generation=generation, checkpoint=None, stemming=stemming)
     if vectors is not None:
         files.vectors.write(head.generation, head.slots, vectors)
@@ -101,9 +92,7 @@ def put(
         head,
         slots=head.slots + len(documents),
         next_row=head.next_row + len(documents),
-        dimensions=dimensions,
         tokens=head.tokens + len(tokens.codes),
-        token_dimensions=token_dimensions,
     )
     change.write(head)
 
@@ -111,11 +100,11 @@ def put(
 def _fitting(change: Change, dimensions: int, token_dimensions: int) -> Head:
     """The head that vectors of these widths can be added to; where all documents were deleted, any can."""
     held, held_tokens = change.head.dimensions, change.head.token_dimensions
-    if held is None or (held, held_tokens) == (dimensions, token_dimensions):
+    if (held, held_tokens) == (dimensions, token_dimensions):
         return change.head
-    if not change.state.num_held:
+    if held is None or not change.state.num_held:
         change.connection.execute("DELETE FROM documents")
-        return replace(change.head, slots=0, tokens=0)
+        return replace(change.head, slots=0, dimensions=dimensions, tokens=0, token_dimensions=token_dimensions)
     if held != dimensions:
         raise _misfit("vectors", dimensions, held)
     raise _misfit("token vectors", token_dimensions, held_tokens)

@@ -15,7 +15,6 @@ import numpy as np
 
 from jina_components.errors import IndexFilesError
 from jina_components.retriever.multi_vector import token_rows
-from jina_components.retriever.stores.faiss.changes import are_unit
 from jina_components.retriever.stores.faiss.checkpoints import CheckpointError, problems, read_checkpoint
 from jina_components.retriever.stores.faiss.compaction import extend, save_checkpoint
 from jina_components.retriever.stores.faiss.database import Database, mapped_errors
@@ -31,6 +30,7 @@ from jina_components.retriever.stores.faiss.records import (
     write_head,
 )
 from jina_components.retriever.stores.faiss.salvage import is_sound, salvage
+from jina_components.retriever.stores.records import are_unit
 from jina_components.types import shorten
 
 if TYPE_CHECKING:

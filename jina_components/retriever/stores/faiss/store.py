@@ -169,7 +169,9 @@ class FaissStore(Component):
             raise ConfigError("The documents of this store have no vectors: search_lexical finds them.")
         if queries.ndim != 2 or queries.shape[1] != state.vectors.shape[1]:
             raise InputError(f"Queries need {state.vectors.shape[1]} dimensions, got shape {list(queries.shape)}.")
-        slots, cosines = state.dense.search(queries, k, state.vectors, self._allowed(state, filter))
+        slots, cosines = state.dense.search(
+            queries, min(k, state.num_held), state.vectors, self._allowed(state, filter)
+        )
         return [_hits(state, *found) for found in zip(slots, cosines, strict=True)]
 
     def search_lexical(self, queries: Sequence[str], k: int, filter: Filter | None = None) -> list[Hits]:
@@ -177,7 +179,7 @@ class FaissStore(Component):
         state = self._state()
         if not state.num_held or k < 1:
             return [[] for _ in queries]
-        allowed = self._allowed(state, filter)
+        k, allowed = min(k, state.num_held), self._allowed(state, filter)
         hits = (state.lexical.search(query, k, allowed) for query in queries)
         return [[(int(state.rows[slot]), score) for slot, score in found] for found in hits]
 
@@ -193,7 +195,7 @@ class FaissStore(Component):
             return [[] for _ in queries]
         if not state.tokens.shape[1]:
             raise ConfigError("The documents of this store have no token vectors: search_dense or search_lexical.")
-        allowed = self._allowed(state, filter)
+        k, allowed = min(k, state.num_held), self._allowed(state, filter)
         found = (state.multi_vector.search(query, k, state.tokens, allowed) for query in queries)
         return [[(int(state.rows[slot]), score) for slot, score in hits] for hits in found]
 

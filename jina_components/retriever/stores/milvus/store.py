@@ -127,22 +127,20 @@ class MilvusStore(Component):
                 self._statistics = None
 
     def delete(self, ids: Sequence[str] | None = None, *, filter: Filter | None = None) -> int:
-        """Delete documents by id, or those that match; with both, those of the ids that match. How many were there.
+        """Delete documents by id, or those that match; how many were there.
 
         Raises:
-            InputError: neither is given.
+            InputError: neither or both are given.
         """
         records.require_choice(ids, filter)
-        matching = "" if filter is None else f"({layout.condition(expression(filter))})"
         with self._connection.client() as client:
             if not self._has(client, self._collection):
                 return 0
             if ids is None:
-                return self._delete(client, matching)
+                return self._delete(client, _condition(filter))
             number, keys = 0, list(dict.fromkeys(records.keys_of(ids)))
             for start in range(0, len(keys), _PAGE):
-                chosen = layout.one_of(keys[start : start + _PAGE])
-                number += self._delete(client, f"{chosen} and {matching}" if matching else chosen)
+                number += self._delete(client, layout.one_of(keys[start : start + _PAGE]))
             return number
 
     def search_dense(self, vectors: FloatArray, k: int, filter: Filter | None = None) -> list[Hits]:

@@ -120,10 +120,10 @@ class PgvectorStore(Component):
             self._build_index(connection)
 
     def delete(self, ids: Sequence[str] | None = None, *, filter: Filter | None = None) -> int:
-        """Delete documents by id, or those that match; with both, those of the ids that match. How many were there.
+        """Delete documents by id, or those that match; how many were there.
 
         Raises:
-            InputError: neither is given.
+            InputError: neither or both are given.
         """
         records.require_choice(ids, filter)
         with self._connections.transaction() as connection:

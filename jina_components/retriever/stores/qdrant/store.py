@@ -119,10 +119,10 @@ class QdrantStore(Component):
                 self._statistics = None
 
     def delete(self, ids: Sequence[str] | None = None, *, filter: Filter | None = None) -> int:
-        """Delete documents by id, or those that match; with both, those of the ids that match. How many were there.
+        """Delete documents by id, or those that match; how many were there.
 
         Raises:
-            InputError: neither is given.
+            InputError: neither or both are given.
         """
         records.require_choice(ids, filter)
         with self._connection.client() as client:
@@ -130,14 +130,12 @@ class QdrantStore(Component):
 
             if self._layout(client) is None:
                 return 0
-            keys = None if ids is None else list(dict.fromkeys(records.keys_of(ids)))
             selector: models.PointsSelector
-            if keys is not None and filter is None:
-                found = [point.id for point in self._retrieve(keys, [])]
+            if ids is not None:
+                found = [point.id for point in self._retrieve(list(dict.fromkeys(records.keys_of(ids))), [])]
                 number, selector = len(found), models.PointIdsList(points=found)
             else:
-                by_id = [] if keys is None else [models.HasIdCondition(has_id=list(keys))]
-                chosen = models.Filter(must=[layout.filter_of(filter) or models.Filter(must=[]), *by_id])
+                chosen = layout.filter_of(filter) or models.Filter(must=[])
                 number = client.count(self._collection, count_filter=chosen, exact=True).count
                 selector = models.FilterSelector(filter=chosen)
             if number:

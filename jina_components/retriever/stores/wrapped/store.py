@@ -51,9 +51,9 @@ class WrappedStore(Component):
     """A `Store` that finds the nearest vectors in a foreign index, and keeps all else in a companion.
 
     The companion, an SQLite database, holds documents, metadata, vectors, their order and notes, so that what the
-    index cannot tell is answered here: `get`, `get_vectors`, `scan`, `count`, `held`, filters. A document's key in the
-    index is new at each `put`; a `put` or `delete` takes place when the companion says so, in one transaction, and what
-    the index has besides, after a crash too, is never found and is removed by the next write.
+    index cannot tell is answered here: `get`, `get_vectors`, `scan`, `count`, `keys_of`, filters. A document's key in
+    the index is new at each `put`; a `put` or `delete` takes place when the companion says so, in one transaction, and
+    what the index has besides, after a crash too, is never found and is removed by the next write.
 
     Scores are cosines of the vectors kept here. The index ranks candidates: by cosine, inner product or distance, which
     for unit vectors is the same order. How near its candidates are to the true nearest is the index's.
@@ -110,10 +110,10 @@ class WrappedStore(Component):
             self._sweep(ledger)
 
     def delete(self, ids: Sequence[str] | None = None, *, filter: Filter | None = None) -> int:
-        """Delete documents by id, or those that match; with both, those of the ids that match. How many were there.
+        """Delete documents by id, or those that match; how many were there.
 
         Raises:
-            InputError: neither is given.
+            InputError: neither or both are given.
             ConfigError: the index cannot delete.
             IndexFilesError: the index or the companion failed.
         """
@@ -122,8 +122,7 @@ class WrappedStore(Component):
             if ids is None:
                 keys = [key for page in _pages(ledger, filter) for key in page]
             else:
-                found = {ledger.key_of(name) for name in ids} - {None}
-                keys = [key for key in found if key and _fits(ledger.metadata(key), filter)]
+                keys = [key for key in {ledger.key_of(name) for name in ids} if key is not None]
             ledger.loosen(keys)
             self._sweep(ledger)
         return len(keys)
