@@ -143,7 +143,7 @@ def test_what_cannot_be_put(make_store):
         store.put([Document("one", "a"), Document("two", "a")], vectors)
     with pytest.raises(ConfigError, match="does not rank by multi_vector"):
         store.put([Document("one"), Document("two")], vectors, [vectors, vectors])
-    with pytest.raises(InputError, match="delete takes ids or a filter"):
+    with pytest.raises(InputError, match="delete takes either ids or filter"):
         store.delete()
     assert store.count() == 0
 

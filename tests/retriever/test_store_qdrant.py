@@ -85,7 +85,7 @@ def test_what_cannot_be_put(store):
         store.put([Document("one"), Document("two")], vectors * np.array([[1], [np.nan]]))
     with pytest.raises(InputError, match="no finite number"):
         store.search_dense(vectors * np.inf, 1)
-    with pytest.raises(InputError, match="delete takes ids or a filter"):
+    with pytest.raises(InputError, match="delete takes either ids or filter"):
         store.delete()
     assert store.count() == 2
 
