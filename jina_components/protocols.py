@@ -124,7 +124,9 @@ class Store(Protocol):
         vectors: FloatArray | None,
         token_vectors: Sequence[FloatArray] | None = None,
     ) -> None:
-        """Add documents of different ids, replacing those of the same id: all of them or none.
+        """Add documents of different ids, replacing those of the same id: all of them, or none that is refused.
+
+        What a crash in the middle leaves, a store says itself; putting the same again completes it.
 
         Args:
             documents: The documents.
@@ -134,8 +136,8 @@ class Store(Protocol):
         A document that replaces one counts as added anew.
 
         Raises:
-            InputError: vectors that are not one for each document or are of another width than those held, none where
-                those held have some, or an id twice.
+            InputError: vectors that are not one for each document, not finite, not of unit length (or zero) or of
+                another width than those held, none where those held have some, or an id twice.
             IndexFilesError: the store cannot be written to.
         """
         ...
@@ -152,7 +154,7 @@ class Store(Protocol):
         """For each of the unit vectors, shape [n, dimensions], the `k` documents of the highest cosine.
 
         Raises:
-            InputError: vectors of another width than those held.
+            InputError: vectors of another width than those held, or not finite.
         """
         ...
 

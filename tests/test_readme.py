@@ -26,6 +26,14 @@ def test_the_session_runs_and_quotes_verbatim(tmp_path):
     assert done.stderr == ""
 
 
+def test_the_retrieving_session_finds_its_document(tmp_path):
+    code = re.findall(r"```python\n(.*?)```", README.split("## Retrieving")[1], re.S)[0]
+    code = code.replace("my.index", str(tmp_path / "my.index"))
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "Rain is due." in done.stdout
+    assert "stage='dense'" in done.stdout
+
+
 def test_the_commands_named_exist(capsys):
     for line in block("sh", 1).splitlines():
         command = shlex.split(line)[1]

@@ -50,6 +50,8 @@ def parse_conditions(conditions: Sequence[str]) -> Filter | None:
         if match is None:
             raise ConfigError(f"--filter takes NAME=VALUE, or !=, >, >=, <, <= in place of =; got {condition!r}.")
         name, operator, value = match["name"].strip(), match["operator"], match["value"].strip()
+        if value[:1] in ("<", ">", "="):
+            raise ConfigError(f"--filter {condition!r}: there is no {operator}{value[0]}, only !=, >=, <= and =, >, <.")
         if operator == "=":
             equal.setdefault(name, []).extend(_readings(value))
         elif operator == "!=":

@@ -6,7 +6,7 @@ import argparse
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jina_components.cli.common import (
     NOTHING_TO_READ,
@@ -21,10 +21,6 @@ from jina_components.cli.vectors import add_embedder_option, make_embedder
 from jina_components.errors import InputError
 from jina_components.models.catalog import DEFAULT_RERANKER
 from jina_components.types import Document, Ranking, ScoredDocument, shorten
-
-if TYPE_CHECKING:
-    from jina_components.embedder import Embedder
-    from jina_components.retriever import Retriever
 
 
 def add_commands(commands: Commands) -> None:
@@ -49,7 +45,7 @@ def add_commands(commands: Commands) -> None:
         examples="""
             jina-components search "how to install" --index my.index
             jina-components search tides --index my.index --filter page=2 --json | jq -r .text
-            jina-components search tides --index my.index --filter "date>=2024-01-01" --rerank --explain
+            jina-components search tides --index my.index --filter "page>=10" --rerank --explain
         """,
     )  # fmt: skip
     search.add_argument("query", metavar="QUERY")
@@ -96,29 +92,19 @@ def _add_search_options(search: argparse.ArgumentParser) -> None:
 
 
 def _index(options: argparse.Namespace) -> int:
-    embedder = make_embedder(options)
-    with _open_or_make(options, embedder) as retriever:
-        report = index(options, retriever.store, embedder)
+    from jina_components.retriever.stores.faiss import FaissStore
+
+    with FaissStore(options.to) as store:
+        report = index(options, store, make_embedder(options))
         if not report.sources and not report.complete and not report.gone:
             raise InputError(NOTHING_TO_READ)
         before = f", {report.complete} complete before" if report.complete else ""
         removed = f", {report.gone} removed" if report.gone else ""
         print(
             f"{options.to}: {report.sources} sources read{before}{removed}, {report.chunks} chunks added, "
-            f"{len(retriever)} in all"
+            f"{store.count()} in all"
         )
     return 3 if report.failures else 0
-
-
-def _open_or_make(options: argparse.Namespace, embedder: Embedder) -> Retriever:
-    """The index; one that is there is checked to be this embedder's."""
-    from jina_components.retriever import Retriever
-    from jina_components.retriever.stores.faiss import FaissStore
-    from jina_components.retriever.stores.faiss.layout import Layout
-
-    if Layout(options.to.absolute()).exists():
-        return Retriever.open(options.to, embedder)
-    return Retriever(embedder, store=FaissStore(options.to))
 
 
 def _search(options: argparse.Namespace) -> int:
@@ -173,14 +159,20 @@ def _maintain(options: argparse.Namespace) -> int:
         report = store.repair() if options.repair else store.verify()
         for problem in report.problems:
             print(f"damaged: {problem}")
-        for name in report.lost:
-            print(f"lost: {name}")
+        for what, names in (
+            ("lost", report.lost),
+            ("lost the vectors of its tokens", report.lost_token_vectors),
+            ("left over, which --compact removes", report.leftovers),
+        ):
+            for name in names:
+                print(f"{what}: {name}")
         if not report.problems:
             print(f"{options.index}: whole, {store.count()} documents")
             return 0
         if options.repair:
-            print(f"{options.index}: repaired, {store.count()} documents, {len(report.lost)} lost")
-            return 0
+            again = "; index their sources again, without --checkpoint" if report.lost else ""
+            print(f"{options.index}: repaired, {store.count()} documents, {len(report.lost)} lost{again}")
+            return 3 if report.lost else 0
     print(f"{options.index}: damaged; `jina-components maintain {options.index} --repair` makes again what can be")
     return 2
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,13 +13,22 @@ if TYPE_CHECKING:
 
 
 def save_array(path: Path, array: NDArray[Any]) -> None:
-    """Write a `.npy` file, as `np.save` does, whose own error for files does not say when the disk is full.
+    """Write a `.npy` file.
 
     Raises:
         OSError: the disk failed or is full, with its `errno`.
     """
     with path.open("wb") as file:
-        np.save(_Writer(file.write), array, allow_pickle=False)
+        write_array(file, array)
+
+
+def write_array(file: IO[bytes], array: NDArray[Any]) -> None:
+    """Write what a `.npy` file holds, as `np.save` does, whose own error for files does not say when the disk is full.
+
+    Raises:
+        OSError: the disk failed or is full, with its `errno`.
+    """
+    np.save(_Writer(file.write), array, allow_pickle=False)
 
 
 class _Writer:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from jina_components.errors import ConfigError
 from jina_components.protocols import Key, Store
-from jina_components.retriever.encoding import copy_notes
+from jina_components.retriever.encoding import copy_notes, has_no_token_vectors
 from jina_components.types import Document
 
 if TYPE_CHECKING:
@@ -38,7 +38,8 @@ def copy_store(source: Store, target: Store, *, show_progress: bool) -> int:
     """
     from tqdm.auto import tqdm
 
-    if "multi_vector" in source.rankings & target.rankings and not isinstance(source, SupportsTokenVectors):
+    both = source.rankings & target.rankings
+    if "multi_vector" in both and not isinstance(source, SupportsTokenVectors) and not has_no_token_vectors(source):
         raise ConfigError(f"{source!r} does not give vectors of tokens back: add the documents to the other store.")
     copy_notes(source, target)
     count, documents = 0, source.scan()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from jina_components.core.inputs import at_index
+from jina_components.core.probe import PROBE, agree
 from jina_components.core.vectors import normalize
 from jina_components.errors import BackendError, IndexFilesError, IndexMismatchError, InputError
 from jina_components.protocols import RankingKind, Store, SupportsEmbed, SupportsMultiVector
@@ -22,10 +23,6 @@ T = TypeVar("T")
 
 # Documents embedded at a time, so that progress shows.
 _SLICE = 1024
-# Vectors belong to a model that places this text where the one that made them did. Other models are
-# far off; another precision of the same model stays above the limit.
-_PROBE = "The quick brown fox jumps over the lazy dog near the river bank in 1984."
-_PROBE_COSINE = 0.98
 # Under which name a store's notes say what made its vectors, and what that is called in messages.
 _NOTES: Mapping[RankingKind, tuple[str, str]] = {
     "dense": ("embedder", "embedder"),
@@ -81,7 +78,10 @@ class Encoder:
                     token_vectors += _placed(self._embed_tokens, part, places)
                 bar.update(len(part))
         whole = np.concatenate(vectors) if vectors else np.zeros((0, 0), np.float32)
-        return whole if self._embedder else None, token_vectors if self._multi_vector else None
+        return (
+            None if self._embedder is None else whole,
+            None if self._multi_vector is None else token_vectors,
+        )
 
     def queries(self, queries: Sequence[str]) -> FloatArray:
         """Unit vectors of queries, shape [n, dimensions]; there is an embedder.
@@ -140,7 +140,7 @@ class Encoder:
         what = _NOTES[kind][1]
         name, stored = _read_note(note, what, store)
         own = self._probe(kind)
-        if _agree(stored, own):
+        if agree(stored, own):
             return
         model = self._model(kind)
         if model is None:
@@ -169,8 +169,8 @@ class Encoder:
         if self._model(kind) is None:
             return np.zeros(0, np.float32)
         if kind == "dense":
-            return self._embed([_PROBE])[0]
-        return normalize(self._embed_tokens([_PROBE])[0].mean(axis=0))
+            return self._embed([PROBE])[0]
+        return normalize(self._embed_tokens([PROBE])[0].mean(axis=0))
 
     def _embed(self, texts: Sequence[str]) -> FloatArray:
         assert self._embedder is not None  # noqa: S101 (for the type checker)
@@ -201,6 +201,13 @@ def _placed(embed: Callable[[Sequence[str]], T], texts: Sequence[str], positions
         raise at_index(error, positions[error.index], what="documents") from error
 
 
+def has_no_token_vectors(store: Store) -> bool:
+    """Whether a store's note says that no multi-vector model was there when it was filled."""
+    name, what = _NOTES["multi_vector"]
+    note = store.get_note(name)
+    return note is not None and _read_note(note, what, store)[0] is None
+
+
 def copy_notes(source: Store, target: Store) -> None:
     """Say in one store what made the vectors of another, which it will hold.
 
@@ -216,7 +223,7 @@ def copy_notes(source: Store, target: Store) -> None:
             target.set_note(name, note)
             continue
         (theirs, stored), (ours, own) = _read_note(held, what, target), _read_note(note, what, source)
-        if not _agree(stored, own):
+        if not agree(stored, own):
             raise IndexMismatchError(f"{source!r} was made with the {what} {ours!r}, {target!r} with {theirs!r}.")
 
 
@@ -227,7 +234,3 @@ def _read_note(note: str, what: str, store: Store) -> tuple[str | None, FloatArr
         return made_with["name"], np.asarray(made_with["probe"], np.float32)
     except (KeyError, TypeError, ValueError) as error:
         raise IndexFilesError(f"{store!r} does not say which {what} it was made with. Build it again.") from error
-
-
-def _agree(one: FloatArray, other: FloatArray) -> bool:
-    return one.shape == other.shape and (np.allclose(one, other, atol=1e-4) or float(one @ other) >= _PROBE_COSINE)

@@ -100,8 +100,9 @@ class Retriever(Component):
             ("fusion", fusion, Fusion, "the type Fusion"),
         )
         for name, part, kind, wanted in parts:
-            if part is not None and not isinstance(part, kind):
-                raise ConfigError(f"{name} must have {wanted}, got {type(part).__name__}.")
+            # A class has the methods too.
+            if part is not None and (isinstance(part, type) or not isinstance(part, kind)):
+                raise ConfigError(f"{name} must have {wanted}, got {part!r}.")
         for name, value in (("candidates", candidates), ("rerank_top", rerank_top)):
             check_count(value, what=name)
         self._is_in_memory = store is None

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from collections.abc import Generator, Iterator
 from contextlib import closing
@@ -25,12 +26,21 @@ import numpy as np
 
 from jina_components.core.inputs import check_count
 from jina_components.core.names import resolve_name
+from jina_components.core.probe import PROBE, agree
 from jina_components.core.quantization import DTYPES
 from jina_components.core.vectors import normalize
 from jina_components.embedder import Embedder
 from jina_components.errors import BackendError, ConfigError, IndexFilesError, InputError
 from jina_components.scale.describing import describe
-from jina_components.scale.files import PARTIAL, Journal, check_same, locked, write_atomically
+from jina_components.scale.files import (
+    LOCK,
+    Journal,
+    check_same,
+    is_unfinished_of,
+    locked,
+    remove_unfinished,
+    write_atomically,
+)
 from jina_components.scale.parquet import import_parquet
 from jina_components.scale.processes import ATTEMPTS, Lost, run_in_processes
 from jina_components.scale.rows import Columns, identify, raw_rows
@@ -39,8 +49,7 @@ from jina_components.types import StorageType
 
 KIND = {"kind": "jina_components.embedding_job", "version": 1}
 MANIFEST, JOURNAL, FAILURES = "manifest.json", "journal.jsonl", "failures.jsonl"
-# Two models lead this text to vectors less near than this; a model in two precisions to nearer ones.
-_PROBE, _PROBE_COSINE = "The quick brown fox jumps over the lazy dog near the river bank in 1984.", 0.98
+_FILES = re.compile(r"(?:manifest\.json|journal\.jsonl|failures\.jsonl|part-\d{5,}\.(?:parquet|npy|ids\.jsonl))")
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,18 +156,21 @@ def _go_on(
         manifest = _read_manifest(folder / MANIFEST)
         check_same(folder, {name: manifest.get(name) for name in header}, header, what="an embedding job")
         _check_whole(folder, manifest)
-        (folder / JOURNAL).unlink(missing_ok=True)  # a kill may have struck between the two
+        if (folder / JOURNAL).exists():  # a kill may have struck between the two
+            Journal(folder / JOURNAL, header).close()  # which refuses one of something else
+            (folder / JOURNAL).unlink()
         return len(manifest["shards"]), 0, manifest
     _check_ours(folder)
     probe = normalize(
-        maker.embedder.embed([_PROBE], task=maker.settings.task, dimensions=maker.settings.dimensions).vectors
+        maker.embedder.embed([PROBE], task=maker.settings.task, dimensions=maker.settings.dimensions).vectors
     )[0]
     journal = Journal(folder / JOURNAL, {**header, "probe": [round(float(value), 6) for value in probe]})
     try:
         begun = dict(journal.header)
-        made_with = np.asarray(begun.pop("probe"), np.float32)
+        made_with = np.asarray(begun.pop("probe", ()), np.float32)
         check_same(folder, begun, header, what="an embedding job")
         _check_probe(folder, made_with, probe)
+        remove_unfinished(folder, _FILES)
         done = {entry["shard"]: entry for entry in journal.entries if _is_there(folder, entry)}
         resumed = len(done)
         tokens = _run(journal, done, maker, workers=workers, show_progress=show_progress)
@@ -253,19 +265,15 @@ def _check_whole(folder: Path, manifest: dict[str, Any]) -> None:
 
 
 def _check_ours(folder: Path) -> None:
-    """Never write into a folder of the user's own files; and clear what a kill left half-written."""
+    """Never write into a folder of the user's own files; whose journal it is, it says itself."""
     names = {path.name for path in folder.iterdir()}
-    foreign = [name for name in names if not name.endswith((".lock", PARTIAL))]
+    foreign = [name for name in names if name != LOCK and not is_unfinished_of(name, _FILES)]
     if foreign and JOURNAL not in names:
         raise IndexFilesError(f"{folder} is not empty and holds no embedding job: choose a new directory.")
-    for name in names:
-        if name.endswith(PARTIAL):
-            (folder / name).unlink(missing_ok=True)
 
 
 def _check_probe(folder: Path, begun: np.ndarray[Any, Any], now: np.ndarray[Any, Any]) -> None:
-    same = begun.shape == now.shape and (np.allclose(begun, now, atol=1e-4) or float(begun @ now) >= _PROBE_COSINE)
-    if not same:
+    if not agree(begun, now):
         raise ConfigError(
             f"{folder} holds an embedding job that was begun with another model of this name: its files have changed. "
             "Choose another directory."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import uuid
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,10 +12,11 @@ from typing import IO, Any
 
 from filelock import FileLock, Timeout
 
+from jina_components.core.durable import UNFINISHED, write_file
 from jina_components.errors import ConfigError, IndexFilesError, JinaComponentsError
 
-PARTIAL = ".partial"
-"""Ends the name of a file that is being written; what a kill left of one is of no use."""
+LOCK = ".lock"
+"""The file by which `locked` holds a folder."""
 
 
 def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
@@ -28,30 +29,29 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     Raises:
         IndexFilesError: it cannot be written.
     """
-    # A name of its own: a worker of a run that was killed may still be at the same file.
-    partial = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}{PARTIAL}")
     with _written(path):
-        try:
-            with partial.open("wb") as file:
-                write(file)
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(path)
-        except BaseException:
-            partial.unlink(missing_ok=True)  # a full disk needs the room
-            raise
-        sync_folder(path.parent)
+        write_file(path, write)
 
 
-def sync_folder(folder: Path) -> None:
-    """Make sure that the entries of a folder are on the disk."""
-    if os.name == "nt":  # Windows cannot open directories, and journals their entries
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def remove_unfinished(folder: Path, names: re.Pattern[str]) -> None:
+    """Remove what kills left of files that were being written.
+
+    Args:
+        folder: Where they are.
+        names: What these files are called when whole; nothing else is touched.
+
+    Raises:
+        IndexFilesError: one cannot be removed.
+    """
+    with _written(folder):
+        for path in folder.iterdir():
+            if is_unfinished_of(path.name, names) and path.is_file():
+                path.unlink(missing_ok=True)
+
+
+def is_unfinished_of(name: str, names: re.Pattern[str]) -> bool:
+    """Whether this is what a kill left of a file with one of these names."""
+    return re.fullmatch(rf"(?:{names.pattern}){UNFINISHED}", name) is not None
 
 
 @contextmanager
@@ -64,7 +64,7 @@ def locked(folder: Path) -> Iterator[None]:
     with _written(folder):
         folder.mkdir(parents=True, exist_ok=True)
         try:
-            lock = FileLock(folder / ".lock").acquire(timeout=0)
+            lock = FileLock(folder / LOCK).acquire(timeout=0)
         except Timeout as error:
             raise IndexFilesError(f"{folder}: another process is at work on it; wait for its end.") from error
     with lock:
@@ -88,14 +88,14 @@ class Journal:
 
     Args:
         path: The file; made with `header` when it is not there, or has no entries yet.
-        header: JSON values by name.
+        header: JSON values by name; its `kind` says whose the file is.
 
     Attributes:
         header: That of the file.
         entries: What it held when it was opened.
 
     Raises:
-        IndexFilesError: it is not as it was written, or cannot be written.
+        IndexFilesError: it is of another kind, is not as it was written, or cannot be written.
     """
 
     def __init__(self, path: Path, header: Mapping[str, Any]) -> None:
@@ -103,6 +103,8 @@ class Journal:
         if not path.exists():
             _write_lines(path, header)
         self._read()
+        if self.header.get("kind") != header["kind"]:
+            raise IndexFilesError(f"{path} is no journal of {header['kind']}: choose a new directory.")
         if not self.entries:  # what was begun with may have been a mistake
             _write_lines(path, header)
             self._read()

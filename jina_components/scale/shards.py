@@ -10,6 +10,7 @@ from typing import IO, TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from jina_components.core.arrays import write_array
 from jina_components.core.quantization import quantize
 from jina_components.embedder import Embedder
 from jina_components.errors import InputError
@@ -141,7 +142,7 @@ def write_npy(stem: Path, ids: Sequence[str], codes: Codes) -> list[Path]:
 
     paths = [stem.with_name(f"{stem.name}.ids.jsonl"), stem.with_name(f"{stem.name}.npy")]
     write_atomically(paths[0], write_ids)
-    write_atomically(paths[1], lambda file: np.save(file, codes))
+    write_atomically(paths[1], lambda file: write_array(file, codes))
     return paths
 
 

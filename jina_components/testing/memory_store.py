@@ -14,9 +14,16 @@ from typing import TYPE_CHECKING, get_args
 import numpy as np
 
 from jina_components.core.late_interaction import max_sim
-from jina_components.errors import ConfigError, InputError
+from jina_components.errors import ConfigError
 from jina_components.filters import Filter, matches
 from jina_components.protocols import Hits, Key, RankingKind
+from jina_components.retriever.stores.records import (
+    check_documents,
+    check_queries,
+    check_width,
+    ranking_error,
+    require_choice,
+)
 from jina_components.types import Document
 
 if TYPE_CHECKING:
@@ -80,21 +87,15 @@ class MemoryStore:
         """Add documents of different ids, replacing those of the same id: all of them or none.
 
         Raises:
-            InputError: an id twice, vectors of another width than those held, or none where those held have some, or
-                not one for each document.
+            InputError: an id twice, vectors that are not one for each document, not of unit length or of another width
+                than those held, or none where those held have some.
         """
-        matrix = np.zeros((len(documents), 0), np.float32) if vectors is None else np.array(vectors, np.float32)
+        checked = check_documents(documents, vectors, token_vectors)
+        matrix = np.zeros((len(documents), 0), np.float32) if checked is None else checked.copy()
         tokens = [np.zeros((0, 0), np.float32)] * len(documents) if token_vectors is None else token_vectors
-        if matrix.ndim != 2 or not len(documents) == len(matrix) == len(tokens):
-            raise InputError(
-                f"{len(documents)} documents came with vectors of the shape {matrix.shape} and token vectors of "
-                f"{len(tokens)} documents."
-            )
-        if len({document.id for document in documents}) < len(documents):
-            raise InputError("Two documents of one put have the same id.")
         with self._lock:
-            if documents and self._rows and matrix.shape[1] != self._width:
-                raise InputError(f"Vectors must be of the width {self._width} as those held, got {matrix.shape[1]}.")
+            if documents and self._rows:
+                check_width(matrix.shape[1], self._width)
             for document, vector, of_tokens in zip(documents, matrix, tokens, strict=True):
                 self._rows.pop(self._key_of.get(document.id, -1), None)
                 self._key_of[document.id] = key = next(self._keys)
@@ -105,10 +106,9 @@ class MemoryStore:
         """Delete documents by id, or those that match; how many were there.
 
         Raises:
-            InputError: neither or both are given.
+            InputError: neither or both are given, or `ids` is no list.
         """
-        if (ids is None) == (filter is None):
-            raise InputError("delete takes either ids or a filter.")
+        require_choice(ids, filter)
         with self._lock:
             chosen = self._key_of if ids is None else self._key_of.keys() & set(ids)
             keys = {self._key_of[name] for name in chosen} & set(self._matching(filter))
@@ -121,19 +121,15 @@ class MemoryStore:
 
         Raises:
             ConfigError: it does not rank by `dense`.
-            InputError: vectors of another width than those held.
+            InputError: vectors of another width than those held, or not finite.
         """
         self._require_ranking("dense")
         with self._lock:
-            rows = self._matching(filter)
-            if not rows or not self._width:
+            if not self._width:
                 return [[] for _ in vectors]
-            if vectors.shape[1:] != (self._width,):
-                raise InputError(
-                    f"Queries must be of the width {self._width} as the vectors held, got {vectors.shape}."
-                )
-            matrix = np.stack([row.vector for row in rows.values()])
-        return [_best(rows, matrix @ vector, k) for vector in vectors]
+            queries, rows = check_queries(vectors, self._width), self._matching(filter)
+            matrix = np.array([row.vector for row in rows.values()], np.float32).reshape(len(rows), self._width)
+        return [_best(rows, matrix @ query, k) for query in queries]
 
     def search_lexical(self, queries: Sequence[str], k: int, filter: Filter | None = None) -> list[Hits]:
         """For each query the `k` documents of the highest BM25, of those that share a term with it.
@@ -159,12 +155,16 @@ class MemoryStore:
 
         Raises:
             ConfigError: it does not rank by `multi_vector`.
+            InputError: a query of another width than those held, or not finite.
         """
         self._require_ranking("multi_vector")
         with self._lock:
             rows = {key: row for key, row in self._matching(filter).items() if len(row.token_vectors)}
         matrices = [row.token_vectors for row in rows.values()]
-        return [_best(rows, max_sim(query, matrices), k) for query in queries]
+        if not matrices:
+            return [[] for _ in queries]
+        width = matrices[0].shape[1]
+        return [_best(rows, max_sim(check_queries(query, width), matrices), k) for query in queries]
 
     def get(self, keys: Sequence[Key]) -> list[Document | None]:
         """The documents of keys that a search gave, in their order; None for one deleted since."""
@@ -220,7 +220,7 @@ class MemoryStore:
 
     def _require_ranking(self, kind: RankingKind) -> None:
         if kind not in self._rankings:
-            raise ConfigError(f"This store does not rank by {kind}, only by {', '.join(sorted(self._rankings))}.")
+            raise ranking_error(kind, self._rankings)
 
 
 def _saturated(counts: Counter[str], term: str, mean_length: float) -> float:

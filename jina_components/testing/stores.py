@@ -20,6 +20,7 @@ from jina_components.testing.store_samples import (
     AWKWARD_TEXTS,
     FILTERED,
     FILTERS,
+    TOKEN_WIDTH,
     WIDTH,
     WORDS,
     Sample,
@@ -56,8 +57,8 @@ def check_store(
 
     Documents come back as they were put, replacing and deleting, each ranking it offers with the scores of
     `MemoryStore` (cosines within 1e-5, BM25 within 1e-4, MaxSim within 1e-2, which 8 bits a number keep), filters with
-    the meaning of `filters.matches`, scans of many documents, refused puts that change nothing, notes, calls from many
-    threads, and, where it lasts, that all is there after it was closed.
+    the meaning of `filters.matches`, scans of many documents, refused puts that change nothing, refused queries, notes,
+    calls and first puts from many threads, and, where it lasts, that all is there after it was closed.
 
     Args:
         make_store: Gives a new, empty store at each call; it is closed at the end.
@@ -189,15 +190,22 @@ def _check_refusals(store: Store, contract: _Contract) -> None:
     documents, tokens = [*new.documents, sample.documents[0]], None
     if "multi_vector" in store.rankings:
         tokens = [*new.token_vectors, sample.token_vectors[0]]
+    unit, wider = (np.eye(5, width, dtype=np.float32) for width in (WIDTH, WIDTH + 1))
+    double, half = (np.diag(np.array([1, 1, 1, 1, length], np.float32)) @ unit for length in (2, 0.5))
     for what, vectors in (
-        ("vectors of another width", np.eye(5, WIDTH + 1, dtype=np.float32)),
-        ("no vectors beside some", None),
-        ("fewer vectors than documents", np.eye(4, WIDTH, dtype=np.float32)),
-    ):
+        ("vectors of another width", wider), ("no vectors beside some", None),
+        ("fewer vectors than documents", unit[:4]), ("a vector twice as long as a unit vector", double),
+        ("a vector half as long as a unit vector", half),
+        ("vectors of NaN", np.full((5, WIDTH), np.nan, np.float32)),
+    ):  # fmt: skip
         require_input_error(lambda: store.put(documents, vectors, tokens), what)  # noqa: B023
-    require_input_error(
-        lambda: store.search_dense(np.eye(1, WIDTH + 1, dtype=np.float32), 3), "a query of another width"
-    )
+    require_input_error(lambda: store.search_dense(wider, 3), "a query of another width")
+    for number in (np.nan, np.inf):
+        asked = np.full((1, WIDTH), number, np.float32)
+        require_input_error(lambda: store.search_dense(asked, 3), f"a query of {number}")  # noqa: B023
+        if tokens:
+            query = [asked[:, :TOKEN_WIDTH]]
+            require_input_error(lambda: store.search_multi_vector(query, 3), f"a token of a query of {number}")  # noqa: B023
     require(not _held(store, [document.id for document in new.documents]), "A refused put left documents.")
     _require_same(store, list(sample.documents), contract)
     _require_rankings(store, reference, contract)
@@ -260,6 +268,14 @@ def _check_threads(store: Store, contract: _Contract) -> None:
     _require_same(store, [*sample.documents, *added.documents[::2]], _Contract(contract.make_store, None, False, True))
 
 
+def _check_first_puts(store: Store, contract: _Contract) -> None:
+    sample, reference = random_sample(16), _reference(store)
+    in_threads(lambda number: _put_all(sample[number : number + 1], store, reference), 16)
+    held = _held(store, [document.id for document in sample.documents])
+    require(len(held) == 16, f"Of 16 documents that threads put first into a new store, {len(held)} are held.")
+    _require_rankings(store, reference, contract)
+
+
 def _check_reopening(store: Store, contract: _Contract) -> None:
     sample, reference = random_sample(30), _reference(store)
     _put_all(sample, store, reference)
@@ -287,7 +303,7 @@ def _check_reopening(store: Store, contract: _Contract) -> None:
 
 _CHECKS = (
     _check_empty, _check_awkward_documents, _check_changes, _check_rankings, _check_filters, _check_refusals,
-    _check_many, _check_notes, _check_threads, _check_reopening,
+    _check_many, _check_notes, _check_threads, _check_first_puts, _check_reopening,
 )  # fmt: skip
 
 

@@ -41,7 +41,9 @@ def test_what_conditions_match(conditions, does):
     assert (wanted is None or matches(METADATA, wanted)) is does
 
 
-@pytest.mark.parametrize("condition", ["lang", "=en", "year>soon", "year<", ""])
+@pytest.mark.parametrize(
+    "condition", ["lang", "=en", "year>soon", "year<", "year=>2020", "year==2020", "year=<2020", ""]
+)
 def test_what_is_no_condition(condition):
     with pytest.raises(ConfigError, match="--filter"):
         parse_conditions([condition])

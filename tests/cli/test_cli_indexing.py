@@ -112,8 +112,9 @@ def test_maintenance(run, index):
     assert code == 2
     assert "--repair" in out
     code, out, _ = run("maintain", index, "--repair")
-    assert code == 0
+    assert code == 3
     assert "lost: " in out
+    assert "index their sources again" in out
     assert run("maintain", index)[0] == 0
     code, out, err = run("maintain", index.parent / "absent")
     assert code == 2

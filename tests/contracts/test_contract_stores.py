@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from jina_components.core.vectors import normalize
 from jina_components.errors import InputError
 from jina_components.filters import And, Condition, Not, Or, matches
 from jina_components.testing import MemoryStore, check_store
@@ -73,7 +74,7 @@ def test_what_engines_may_do_otherwise():
 class Unclean(MemoryStore):
     def __init__(self):
         super().__init__()
-        self.put([Document("x", "x")], np.ones((1, 3), np.float32))
+        self.put([Document("x", "x")], np.eye(1, 3, dtype=np.float32))
 
 
 class Boastful(MemoryStore):
@@ -210,6 +211,25 @@ class AnyWidth(MemoryStore):
             )
 
 
+class AnyLength(MemoryStore):
+    """Normalizes what it is given."""
+
+    def put(self, documents, vectors, token_vectors=None):
+        super().put(documents, None if vectors is None else normalize(vectors), token_vectors)
+
+
+class NoNumbers(MemoryStore):
+    """Takes what is no finite number for 0."""
+
+    def search_dense(self, vectors, k, filter=None):
+        return super().search_dense(np.nan_to_num(vectors, posinf=0), k, filter)
+
+
+class NoNumbersInTokens(MemoryStore):
+    def search_multi_vector(self, queries, k, filter=None):
+        return super().search_multi_vector([np.nan_to_num(query, posinf=0) for query in queries], k, filter)
+
+
 class ForgetsNotes(MemoryStore):
     def delete(self, ids=None, *, filter=None):
         self._notes.clear()
@@ -224,6 +244,16 @@ class Racy(MemoryStore):
             rows, key_of = dict(self._rows), dict(self._key_of)
         time.sleep(0.002)
         self._rows, self._key_of = rows, key_of
+        super().put(documents, vectors, token_vectors)
+
+
+class MadeByEach(MemoryStore):
+    """Threads that find nothing there make it anew, beside one another."""
+
+    def put(self, documents, vectors, token_vectors=None):
+        if not self._rows:
+            time.sleep(0.05)
+            self._rows, self._key_of = {}, {}
         super().put(documents, vectors, token_vectors)
 
 
@@ -248,8 +278,12 @@ class Racy(MemoryStore):
         (HitsAtMost, "dense found 1000 of 2500"),
         (Partial, "refused put left documents"),
         (AnyWidth, "another width: was accepted"),
+        (AnyLength, "twice as long as a unit vector: was accepted"),
+        (NoNumbers, "a query of nan: was accepted"),
+        (NoNumbersInTokens, "a token of a query of nan: was accepted"),
         (ForgetsNotes, "note is lost"),
         (Racy, "."),
+        (MadeByEach, "first into a new store"),
     ],
 )
 def test_broken_rules(broken, message):

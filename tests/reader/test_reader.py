@@ -16,6 +16,7 @@ from reader_samples import ARTICLE, PAGE, pdf
 
 from jina_components.core.background import run_sync
 from jina_components.errors import (
+    BackendError,
     BlockedURLError,
     ConfigError,
     ContentTooLargeError,
@@ -276,7 +277,7 @@ def test_an_unexpected_error_of_one_source_keeps_no_other_from_being_read(
     reader = Reader(fetcher=BrokenFetcher())
     reading = reader.read_all([f"{tmp_path}/x.json", "http://h.example/", f"{tmp_path}/x.md"])
     assert [page.content for page in reading.pages] == ["hello"]
-    assert [type(failure.error) for failure in reading.failures] == [ExtractionError, ExtractionError]
+    assert [type(failure.error) for failure in reading.failures] == [BackendError, ExtractionError]
     assert [type(failure.error.__cause__) for failure in reading.failures] == [MemoryError, LookupError]
     assert "x.json cannot be read: MemoryError: too large" in str(reading.failures[0].error)
     with pytest.raises(ExtractionError, match="MemoryError"):

@@ -204,7 +204,7 @@ async def test_a_browser_that_dies_is_replaced(server, watch):
 @pytest.mark.slow
 def test_a_browser_that_no_longer_obeys_is_killed(server, watch, monkeypatch):
     for name in ("_CAPTURE_SECONDS", "_SPARE_SECONDS", "_CLOSE_SECONDS"):
-        monkeypatch.setattr(visit, name, 1.0)
+        monkeypatch.setattr(visit, name, 3.0)
     server.routes["/"] = page("x")
     for browser in running_browser():
         read(browser, server.url("/"))

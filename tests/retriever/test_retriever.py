@@ -231,7 +231,14 @@ def test_late_interaction_joins_the_fusion():
 
 
 def test_parts_are_checked():
-    for settings in ({"embedder": "x"}, {"store": {}}, {"reranker": 3}, {"segmenter": 3}, {"fusion": "rrf"}):
+    for settings in (
+        {"embedder": "x"},
+        {"embedder": FakeEmbedder},
+        {"store": {}},
+        {"reranker": 3},
+        {"segmenter": 3},
+        {"fusion": "rrf"},
+    ):
         with pytest.raises(ConfigError, match=next(iter(settings))):
             Retriever(**settings)
     for settings in ({"candidates": 0}, {"rerank_top": "5"}):

@@ -118,6 +118,7 @@ def test_a_batch_is_put_whole_or_not_at_all(store):
         (numbered(2), unit_vectors(2) * 2),
         (numbered(2), np.full((2, 8), np.nan, np.float32)),
         (numbered(2), None),
+        (numbered(2), np.zeros((2, 0), np.float32)),
         (numbered(1) * 2, unit_vectors(2)),
     ]
     for documents, vectors in wrong:
@@ -126,8 +127,10 @@ def test_a_batch_is_put_whole_or_not_at_all(store):
     with pytest.raises(InputError) as caught:
         store.put(numbered(2), unit_vectors(2) * np.array([[1], [3]], np.float32))
     assert caught.value.index == 1
-    with pytest.raises(InputError, match="8 dimensions"):
+    with pytest.raises(InputError, match="width 8"):
         store.search_dense(unit_vectors(1, dimensions=4), 1)
+    with pytest.raises(InputError, match="no finite number"):
+        store.search_dense(unit_vectors(1) * np.nan, 1)
     assert ids(store) == before
     store.put([], None)
     assert ids(store) == before

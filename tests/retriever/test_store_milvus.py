@@ -1,3 +1,4 @@
+import gc
 import itertools
 import pickle
 import socket
@@ -17,6 +18,8 @@ from jina_components.types import Document
 
 pytest.importorskip("pymilvus")
 pytest.importorskip("milvus_lite")
+# Milvus Lite leaves a log open when it refuses to make a collection twice.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 
 @pytest.fixture
@@ -30,6 +33,7 @@ def make_store(tmp_path):
     yield make
     for store in stores:
         store.close()
+    gc.collect()  # so that what Milvus Lite leaves open is met here
 
 
 @pytest.mark.slow

@@ -8,9 +8,10 @@ from local_server import http
 from store_filter_checks import check_random_filters
 
 from jina_components.errors import ConfigError, IndexFilesError, IndexMismatchError, InputError, MissingDependencyError
+from jina_components.retriever import Retriever
 from jina_components.retriever.stores.qdrant import QdrantStore
 from jina_components.retriever.stores.qdrant.layout import batches, point
-from jina_components.testing import check_store
+from jina_components.testing import FakeEmbedder, check_store
 from jina_components.testing.store_samples import WIDTH, random_sample, unit_vectors
 from jina_components.types import Document
 
@@ -79,7 +80,7 @@ def test_what_cannot_be_put(store):
     with pytest.raises(InputError, match="of one width"):
         store.put([Document("one"), Document("two")], vectors, [np.eye(1, 4), np.eye(1, 5)])
     store.put([Document("one"), Document("two")], vectors)
-    with pytest.raises(InputError, match="the store holds none"):
+    with pytest.raises(InputError, match="holds no token vectors, got token vectors of the width 4"):
         store.put([Document("one"), Document("two")], vectors, [np.eye(1, 4), np.eye(1, 4)])
     with pytest.raises(InputError, match=r"vectors\[1\] is not finite or not of unit length"):
         store.put([Document("one"), Document("two")], vectors * np.array([[1], [np.nan]]))
@@ -149,3 +150,11 @@ def test_without_the_package(store, monkeypatch):
     monkeypatch.setitem(sys.modules, "qdrant_client", None)
     with pytest.raises(MissingDependencyError, match=r"jina-components\[qdrant\]"):
         store.count()
+
+
+def test_a_copy_without_token_vectors(store):
+    filled = Retriever(FakeEmbedder(), store=store)
+    filled.add(["rain in the west", "snow in the east"])
+    copied = Retriever(FakeEmbedder())
+    assert filled.copy_to(copied.store) == 2
+    assert copied.retrieve("snow", top_k=1)[0].document.text == "snow in the east"

@@ -199,7 +199,7 @@ def test_vectors_are_needed_and_token_vectors_refused() -> None:
             store.put(_documents("a"), None)
         with pytest.raises(InputError, match="give vectors, and no token vectors"):
             store.put(_documents("a"), _vectors(1), [np.eye(2, dtype=np.float32)])
-        with pytest.raises(InputError, match="ids or a filter"):
+        with pytest.raises(InputError, match="either ids or filter"):
             store.delete()
 
 

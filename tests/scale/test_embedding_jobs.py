@@ -308,6 +308,48 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path, source, bundled_embe
         job(source, tmp_path / "mine", bundled_embedder)
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["mine.partial", "poetry.lock", "part-00000.npy", "part-00000.npy.unfinished-mine", "x.unfinished-0123456789ab"],
+)
+def test_a_folder_of_one_file_of_the_user_is_left_alone(tmp_path, source, bundled_embedder, name):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / name).write_text("Dear")
+    with pytest.raises(IndexFilesError, match="not empty and holds no embedding job"):
+        job(source, tmp_path / "mine", bundled_embedder)
+    assert {path.name for path in (tmp_path / "mine").iterdir()} == {name, ".lock"}
+    assert (tmp_path / "mine" / name).read_text() == "Dear"
+
+
+@pytest.mark.parametrize("finished", [False, True])
+def test_a_journal_of_something_else_is_left_alone(tmp_path, source, bundled_embedder, finished):
+    out = tmp_path / "out"
+    if finished:
+        job(source, out, bundled_embedder)
+    out.mkdir(exist_ok=True)
+    (out / "journal.jsonl").write_text('{"kind":"jina_components.index_sources","version":1}\n')
+    (out / "part-00000.npy.unfinished-0123456789ab").write_text("half")
+    before = contents(out)
+    with pytest.raises(IndexFilesError, match=r"no journal of jina_components\.embedding_job"):
+        job(source, out, bundled_embedder)
+    assert contents(out) == before
+
+
+def test_what_a_kill_left_half_written_is_cleared_and_nothing_else(tmp_path, source, bundled_embedder):
+    out, path = tmp_path / "out", write(tmp_path / "bad.jsonl", texts_of(100))
+    path.write_text(path.read_text() + "{\n")
+    with pytest.raises(InputError, match="line 101"):
+        job(path, out, bundled_embedder)
+    left = {f"{name}.unfinished-0123456789ab" for name in ("part-00001.npy", "part-00001.ids.jsonl", "manifest.json")}
+    others = {"notes.txt", "notes.txt.unfinished-0123456789ab", "part-00001.npy.partial"}
+    for name in left | others:
+        (out / name).write_text("half")
+    job(path, out, bundled_embedder, skip_bad=True)
+    names = {path.name for path in out.iterdir()}
+    assert not names & left
+    assert others <= names
+
+
 def test_report_speed():
     assert EmbeddingReport(1, 0, 1, 0, 30, 2.0).tokens_per_second == 15
     assert EmbeddingReport(1, 0, 1, 1, 0, 0.0).tokens_per_second == 0

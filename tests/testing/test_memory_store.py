@@ -75,11 +75,14 @@ def test_terms_of_ones_own():
 @pytest.mark.parametrize(
     ("vectors", "tokens", "message"),
     [
-        (VECTORS[:2, :1], TOKENS[:2], "width 2 as those held, got 1"),
-        (None, None, "width 2 as those held, got 0"),
+        (np.eye(2, 1, dtype=np.float32), TOKENS[:2], "width 2, got vectors of the width 1"),
+        (None, None, "width 2, got no vectors"),
         (VECTORS, TOKENS[:2], "2 documents came with vectors of the shape"),
         (VECTORS[:2], TOKENS, "token vectors of 3"),
         (VECTORS[0], TOKENS[:2], "shape"),
+        (VECTORS[:2, :0], TOKENS[:2], r"shape \(2, 0\)"),
+        (VECTORS[:2] * 2, TOKENS[:2], r"vectors\[0\] is not finite or not of unit length"),
+        (VECTORS[:2] * np.nan, TOKENS[:2], r"vectors\[0\] is not finite or not of unit length"),
     ],
 )
 def test_puts_that_are_refused(store, vectors, tokens, message):
@@ -89,12 +92,16 @@ def test_puts_that_are_refused(store, vectors, tokens, message):
 
 
 def test_other_refusals(store):
-    with pytest.raises(InputError, match="same id"):
+    with pytest.raises(InputError, match="the id 'x' of another"):
         store.put([Document("x", "x"), Document("y", "x")], VECTORS[:2])
-    with pytest.raises(InputError, match="ids or a filter"):
+    with pytest.raises(InputError, match="either ids or filter"):
         store.delete()
     with pytest.raises(InputError, match="width 2"):
         store.search_dense(np.ones((1, 3), np.float32), 1)
+    with pytest.raises(InputError, match="no finite number"):
+        store.search_dense(VECTORS * np.nan, 1)
+    with pytest.raises(InputError, match="no finite number"):
+        store.search_multi_vector([VECTORS, np.full_like(VECTORS, np.inf)], 1)
     with pytest.raises(ConfigError, match="'sparse'"):
         MemoryStore(rankings=["dense", "sparse"])
     with pytest.raises(ConfigError, match="does not rank by dense, only by lexical"):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from jina_components.core.inputs import as_list
 from jina_components.errors import ConfigError, IndexMismatchError, InputError
 from jina_components.protocols import Key, RankingKind
 from jina_components.retriever.bm25.analysis import Analyzer
@@ -51,7 +52,8 @@ def check_documents(
     """The vectors as float32, shape [len(documents), dimensions].
 
     Raises:
-        InputError: an id twice, other vectors than one of each document, or one that is not of unit length.
+        InputError: an id twice, other vectors than one of each document, those of no dimensions, or one that is not of
+            unit length; `.index` names it.
     """
     seen: set[str] = set()
     for index, document in enumerate(documents):
@@ -63,7 +65,7 @@ def check_documents(
     if vectors is None:
         return None
     matrix = np.asarray(vectors, np.float32)
-    if matrix.ndim != 2 or len(matrix) != len(documents):
+    if matrix.ndim != 2 or len(matrix) != len(documents) or not matrix.shape[1]:
         raise InputError(f"{len(documents)} documents came with vectors of the shape {matrix.shape}.")
     if wrong := np.flatnonzero(~are_unit(matrix)).tolist():
         raise InputError(f"vectors[{wrong[0]}] is not finite or not of unit length: normalize it.", wrong[0])
@@ -77,15 +79,15 @@ def are_unit(vectors: FloatArray) -> NDArray[np.bool_]:
         return (np.abs(squares - 1) <= 2 * _UNIT_TOLERANCE) | (squares == 0)
 
 
-def check_width(got: int | None, held: int | None) -> None:
-    """Refuse vectors of another width than those held; None where there are none.
+def check_width(got: int | None, held: int | None, what: str = "vectors") -> None:
+    """Refuse vectors of another width than those held; None or 0 where there are none.
 
     Raises:
         InputError: they differ.
     """
-    if got != held:
-        names = ["no vectors" if width is None else f"vectors of the width {width}" for width in (held, got)]
-        raise InputError(f"The store holds {names[0]}, got {names[1]}: one embedder makes all vectors of a store.")
+    if (got or 0) != (held or 0):
+        names = [f"{what} of the width {width}" if width else f"no {what}" for width in (held, got)]
+        raise InputError(f"The store holds {names[0]}, got {names[1]}: one model makes all {what} of a store.")
 
 
 def check_queries(vectors: FloatArray, held: int) -> FloatArray:
@@ -130,7 +132,7 @@ def agreed_analyzer(asked: str | None, made_with: str | None, what: str) -> Anal
     return Analyzer(stemming=made_with)
 
 
-def refuse_ranking(kind: RankingKind, rankings: frozenset[RankingKind]) -> ConfigError:
+def ranking_error(kind: RankingKind, rankings: frozenset[RankingKind]) -> ConfigError:
     """The error for a ranking that a store does not have."""
     return ConfigError(f"This store does not rank by {kind}, only by {', '.join(sorted(rankings))}.")
 
@@ -139,9 +141,9 @@ def require_choice(ids: Sequence[str] | None, filter: object) -> None:
     """Refuse to delete by nothing, which might be meant as everything.
 
     Raises:
-        InputError: neither or both of ids and filter, or a bare str for ids.
+        InputError: neither or both of ids and filter, or ids that are no list.
     """
     if (ids is None) == (filter is None):
-        raise InputError("delete takes either ids or a filter.")
-    if isinstance(ids, str):
-        raise InputError(f"ids must be a list of ids, got the str {ids!r}.")
+        raise InputError("delete takes either ids or filter.")
+    if ids is not None:
+        as_list(ids, what="ids")

@@ -8,35 +8,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from jina_components.errors import InputError
 from jina_components.filters import Filter, matches
 from jina_components.retriever.multi_vector import Tokens, encode_tokens
 from jina_components.retriever.stores.faiss.engine import Change
 from jina_components.retriever.stores.faiss.records import Head, insert, mark_deleted, metadata_after
 from jina_components.retriever.stores.faiss.vectors import VectorFiles
-from jina_components.retriever.stores.records import are_unit
+from jina_components.retriever.stores.records import check_width
 from jina_components.types import Document
 
 if TYPE_CHECKING:
     from jina_components.types import FloatArray
-
-
-def check_batch(documents: Sequence[Document], vectors: FloatArray | None) -> FloatArray | None:
-    """The vectors of documents, as they are stored.
-
-    Raises:
-        InputError: documents of the same id, or vectors of another number, not finite or not of unit length.
-    """
-    if len({document.id for document in documents}) != len(documents):
-        raise InputError("put takes documents of different ids: leave out all but the last of each.")
-    if vectors is None:
-        return None
-    rows = np.asarray(vectors, np.float32)
-    if rows.ndim != 2 or len(rows) != len(documents) or not rows.shape[1]:
-        raise InputError(f"{len(documents)} documents need as many vectors, got shape {list(rows.shape)}.")
-    if wrong := np.flatnonzero(~are_unit(rows)).tolist():
-        raise InputError(f"vectors[{wrong[0]}] is not finite or not of unit length: normalize it.", wrong[0])
-    return rows
 
 
 def encode_batch(documents: Sequence[Document], token_vectors: Sequence[FloatArray] | None) -> Tokens:
@@ -45,14 +26,10 @@ def encode_batch(documents: Sequence[Document], token_vectors: Sequence[FloatArr
     Matrices without columns, as `FaissStore.get_token_vectors` gives them where there are none, mean none too.
 
     Raises:
-        InputError: another number of matrices, or one that `encode_tokens` refuses.
+        InputError: a matrix that `encode_tokens` refuses.
     """
     if token_vectors is None or not any(np.shape(matrix) != (0, 0) for matrix in token_vectors):
         return Tokens.none(len(documents))
-    if len(token_vectors) != len(documents):
-        raise InputError(
-            f"{len(documents)} documents need as many matrices of token vectors, got {len(token_vectors)}."
-        )
     return encode_tokens(token_vectors)
 
 
@@ -100,22 +77,12 @@ def put(
 def _fitting(change: Change, dimensions: int, token_dimensions: int) -> Head:
     """The head that vectors of these widths can be added to; where all documents were deleted, any can."""
     held, held_tokens = change.head.dimensions, change.head.token_dimensions
-    if (held, held_tokens) == (dimensions, token_dimensions):
-        return change.head
-    if held is None or not change.state.num_held:
+    if (held, held_tokens) != (dimensions, token_dimensions) and (held is None or not change.state.num_held):
         change.connection.execute("DELETE FROM documents")
         return replace(change.head, slots=0, dimensions=dimensions, tokens=0, token_dimensions=token_dimensions)
-    if held != dimensions:
-        raise _misfit("vectors", dimensions, held)
-    raise _misfit("token vectors", token_dimensions, held_tokens)
-
-
-def _misfit(what: str, given: int, held: int) -> InputError:
-    if not given:
-        return InputError(f"These documents come without {what}, those of the index have some.")
-    if not held:
-        return InputError(f"These documents come with {what}, those of the index have none.")
-    return InputError(f"The {what} have {given} dimensions, those of the index {held}.")
+    check_width(dimensions, held)
+    check_width(token_dimensions, held_tokens, "token vectors")
+    return change.head
 
 
 def delete_ids(change: Change, ids: Sequence[str]) -> int:

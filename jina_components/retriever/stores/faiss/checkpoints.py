@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jina_components.core.arrays import save_array
+from jina_components.core.durable import write_folder
 from jina_components.errors import JinaComponentsError
 from jina_components.retriever.bm25 import BM25Index
 from jina_components.retriever.dense import DenseIndex
 from jina_components.retriever.multi_vector import MultiVectorIndex
-from jina_components.retriever.stores.faiss.durable import digests, sizes, write_folder
+from jina_components.retriever.stores.faiss.durable import digests, sizes
 from jina_components.retriever.stores.faiss.layout import Layout
 from jina_components.retriever.stores.faiss.records import Head
 

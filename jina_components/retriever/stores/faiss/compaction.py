@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from jina_components.core.durable import remove
 from jina_components.retriever.dense import BuildStopped, DenseIndex
 from jina_components.retriever.stores.faiss.checkpoints import write_checkpoint
 from jina_components.retriever.stores.faiss.database import mapped_errors
-from jina_components.retriever.stores.faiss.durable import remove
 from jina_components.retriever.stores.faiss.engine import Change, Engine
 from jina_components.retriever.stores.faiss.records import purge
 from jina_components.retriever.stores.faiss.state import State

@@ -20,8 +20,9 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from jina_components.core.durable import is_unfinished, remove
 from jina_components.errors import IndexFilesError
-from jina_components.retriever.stores.faiss.durable import is_unfinished, reason, remove, write_json
+from jina_components.retriever.stores.faiss.durable import reason, write_json
 
 FORMAT = "jina_components.retriever"
 VERSION = 2

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import Any
 
+from jina_components.core.durable import remove, sync
 from jina_components.errors import IndexFilesError
 from jina_components.retriever.stores.faiss.database import Database, make_database
-from jina_components.retriever.stores.faiss.durable import remove, sync
 from jina_components.retriever.stores.faiss.layout import Layout
 from jina_components.retriever.stores.faiss.records import COLUMNS, VALUES, Head, notes, read_head, set_note, write_head
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from jina_components.errors import IndexFilesError, IndexMismatchError
+from jina_components.errors import IndexFilesError
 from jina_components.retriever.bm25 import Analyzer, BM25Index
 from jina_components.retriever.columns import MetadataColumns
 from jina_components.retriever.dense import DenseIndex, Storage
@@ -20,6 +20,7 @@ from jina_components.retriever.stores.faiss.checkpoints import CheckpointError, 
 from jina_components.retriever.stores.faiss.layout import Layout, place
 from jina_components.retriever.stores.faiss.records import Head, read_head
 from jina_components.retriever.stores.faiss.vectors import VectorFiles
+from jina_components.retriever.stores.records import agreed_analyzer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -164,7 +165,8 @@ class StateReader:
         head = read_head(connection)
         if head.number == state.number:
             return state
-        self._check_stemming(head)
+        if head.slots:
+            agreed_analyzer(self._stemming, head.stemming, place(self._layout))
         if head.generation != state.generation:
             state = self._start(head, use_checkpoint=use_checkpoint)
         state = _without_deleted(state, connection)
@@ -209,13 +211,6 @@ class StateReader:
         if self._storage in ("auto", dense.storage):
             return dense
         return DenseIndex.build(np.zeros((0, 0), np.float32), storage=self._storage)
-
-    def _check_stemming(self, head: Head) -> None:
-        if head.slots and self._stemming not in (None, head.stemming):
-            raise IndexMismatchError(
-                f"{place(self._layout)} was made with stemming={head.stemming!r}, not {self._stemming!r}: open it "
-                "without saying so, or build it again."
-            )
 
     def _damaged(self, why: object) -> IndexFilesError:
         return IndexFilesError(f"{place(self._layout)}: the index is damaged: {why}. repair() it.")

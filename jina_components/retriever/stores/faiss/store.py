@@ -19,13 +19,7 @@ from jina_components.retriever.bm25 import Analyzer
 from jina_components.retriever.dense import Storage
 from jina_components.retriever.dense.plans import plan_for
 from jina_components.retriever.multi_vector import decode_tokens
-from jina_components.retriever.stores.faiss.changes import (
-    check_batch,
-    delete_ids,
-    delete_matching,
-    encode_batch,
-    put,
-)
+from jina_components.retriever.stores.faiss.changes import delete_ids, delete_matching, encode_batch, put
 from jina_components.retriever.stores.faiss.copies import save_copy
 from jina_components.retriever.stores.faiss.engine import Engine
 from jina_components.retriever.stores.faiss.layout import Layout
@@ -36,6 +30,7 @@ from jina_components.retriever.stores.faiss.records import (
 from jina_components.retriever.stores.faiss.records import get_note, metadata_between, rows_of, set_note
 from jina_components.retriever.stores.faiss.repairs import StoreReport, repair, verify
 from jina_components.retriever.stores.faiss.state import State
+from jina_components.retriever.stores.records import check_documents, check_queries, require_choice
 from jina_components.types import Document
 
 if TYPE_CHECKING:
@@ -61,7 +56,8 @@ class FaissStore(Component):
     Args:
         directory: Made when first used; None for memory.
         storage: What the dense index keeps of a vector, see `dense.PLANS`; `auto` leaves an index that is there as it
-            is.
+            is. Its `binary` is product codes of one bit a dimension (FAISS' PQ fast scan), not the sign bits that
+            `StorageType` calls so.
         stemming: Language whose endings the lexical index cuts, such as `english`; None for none, or what the index
             was made with.
         must_exist: Whether a directory that holds no index is an error, or becomes one.
@@ -122,7 +118,7 @@ class FaissStore(Component):
                 where those held have some.
             IndexFilesError: the store cannot be written to.
         """
-        rows, tokens = check_batch(documents, vectors), encode_batch(documents, token_vectors)
+        rows, tokens = check_documents(documents, vectors, token_vectors), encode_batch(documents, token_vectors)
         if not documents:
             return
         self._check_open()
@@ -137,20 +133,18 @@ class FaissStore(Component):
             InputError: neither or both are given, or `ids` is no list.
             IndexFilesError: the store cannot be written to.
         """
-        if ids is not None and filter is None:
-            names = list(as_list(ids, what="ids"))
+        require_choice(ids, filter)
+        if filter is None:
             self._check_open()
             with self._engine.changing() as change:
-                count = delete_ids(change, names)
-        elif filter is not None and ids is None:
+                count = delete_ids(change, ids or ())
+        else:
             state = self._state()
             # Looked for before the change, which keeps others waiting; what comes in between is looked at there.
             rows = state.rows[self._matching(state, filter) & state.alive].tolist()
             last = int(state.rows[-1]) if state.num_slots else -1
             with self._engine.changing() as change:
                 count = delete_matching(change, filter, rows, last)
-        else:
-            raise InputError("delete takes either ids or filter.")
         self._maintenance.notice(self._engine.state)
         return count
 
@@ -159,16 +153,14 @@ class FaissStore(Component):
 
         Raises:
             ConfigError: the documents have no vectors.
-            InputError: vectors of another width than those held.
+            InputError: vectors of another width than those held, or not finite.
         """
         state = self._state()
-        queries = np.asarray(vectors, np.float32)
-        if not state.num_held or not len(queries) or k < 1:
-            return [[] for _ in queries]
+        if not state.num_held or not len(vectors) or k < 1:
+            return [[] for _ in vectors]
         if not state.vectors.shape[1]:
             raise ConfigError("The documents of this store have no vectors: search_lexical finds them.")
-        if queries.ndim != 2 or queries.shape[1] != state.vectors.shape[1]:
-            raise InputError(f"Queries need {state.vectors.shape[1]} dimensions, got shape {list(queries.shape)}.")
+        queries = check_queries(vectors, state.vectors.shape[1])
         slots, cosines = state.dense.search(
             queries, min(k, state.num_held), state.vectors, self._allowed(state, filter)
         )
@@ -188,7 +180,7 @@ class FaissStore(Component):
 
         Raises:
             ConfigError: the documents have no token vectors.
-            InputError: a query of another width than those held.
+            InputError: a query of another width than those held, or not finite.
         """
         state = self._state()
         if not state.num_held or k < 1:

@@ -13,8 +13,9 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
+from jina_components.core.durable import remove, sync
 from jina_components.errors import IndexFilesError
-from jina_components.retriever.stores.faiss.durable import remove, sync, write_all
+from jina_components.retriever.stores.faiss.durable import write_all
 from jina_components.retriever.stores.faiss.layout import Layout, place
 
 if TYPE_CHECKING:

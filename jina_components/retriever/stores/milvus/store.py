@@ -108,7 +108,7 @@ class MilvusStore(Component):
             IndexFilesError: the server cannot be reached or written to.
         """
         if token_vectors is not None:
-            raise records.refuse_ranking("multi_vector", self.rankings)
+            raise records.ranking_error("multi_vector", self.rankings)
         matrix = records.check_documents(documents, vectors, None)
         if not documents:
             return
@@ -147,7 +147,7 @@ class MilvusStore(Component):
         """For each of the unit vectors, shape [n, dimensions], the `k` documents of the highest cosine.
 
         Raises:
-            InputError: vectors of another width than those held.
+            InputError: vectors of another width than those held, or not finite.
         """
         with self._connection.client() as client:
             width = self._width(client) if self._has(client, self._collection) else None
@@ -180,7 +180,7 @@ class MilvusStore(Component):
         filter: Filter | None = None,  # noqa: ARG002
     ) -> list[Hits]:
         """Raises ConfigError: it has no MaxSim."""
-        raise records.refuse_ranking("multi_vector", self.rankings)
+        raise records.ranking_error("multi_vector", self.rankings)
 
     def get(self, keys: Sequence[Key]) -> list[Document | None]:
         """The documents of keys that a search gave, in their order; None for one deleted since."""

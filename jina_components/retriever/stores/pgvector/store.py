@@ -105,7 +105,7 @@ class PgvectorStore(Component):
             IndexFilesError: the server cannot be reached or written to, or lacks the extension.
         """
         if token_vectors is not None:
-            raise records.refuse_ranking("multi_vector", self.rankings)
+            raise records.ranking_error("multi_vector", self.rankings)
         matrix = records.check_documents(documents, vectors, None)
         if not documents:
             return
@@ -138,7 +138,7 @@ class PgvectorStore(Component):
         """For each of the unit vectors, shape [n, dimensions], the `k` documents of the highest cosine.
 
         Raises:
-            InputError: vectors of another width than those held.
+            InputError: vectors of another width than those held, or not finite.
         """
         with self._connections.transaction() as connection:
             state = self._state(connection)
@@ -165,7 +165,7 @@ class PgvectorStore(Component):
         filter: Filter | None = None,  # noqa: ARG002
     ) -> list[Hits]:
         """Raises ConfigError: pgvector has no MaxSim."""
-        raise records.refuse_ranking("multi_vector", self.rankings)
+        raise records.ranking_error("multi_vector", self.rankings)
 
     def get(self, keys: Sequence[Key]) -> list[Document | None]:
         """The documents of keys that a search gave, in their order; None for one deleted or replaced since."""

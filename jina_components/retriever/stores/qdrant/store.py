@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jina_components.core.component import Component
-from jina_components.errors import ConfigError, InputError
+from jina_components.errors import ConfigError
 from jina_components.filters import Filter
 from jina_components.protocols import Hits, Key, RankingKind
 from jina_components.retriever.bm25.analysis import Analyzer
@@ -107,9 +107,8 @@ class QdrantStore(Component):
                 is_server = self._connection.is_server
                 made = self._made = layout.create_documents(client, self._collection, wanted, is_server=is_server)
             records.check_width(wanted.width, made.width)
-            if wanted.token_width not in (None, made.token_width):
-                held = "none" if made.token_width is None else f"those of the width {made.token_width}"
-                raise InputError(f"Token vectors have the width {wanted.token_width}, the store holds {held}.")
+            if wanted.token_width is not None:
+                records.check_width(wanted.token_width, made.token_width, "token vectors")
             points = self._points(documents, matrix, token_vectors)
             try:
                 for batch in layout.batches(points):
@@ -147,7 +146,7 @@ class QdrantStore(Component):
         """For each of the unit vectors, shape [n, dimensions], the `k` documents of the highest cosine.
 
         Raises:
-            InputError: vectors of another width than those held.
+            InputError: vectors of another width than those held, or not finite.
         """
         with self._connection.client() as client:
             made = self._layout(client)
@@ -172,7 +171,7 @@ class QdrantStore(Component):
         """For each query, a matrix of unit vectors, the `k` documents of the highest MaxSim.
 
         Raises:
-            InputError: vectors of another width than those held.
+            InputError: vectors of another width than those held, or not finite.
         """
         with self._connection.client() as client:
             made = self._layout(client)

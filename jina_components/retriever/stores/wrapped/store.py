@@ -131,7 +131,7 @@ class WrappedStore(Component):
         """For each of the unit vectors, shape [n, dimensions], the `k` documents of the highest cosine.
 
         Raises:
-            InputError: vectors of another width than those held.
+            InputError: vectors of another width than those held, or not finite.
             ConfigError: the index holds what this store did not put, or cannot search by vectors.
             IndexFilesError: the index or the companion failed, or the index has lost what was put.
         """
@@ -152,7 +152,7 @@ class WrappedStore(Component):
         Raises:
             ConfigError: always.
         """
-        raise records.refuse_ranking("lexical", self.rankings)
+        raise records.ranking_error("lexical", self.rankings)
 
     def search_multi_vector(
         self,
@@ -165,7 +165,7 @@ class WrappedStore(Component):
         Raises:
             ConfigError: always.
         """
-        raise records.refuse_ranking("multi_vector", self.rankings)
+        raise records.ranking_error("multi_vector", self.rankings)
 
     def get(self, keys: Sequence[Key]) -> list[Document | None]:
         """The documents of keys that a search gave, in their order; None for one deleted since."""
