@@ -146,7 +146,7 @@ class Store(Protocol):
         """Delete documents by id, or those that match; how many were there.
 
         Raises:
-            InputError: neither or both are given.
+            InputError: neither or both are given, or `ids` is no list.
         """
         ...
 
@@ -163,7 +163,11 @@ class Store(Protocol):
         ...
 
     def search_multi_vector(self, queries: Sequence[FloatArray], k: int, filter: Filter | None = None) -> list[Hits]:
-        """For each query, a matrix of unit vectors, the `k` documents of the highest MaxSim."""
+        """For each query, a matrix of unit vectors, the `k` documents of the highest MaxSim.
+
+        Raises:
+            InputError: a query of another width than those held, or not finite.
+        """
         ...
 
     def get(self, keys: Sequence[Key]) -> list[Document | None]:
