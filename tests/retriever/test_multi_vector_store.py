@@ -132,7 +132,7 @@ def test_documents_with_and_without_token_vectors_do_not_mix(colbert: Embedder, 
             store.put(documents(["other"]), None)
         with pytest.raises(InputError, match="token vectors"):
             store.put(documents(["other"]), None, [np.eye(4, dtype=np.float32)])
-        with pytest.raises(InputError, match="matrices"):
+        with pytest.raises(InputError, match="token vectors of 3"):
             store.put(documents(["other"]), None, list(matrices.values()))
         with pytest.raises(InputError, match="query"):
             store.search_multi_vector([np.eye(4, dtype=np.float32)], 3)
