@@ -30,15 +30,6 @@ def docs(tmp_path):
     return folder
 
 
-@pytest.fixture
-def run(capsys):
-    def call(*arguments):
-        code = main([str(argument) for argument in arguments])
-        return code, *capsys.readouterr()
-
-    return call
-
-
 def lines(output):
     return [json.loads(line) for line in output.splitlines()]
 

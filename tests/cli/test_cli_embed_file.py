@@ -5,17 +5,6 @@ import sys
 import numpy as np
 import pytest
 
-from jina_components.cli import main
-
-
-@pytest.fixture
-def run(capsys):
-    def call(*arguments):
-        code = main([str(argument) for argument in arguments])
-        return code, *capsys.readouterr()
-
-    return call
-
 
 @pytest.fixture
 def source(tmp_path):

@@ -5,7 +5,6 @@ import json
 import pytest
 
 from jina_components import Retriever
-from jina_components.cli import main
 from jina_components.retriever.stores.faiss import FaissStore
 
 FAST = ("--embedder", "static-minilm-v1")
@@ -13,15 +12,6 @@ PAGES = {
     "boots.md": "# Boots\n\nBoots must be dried slowly.\n\n## Leather\n\nLeather cracks above 40 degrees Celsius.\n",
     "water.md": "# Water\n\nBoil stream water for three minutes before drinking it.\n",
 }
-
-
-@pytest.fixture
-def run(capsys):
-    def call(*arguments):
-        code = main([str(argument) for argument in arguments])
-        return code, *capsys.readouterr()
-
-    return call
 
 
 @pytest.fixture

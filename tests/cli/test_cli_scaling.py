@@ -2,18 +2,7 @@
 
 import pytest
 
-from jina_components.cli import main
-
 FAST = ("--embedder", "static-minilm-v1")
-
-
-@pytest.fixture
-def run(capsys):
-    def call(*arguments):
-        code = main([str(argument) for argument in arguments])
-        return code, *capsys.readouterr()
-
-    return call
 
 
 @pytest.fixture
