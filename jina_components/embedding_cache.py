@@ -8,7 +8,6 @@ import os
 import sqlite3
 import threading
 import time
-import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass
@@ -19,6 +18,7 @@ import numpy as np
 from filelock import FileLock
 
 from jina_components.core.component import Component
+from jina_components.core.forking import suspend_in_forks
 from jina_components.core.inputs import as_list
 from jina_components.errors import ConfigError, IndexFilesError, InputError
 
@@ -200,8 +200,7 @@ class _File:
         self._path = path
         self._connection: sqlite3.Connection | None = None
         self._lock = threading.Lock()
-        with _forking:
-            _files.add(self)
+        suspend_in_forks(self)
 
     @contextmanager
     def opened(self) -> Iterator[sqlite3.Connection]:
@@ -363,28 +362,3 @@ def _check_rows(key: CacheKey, texts: Sequence[str], rows: FloatArray) -> None:
 def _remedy(error: sqlite3.Error) -> str:
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)  # errors of the module itself have none
     return _REMEDIES.get(code & 0xFF, _DAMAGED)
-
-
-# A connection does not survive a fork, not even to be closed, and what SQLite keeps in a process about its locks
-# would tell the child that it holds its parent's (sqlite.org/howtocorrupt.html, section 2.6). So none is open
-# while a process forks; both sides open again when they need to.
-_files: weakref.WeakSet[_File] = weakref.WeakSet()
-_forking = threading.Lock()
-_suspended: list[_File] = []
-
-
-def _before_fork() -> None:
-    _forking.acquire()
-    for file in list(_files):
-        file.suspend()
-        _suspended.append(file)
-
-
-def _after_fork() -> None:
-    while _suspended:
-        _suspended.pop().resume()
-    _forking.release()
-
-
-if hasattr(os, "register_at_fork"):  # Windows does not fork
-    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)

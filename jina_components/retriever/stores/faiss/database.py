@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
 import sqlite3
@@ -13,6 +12,7 @@ from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 
+from jina_components.core.forking import suspend_in_forks
 from jina_components.errors import IndexFilesError
 from jina_components.retriever.stores.faiss.layout import Layout, check_manifest, create, disk_error, place, unwritable
 
@@ -74,9 +74,7 @@ class Database:
         self._connection: sqlite3.Connection | None = None
         self._closing: weakref.finalize[..., Database] | None = None
         self._owner_pid = os.getpid()
-        self.serial = next(_serials)
-        with _forking:
-            _databases.add(self)
+        suspend_in_forks(self)
 
     @contextmanager
     def opened(self) -> Iterator[sqlite3.Connection]:
@@ -267,29 +265,3 @@ def _value(connection: sqlite3.Connection, query: str) -> int:
 def _remedy(error: sqlite3.Error) -> str:
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)  # errors of the module itself have none
     return _REMEDIES.get(code & 0xFF, _DAMAGED)
-
-
-# A connection does not survive a fork, not even to be closed, and what SQLite keeps in a process about its locks
-# would tell the child that it holds its parent's (sqlite.org/howtocorrupt.html, section 2.6). So none is open
-# while a process forks; both sides open again when they need to.
-_databases: weakref.WeakSet[Database] = weakref.WeakSet()
-_serials = itertools.count()
-_forking = threading.Lock()
-_suspended: list[Database] = []
-
-
-def _before_fork() -> None:
-    _forking.acquire()
-    for database in sorted(_databases, key=lambda database: database.serial):
-        database.suspend()
-        _suspended.append(database)
-
-
-def _after_fork() -> None:
-    while _suspended:
-        _suspended.pop().resume()
-    _forking.release()
-
-
-if hasattr(os, "register_at_fork"):  # Windows does not fork
-    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)
