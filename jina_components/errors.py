@@ -18,6 +18,7 @@
     │   ├── RobotsDeniedError               the site's robots.txt forbids it
     │   └── ContentTooLargeError            over the byte limit
     ├── ExtractionError                     bytes arrived but hold no readable document; `.source`
+    ├── BusyError (RuntimeError)            another caller is changing it right now; try again later
     ├── BudgetExceededError (RuntimeError)  a result has more tokens than it was allowed; `.tokens`
     └── ChatError (RuntimeError)            a chat model failed or answered out of form
 
@@ -157,6 +158,10 @@ class ExtractionError(JinaComponentsError):
     def __init__(self, message: str, source: str = "") -> None:
         super().__init__(message, source)
         self.source = source
+
+
+class BusyError(JinaComponentsError, RuntimeError):
+    """Another caller is changing the same thing right now; try again later."""
 
 
 class BudgetExceededError(JinaComponentsError, RuntimeError):

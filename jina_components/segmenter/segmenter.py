@@ -135,7 +135,7 @@ class Segmenter(Component):
             for stretch in pairwise(edges)
             for start, end in cutter.cuts(*stretch)
         )
-        return Segmentation(chunks, tokens.total, tokenizer.name)
+        return Segmentation(chunks, tokens.total, tokenizer.name, text)
 
 
 def _checked(text: str) -> str:

@@ -4,8 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from jina_components.types.classified import Classification, Classifications
 from jina_components.types.found import Answer, Citation, SearchResult, SearchResults
-from jina_components.types.pages import Chunk, Page, Reading, Segmentation, SourceFailure
+from jina_components.types.grounded import (
+    ClaimVerdict,
+    GroundedSentence,
+    GroundedText,
+    Grounding,
+    GroundingStep,
+    Reference,
+    Verdict,
+)
+from jina_components.types.pages import Chunk, Page, Reading, Segmentation, SourceFailure, TokenPiece
 from jina_components.types.scores import DocumentFailure, Entailment, Entailments, Ranking, ScoredDocument, StageScore
 from jina_components.types.texts import Document, Image, Usage, shorten
 from jina_components.types.vectors import Embeddings, MultiVectorEmbeddings, StorageType
@@ -17,16 +27,24 @@ __all__ = [
     "Answer",
     "Chunk",
     "Citation",
+    "ClaimVerdict",
+    "Classification",
+    "Classifications",
     "Document",
     "DocumentFailure",
     "Embeddings",
     "Entailment",
     "Entailments",
+    "GroundedSentence",
+    "GroundedText",
+    "Grounding",
+    "GroundingStep",
     "Image",
     "MultiVectorEmbeddings",
     "Page",
     "Ranking",
     "Reading",
+    "Reference",
     "ScoredDocument",
     "SearchResult",
     "SearchResults",
@@ -34,6 +52,8 @@ __all__ = [
     "SourceFailure",
     "StageScore",
     "StorageType",
+    "TokenPiece",
     "Usage",
+    "Verdict",
     "shorten",
 ]

@@ -4,20 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 from jina_components.errors import JinaComponentsError
 from jina_components.types.texts import Usage, shorten
 
 
+class TokenPiece(NamedTuple):
+    """The shortest run of tokens that ends with a whole character, as a streaming decoder would show it.
+
+    Attributes:
+        text: What they stand for.
+        ids: Their ids in the vocabulary.
+    """
+
+    text: str
+    ids: tuple[int, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A piece of a text: `text[start:end] == chunk.text`, offsets in code points."""
+    """A piece of a text: `text[start:end] == chunk.text`, offsets in code points.
+
+    Attributes:
+        text: The piece.
+        start, end: Where it stands.
+        num_tokens: Tokens of the piece alone.
+        heading: The headings it stands under, those it begins with included: `Install > Linux`; or empty.
+    """
 
     text: str
     start: int
     end: int
     num_tokens: int
+    heading: str = ""
 
     def __repr__(self) -> str:
         return f"Chunk([{self.start}:{self.end}], {shorten(self.text)!r})"
@@ -31,11 +52,22 @@ class Segmentation:
         chunks: The chunks.
         num_tokens: Tokens of the whole text.
         tokenizer: Name of the tokenizer that counted.
+        text: The text.
     """
 
     chunks: tuple[Chunk, ...]
     num_tokens: int
     tokenizer: str
+    text: str
+
+    @property
+    def utf16_offsets(self) -> tuple[tuple[int, int], ...]:
+        """Start and end of each chunk in UTF-16 code units, as JavaScript, Java and .NET count them."""
+        places = sorted({place for chunk in self.chunks for place in (chunk.start, chunk.end)})
+        units = {0: 0}
+        for before, place in pairwise([0, *places]):
+            units[place] = units[before] + len(self.text[before:place].encode("utf-16-le", "surrogatepass")) // 2
+        return tuple((units[chunk.start], units[chunk.end]) for chunk in self.chunks)
 
     def __repr__(self) -> str:
         return f"Segmentation({len(self.chunks)} chunks, {self.num_tokens} tokens, tokenizer={self.tokenizer!r})"
