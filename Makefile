@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DATA ?= $(JINA_COMPONENTS_DATA)
+# Processes that run tests, a file each at a time; 0 for none beside pytest's own.
+TEST_WORKERS ?= auto
 
 .PHONY: demo test check bench bench-speed format clean chromium
 
@@ -11,7 +13,7 @@ demo: $(VENV)/.installed-base
 	$(BIN)/python cookbook/demo.py
 
 test: $(VENV)/.installed-dev chromium
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(TEST_WORKERS) --maxprocesses 8 --dist loadfile
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

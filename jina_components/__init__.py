@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from jina_components.chat import OpenAIChat as OpenAIChat
+    from jina_components.classifier import Classifier as Classifier
+    from jina_components.classifier import ClassifierRegistry as ClassifierRegistry
     from jina_components.core.late_interaction import max_sim as max_sim
     from jina_components.core.quantization import calibrate as calibrate
     from jina_components.core.quantization import dequantize as dequantize
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from jina_components.embedding_cache import EmbeddingCache as EmbeddingCache
     from jina_components.entailment import EntailmentScorer as EntailmentScorer
     from jina_components.filters import Field as Field
+    from jina_components.grounder import Grounder as Grounder
     from jina_components.models.endpoint import Endpoint as Endpoint
     from jina_components.protocols import ChatMessage as ChatMessage
     from jina_components.read_options import PLAIN as PLAIN
@@ -43,6 +46,7 @@ if TYPE_CHECKING:
     from jina_components.types import Answer as Answer
     from jina_components.types import Document as Document
     from jina_components.types import Entailment as Entailment
+    from jina_components.types import Example as Example
     from jina_components.types import Image as Image
     from jina_components.web_search import WebSearch as WebSearch
 
@@ -52,6 +56,8 @@ _HOMES = {
     "Answer": "types",
     "ChatConverter": "reader.chat_models",
     "ChatMessage": "protocols",
+    "Classifier": "classifier",
+    "ClassifierRegistry": "classifier",
     "DeepSearchAgent": "deep_search",
     "Document": "types",
     "Embedder": "embedder",
@@ -59,9 +65,11 @@ _HOMES = {
     "Endpoint": "models.endpoint",
     "Entailment": "types",
     "EntailmentScorer": "entailment",
+    "Example": "types",
     "FaissStore": "retriever.stores.faiss",
     "Field": "filters",
     "Fusion": "retriever",
+    "Grounder": "grounder",
     "Image": "types",
     "MarkdownStyle": "read_options",
     "MilvusStore": "retriever.stores.milvus",

@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from local_server import LocalServer, ServerThread
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
@@ -14,6 +15,10 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 from jina_components import Embedder
+
+# A busy machine makes any example slow; tests of time say so themselves.
+settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("suite")
 
 
 @pytest.fixture(scope="session")

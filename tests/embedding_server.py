@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from functools import cache
 
 from local_server import http
 
@@ -17,16 +18,26 @@ def serve_models(server, *, dialect="jina", tokens=7):
     meter = _METERS[dialect](tokens)
 
     def embed(body):
-        return embeddings(Embedder("static-minilm-v1").embed(body[items], task=read_task(body)).vectors) | meter
+        return embeddings(_embedder().embed(body[items], task=read_task(body)).vectors) | meter
 
     def rerank(body):
-        hits = Reranker("static-minilm-v1-maxsim").rerank(body["query"], body["documents"])
+        hits = _reranker().rerank(body["query"], body["documents"])
         return {"results": [{"index": hit.index, "relevance_score": hit.score} for hit in hits]} | meter
 
     server.routes[f"/v1/{path}"] = _answering(embed)
     if dialect != "openai":
         server.routes["/v1/rerank"] = _answering(rerank)
     return Endpoint(server.url("/v1"), dialect=dialect, api_key="secret")
+
+
+@cache
+def _embedder():
+    return Embedder("static-minilm-v1")
+
+
+@cache
+def _reranker():
+    return Reranker("static-minilm-v1-maxsim")
 
 
 def _answering(answer):

@@ -1,4 +1,4 @@
-"""`index`, `search` and `maintain`: an index on disk, what it finds, and its upkeep."""
+"""`index`, `remove`, `search` and `maintain`: an index on disk, what it finds, and its upkeep."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jina_components.cli.common import (
     NOTHING_TO_READ,
@@ -20,7 +20,11 @@ from jina_components.cli.scaling import add_scale_options, index
 from jina_components.cli.vectors import add_embedder_option, make_embedder
 from jina_components.errors import InputError
 from jina_components.models.catalog import DEFAULT_RERANKER
-from jina_components.types import Document, Ranking, ScoredDocument, shorten
+from jina_components.types import Document, Ranking, ScoredDocument
+
+if TYPE_CHECKING:
+    from jina_components.retriever.stores.faiss import FaissStore
+    from jina_components.retriever.stores.faiss.repairs import StoreReport
 
 
 def add_commands(commands: Commands) -> None:
@@ -38,6 +42,21 @@ def add_commands(commands: Commands) -> None:
     add_embedder_option(command)
     add_reading_options(command)
     add_scale_options(command)
+
+    remove = add_command(
+        commands, "remove", _remove,
+        help="remove files, folders and URLs from an index, whether they are still there or not",
+        examples="""
+            jina-components remove docs/old.md --from my.index
+            jina-components remove docs/drafts https://example.com/a --from my.index
+        """,
+    )  # fmt: skip
+    remove.add_argument(
+        "sources", nargs="+", metavar="PATH", help="file, folder or URL, as `index` or `search` names it"
+    )
+    remove.add_argument(
+        "--from", required=True, type=Path, dest="index", metavar="DIR", help="made by `jina-components index`"
+    )
 
     search = add_command(
         commands, "search", _search,
@@ -63,8 +82,9 @@ def add_commands(commands: Commands) -> None:
     )  # fmt: skip
     maintain.add_argument("index", type=Path, metavar="DIR", help="made by `jina-components index`")
     work = maintain.add_mutually_exclusive_group()
-    work.add_argument("--repair", action="store_true", help="make again what can be, and drop what is lost, by id")
+    work.add_argument("--repair", action="store_true", help="make again what can be, and drop texts that are damaged")
     work.add_argument("--compact", action="store_true", help="remove deleted documents off the disk now")
+    add_embedder_option(maintain)
 
 
 def _add_search_options(search: argparse.ArgumentParser) -> None:
@@ -107,6 +127,19 @@ def _index(options: argparse.Namespace) -> int:
     return 3 if report.failures else 0
 
 
+def _remove(options: argparse.Namespace) -> int:
+    from jina_components.retriever.stores.faiss import FaissStore
+    from jina_components.scale import remove_sources
+
+    with FaissStore(options.index, must_exist=True) as store:
+        removed = remove_sources(options.sources, store)
+        print(f"{options.index}: {sum(removed.values())} sources removed, {store.count()} chunks left")
+    for source, count in removed.items():
+        if not count:
+            print(f"jina-components: not in the index: {source}", file=sys.stderr)
+    return 0 if any(removed.values()) else 1
+
+
 def _search(options: argparse.Namespace) -> int:
     from jina_components.reranker import Reranker
     from jina_components.retriever import Parents, Retriever
@@ -128,13 +161,15 @@ def _search(options: argparse.Namespace) -> int:
 
 
 def _print_hits(hits: Ranking, options: argparse.Namespace) -> None:
+    from jina_components.cli.excerpts import excerpt
+
     for failure in hits.failures:
         print(f"jina-components: {failure.error}", file=sys.stderr)
     for rank, hit in enumerate(hits, 1):
         if options.json:
             print_json(_as_json(hit, explain=options.explain))
             continue
-        text = hit.document.text if options.context else shorten(hit.document.text, 200)
+        text = hit.document.text if options.context else excerpt(hit.document.text, options.query)
         print(f"{rank}. {_place(hit.document)}  (score {hit.score:.4f})\n   {text}")
         if options.explain:
             print("   " + ", ".join(f"{why.stage} {why.score:.4f} (#{why.rank})" for why in hit.why))
@@ -161,6 +196,8 @@ def _maintain(options: argparse.Namespace) -> int:
             print(f"damaged: {problem}")
         for what, names in (
             ("lost", report.lost),
+            ("lost, a note of the index", report.lost_notes),
+            ("lost its vector", report.lost_vectors),
             ("lost the vectors of its tokens", report.lost_token_vectors),
             ("left over, which --compact removes", report.leftovers),
         ):
@@ -170,11 +207,24 @@ def _maintain(options: argparse.Namespace) -> int:
             print(f"{options.index}: whole, {store.count()} documents")
             return 0
         if options.repair:
-            again = "; index their sources again, without --checkpoint" if report.lost else ""
-            print(f"{options.index}: repaired, {store.count()} documents, {len(report.lost)} lost{again}")
-            return 3 if report.lost else 0
+            return _finish_repair(options, store, report)
     print(f"{options.index}: damaged; `jina-components maintain {options.index} --repair` makes again what can be")
     return 2
+
+
+def _finish_repair(options: argparse.Namespace, store: FaissStore, report: StoreReport) -> int:
+    """Embed again what lost its vectors, and say what is left to do."""
+    from jina_components.retriever import Retriever
+
+    bare = list(dict.fromkeys([*report.lost_vectors, *report.lost_token_vectors]))
+    embedded = Retriever(make_embedder(options), store=store).embed_again(bare) if bare else 0
+    again = "; index their sources again" if report.lost else ""
+    model = "; open it with the embedder it was made with" if "embedder" in report.lost_notes else ""
+    print(
+        f"{options.index}: repaired, {store.count()} documents, {embedded} embedded again, "
+        f"{len(report.lost)} lost{again}{model}"
+    )
+    return 3 if report.lost or report.lost_notes else 0
 
 
 def _place(document: Document) -> str:

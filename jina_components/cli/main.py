@@ -9,7 +9,17 @@ import sys
 from collections.abc import Sequence
 
 from jina_components import __version__
-from jina_components.cli import answering, indexing, reading, scaling, searching, vectors
+from jina_components.cli import (
+    answering,
+    classifying,
+    grounding,
+    indexing,
+    reading,
+    scaling,
+    searching,
+    segmenting,
+    vectors,
+)
 from jina_components.cli.common import with_flags
 from jina_components.errors import JinaComponentsError
 
@@ -32,7 +42,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for group in (reading, vectors, scaling, indexing, searching, answering):
+    for group in (reading, segmenting, vectors, scaling, indexing, searching, answering, classifying, grounding):
         group.add_commands(commands)
     return parser
 

@@ -1,4 +1,4 @@
-"""`read` and `segment`: sources into Markdown, texts into chunks."""
+"""`read`: sources into Markdown."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from jina_components.cli.common import (
     make_chat,
     make_reader,
     print_json,
-    read_text,
     with_flags,
 )
 from jina_components.cli.read_options import add_read_options, read_options
@@ -66,21 +65,6 @@ def add_commands(commands: Commands) -> None:
     )  # fmt: skip
     of_models.add_argument("--truncate", action="store_true", help="cut HTML to this model's context")
 
-    segment = add_command(
-        commands, "segment", _segment,
-        help="cut a text into chunks with exact offsets, one JSON object a line",
-        examples="""
-            jina-components segment README.md
-            jina-components segment - --unit tokens --max-chunk-length 256 --overlap 32 < notes.txt
-        """,
-    )  # fmt: skip
-    segment.add_argument("file", metavar="FILE", help="file, or - for standard input")
-    segment.add_argument("--max-chunk-length", type=int, default=1000, metavar="N", help="(default: %(default)s)")
-    segment.add_argument(
-        "--unit", choices=["characters", "tokens"], default="characters", help="(default: %(default)s)"
-    )
-    segment.add_argument("--overlap", type=int, default=0, metavar="N", help="(default: %(default)s)")
-
 
 def _read(options: argparse.Namespace) -> int:
     how = read_options(options)
@@ -127,15 +111,6 @@ def _make_converter(options: argparse.Namespace) -> ReaderLM | None:
 
     max_tokens = _MAX_TOKENS if options.max_tokens is None else options.max_tokens
     return ReaderLM(options.reader_lm, max_tokens=max_tokens, truncate=options.truncate)
-
-
-def _segment(options: argparse.Namespace) -> int:
-    from jina_components.segmenter import Segmenter
-
-    segmenter = Segmenter(max_chunk_length=options.max_chunk_length, length_unit=options.unit, overlap=options.overlap)
-    for chunk in segmenter.segment(read_text(options.file)).chunks:
-        print_json(asdict(chunk))
-    return 0
 
 
 def _with_page_numbers(page: Page) -> str:

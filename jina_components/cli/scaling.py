@@ -108,7 +108,7 @@ def add_scale_options(index: argparse.ArgumentParser) -> None:
 
 
 def index(options: argparse.Namespace, store: Store, embedder: Embedder) -> IndexReport:
-    """Index the sources into a store; failures go to standard error."""
+    """Index the sources into a store; what failed or is empty goes to standard error."""
     from jina_components.scale import index_sources
 
     if options.ray is not None:  # of this process, which is the command's own
@@ -128,6 +128,8 @@ def index(options: argparse.Namespace, store: Store, embedder: Embedder) -> Inde
             prune=True,
             show_progress=shows_progress(),
         )
+    for source in report.empty:
+        print(f"jina-components: skipped, for it is empty: {source}", file=sys.stderr)
     for failure in report.failures:
         print(f"jina-components: not read: {failure.source}: {with_flags(failure.error)}", file=sys.stderr)
     return report

@@ -23,6 +23,8 @@ _KEYS = {
     "searxng": "SEARXNG_URL",
     "brave": "BRAVE_API_KEY", "serper": "SERPER_API_KEY", "tavily": "TAVILY_API_KEY", "jina": "JINA_API_KEY",
 }  # fmt: skip
+PROVIDERS = ("arxiv", "ddgs", "local", *_KEYS)
+"""Providers by their names here."""
 
 
 def add_commands(commands: Commands) -> None:
@@ -38,7 +40,7 @@ def add_commands(commands: Commands) -> None:
     )  # fmt: skip
     web.add_argument("query", metavar="QUERY")
     web.add_argument(
-        "--provider", action="append", default=[], choices=["arxiv", "ddgs", "local", *_KEYS],
+        "--provider", action="append", default=[], choices=PROVIDERS,
         help="whom to ask; repeat it for others to ask when this one fails (default: local, the pages of --pages). "
         + ", ".join(f"{name} reads ${key}" for name, key in _KEYS.items()),
     )  # fmt: skip
@@ -75,7 +77,7 @@ def _web(options: argparse.Namespace) -> int:
     )
     with ExitStack() as closing:
         reader = None if options.no_contents else closing.enter_context(make_reader(options))
-        providers = _providers(options)
+        providers = make_providers(options)
         local = next((each for each in providers if isinstance(each, LocalIndex)), None)
         search = closing.enter_context(WebSearch(providers, reader=reader, merge=options.merge))
         results = search.search(options.query, options=asked)
@@ -86,7 +88,12 @@ def _web(options: argparse.Namespace) -> int:
     return 0 if results else 1
 
 
-def _providers(options: argparse.Namespace) -> list[SearchProvider]:
+def make_providers(options: argparse.Namespace) -> list[SearchProvider]:
+    """Those that `options.provider` names, with `options.pages` as the index of `local`.
+
+    Raises:
+        ConfigError: one lacks a setting.
+    """
     from jina_components import web_search
 
     made: dict[str, Callable[[], SearchProvider]] = {

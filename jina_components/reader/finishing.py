@@ -15,7 +15,7 @@ from jina_components.reader.markdown.targets import destination
 from jina_components.types import Page, Usage
 
 if TYPE_CHECKING:
-    from jina_components.models.token_spans import Tokenizer
+    from jina_components.models.tokenizers import Tokenizer
 
 _FENCE = re.compile(r" {0,3}(?:>[ >]*|[-*+] {1,3})?(`{3,}|~{3,})")
 _ATX = re.compile(r"(#{1,6})[ \t]+\S")
@@ -62,7 +62,7 @@ def finish(page: Page, options: ReadOptions) -> Page:
 
 @functools.cache
 def _tokenizer() -> Tokenizer:
-    from jina_components.models.token_spans import BUNDLED, Tokenizer
+    from jina_components.models.tokenizers import BUNDLED, Tokenizer
 
     return Tokenizer(BUNDLED)
 

@@ -96,14 +96,17 @@ class Encoder:
             try:
                 rows.append(self._unit(self._embedder.embed_query(query), 1, self._embedder))
             except InputError as error:
-                if len(queries) == 1:
-                    raise
-                raise at_index(error, place, what="queries") from error
+                raise _of_query(error, 0, None if len(queries) == 1 else place) from error
         return np.concatenate(rows)
 
     def token_queries(self, queries: Sequence[str]) -> list[FloatArray]:
         """Unit vectors of each query's tokens; there is a multi-vector model."""
-        return self._embed_tokens(queries, task="retrieval.query")
+        try:
+            return self._embed_tokens(queries, task="retrieval.query")
+        except InputError as error:
+            if error.index is None:
+                raise
+            raise _of_query(error, error.index, None if len(queries) == 1 else error.index) from error
 
     def claim(self, store: Store) -> None:
         """Note in a store that has no note yet, and so no documents of ours, what made the vectors it will hold.
@@ -199,6 +202,13 @@ def _placed(embed: Callable[[Sequence[str]], T], texts: Sequence[str], positions
         if error.index is None:
             raise
         raise at_index(error, positions[error.index], what="documents") from error
+
+
+def _of_query(error: InputError, index: int, place: int | None) -> InputError:
+    """What a model says of its input `index`, said of the query at `place`, or of the only one."""
+    name, what = f"inputs[{index}]", "query" if place is None else f"queries[{place}]"
+    message = error.message.replace("segment it first, or pass truncate", "shorten it, or give its model truncate")
+    return InputError(message.replace(name, what) if name in message else f"{what}: {message}", place)
 
 
 def has_no_token_vectors(store: Store) -> bool:

@@ -197,6 +197,23 @@ class Retriever(Component):
         """`add` without blocking the event loop; once cancelled, all of it happens or nothing."""
         return await asyncio.to_thread(self.add, documents, show_progress=show_progress)
 
+    def embed_again(self, ids: Sequence[str], *, show_progress: bool = False) -> int:
+        """Embed documents of the store anew, such as `FaissStore.repair` names as `lost_vectors`.
+
+        They count as added anew.
+
+        Returns:
+            How many were there; unknown ids are no error.
+
+        Raises:
+            InputError: `ids` is no list of strings.
+            IndexMismatchError: the store's vectors are another embedder's.
+            IndexFilesError: the store cannot be written to.
+        """
+        keys = [key for key in self._store.keys_of(_names(ids)) if key is not None]
+        documents = [document for document in self._store.get(keys) if document is not None]
+        return len(self.add(documents, show_progress=show_progress))
+
     def delete(self, ids: Sequence[str] | None = None, *, filter: FilterLike | None = None) -> int:
         """Delete documents by id, or all that match a filter (an empty one matches every document).
 
@@ -210,10 +227,7 @@ class Retriever(Component):
             raise InputError("delete takes either ids or filter.")
         if ids is None:
             return self._store.delete(filter=as_filter(filter))
-        for index, name in enumerate(as_list(ids, what="ids")):
-            if not isinstance(name, str):
-                raise InputError(f"ids[{index}] must be a str, got {type(name).__name__}.", index)
-        return self._store.delete(ids)
+        return self._store.delete(_names(ids))
 
     async def adelete(self, ids: Sequence[str] | None = None, *, filter: FilterLike | None = None) -> int:
         """`delete` without blocking the event loop."""
@@ -369,6 +383,15 @@ class Retriever(Component):
 
     def __repr__(self) -> str:
         return f"Retriever({self._embedder!r}, store={self._store!r})"
+
+
+def _names(ids: Sequence[str]) -> Sequence[str]:
+    """Ids, checked."""
+    names = as_list(ids, what="ids")
+    for index, name in enumerate(names):
+        if not isinstance(name, str):
+            raise InputError(f"ids[{index}] must be a str, got {type(name).__name__}.", index)
+    return names
 
 
 def _memory() -> Store:

@@ -2,5 +2,6 @@
 
 from jina_components.scale.embedding_jobs import EmbeddingReport, embed_file
 from jina_components.scale.indexing import IndexReport, index_sources
+from jina_components.scale.sources import remove_sources
 
-__all__ = ["EmbeddingReport", "IndexReport", "embed_file", "index_sources"]
+__all__ = ["EmbeddingReport", "IndexReport", "embed_file", "index_sources", "remove_sources"]

@@ -10,12 +10,14 @@ from typing import Any
 
 from jina_components.errors import ConfigError
 from jina_components.protocols import Store
+from jina_components.retriever.stores.common import LOSSES_NOTE
 from jina_components.scale.files import Journal, check_same, locked
 from jina_components.scale.stages import SourceChunks, version_of
 
 KIND = {"kind": "jina_components.index_sources", "version": 1}
 JOURNAL = "journal.jsonl"
 _NOTE = "index_sources {job}"
+_BEGUN = "begun"  # what the note says, and after it which losses of the store the checkpoint knows of
 
 
 class Checkpoint:
@@ -61,6 +63,9 @@ class Checkpoint:
 def open_checkpoint(folder: Path | None, settings: Mapping[str, Any], store: Store) -> Iterator[Checkpoint]:
     """The checkpoint of a folder, begun where there is none; None keeps nothing.
 
+    That of a store which has since lost documents to damage is begun anew: what the store still holds of a source is
+    not embedded again.
+
     Args:
         folder: Made when it is not there.
         settings: What shapes the chunks and vectors.
@@ -80,12 +85,16 @@ def open_checkpoint(folder: Path | None, settings: Mapping[str, Any], store: Sto
             begun = dict(journal.header)
             note = _NOTE.format(job=begun.pop("job", ""))
             check_same(folder, begun, header, what="a checkpoint")
-            if journal.entries and store.get_note(note) is None:
+            known = store.get_note(note)
+            if journal.entries and known is None:
                 raise ConfigError(
                     f"{folder} is the checkpoint of another store than {store!r}, or of one that was emptied: "
                     "choose another directory for this one, or delete the checkpoint to index all of it."
                 )
-            store.set_note(note, "begun")
+            marked = _BEGUN + (store.get_note(LOSSES_NOTE) or "")
+            if journal.entries and known != marked:
+                journal.clear()  # a repair has dropped documents, of sources that nobody can name any more
+            store.set_note(note, marked)
             yield Checkpoint(journal)
         finally:
             journal.close()

@@ -116,7 +116,8 @@ def embed_file(
         show_progress: Draw a bar on stderr.
 
     Raises:
-        InputError: a row that cannot be embedded, named by its line; a file without rows; a number out of range.
+        InputError: a row that cannot be embedded, named by its line, or with `skip_bad` all of them; a file without
+            rows; a number out of range.
         ReadError: the file cannot be read or is damaged.
         ConfigError: no such column, or the directory holds a job of another file, other settings or another model.
         IndexFilesError: the directory holds something else, is in use or cannot be written to, or files of a job that
@@ -174,6 +175,8 @@ def _go_on(
         done = {entry["shard"]: entry for entry in journal.entries if _is_there(folder, entry)}
         resumed = len(done)
         tokens = _run(journal, done, maker, workers=workers, show_progress=show_progress)
+        if not any(entry["rows"] for entry in done.values()):
+            raise _nothing_embedded(journal, maker, list(done.values()))
         return resumed, tokens, _finish(journal, [done[number] for number in sorted(done)])
     finally:
         journal.close()
@@ -200,6 +203,19 @@ def _run(
     if not done:
         raise InputError(f"{maker.source} holds no rows.")
     return tokens
+
+
+def _nothing_embedded(journal: Journal, maker: ShardMaker, entries: list[dict[str, Any]]) -> InputError:
+    """The error of a job that left every row out; of which nothing stays, since its settings may be the mistake."""
+    for entry in entries:
+        for name in entry["files"]:
+            (journal.path.parent / name).unlink(missing_ok=True)
+    journal.clear()
+    failures = [failure for entry in sorted(entries, key=lambda entry: entry["shard"]) for failure in entry["failures"]]
+    return InputError(
+        f"{maker.source}: none of its {len(failures)} rows can be embedded. Row at line {failures[0]['line']}: "
+        f"{failures[0]['error']} Is {maker.settings.column!r} the column of the texts?"
+    )
 
 
 def _made(maker: ShardMaker, shards: Iterator[Shard], workers: int) -> Generator[tuple[Shard, dict[str, Any]]]:

@@ -108,8 +108,11 @@ class Journal:
         if not self.entries:  # what was begun with may have been a mistake
             _write_lines(path, header)
             self._read()
-        with _written(path):
-            self._file = path.open("r+b")
+        self._open()
+
+    def _open(self) -> None:
+        with _written(self.path):
+            self._file = self.path.open("r+b")
             self._file.truncate(self._end)
             self._file.seek(self._end)
 
@@ -130,6 +133,12 @@ class Journal:
             self._file.write(b"".join(map(_line, entries)))
             self._file.flush()
             os.fsync(self._file.fileno())
+
+    def clear(self) -> None:
+        """Drop its entries."""
+        self.finish(())
+        self._read()
+        self._open()
 
     def finish(self, entries: Iterable[Mapping[str, Any]]) -> None:
         """Close it and replace its entries, in one step."""

@@ -12,8 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from jina_components.core.inputs import check_count
-from jina_components.errors import BackendError, ConfigError
-from jina_components.filters import Condition
+from jina_components.errors import BackendError, ConfigError, ExtractionError
 from jina_components.protocols import Store, SupportsEmbed, SupportsMultiVector, SupportsRead
 from jina_components.read_options import QUOTABLE, ReadOptions
 from jina_components.reader import Reader
@@ -21,9 +20,9 @@ from jina_components.reader.many import named_sources
 from jina_components.retriever.encoding import Encoder
 from jina_components.scale.checkpoints import Checkpoint, open_checkpoint
 from jina_components.scale.describing import describe
-from jina_components.scale.gone import gone_sources
 from jina_components.scale.processes import ATTEMPTS, Lost, run_in_processes
 from jina_components.scale.ray_pipeline import run_on_ray
+from jina_components.scale.sources import absolute, gone_sources, is_blank, of_sources
 from jina_components.scale.stages import EmbedStage, ReadStage, SourceChunks, Stages
 from jina_components.segmenter import Segmenter
 from jina_components.types import SourceFailure
@@ -48,6 +47,7 @@ class IndexReport:
         failures: Sources that could not be read or embedded, and why; what the store held of them stays, but for
             what `prune` deletes.
         gone: Sources that `prune` deleted.
+        empty: Files that hold nothing, which is no failure; what the store held of them stays likewise.
     """
 
     sources: int
@@ -58,6 +58,7 @@ class IndexReport:
     seconds: float
     failures: tuple[SourceFailure, ...] = ()
     gone: int = 0
+    empty: tuple[str, ...] = ()
 
 
 def index_sources(
@@ -132,7 +133,7 @@ def index_sources(
         stages = Stages(ReadStage(reader, segmenter, options), EmbedStage(embedder, multi_vector))
         settings = describe(stages.read) | describe(stages.embed)
         held = opened.enter_context(open_checkpoint(None if checkpoint is None else Path(checkpoint), settings, store))
-        places = [_resolved(source) for source in sources]
+        places = [absolute(source) for source in sources]
         names, failures = _expanded(places)
         waiting = [name for name in names if not held.has(name)]
         work = _Work(store, stages, workers, ray_address, gpus_per_worker)
@@ -142,13 +143,6 @@ def index_sources(
         held.finish(gone=gone)
         run.delete(gone)
     return run.report(complete=len(names) - len(waiting), seconds=time.monotonic() - started)
-
-
-def _resolved(source: str | os.PathLike[str]) -> str | os.PathLike[str]:
-    """A source by the name that means the same everywhere."""
-    if not isinstance(source, str | os.PathLike) or "://" in (name := os.fsdecode(source)):
-        return source
-    return str(Path(name).resolve())
 
 
 def _expanded(places: Sequence[str | os.PathLike[str]]) -> tuple[list[str], list[SourceFailure]]:
@@ -206,7 +200,7 @@ class _Work:
         for first in range(0, len(sources), at_once):
             names = sources[first : first + at_once]
             held: dict[str, set[str]] = {name: set() for name in names}
-            for document in self.store.scan(filter=_of_sources(names)):
+            for document in self.store.scan(filter=of_sources(names)):
                 held[document.metadata["source"]].add(document.id)
             for start in range(0, len(names), size):
                 yield [SourceChunks(name, held=frozenset(held.pop(name))) for name in names[start : start + size]]
@@ -244,12 +238,18 @@ class _Run:
     def delete(self, gone: Set[str]) -> None:
         """Delete sources, and count them."""
         if gone:
-            self._store.delete(filter=_of_sources(sorted(gone)))
+            self._store.delete(filter=of_sources(sorted(gone)))
             self.gone = len(gone)
 
     def report(self, *, complete: int, seconds: float) -> IndexReport:
+        empty = [
+            failure.source
+            for failure in self.failures
+            if isinstance(failure.error, ExtractionError) and is_blank(failure.source)
+        ]
+        failures = tuple(failure for failure in self.failures if failure.source not in empty)
         return IndexReport(
-            self.sources, complete, self.chunks, self.removed, self.tokens, seconds, tuple(self.failures), self.gone
+            self.sources, complete, self.chunks, self.removed, self.tokens, seconds, failures, self.gone, tuple(empty)
         )
 
     def _is_time(self) -> bool:
@@ -281,10 +281,6 @@ class _Run:
     def _delete_older(self, urls: Set[str], current: Set[str]) -> int:
         if not urls:
             return 0
-        held = self._store.scan(filter=_of_sources(sorted(urls)))
+        held = self._store.scan(filter=of_sources(sorted(urls)))
         older = [document.id for document in held if document.id not in current]
         return self._store.delete(older) if older else 0
-
-
-def _of_sources(names: Iterable[str]) -> Condition:
-    return Condition(("source",), "in", tuple(names))

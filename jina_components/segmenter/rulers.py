@@ -5,7 +5,10 @@ from __future__ import annotations
 from bisect import bisect_left
 from typing import Protocol
 
-from jina_components.models.token_spans import Tokenizer
+from jina_components.models.tokenizers import Tokenizer
+
+# How far from the end of a stretch a space is looked for, before which tokens end.
+_NEAR = 64
 
 
 class Ruler(Protocol):
@@ -67,9 +70,17 @@ class TokenRuler:
         return bisect_left(self._starts, end) - bisect_left(self._starts, start)
 
     def size_alone(self, start: int, end: int) -> int:
-        """Tokens of the stretch, counted anew only where a cut may have changed them."""
+        """Tokens of the stretch; only near its ends, where the cuts may have changed them, are they counted anew."""
         if self._tokenizer.stands_alone(self._text, start, end):
             return self.size(start, end)
+        first = self._text.find(" ", start + 1, min(start + _NEAR, end))
+        last = self._text.rfind(" ", max(start, end - _NEAR), end - 1)
+        if 0 < first < last and self._tokenizer.stands_alone(self._text, first, last):
+            outside = self._count(start, first) + self._count(last, end)
+            return outside + self.size(first, last)
+        return self._count(start, end)
+
+    def _count(self, start: int, end: int) -> int:
         return self._tokenizer.count(self._text[start:end])
 
     def reach(self, start: int, size: int) -> int:

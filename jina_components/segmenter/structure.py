@@ -8,11 +8,11 @@ far ahead, or would swallow a text for the sake of one stray mark, the plainer r
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-# How much sense it makes to cut before a block, the most first; 1 to 6 are headings.
-RULE, BLOCK, ITEM, NESTED = 7, 8, 9, 10
+# Kinds of blocks; 1 to 6 are headings. A LINE is one of running text whose lines are paragraphs.
+RULE, BLOCK, ITEM, NESTED, LINE = 7, 8, 9, 10, 11
 
 
 class Block(NamedTuple):
@@ -20,7 +20,7 @@ class Block(NamedTuple):
 
     Attributes:
         start: Offset of its first line.
-        level: 1 to 6 for headings, or RULE, BLOCK, ITEM, NESTED.
+        level: 1 to 6 for headings, or RULE, BLOCK, ITEM, NESTED, LINE.
         keep: Cuts inside belong beyond it: a heading stays with what follows, a table's head with a row.
         end: Where a verbatim block (code, mathematics, raw HTML, a table) ends; 0 for running text.
         headings: (level, title) of the headings it begins with.
@@ -41,22 +41,32 @@ _LINE = re.compile(
     | [ ]{0,3}(?P<rule>(?:(?:\*[ \t]*+){3,}+|(?:-[ \t]*+){3,}+|(?:_[ \t]*+){3,}+)\r?(?:\n|\Z))
     | [ \t]*+(?P<item>(?:[-+*•‣◦▪·–]|\d{1,9}[.)]|\([a-z\d]{1,3}\)))(?=[ \t\r\n]|\Z)
     | [ \t]*+(?P<row>\|)
-    | [ \t]*+(?P<math>\$\$|\\\[)
+    | [ ]{0,3}(?P<wiki>=(?:[ ]?=){0,5}+)(?=[ ]?[^\s=])
+    | [ \t]*+(?P<math>\$\$|\\\[|\\begin\{(?:equation|align|alignat|aligned|gather|multline|eqnarray|displaymath|cases
+        |array|[pbv]?matrix|split|tabularx?|table|figure|algorithm|lstlisting|verbatim)\*?\})
     | [ ]{0,3}<h(?P<html_heading>[1-6])(?![a-z\d])
     | [ ]{0,3}<(?P<html>pre|script|style|textarea|table|!--)
+    | [ ]{0,3}<(?P<html_block>p|div|section|article|aside|details|blockquote|[uod]l|li|d[td]|figure|header|footer|main
+        |nav|form|t(?:r|body|head))(?=[\s>/])
+    | [ ]{0,3}(?P<admonition>(?:!!!|\?\?\?|:::)\+?[ ]?\{?\w)
     | (?P<indented>[ ]{4}|\t)
     """,
     re.VERBOSE,
 )
-_UNDERLINE = re.compile(r"[ ]{0,3}(?:(?P<first>={2,}+)|-{2,}+)[ \t\r]*+(?:\n|\Z)")
+# Those of CommonMark, and of reStructuredText further ones, which must be as long as the title.
+_UNDERLINE = re.compile(r"[ ]{0,3}(?:(?P<first>={2,}+)|-{2,}+|(?P<long>([~^\"+])\3{3,}+))[ \t\r]*+(?:\n|\Z)")
 _DELIMITER = re.compile(r"(?=[^\n]*\|)[ \t]*+\|?[ \t]*+:?-[-:| \t]*+\r?(?:\n|\Z)")
 _ROW = re.compile(r"[^\n|]*+\|[^\n]*+(?:\n|\Z)")
 _CODE = re.compile(r"(?:[ ]{4}|\t)[^\n]*+(?:\n|\Z)|[ \t\r]*+\n")
-_FRONT_MATTER = re.compile(r"---[ \t\r]*+\n\w[\w-]*+:")
+_FRONT_MATTER = re.compile(r"(---|\+\+\+)[ \t\r]*+\n\w[\w.-]*+[ \t]*+[:=]")
 _CLOSING_FENCE = {mark: re.compile(rf"\n[ \t>]*+({mark}{{3,}}+)[ \t\r]*+(?=\n|\Z)") for mark in "`~"}
 _CLOSERS = {"$$": "$$", "\\[": "\\]", "!--": "-->"} | {
     tag: f"</{tag}>" for tag in ("pre", "script", "style", "textarea", "table")
 }
+# A line as long was not wrapped: where it ends, its paragraph does.
+_UNWRAPPED = 120
+# Lines that can only go on what is open: they are passed at once.
+_PLAIN = re.compile(rf"(?:[^\W\d_][^\n|]{{0,{_UNWRAPPED - 2}}}+\n)++")
 _LINK = re.compile(r"!?\[([^\[\]]*+)\]\([^()\s]*+\)")
 _MARKUP = re.compile(r"<[^<>]*+>|\*\*|`")
 _LONGEST_TITLE = 200
@@ -84,22 +94,6 @@ def _joined(parts: list[Block]) -> Block:
     return last._replace(start=parts[0].start, level=level, headings=headings)
 
 
-def heading_trails(text: str, positions: Iterable[int]) -> Iterator[str]:
-    """For each of the ascending positions, the headings it stands under: `Install > Linux`, or empty.
-
-    A position within headings stands under all of them up to the text that they head.
-    """
-    upcoming = blocks(text)
-    block = next(upcoming, None)
-    trail: dict[int, str] = {}
-    for position in positions:
-        while block and block.start <= position:
-            for level, title in block.headings:
-                trail = {above: name for above, name in trail.items() if above < level} | {level: title}
-            block = next(upcoming, None)
-        yield " > ".join(title for title in trail.values() if title)
-
-
 class _Scanner:
     """One pass over the lines; each handler takes the lines of one block, and returns it."""
 
@@ -109,6 +103,7 @@ class _Scanner:
         self._open = False  # whether the next line may continue the last block
         self._in_list = False
         self._unclosed: set[str] = set()
+        self._is_unwrapped = False  # whether the last line of running text was long
         self._handlers: dict[str | None, Callable[[re.Match[str]], Block | None]] = {
             "blank": self._blank,
             "heading": self._atx_heading,
@@ -119,19 +114,25 @@ class _Scanner:
             "math": self._enclosed,
             "html_heading": self._html_heading,
             "html": self._enclosed,
+            "wiki": self._wiki_heading,
+            "html_block": self._html_block,
+            "admonition": self._admonition,
             "indented": self._indented,
         }
 
     def scan(self) -> Iterator[Block]:
-        while self._position < len(self._text):
-            line = _LINE.match(self._text, self._position)
+        if block := self._front_matter():
+            yield block
+        text, size = self._text, len(self._text)
+        while self._position < size:
+            # Nothing but running text begins with a letter.
+            line = None if text[self._position].isalpha() else _LINE.match(text, self._position)
             block = self._handlers[line.lastgroup](line) if line else self._running_text()
             if block:
                 yield block
 
     def _blank(self, line: re.Match[str]) -> None:
-        self._position = line.end()
-        self._open = False
+        self._go_on(line.end(), is_open=False)
 
     def _atx_heading(self, line: re.Match[str]) -> Block:
         return self._heading(len(line["heading"]), line.end(), self._line_end())
@@ -146,11 +147,20 @@ class _Scanner:
         end = end or title_end
         return self._take(Block(self._position, level, end, headings=((level, title),)), end)
 
+    def _wiki_heading(self, line: re.Match[str]) -> Block | None:
+        """As MediaWiki writes it: the mark on both sides, a single one apart from the title."""
+        mark, start, end = line["wiki"], line.end(), self._line_end()
+        title = self._text[start:end].rstrip()
+        if not title.endswith(mark if len(mark) > 1 else " =") or (len(mark) == 1 and title[0] != " "):
+            return self._running_text()
+        return self._heading(mark.count("="), start, start + len(title) - len(mark), end)
+
+    def _front_matter(self) -> Block | None:
+        opening = _FRONT_MATTER.match(self._text)
+        closing = self._text.find("\n" + opening[1], opening.end() - 1) if opening else -1
+        return self._verbatim(self._line_end(closing + 1)) if closing > 0 else None
+
     def _rule(self, line: re.Match[str]) -> Block:
-        if self._position == 0 and _FRONT_MATTER.match(self._text):
-            closing = self._text.find("\n---", line.end() - 1)
-            if closing > 0:
-                return self._verbatim(self._line_end(closing + 1))
         self._in_list = False
         return self._take(Block(line.start(), RULE, line.end()), line.end())
 
@@ -164,7 +174,7 @@ class _Scanner:
     def _enclosed(self, line: re.Match[str]) -> Block | None:
         """Mathematics and raw HTML last to their closing mark; without one they are running text."""
         mark = line[line.lastgroup or 0]
-        closer = _CLOSERS[mark]
+        closer = _CLOSERS.get(mark) or mark.replace("begin", "end")
         end = -1 if mark in self._unclosed else self._text.find(closer, line.end())
         if end < 0:
             self._unclosed.add(mark)
@@ -189,7 +199,18 @@ class _Scanner:
             end = row.end()
         return self._verbatim(end, keep=keep)
 
+    def _html_block(self, line: re.Match[str]) -> Block:
+        level = ITEM if self._open else self._level()
+        return self._take(Block(line.start(), level, line.start()), self._line_end(), is_open=True)
+
+    def _admonition(self, line: re.Match[str]) -> Block:
+        """Its title stays with what is indented below it."""
+        self._in_list = True
+        end = self._line_end()
+        return self._take(Block(line.start(), BLOCK, end - 1), end)
+
     def _item(self, line: re.Match[str]) -> Block:
+        self._is_unwrapped = False
         is_nested = line.start("item") - line.start() > 1
         level = self._level() if not self._in_list else NESTED if is_nested else ITEM
         self._in_list = True
@@ -199,22 +220,41 @@ class _Scanner:
         start, end = self._position, self._line_end()
         if self._text.find("|", start, end) >= 0 and _DELIMITER.match(self._text, end):
             return self._table()
+        was_unwrapped, self._is_unwrapped = self._is_unwrapped, end - start > _UNWRAPPED
         if self._open:
-            self._position = end
-            return None
-        underline = _UNDERLINE.match(self._text, end)
-        if underline:
-            return self._heading(1 if underline["first"] else 2, start, end, underline.end())
+            return self._next_line(start, end, is_unwrapped=was_unwrapped or self._is_unwrapped)
+        if heading := self._underlined(start, end):
+            return heading
         self._in_list = self._in_list and self._text[start] in " \t"
         return self._take(Block(start, self._level(), start), end, is_open=True)
+
+    def _next_line(self, start: int, end: int, *, is_unwrapped: bool) -> Block | None:
+        """A further line of running text."""
+        if not (is_unwrapped and not self._in_list and self._text[start] != ">" and self._level() == BLOCK):
+            self._go_on(end, is_open=True)
+            return None
+        return self._take(Block(start, LINE, start), end, is_open=True)
+
+    def _underlined(self, start: int, end: int) -> Block | None:
+        underline = _UNDERLINE.match(self._text, end)
+        if not underline or len(underline["long"] or self._text) < end - start - 1:
+            return None
+        level = 1 if underline["first"] else 3 if underline["long"] else 2
+        return self._heading(level, start, end, underline.end())
 
     def _verbatim(self, end: int, keep: int | None = None) -> Block:
         keep = self._line_end() if keep is None else keep
         return self._take(Block(self._position, self._level(), keep, end), end)
 
     def _take(self, block: Block, end: int, *, is_open: bool = False) -> Block:
-        self._position, self._open = end, is_open
+        self._go_on(end, is_open=is_open)
         return block
+
+    def _go_on(self, end: int, *, is_open: bool) -> None:
+        if is_open and not self._is_unwrapped and (plain := _PLAIN.match(self._text, end)):
+            end = plain.end()
+        is_parted = self._text.startswith("\n", end)  # blank lines are common enough to be told here
+        self._position, self._open = end + is_parted, is_open and not is_parted
 
     def _level(self) -> int:
         """Level of a block that is no heading: weaker inside a list, and after a line that announces it."""

@@ -1,5 +1,6 @@
 """For tests: deterministic stand-ins that need no model, and checks that any implementation can run."""
 
+from jina_components.testing.chat import FakeChat, FakeJSONChat
 from jina_components.testing.embedders import check_embedder
 from jina_components.testing.entailment import check_entailment_scorer
 from jina_components.testing.fakes import FakeEmbedder, FakeEntailmentScorer
@@ -11,8 +12,10 @@ from jina_components.testing.search import FakeSearchProvider, check_search_prov
 from jina_components.testing.stores import check_store
 
 __all__ = [
+    "FakeChat",
     "FakeEmbedder",
     "FakeEntailmentScorer",
+    "FakeJSONChat",
     "FakeSearchProvider",
     "MemoryStore",
     "WarcFetcher",

@@ -17,7 +17,7 @@ from jina_components.core.late_interaction import max_sim
 from jina_components.errors import ConfigError
 from jina_components.filters import Filter, matches
 from jina_components.protocols import Hits, Key, RankingKind
-from jina_components.retriever.stores.records import (
+from jina_components.retriever.stores.common import (
     check_documents,
     check_queries,
     check_width,

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jina_components.types.classified import Classification, Classifications
+from jina_components.types.classified import (
+    Classification,
+    Classifications,
+    ClassifierVersion,
+    Example,
+    Examples,
+    GroupedClassifications,
+    Labels,
+    Training,
+)
 from jina_components.types.found import Answer, Citation, SearchResult, SearchResults
 from jina_components.types.grounded import (
     ClaimVerdict,
@@ -30,16 +39,21 @@ __all__ = [
     "ClaimVerdict",
     "Classification",
     "Classifications",
+    "ClassifierVersion",
     "Document",
     "DocumentFailure",
     "Embeddings",
     "Entailment",
     "Entailments",
+    "Example",
+    "Examples",
     "GroundedSentence",
     "GroundedText",
     "Grounding",
     "GroundingStep",
+    "GroupedClassifications",
     "Image",
+    "Labels",
     "MultiVectorEmbeddings",
     "Page",
     "Ranking",
@@ -53,6 +67,7 @@ __all__ = [
     "StageScore",
     "StorageType",
     "TokenPiece",
+    "Training",
     "Usage",
     "Verdict",
     "shorten",

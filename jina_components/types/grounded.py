@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from jina_components.types.grounded_html import grounding_html, text_html
 from jina_components.types.texts import Usage, shorten
 
 Verdict: TypeAlias = Literal["supported", "refuted", "not enough evidence"]
@@ -88,6 +89,9 @@ class Grounding:
             f"{shorten(self.statement)!r})"
         )
 
+    def _repr_html_(self) -> str:
+        return grounding_html(self)
+
 
 @dataclass(frozen=True, slots=True)
 class GroundingStep:
@@ -140,3 +144,11 @@ class GroundedText:
     factuality: float | None
     usage: Usage = Usage()
     warnings: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        checked = sum(sentence.grounding is not None for sentence in self.sentences)
+        share = "" if self.factuality is None else f", factuality {self.factuality:.2f}"
+        return f"GroundedText({checked} of {len(self.sentences)} sentences checked{share}, {shorten(self.text)!r})"
+
+    def _repr_html_(self) -> str:
+        return text_html(self)

@@ -101,11 +101,52 @@ def test_maintenance(run, index):
     code, out, _ = run("maintain", index)
     assert code == 2
     assert "--repair" in out
+    code, out, _ = run("maintain", index, "--repair", *FAST)
+    assert code == 0
+    assert "lost its vector: " in out
+    assert "1 embedded again, 0 lost" in out
+    assert run("maintain", index)[0] == 0
+
+
+def test_what_repair_has_lost_is_named(run, index):
+    with FaissStore(index) as store:
+        store.compact()
+    path = index / "documents.sqlite3"
+    path.write_bytes(path.read_bytes().replace(b"Leather cracks", b"Leather crocks"))
     code, out, _ = run("maintain", index, "--repair")
     assert code == 3
     assert "lost: " in out
     assert "index their sources again" in out
-    assert run("maintain", index)[0] == 0
-    code, out, err = run("maintain", index.parent / "absent")
+
+
+@pytest.mark.parametrize("name", ["absent", "water.md", ""])
+def test_what_is_no_index_is_not_maintained(run, folder, name):
+    code, out, err = run("maintain", folder / name)
     assert code == 2
-    assert "absent" in out + err
+    assert "damaged" not in out + err
+    assert str(folder / name) in err
+
+
+def test_an_empty_file_is_skipped(run, folder):
+    (folder / "empty.md").write_text(" \n")
+    code, out, err = run("index", folder / "boots.md", folder / "empty.md", "--to", folder / "index", *FAST)
+    assert code == 0
+    assert "1 sources read" in out
+    assert f"skipped, for it is empty: {folder / 'empty.md'}" in err
+    assert run("index", folder / "empty.md", "--to", folder / "other", *FAST)[0] == 2
+
+
+def test_a_source_is_removed(run, folder, index):
+    code, out, err = run("remove", folder / "water.md", folder / "no.md", "--from", index)
+    assert code == 0
+    assert "1 sources removed" in out
+    assert f"not in the index: {folder / 'no.md'}" in err
+    assert run("search", "stream", "--index", index, "--mode", "lexical")[0] == 1
+    assert run("remove", folder / "water.md", "--from", index)[0] == 1
+    assert run("remove", folder, "--from", folder / "absent")[0] == 2
+
+
+def test_the_part_of_a_chunk_that_matches_is_shown(run, folder):
+    (folder / "long.md").write_text("Nothing of interest stands here. " * 12 + "Leather cracks above 40 degrees.\n")
+    assert run("index", folder / "long.md", "--to", folder / "index", *FAST)[0] == 0
+    assert "Leather cracks above 40 degrees." in run("search", "leather", "--index", folder / "index", *FAST)[1]

@@ -13,12 +13,14 @@ from jina_components.core.boundaries import (
     joins,
     last_grapheme,
     lines,
+    loose_sentences,
     parts,
+    records,
     sentences,
     words,
 )
 
-FINDERS = [sentences, lines, gaps, clauses, words, parts]
+FINDERS = [sentences, loose_sentences, records, lines, gaps, clauses, words, parts]
 
 
 def pieces(finder: Finder, text: str) -> list[str]:
@@ -45,6 +47,12 @@ def pieces(finder: Finder, text: str) -> list[str]:
         "Das war am 3. Oktober, z. B. in Bonn. ",
         "Он жил на ул. Ленина и т. д. в Москве. ",
         "1. Install it. ",
+        "It is known.[^note][[13]](https://a.org/x) ",
+        "Wait . . . and see. ",
+        "See https://a.org/x?y=1. ",
+        "Bkz. Ankara ve Prof. Doç. Yılmaz. ",
+        "Viz např. Praha a tzn. Brno. ",
+        "Véase la pág. 3 y el núm. 4 de hoy. ",
     ],
 )
 def test_a_sentence_is_kept_whole(sentence: str) -> None:
@@ -61,6 +69,10 @@ def test_a_sentence_is_kept_whole(sentence: str) -> None:
         ["هل هذا سؤال؟ ", "نعم."],
         ["これは ｶﾅ です｡", "はい｡"],
         ["One…\n", "Two!\n", "Three."],
+        ["the first one . ", "the second one . ", "the third one ."],
+        ["པོད་ཡིག།", "གཉིས།"],
+        ["ခုနစ်။ ", "ရှစ်။"],
+        ["ខ្មែរ។ ", "ពីរ។"],
     ],
 )
 def test_sentences_of_many_scripts(parts_of_text: list[str]) -> None:
@@ -84,6 +96,30 @@ def test_words_are_parted_by_space_and_between_ideographs() -> None:
     assert pieces(words, "これはカメラ") == ["これは", "カメラ"]
 
 
+def test_words_of_scripts_without_spaces_begin_at_a_vowel_that_is_written_first() -> None:
+    assert pieces(words, "ภาษาไทยและลาว") == ["ภาษา", "ไทย", "และลาว"]
+    assert pieces(words, "བོད་ཡིག") == ["བོད་", "ཡིག"]
+
+
+def test_loose_sentences_begin_with_a_small_letter_behind_a_word() -> None:
+    assert pieces(loose_sentences, "it rains. we stay! approx. nobody cares, e.g. me. so.") == [
+        "it rains. ",
+        "we stay! ",
+        "approx. nobody cares, e.g. me. so.",
+    ]
+
+
+def test_records_lie_between_objects_in_one_line_and_behind_elements_of_html() -> None:
+    assert pieces(records, "[{'a': [1]}, {'b': 2},{}]") == ["[{'a': [1]}, ", "{'b': 2},", "{}]"]
+    assert pieces(records, r"One\n\nTwo\nstill") == [r"One\n\n", r"Two\nstill"]
+    assert pieces(records, "<p>One</p> <p>Two<br/>more</P><b>x</b>") == [
+        "<p>One</p> ",
+        "<p>Two<br/>",
+        "more</P>",
+        "<b>x</b>",
+    ]
+
+
 def test_parts_lie_behind_punctuation_inside_words() -> None:
     assert pieces(parts, "https://a.org/b_c") == ["https://", "a.", "org/", "b_", "c"]
 
@@ -105,7 +141,24 @@ def test_places_ascend_within_the_bounds(finder: Finder, text: str, data: st.Dat
 
 @pytest.mark.parametrize(
     "character",
-    ["\r\n", "e\u0301", "👍🏽", "👩\u200d🚀", "🇩🇪", "각", "ㅎ\u1161", "\ud83d\udc4d", "कि", "ｶﾞ", "❤\ufe0f"],
+    [
+        "\r\n",
+        "e\u0301",
+        "👍🏽",
+        "👩\u200d🚀",
+        "🇩🇪",
+        "각",
+        "ㅎ\u1161",
+        "\ud83d\udc4d",
+        "कि",
+        "ｶﾞ",
+        "❤\ufe0f",
+        "นำ",
+        "เก",
+        "ເກ",
+        "क्ष",
+        "ក្ក",
+    ],
 )
 def test_no_cut_inside_a_character(character: str) -> None:
     if character[0] == "ㅎ":

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jina_components import DeepSearchAgent, Document, Reranker, Retriever, Segmenter
+from jina_components.core.quotable import quotable_spans
 from jina_components.deep_search.citations import cite
-from jina_components.deep_search.quotable import quotable_spans
 from jina_components.errors import ChatError, ConfigError, InputError
 from jina_components.protocols import ChatMessage, ChatReply
 from jina_components.testing import FakeEmbedder

@@ -62,6 +62,23 @@ def test_ids_are_stable():
     assert Retriever(FakeEmbedder()).add(["same", "same"]) == [Document("same").id] * 2
 
 
+def test_documents_that_lost_their_vectors_are_embedded_again(tmp_path):
+    with Retriever(FakeEmbedder(), store=FaissStore(tmp_path)) as retriever:
+        retriever.add(DOCUMENTS)
+        before = retriever.retrieve("capital of France", mode="dense")
+    next(tmp_path.glob("vectors-*")).write_bytes(b"")
+    with Retriever(FakeEmbedder(), store=FaissStore(tmp_path)) as retriever:
+        lost = retriever.store.repair().lost_vectors
+        assert ids(retriever.retrieve("france", mode="lexical")) == ["paris"]
+        assert retriever.retrieve("capital of France", mode="dense")[0].score == 0
+        assert retriever.embed_again([*lost, "unknown"]) == 3
+        again = retriever.retrieve("capital of France", mode="dense")
+        assert [(hit.document, hit.score) for hit in again] == [(hit.document, hit.score) for hit in before]
+        assert not retriever.store.verify().problems
+        with pytest.raises(InputError, match="list"):
+            retriever.embed_again("paris")
+
+
 def test_delete_by_id_and_by_filter(retriever):
     assert retriever.delete(["paris", "unknown", "paris"]) == 1
     assert "paris" not in retriever
@@ -135,6 +152,34 @@ def test_the_failing_query_is_named(bundled_embedder):
     with pytest.raises(InputError, match=r"queries\[1\].*context") as caught:
         retriever.retrieve_many(["rain", "word " * 9000])
     assert caught.value.index == 1
+
+
+@pytest.mark.parametrize("mode", ["dense", "multi_vector"])
+def test_a_query_over_the_context_is_called_a_query(mode, bundled_embedder):
+    retriever = Retriever(bundled_embedder, multi_vector=ShortWordVectors())
+    retriever.add(["Boots are made of leather."])
+    long = "boots " * 9000
+    with pytest.raises(
+        InputError, match=r"^query has \d+ tokens.*: shorten it, or give its model truncate=True"
+    ) as caught:
+        retriever.retrieve(long, mode=mode)
+    assert caught.value.index is None
+    with pytest.raises(InputError, match=r"^queries\[1\] has \d+ tokens") as caught:
+        retriever.retrieve_many(["leather", long], mode=mode)
+    assert caught.value.index == 1
+
+
+class ShortWordVectors(WordVectors):
+    """Takes 100 words."""
+
+    def embed_multi_vector(self, inputs, *, task="retrieval.passage"):
+        for index, text in enumerate(inputs):
+            if (count := len(text.split())) > 100:
+                raise InputError(
+                    f"inputs[{index}] has {count} tokens, more than 100: segment it first, or pass truncate=True.",
+                    index,
+                )
+        return super().embed_multi_vector(inputs, task=task)
 
 
 def test_an_empty_corpus_is_an_error_that_says_so():

@@ -256,7 +256,9 @@ def test_blank_chunks_are_not_embedded():
         def segment(self, text):
             pieces = text.splitlines(keepends=True)
             starts = np.cumsum([0, *map(len, pieces)]).tolist()
-            return Segmentation(tuple(Chunk(p, s, s + len(p), 1) for p, s in zip(pieces, starts, strict=False)), 1, "x", text)
+            return Segmentation(
+                tuple(Chunk(p, s, s + len(p), 1) for p, s in zip(pieces, starts, strict=False)), 1, "x", text
+            )
 
     retriever = Retriever(Late(), segmenter=Lines())
     retriever.add([Document("one two\n\n\nthree four\n", "a")])

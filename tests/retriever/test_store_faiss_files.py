@@ -98,9 +98,6 @@ def turn_last_bit(path):
         (damage_checkpoint_missing, []),
         (damage_checkpoint_size, []),
         (damage_checkpoint_bit, []),
-        (damage_vector_bit, ["d39"]),
-        (damage_vectors_short, ["d38", "d39"]),
-        (damage_vectors_missing, ALL),
         (damage_text, ["d20"]),
         (damage_text_form, ["d20"]),
         (damage_metadata, ["d20"]),
@@ -125,6 +122,65 @@ def test_damage_is_found_and_mended(directory, damage, lost):
         assert not store.verify().problems
 
 
+@pytest.mark.parametrize(
+    ("damage", "lost"),
+    [(damage_vector_bit, ["d39"]), (damage_vectors_short, ["d38", "d39"]), (damage_vectors_missing, ALL)],
+)
+def test_a_document_outlives_its_vector(directory, damage, lost, tmp_path):
+    damage(directory)
+    vectors = unit_vectors(40)
+    with FaissStore(directory) as store:
+        report = store.repair()
+        assert list(report.lost_vectors) == lost
+        assert report.lost == ()
+        assert ids(store) == ALL
+        assert found(store, "number39") == ["d39"]
+        assert not store.get_vectors(store.keys_of(lost)).any()
+        for name in set(ALL[::7]) - {*lost}:
+            assert nearest(store, vectors[int(name[1:])]) == [name]
+        store.compact()
+        store.save_to(tmp_path / "copy")
+    with FaissStore(tmp_path / "copy") as copy:
+        assert f"vectors of {len(lost)} documents" in copy.verify().problems[0]
+    with FaissStore(directory) as store:
+        assert f"vectors of {len(lost)} documents" in store.verify().problems[0]
+        assert list(store.repair().lost_vectors) == lost
+        store.put(numbered(40), vectors)
+        assert not store.verify().problems
+        assert nearest(store, vectors[39]) == ["d39"]
+
+
+@pytest.mark.parametrize("place", [b"the embedder", b"embedderthe embedder"])
+def test_a_damaged_note_is_found_and_dropped(tmp_path, place):
+    path = tmp_path / "index" / "documents.sqlite3"
+    with FaissStore(tmp_path / "index") as store:
+        store.put(numbered(3), unit_vectors(3))
+        store.set_note("embedder", "the embedder")
+        store.set_note("other", "whole")
+        store.compact()
+    content = bytearray(path.read_bytes())
+    content[content.rindex(place)] ^= 1
+    path.write_bytes(content)
+    with FaissStore(tmp_path / "index") as store:
+        assert "note" in " ".join(store.verify().problems)
+        report = store.repair()
+        assert len(report.lost_notes) == 1
+        assert report.lost == ()
+        assert store.get_note("embedder") is None
+        assert store.get_note("other") == "whole"
+        assert not store.verify().problems
+
+
+def test_a_damaged_note_is_not_given(directory):
+    with FaissStore(directory) as store:
+        store.set_note("embedder", "the embedder")
+        store.compact()
+    path = directory / "documents.sqlite3"
+    path.write_bytes(path.read_bytes().replace(b"the embedder", b"the embeddex"))
+    with FaissStore(directory) as store, pytest.raises(IndexFilesError, match=r"note 'embedder' is damaged.*repair"):
+        store.get_note("embedder")
+
+
 def test_what_sqlite_can_still_read_is_salvaged(tmp_path):
     """Pages in the middle of the database are lost, and documents with them."""
     vectors = unit_vectors(2000)
@@ -139,7 +195,7 @@ def test_what_sqlite_can_still_read_is_salvaged(tmp_path):
     path.write_bytes(content)
     with FaissStore(tmp_path / "index") as store:
         assert store.verify().problems
-        store.repair()
+        assert store.repair().lost_vectors == ()
         assert not store.verify().problems
         left = ids(store)
         assert 1700 < len(left) < 2000
@@ -191,10 +247,21 @@ def test_a_database_beyond_repair_is_named(directory, content):
             store.repair()
 
 
-def test_a_lost_database_is_not_taken_for_a_new_index(directory):
+@pytest.mark.parametrize("method", ["count", "verify", "repair"])
+def test_a_lost_database_is_not_taken_for_a_new_index(directory, method):
     (directory / "documents.sqlite3").unlink()
     with FaissStore(directory) as store, pytest.raises(IndexFilesError, match=r"documents\.sqlite3 is gone"):
-        store.count()
+        getattr(store, method)()
+
+
+@pytest.mark.parametrize("files", [{}, {"thesis.txt": "years of work"}, {"manifest.json": '{"name": "an app"}'}])
+@pytest.mark.parametrize("method", ["verify", "repair"])
+def test_what_is_no_index_is_not_called_damaged(tmp_path, files, method):
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    with FaissStore(tmp_path) as store, pytest.raises(IndexFilesError, match="holds no index|no manifest of an index"):
+        getattr(store, method)()
+    assert {path.name for path in tmp_path.iterdir()} == {*files}
 
 
 @pytest.mark.parametrize(("version", "remedy"), [(1, "build the index again"), (99, "upgrade"), (None, "build")])

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jina_components.retriever.stores.sparse import Statistics, best_by_bm25, sparse_text
+from jina_components.retriever.stores.sparse import CountedStatistics, best_by_bm25, sparse_text
 from jina_components.testing import MemoryStore
 from jina_components.types import Document
 
@@ -26,7 +26,7 @@ def _engine(texts):
     def count(number):
         return len(indexed) if number is None else sum(number in one.numbers for one in indexed)
 
-    return candidates, Statistics(count)
+    return candidates, CountedStatistics(count)
 
 
 @given(TEXTS, st.lists(LONG, max_size=3), st.lists(WORDS, min_size=1, max_size=4), st.integers(1, 8))

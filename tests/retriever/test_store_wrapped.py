@@ -271,3 +271,8 @@ def test_plain_forms_are_what_any_index_takes(metadata: dict[str, object], text:
         assert "\0" not in name
         if isinstance(metadata.get(name), bool | float):
             assert value == metadata[name]
+
+
+def test_a_store_names_its_index(tmp_path: Path) -> None:
+    assert repr(WrappedStore(Engine())) == "WrappedStore(Engine)"
+    assert repr(WrappedStore(Engine(), path=tmp_path / "c")) == f"WrappedStore(Engine, path={str(tmp_path / 'c')!r})"

@@ -240,6 +240,15 @@ def test_bad_rows_stop_the_job_or_are_listed(tmp_path, minilm_folder):
     assert "602 tokens" in failures[0]["error"]
 
 
+@pytest.mark.parametrize("format", ["npy", "parquet"])
+def test_a_job_that_leaves_everything_out_fails_and_leaves_nothing(tmp_path, source, bundled_embedder, format):
+    out, how = tmp_path / "out", {"format": format, "skip_bad": True}
+    with pytest.raises(InputError, match=r"none of its 500 rows.*line 1: It has no 'txt'.*Is 'txt' the column"):
+        job(source, out, bundled_embedder, column="txt", **how)
+    assert not list(out.glob("part-*"))
+    assert job(source, out, bundled_embedder, **how).rows == 500
+
+
 def test_memory_does_not_grow_with_the_file(tmp_path):
     """The peak of a run over ten times the rows is the same, to a fifth."""
     script = _SCRIPT.replace("shard_rows=40", "shard_rows=1000") + (

@@ -15,7 +15,8 @@ from jina_components.core.background import run_sync
 from jina_components.errors import ConfigError, IndexFilesError, IndexMismatchError, InputError, ReadError
 from jina_components.protocols import Store
 from jina_components.read_options import QUOTABLE
-from jina_components.scale import index_sources
+from jina_components.retriever.stores.faiss import FaissStore
+from jina_components.scale import index_sources, remove_sources
 from jina_components.testing import FakeEmbedder
 from jina_components.testing.memory_store import MemoryStore
 
@@ -87,7 +88,8 @@ def test_failures_are_told_and_stop_nothing(docs, tmp_path, workers):
     store = MemoryStore()
     report = index_sources([docs, missing, tmp_path / "nothing"], store, embedder=embedder, workers=workers)
     errors = {Path(failure.source).name: failure.error for failure in report.failures}
-    assert {"empty.md", "long.md", "missing.md", "nothing"} == {*errors}
+    assert {"long.md", "missing.md", "nothing"} == {*errors}
+    assert report.empty == (str(docs / "empty.md"),)
     assert isinstance(errors["missing.md"], ReadError)
     assert "refused" in str(errors["long.md"])
     assert report.sources == 12
@@ -165,7 +167,8 @@ def test_pruning_deletes_what_is_gone_or_holds_no_document_any_more(docs, tmp_pa
     report = index(docs, store, embedder=RefusingEmbedder("refused"), prune=True)
     names = {Path(source).name for _, source, _ in held(store).values()}
     assert (report.gone, names) == (2, {f"{n:03}.md" for n in range(12)} - {"001.md", "002.md"} | {"other.md"})
-    assert {Path(failure.source).name for failure in report.failures} == {"002.md", "003.md"}
+    assert [Path(failure.source).name for failure in report.failures] == ["003.md"]
+    assert report.empty == (str(docs / "002.md"),)
 
 
 def test_an_empty_folder_is_a_disk_that_is_not_there_and_a_folder_that_is_gone_is_gone(docs, tmp_path):
@@ -262,6 +265,32 @@ def test_urls_are_read_again_once_a_run_has_ended(server, tmp_path):
         assert (report.sources, report.complete, report.failures) == (1, 0, ())
     reader.close()
     run_sync(fetcher.aclose())
+
+
+@pytest.mark.parametrize("loss", ["repair", "remove"])
+def test_a_checkpoint_notices_what_the_store_has_lost(docs, tmp_path, loss):
+    folder, embedder = tmp_path / "checkpoint", LoggingEmbedder(tmp_path / "log")
+    with FaissStore(tmp_path / "index") as store:
+        first = index(docs, store, checkpoint=folder, embedder=embedder)
+        store.compact()
+        whole = held(store)
+    if loss == "repair":
+        path = tmp_path / "index" / "documents.sqlite3"
+        content = bytearray(path.read_bytes())
+        content[content.rindex(b"text 1 of 8")] ^= 1
+        path.write_bytes(content)
+    with FaissStore(tmp_path / "index") as store:
+        if loss == "repair":
+            assert len(store.repair().lost) == 1
+        else:
+            assert remove_sources([docs / "008.md"], store) == {str(docs / "008.md"): 1}
+        missing = first.chunks - store.count()
+        embedder.taken()
+        again = index(docs, store, checkpoint=folder, embedder=embedder)
+        assert (again.complete, again.chunks) == (0, missing)
+        assert held(store) == whole
+        assert embedder.taken() <= missing + 2  # and the probes
+        assert index(docs, store, checkpoint=folder, embedder=embedder).complete == 12
 
 
 def test_a_checkpoint_belongs_to_its_settings_and_its_store(docs, tmp_path):

@@ -1,5 +1,6 @@
 """The public face: settings, results, documents of pages, and what holds for every text."""
 
+import datetime as dt
 import pickle
 import subprocess
 import sys
@@ -12,45 +13,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from segmenter_texts import texts
 
 from jina_components.errors import ConfigError, InputError, ModelFilesError, UnknownNameError
 from jina_components.segmenter import Segmenter
 from jina_components.types import Document, Page
-
-FRAGMENTS = [
-    *("# A\n", "## B\n\n", "text. ", "More text! ", "\n\n", "\r\n", "- item\n", "  1. nested\n"),
-    *("> quote\n", "    code\n"),
-    *(
-        "```py\n",
-        "```\n",
-        "~~~\n",
-        "| a | b |\n",
-        "|---|---|\n",
-        "$$",
-        "<pre>",
-        "</pre>",
-        "---\n",
-        "===\n",
-        "e.g. ",
-    ),
-    *(
-        "这是。",
-        "カメラ",
-        "각",
-        "e\u0301",
-        "\u200d",
-        "👍🏽",
-        "🇩🇪",
-        "\ud83d",
-        "\udc4d",
-        "\x0c",
-        "\x1c",
-        "\x00",
-        "\u2028",
-    ),
-    *("[SEP]", "unbelievable"),
-]
-texts = st.lists(st.one_of(st.sampled_from(FRAGMENTS), st.text(max_size=12)), max_size=30).map("".join)
 
 
 @cache
@@ -136,9 +103,13 @@ def test_tokens_are_counted_without_special_ones() -> None:
 
 
 def test_text_that_is_no_string_is_refused() -> None:
-    for call in (Segmenter().segment, Segmenter().count):
+    whole = Segmenter()
+    for call in (whole.segment, whole.count, whole.tokenize, whole.special_tokens):
         with pytest.raises(InputError, match="text must be str, got bytes"):
             call(b"text")
+    for call in (whole.head, whole.tail):
+        with pytest.raises(InputError, match="text must be str, got NoneType"):
+            call(None, 3)
 
 
 def test_a_character_that_cannot_fit_is_refused() -> None:
@@ -153,6 +124,8 @@ def test_a_character_that_cannot_fit_is_refused() -> None:
         ({"overlap": -1}, "overlap must be 0 or more"),
         ({"max_chunk_length": 50, "overlap": 50}, "below 50"),
         ({"length_unit": "words"}, "'characters' or 'tokens', got 'words'"),
+        ({"min_chunk_length": -1}, "min_chunk_length must be from 0 to 1000"),
+        ({"max_chunk_length": 50, "min_chunk_length": 51}, "from 0 to 50"),
     ],
 )
 def test_wrong_settings_are_refused_at_once(wrong: dict[str, object], message: str) -> None:
@@ -163,6 +136,77 @@ def test_wrong_settings_are_refused_at_once(wrong: dict[str, object], message: s
 def test_an_unknown_tokenizer_is_refused_at_once_and_the_known_are_named() -> None:
     with pytest.raises(UnknownNameError, match=r"Unknown tokenizer.*'bundle'.*Did you mean 'bundled'"):
         Segmenter(tokenizer="bundle")
+
+
+def test_tokens_are_shown_as_a_streaming_decoder_would() -> None:
+    text = "Ja \U0001f680!"
+    pieces = Segmenter(tokenizer="cl100k_base").tokenize(text)
+    assert pieces == (("Ja", (53545,)), (" ", (11410,)), ("\U0001f680", (248, 222)), ("!", (0,)))
+    assert Segmenter(tokenizer="cl100k_base").tokenize("") == ()
+
+
+@settings(max_examples=40)
+@given(text=texts, tokens=st.integers(0, 30))
+def test_head_and_tail_are_what_their_tokens_cover(text: str, tokens: int) -> None:
+    hosted = wire("cl100k_base")
+    head, tail = hosted.head(text, tokens), hosted.tail(text, tokens)
+    assert text.startswith(head)
+    assert text.endswith(tail)
+    ids = [number for piece in hosted.tokenize(text) for number in piece.ids]
+    assert len(ids) == hosted.count(text)
+    if tokens >= len(ids):
+        assert head == tail == text
+    else:
+        covered = [number for piece in hosted.tokenize(head) for number in piece.ids]
+        assert ids[: len(covered)] == covered or len(covered) <= tokens
+
+
+@cache
+def wire(tokenizer: str) -> Segmenter:
+    return Segmenter(tokenizer=tokenizer)
+
+
+@pytest.mark.parametrize("number", [-1, 1.5, True, "3", None])
+def test_a_number_of_tokens_that_is_none_is_refused(number: object) -> None:
+    for call in (wire("bundled").head, wire("bundled").tail):
+        with pytest.raises(InputError, match=f"tokens must be an integer of 0 or more, got {number!r}"):
+            call("text", number)
+
+
+def test_special_tokens_are_found_and_counted_as_text() -> None:
+    text = "One.<|endoftext|>Two."
+    assert wire("cl100k_base").special_tokens(text) == ("<|endoftext|>",)
+    assert wire("cl100k_base").special_tokens("One. Two.") == ()
+    assert wire("cl100k_base").count("<|endoftext|>") > 1
+
+
+def test_chunks_know_the_headings_they_stand_under() -> None:
+    found = segmenter("characters", 27).segment("Intro.\n\n# Install\n\nGet it now.\n\n## Linux\n\nRun it there.\n")
+    assert [chunk.heading for chunk in found.chunks] == ["", "Install", "Install > Linux"]
+
+
+@given(text=texts, limit=st.sampled_from([9, 30]))
+def test_offsets_in_utf16_are_those_of_the_chunks(text: str, limit: int) -> None:
+    segmentation = segmenter("characters", limit).segment(text)
+    encoded = text.encode("utf-16-le", "surrogatepass")
+    for chunk, (start, end) in zip(segmentation.chunks, segmentation.utf16_offsets, strict=True):
+        assert encoded[2 * start : 2 * end].decode("utf-16-le", "surrogatepass") == chunk.text
+
+
+@given(text=texts, unit=st.sampled_from(["characters", "tokens"]), smallest=st.sampled_from([3, 12, 30]))
+def test_a_smallest_length_breaks_neither_limit_nor_text(text: str, unit: str, smallest: int) -> None:
+    found = smallest_of(unit, smallest).segment(text).chunks
+    assert "".join(chunk.text for chunk in found) == text
+    assert all((len(chunk.text) if unit == "characters" else chunk.num_tokens) <= 30 for chunk in found)
+
+
+@cache
+def smallest_of(unit: str, smallest: int) -> Segmenter:
+    return Segmenter(max_chunk_length=30, min_chunk_length=smallest, length_unit=unit)
+
+
+async def test_the_asynchronous_twin_gives_the_same() -> None:
+    assert await wire("bundled").asegment("One. Two.") == wire("bundled").segment("One. Two.")
 
 
 def test_a_missing_tokenizer_file_is_an_error_of_the_first_call(tmp_path: Path) -> None:
@@ -202,6 +246,31 @@ def test_a_page_becomes_documents_with_their_place() -> None:
         facts | {"start": linux, "end": len(content), "heading": "Install > Linux"},
     ]
     assert all(content[d.metadata["start"] : d.metadata["end"]] == d.text for d in documents)
+
+
+def test_documents_carry_what_a_page_knows_that_filters_can_use() -> None:
+    facts = {
+        "author": "Noor", "num_pages": 3, "draft": True, "tags": ["a", "b"], "encoding": "utf-8", "start": 99,
+        "source": "elsewhere", "abstract": "long " * 50, "meta": {"og:type": "article"}, "empty": "", "none": None,
+        "many": list(range(21)), "front_matter": {"version": "3", "author": "another", "heading": "x"},
+    }  # fmt: skip
+    full = page("Text.", language="en", published_time="2024-05-01", description="About.", metadata=facts)
+    (document,) = Segmenter().segment_page(full)
+    assert document.metadata == {
+        "source": "https://example.org/a", "title": "A", "start": 0, "end": 5, "language": "en",
+        "published_time": "2024-05-01", "author": "Noor", "num_pages": 3, "draft": True, "tags": ["a", "b"],
+        "version": "3",
+    }  # fmt: skip
+
+
+def test_documents_of_a_page_can_be_filtered() -> None:
+    from jina_components.filters import Field, matches
+
+    full = page("Text.", language="en", published_time="2024-05-01T10:00:00+02:00", metadata={"tags": ["a", "b"]})
+    (document,) = Segmenter().segment_page(full)
+    assert matches(document.metadata, Field("published_time") >= dt.date(2024, 5, 1))
+    assert matches(document.metadata, Field("tags") == "b")
+    assert not matches(document.metadata, Field("language") == "de")
 
 
 def test_document_ids_are_stable() -> None:

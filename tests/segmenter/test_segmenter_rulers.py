@@ -1,6 +1,10 @@
 """Lengths in characters and tokens."""
 
-from jina_components.models.token_spans import BUNDLED, Tokenizer
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jina_components.models.tokenizers import BUNDLED, Tokenizer
 from jina_components.segmenter.rulers import CharacterRuler, TokenRuler
 
 TEXT = "playing unbelievable games, all day"
@@ -35,3 +39,40 @@ def test_a_stretch_cut_inside_a_word_is_counted_anew() -> None:
 def test_a_text_without_tokens() -> None:
     ruler = tokens(" \n ")
     assert (ruler.total, ruler.reach(0, 1), ruler.back(3, 1), ruler.size(0, 3)) == (0, 3, 3, 0)
+
+
+PIECES = [
+    "word",
+    " word",
+    " ",
+    "  ",
+    "\n",
+    "\r\n",
+    ".",
+    ", ",
+    "中",
+    "é",
+    "\u0301",
+    "1",
+    "'s",
+    "🚀",
+    "/",
+    "\t",
+    "\u3000",
+    "\0",
+    "\ud800",
+]
+
+
+@pytest.mark.parametrize("name", [BUNDLED, "cl100k_base"])
+@given(parts=st.lists(st.sampled_from(PIECES), max_size=60), data=st.data())
+def test_a_stretch_alone_has_the_tokens_that_it_has_on_its_own(
+    name: str, parts: list[str], data: st.DataObject
+) -> None:
+    text, tokenizer = "".join(parts), TOKENIZERS[name]
+    start = data.draw(st.integers(0, len(text)))
+    end = data.draw(st.integers(start, len(text)))
+    assert TokenRuler(text, tokenizer).size_alone(start, end) == tokenizer.count(text[start:end])
+
+
+TOKENIZERS = {name: Tokenizer(name) for name in (BUNDLED, "cl100k_base")}

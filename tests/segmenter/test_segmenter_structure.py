@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jina_components.segmenter.structure import BLOCK, ITEM, NESTED, RULE, Block, blocks, heading_trails
+from jina_components.segmenter.structure import BLOCK, ITEM, LINE, NESTED, RULE, Block, blocks
 
 
 def outline(text: str) -> list[tuple[str, int]]:
@@ -14,10 +14,6 @@ def outline(text: str) -> list[tuple[str, int]]:
 def only(text: str) -> Block:
     (block,) = blocks(text)
     return block
-
-
-def trails(text: str, *marks: str) -> list[str]:
-    return list(heading_trails(text, [text.index(mark) for mark in marks]))
 
 
 def test_paragraphs_are_parted_by_blank_lines_of_any_white_space() -> None:
@@ -107,9 +103,10 @@ def test_mathematics_and_raw_html_are_verbatim_when_they_are_closed() -> None:
         "<pre>\na\n\nb\n</pre>\n",
         "<!-- a\n\nb -->\n",
         "<table>\n\n</table>\n",
+        "\\begin{align*}\nx\n\ny\n\\end{align*}\n",
     ):
         assert only(text).end == len(text)
-    assert [block.end for block in blocks("$$ is money\n\n<pre> is a tag")] == [0, 0]
+    assert [block.end for block in blocks("$$ is money\n\n<pre> is a tag\n\n\\begin{cases}")] == [0, 0, 0]
 
 
 def test_indented_code_is_verbatim_outside_of_lists_and_paragraphs() -> None:
@@ -121,27 +118,39 @@ def test_indented_code_is_verbatim_outside_of_lists_and_paragraphs() -> None:
 def test_front_matter_is_one_block() -> None:
     text = "---\ntitle: A\ntags: [b]\n---\n# A\n"
     assert outline(text) == [("---", BLOCK), ("# A", 1)]
+    assert outline("+++\ntitle = 'A'\n\ntags = []\n+++\nText") == [("+++", BLOCK), ("Text", BLOCK)]
 
 
-def test_trails_follow_the_levels() -> None:
-    text = "zero\n# A\none\n## B\ntwo\n### C\nthree\n## D\nfour\n# E\nfive"
-    assert trails(text, "zero", "one", "two", "three", "four", "five") == [
-        "",
-        "A",
-        "A > B",
-        "A > B > C",
-        "A > D",
-        "E",
+def test_titles_are_plain_words() -> None:
+    assert only("# **Set** [up](https://a.org) <b>`now`</b> #\ntext").headings == ((1, "Set up now"),)
+
+
+def test_headings_of_wikis() -> None:
+    text = " = Title = \nText\n = = Part = = \nText\n==Other==\nText\n== no\n=x=\n"
+    assert [block.headings for block in blocks(text)] == [((1, "Title"),), ((2, "Part"),), ((2, "Other"),)]
+
+
+def test_underlines_of_restructured_text_are_as_long_as_the_title() -> None:
+    text = "Part\n~~~~\nText\n\nOther part\n^^^^^^^^^^\nText\n\nNo title\n++++\n"
+    assert [block.headings for block in blocks(text)] == [((3, "Part"),), ((3, "Other part"),), ()]
+    assert [block.end > 0 for block in blocks("A longer line\n~~~~\ncode\n")] == [False, True]
+
+
+def test_lines_that_were_not_wrapped_are_paragraphs() -> None:
+    long = "word " * 30
+    assert outline(f"{long}\nshort\nshorter\n{long}") == [
+        (long, BLOCK),
+        ("short", LINE),
+        (long, LINE),
     ]
+    assert outline(f"Listen:\n{long}\n> {long}\n> {long}") == [("Listen:", BLOCK)]
 
 
-def test_trails_hold_plain_words() -> None:
-    text = "# **Set** [up](https://a.org) <b>`now`</b> #\ntext"
-    assert trails(text, "text") == ["Set up now"]
-
-
-def test_trails_see_no_headings_in_code() -> None:
-    assert trails("# A\n```\n# B\n```\ntext", "text") == ["A"]
+def test_html_blocks_and_admonitions() -> None:
+    assert outline("<div>\n<p>One\n</div>") == [("<div>", BLOCK), ("<p>One", ITEM)]
+    text = "!!! note\n    Text\n\n    More\n\nEnd"
+    assert outline(text) == [("!!! note", BLOCK), ("    Text", NESTED), ("    More", NESTED), ("End", BLOCK)]
+    assert text[next(blocks(text)).keep] == "\n"
 
 
 def test_many_headings_in_a_row_are_not_one_block() -> None:

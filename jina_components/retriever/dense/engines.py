@@ -40,7 +40,7 @@ class BuildStopped(Exception):  # noqa: N818 (nothing is wrong)
     """The building of an index was called off; nothing has changed."""
 
 
-class Engine(Protocol):
+class DenseEngine(Protocol):
     """An index of FAISS with what is to be known of it."""
 
     index: Any
@@ -203,7 +203,7 @@ class ListsEngine:
 _ENGINES: dict[type, Any] = {Graph: GraphEngine, Scan: ScanEngine, Lists: ListsEngine}
 
 
-def build(plan: Plan, vectors: FloatArray, stop: Stop) -> Engine | None:
+def build(plan: Plan, vectors: FloatArray, stop: Stop) -> DenseEngine | None:
     """An engine of the plan with all vectors; None where the plan needs none.
 
     Raises:
@@ -211,29 +211,29 @@ def build(plan: Plan, vectors: FloatArray, stop: Stop) -> Engine | None:
     """
     if isinstance(plan, Exact):
         return None
-    engine: Engine = _ENGINES[type(plan)].empty(plan, vectors, stop)
+    engine: DenseEngine = _ENGINES[type(plan)].empty(plan, vectors, stop)
     add(engine, vectors, stop)
     return engine
 
 
-def add(engine: Engine, vectors: FloatArray, stop: Stop) -> None:
+def add(engine: DenseEngine, vectors: FloatArray, stop: Stop) -> None:
     """Add vectors in slices."""
     for part in _slices(vectors):
         _check(stop)
         engine.add(np.ascontiguousarray(part))
 
 
-def opened(plan: Plan, path: Path, scale: float) -> Engine:
+def opened(plan: Plan, path: Path, scale: float) -> DenseEngine:
     """The engine that `faiss.write_index` kept at the beginning of a file; what of it can be mapped is.
 
     Raises:
         RuntimeError: FAISS cannot read it.
     """
-    engine: Engine = _ENGINES[type(plan)](plan, faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC), scale)
+    engine: DenseEngine = _ENGINES[type(plan)](plan, faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC), scale)
     return engine
 
 
-def write(engine: Engine, path: Path) -> None:
+def write(engine: DenseEngine, path: Path) -> None:
     """Write an engine to a new file.
 
     Raises:
@@ -242,7 +242,7 @@ def write(engine: Engine, path: Path) -> None:
     faiss.write_index(engine.index, str(path))
 
 
-def memory_bytes(engine: Engine) -> int:
+def memory_bytes(engine: DenseEngine) -> int:
     """Of its codes, edges, numbers and centroids."""
     index = engine.index
     if isinstance(engine, GraphEngine):
@@ -256,10 +256,10 @@ def memory_bytes(engine: Engine) -> int:
     return int(codes)
 
 
-def copied(plan: Plan, engine: Engine) -> Engine:
+def copied(plan: Plan, engine: DenseEngine) -> DenseEngine:
     """A copy that owns its memory."""
     content = faiss.serialize_index(engine.index)
-    copy: Engine = _ENGINES[type(plan)](plan, faiss.deserialize_index(content), engine.scale)
+    copy: DenseEngine = _ENGINES[type(plan)](plan, faiss.deserialize_index(content), engine.scale)
     return copy
 
 

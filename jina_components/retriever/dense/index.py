@@ -20,7 +20,7 @@ from jina_components.retriever.dense.plans import Exact, Plan, Storage, plan_for
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from jina_components.retriever.dense.engines import Engine
+    from jina_components.retriever.dense.engines import DenseEngine
     from jina_components.retriever.dense.exact import Found, Slots
     from jina_components.types import FloatArray
 
@@ -70,7 +70,7 @@ class DenseIndex:
     Make one with `build` or `open`.
     """
 
-    def __init__(self, facts: _Facts, engine: Engine | None) -> None:
+    def __init__(self, facts: _Facts, engine: DenseEngine | None) -> None:
         self._facts, self._engine = facts, engine
 
     @classmethod
@@ -80,26 +80,24 @@ class DenseIndex:
         *,
         storage: Storage = "auto",
         stop: Callable[[], bool] | None = None,
-        threads: int = 1,
     ) -> DenseIndex:
-        """An index over all of these vectors, as the table `PLANS` says; the same one every time on one thread.
+        """An index over all of these vectors, as the table `PLANS` says, built on one thread: the same every time.
 
         Args:
             vectors: Unit vectors or zeros, float32, shape [slots, dimensions].
             storage: What the index keeps of a vector.
             stop: Asked about every second; True calls the building off.
-            threads: How many to build with.
 
         Raises:
             BuildStopped: `stop` said so.
             ConfigError: there is no such storage.
         """
         plan = plan_for(storage, len(vectors))
-        with threads_of_faiss(threads):
+        with threads_of_faiss(1):
             engine = engines.build(plan, np.asarray(vectors), stop or _never)
         return cls(_Facts(storage, plan, len(vectors), len(vectors), engine.scale if engine else 1.0), engine)
 
-    def extended(self, vectors: FloatArray, *, stop: Callable[[], bool] | None = None, threads: int = 1) -> DenseIndex:
+    def extended(self, vectors: FloatArray, *, stop: Callable[[], bool] | None = None) -> DenseIndex:
         """An index over all of these vectors, whose first `len(self)` are those of this one.
 
         A copy with the others added, where that serves: the plan is still the same, and most were there when it was
@@ -110,8 +108,8 @@ class DenseIndex:
         """
         facts, slots = self._facts, len(vectors)
         if self._engine is None or plan_for(facts.storage, slots) != facts.plan or slots > 2 * facts.trained:
-            return self.build(vectors, storage=facts.storage, stop=stop, threads=threads)
-        with threads_of_faiss(threads):
+            return self.build(vectors, storage=facts.storage, stop=stop)
+        with threads_of_faiss(1):
             engine = engines.copied(facts.plan, self._engine)
             engines.add(engine, np.asarray(vectors)[facts.slots :], stop or _never)
         return DenseIndex(_Facts(facts.storage, facts.plan, slots, facts.trained, facts.scale), engine)

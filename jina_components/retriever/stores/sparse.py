@@ -55,7 +55,7 @@ def sparse_text(terms: Iterable[str]) -> SparseText:
     return SparseText({**weights, _LENGTH: length + 1.0}, [*weights, *digits])
 
 
-class Statistics:
+class CountedStatistics:
     """What BM25 needs to know of all documents, as of one moment; each is counted when it is first asked for.
 
     Args:
@@ -95,7 +95,7 @@ class Statistics:
 def best_by_bm25(
     query: Iterable[str],
     k: int,
-    statistics: Statistics,
+    statistics: CountedStatistics,
     candidates: Callable[[Mapping[int, float], int], list[Candidate]],
     *,
     most: int | None = None,

@@ -32,7 +32,15 @@ def documented_functions() -> Iterator[Function]:
     """Those of the interpreter's own library; they differ by release."""
     for path in sorted(Path(sysconfig.get_path("stdlib")).glob("*.py")):
         text = path.read_text(encoding="utf-8")
+        lines = text.encode().splitlines(keepends=True)
         for node in ast.walk(ast.parse(text)):
             if isinstance(node, ast.FunctionDef) and (documentation := ast.get_docstring(node)):
-                source = ast.get_source_segment(text, node) or ""
-                yield Function(f"{path.name}:{node.lineno}", documentation, source, node)
+                yield Function(f"{path.name}:{node.lineno}", documentation, _source(lines, node), node)
+
+
+def _source(lines: list[bytes], node: ast.FunctionDef) -> str:
+    """The text of a node; `ast.get_source_segment` splits all of the file into lines for each."""
+    own = lines[node.lineno - 1 : node.end_lineno]
+    own[-1] = own[-1][: node.end_col_offset]
+    own[0] = own[0][node.col_offset :]
+    return b"".join(own).decode()

@@ -10,10 +10,10 @@ import numpy as np
 
 from jina_components.filters import Filter, matches
 from jina_components.retriever.multi_vector import Tokens, encode_tokens
+from jina_components.retriever.stores.common import check_width
 from jina_components.retriever.stores.faiss.engine import Change
 from jina_components.retriever.stores.faiss.records import Head, insert, mark_deleted, metadata_after
 from jina_components.retriever.stores.faiss.vectors import VectorFiles
-from jina_components.retriever.stores.records import check_width
 from jina_components.types import Document
 
 if TYPE_CHECKING:

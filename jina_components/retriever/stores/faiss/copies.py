@@ -14,7 +14,7 @@ from jina_components.retriever.stores.faiss.compaction import moved
 from jina_components.retriever.stores.faiss.database import Database, make_database, mapped_errors
 from jina_components.retriever.stores.faiss.engine import Engine
 from jina_components.retriever.stores.faiss.layout import Layout, check_manifest, check_ours, write_manifest
-from jina_components.retriever.stores.faiss.records import copy_in, notes, read_head, records, set_note, write_head
+from jina_components.retriever.stores.faiss.records import copy_in, copy_note, notes, read_head, records, write_head
 from jina_components.retriever.stores.faiss.state import State
 
 
@@ -85,8 +85,8 @@ def _replace(target: Engine, state: State, source: sqlite3.Connection) -> None:
             connection.execute("DELETE FROM documents")
             connection.execute("DELETE FROM notes")
             copy_in(connection, records(source, held=True), head.next_row)
-            for name, text in notes(source).items():
-                set_note(connection, name, text)
+            for note in notes(source):
+                copy_note(connection, note)
             head = replace(
                 head,
                 generation=new.generation,

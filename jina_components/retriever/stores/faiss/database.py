@@ -17,11 +17,11 @@ from jina_components.errors import IndexFilesError
 from jina_components.retriever.stores.faiss.layout import Layout, check_manifest, create, disk_error, place, unwritable
 
 _APPLICATION_ID = 0x6A63_7278  # marks the file as ours in its header
-_VERSION = 2
+_VERSION = 3
 _BUSY_SECONDS = 30.0
 
-# A document's text and metadata have a checksum, and so have its vector and those of its tokens: SQLite and the file
-# system find out when a file is torn, and not when a byte of it turns.
+# A document's text and metadata have a checksum, and so have its vector, those of its tokens, and each note: SQLite and
+# the file system find out when a file is torn, and not when a byte of it turns.
 _SCHEMA = """
 CREATE TABLE documents (
     row INTEGER PRIMARY KEY, id TEXT NOT NULL, text TEXT NOT NULL, metadata TEXT NOT NULL,
@@ -30,7 +30,7 @@ CREATE TABLE documents (
 );
 CREATE UNIQUE INDEX documents_held ON documents (id) WHERE deleted IS NULL;
 CREATE INDEX documents_deleted ON documents (deleted) WHERE deleted IS NOT NULL;
-CREATE TABLE notes (name TEXT PRIMARY KEY, text TEXT NOT NULL);
+CREATE TABLE notes (name TEXT PRIMARY KEY, text TEXT NOT NULL, checksum INTEGER NOT NULL);
 CREATE TABLE head (
     only INTEGER PRIMARY KEY CHECK (only = 1), number INTEGER NOT NULL, generation INTEGER NOT NULL,
     slots INTEGER NOT NULL, dimensions INTEGER, next_row INTEGER NOT NULL, checkpoint TEXT, stemming TEXT,

@@ -25,7 +25,7 @@ from jina_components.errors import IndexFilesError
 from jina_components.retriever.stores.faiss.durable import reason, write_json
 
 FORMAT = "jina_components.retriever"
-VERSION = 2
+VERSION = 3
 _MANIFEST = "manifest.json"
 _DATABASE = "documents.sqlite3"
 _LOCK = ".lock"
@@ -110,7 +110,7 @@ def check_manifest(layout: Layout) -> None:
     """
     try:
         manifest = json.loads(layout.manifest.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise IndexFilesError(f"{layout.directory} holds no index: {_MANIFEST} is not there.") from error
     except (OSError, ValueError) as error:
         raise IndexFilesError(

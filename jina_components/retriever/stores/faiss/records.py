@@ -40,6 +40,7 @@ _HELD = "SELECT row FROM documents WHERE id = CAST(? AS TEXT) AND deleted IS NUL
 _DELETE_ID = "UPDATE documents SET deleted = ? WHERE id = CAST(? AS TEXT) AND deleted IS NULL"
 _DELETE_ROW = "UPDATE documents SET deleted = ? WHERE row = ? AND deleted IS NULL"
 _SELECT_SOME = "SELECT row, id, text, metadata FROM documents WHERE deleted IS NULL AND row IN ({})"
+_NOTES = "SELECT CAST(name AS BLOB), CAST(text AS BLOB), checksum FROM notes"
 _METADATA = "SELECT row, metadata FROM documents WHERE row BETWEEN ? AND ?"
 
 
@@ -94,6 +95,30 @@ class Record(NamedTuple):
     tokens: int
     token_checksum: int
     deleted: int | None
+
+
+class Note(NamedTuple):
+    """A short text as it lies in the database.
+
+    Attributes:
+        name: What it is asked for by, in UTF-8 if it is whole.
+        text: Likewise.
+        checksum: Of both.
+    """
+
+    name: bytes
+    text: bytes
+    checksum: int
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is as it was written."""
+        return zlib.crc32(self.text, zlib.crc32(self.name)) == self.checksum
+
+    @property
+    def shown_name(self) -> str:
+        """The name for messages."""
+        return self.name.decode("utf-8", "replace")
 
 
 def read_head(connection: sqlite3.Connection) -> Head:
@@ -221,17 +246,30 @@ def stored_document(name: str, text: str, metadata: str) -> Document:
 
 def get_note(connection: sqlite3.Connection, name: str) -> str | None:
     """A note, or None."""
-    found = connection.execute("SELECT text FROM notes WHERE name = CAST(? AS TEXT)", (encoded(name),)).fetchone()
-    return found[0] if found else None
+    found = connection.execute(f"{_NOTES} WHERE name = CAST(? AS TEXT)", (encoded(name),)).fetchone()
+    if found is None:
+        return None
+    note = Note(*found)
+    if not note.is_whole:
+        raise sqlite3.DatabaseError(f"the note {name!r} is damaged")
+    return note.text.decode("utf-8", "surrogatepass")
 
 
 def set_note(connection: sqlite3.Connection, name: str, text: str) -> None:
     """Set a note."""
-    connection.execute(
-        "INSERT OR REPLACE INTO notes VALUES (CAST(? AS TEXT), CAST(? AS TEXT))", (encoded(name), encoded(text))
-    )
+    copy_note(connection, Note(encoded(name), encoded(text), zlib.crc32(encoded(text), zlib.crc32(encoded(name)))))
 
 
-def notes(connection: sqlite3.Connection) -> dict[str, str]:
-    """All notes by name."""
-    return dict(connection.execute("SELECT name, text FROM notes"))
+def copy_note(connection: sqlite3.Connection, note: Note) -> None:
+    """Set a note as it lies in another database."""
+    connection.execute("INSERT OR REPLACE INTO notes VALUES (CAST(? AS TEXT), CAST(? AS TEXT), ?)", note)
+
+
+def notes(connection: sqlite3.Connection) -> list[Note]:
+    """All notes."""
+    return [Note(*found) for found in connection.execute(_NOTES)]
+
+
+def drop_note(connection: sqlite3.Connection, note: Note) -> None:
+    """Remove a note."""
+    connection.execute("DELETE FROM notes WHERE name = CAST(? AS TEXT)", (note.name,))

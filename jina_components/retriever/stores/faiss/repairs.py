@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import uuid
 import zlib
 from collections.abc import Iterator
 from contextlib import closing
@@ -15,6 +16,7 @@ import numpy as np
 
 from jina_components.errors import IndexFilesError
 from jina_components.retriever.multi_vector import token_rows
+from jina_components.retriever.stores.common import LOSSES_NOTE, are_unit
 from jina_components.retriever.stores.faiss.checkpoints import CheckpointError, problems, read_checkpoint
 from jina_components.retriever.stores.faiss.compaction import extend, save_checkpoint
 from jina_components.retriever.stores.faiss.database import Database, mapped_errors
@@ -22,15 +24,18 @@ from jina_components.retriever.stores.faiss.engine import Engine
 from jina_components.retriever.stores.faiss.layout import check_manifest, write_manifest
 from jina_components.retriever.stores.faiss.records import (
     Head,
+    Note,
     Record,
+    drop_note,
     is_whole,
+    notes,
     read_head,
     records,
+    set_note,
     vector_checksums,
     write_head,
 )
 from jina_components.retriever.stores.faiss.salvage import is_sound, salvage
-from jina_components.retriever.stores.records import are_unit
 from jina_components.types import shorten
 
 if TYPE_CHECKING:
@@ -40,6 +45,9 @@ if TYPE_CHECKING:
 
 _BATCH = 1_000
 _NAMED = 10  # ids in one message
+# No checksum is -1: what it should be of is lost.
+_LOSE_VECTOR = "UPDATE documents SET vector_checksum = -1 WHERE row = ?"
+_LOSE_TOKENS = "UPDATE documents SET tokens = 0, token_checksum = -1 WHERE row = ?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,18 +58,24 @@ class StoreReport:
         problems: What was not as it was written, a sentence each; none in a whole store.
         leftovers: Files of killed processes, which harm nothing; `compact` removes them.
         lost: Ids of the documents that `repair` dropped, as far as they can be read; to be put again.
+        lost_vectors: Ids of the documents that `repair` kept with a vector of zeros in place of their own: until they
+            are put again (`Retriever.embed_again`), their words find them and their meaning does not.
         lost_token_vectors: Ids of the documents that `repair` kept without their token vectors: until they are put
             again, late interaction does not find them.
+        lost_notes: Names of the notes that `repair` dropped. `embedder` told which model made the vectors: a
+            `Retriever` takes them as its own from then on, so open it with that model.
     """
 
     problems: tuple[str, ...] = ()
     leftovers: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
+    lost_vectors: tuple[str, ...] = ()
     lost_token_vectors: tuple[str, ...] = ()
+    lost_notes: tuple[str, ...] = ()
 
 
 class _Kept(NamedTuple):
-    """A document that is whole, and where its vector and those of its tokens are; -1 and none where these are lost."""
+    """A document whose text is whole, and where its vector and those of its tokens are; -1 where these are lost."""
 
     row: int
     slot: int
@@ -76,19 +90,26 @@ class _Audit:
     rows: list[int] = field(default_factory=list)
     deleted: list[int] = field(default_factory=list)  # number of the change, or -1
     broken: list[str] = field(default_factory=list)
-    lost: list[str] = field(default_factory=list)
+    without_vector: list[str] = field(default_factory=list)
     without_tokens: list[str] = field(default_factory=list)
+    damaged_notes: list[Note] = field(default_factory=list)
     kept: list[_Kept] = field(default_factory=list)
 
 
 def verify(engine: Engine) -> StoreReport:
-    """Read every file of a store."""
+    """Read every file of a store.
+
+    Raises:
+        IndexFilesError: there are no documents: it is no index, or one of which nothing is left.
+    """
     found: list[str] = []
     leftovers: list[str] = []
     if engine.layout is not None:
         try:
             check_manifest(engine.layout)
         except IndexFilesError as error:
+            if not engine.layout.database.exists():
+                raise
             found.append(str(error))
     database = engine.reader if engine.layout is None else Database(engine.layout, must_exist=True, listed=False)
     try:
@@ -114,10 +135,12 @@ def _content_problems(engine: Engine, connection: sqlite3.Connection) -> Iterato
         yield f"vectors-{head.generation}.f32 has {len(vectors)} vectors of {head.slots}"
     if audit.broken:
         yield f"the texts or metadata of {_named(audit.broken)} are damaged"
-    if audit.lost:
-        yield f"the vectors of {_named(audit.lost)} are damaged or missing"
+    if audit.without_vector:
+        yield f"the vectors of {_named(audit.without_vector)} are damaged or missing"
     if audit.without_tokens:
         yield f"the token vectors of {_named(audit.without_tokens)} are damaged or missing"
+    for note in audit.damaged_notes:
+        yield f"the note {note.shown_name!r} is damaged"
     wrong = sum(int((~are_unit(vectors[at : at + _BATCH])).sum()) for at in range(0, len(vectors), _BATCH))
     if wrong:
         yield f"{wrong} vectors are not finite or not of unit length"
@@ -163,7 +186,7 @@ def _audit(connection: sqlite3.Connection, head: Head, vectors: FloatArray, toke
     among as many later ones as there are missing documents; and its token vectors where they are if none of the missing
     ones stood before it, and where they are if all did.
     """
-    audit = _Audit()
+    audit = _Audit(damaged_notes=[note for note in notes(connection) if not note.is_whole])
     [count, num_tokens] = connection.execute("SELECT count(*), coalesce(sum(tokens), 0) FROM documents").fetchone()
     missing, missing_tokens = max(head.slots - count, 0), head.tokens - num_tokens
     checksums = _Checksums(vectors)
@@ -195,13 +218,13 @@ def _enter(audit: _Audit, record: Record, slot: int | None, first_token: int | N
     name = record.id.decode("utf-8", "surrogatepass" if whole else "replace")
     if not whole:
         audit.broken.append(name)
+        return
     if slot is None:
-        audit.lost.append(name)
-    if whole and slot is not None:
-        if first_token is None:
-            audit.without_tokens.append(name)
-        known = (-1, 0) if first_token is None else (first_token, record.tokens)
-        audit.kept.append(_Kept(record.row, slot, *known))
+        audit.without_vector.append(name)
+    if first_token is None:
+        audit.without_tokens.append(name)
+    known = (-1, 0) if first_token is None else (first_token, record.tokens)
+    audit.kept.append(_Kept(record.row, -1 if slot is None else slot, *known))
 
 
 class _Checksums:
@@ -242,13 +265,15 @@ def repair(engine: Engine) -> StoreReport:
     return replace(
         report,
         leftovers=(),
-        lost=tuple(dict.fromkeys([*audit.broken, *audit.lost])),
+        lost=tuple(audit.broken),
+        lost_vectors=tuple(audit.without_vector),
         lost_token_vectors=tuple(audit.without_tokens),
+        lost_notes=tuple(note.shown_name for note in audit.damaged_notes),
     )
 
 
 def _drop_damaged(engine: Engine, connection: sqlite3.Connection) -> _Audit:
-    """Keep the documents that are whole, with their vectors in new files."""
+    """Keep the documents and notes that are whole, with the vectors of these documents in new files."""
     head = read_head(connection)
     vectors, tokens = _readable_vectors(engine, head)
     audit = _audit(connection, head, vectors, tokens)
@@ -259,8 +284,9 @@ def _drop_damaged(engine: Engine, connection: sqlite3.Connection) -> _Audit:
     engine.files.tokens.copy(generation, 0, tokens, rows)
     gone = set(audit.rows) - set(kept[:, 0].tolist())
     connection.executemany("DELETE FROM documents WHERE row = ?", [(row,) for row in gone])
-    bare = [(document.row,) for document in audit.kept if document.first_token < 0]
-    connection.executemany("UPDATE documents SET tokens = 0, token_checksum = 0 WHERE row = ?", bare)
+    _mark_lost(connection, audit)
+    if audit.broken or len(audit.rows) < head.slots:
+        set_note(connection, LOSSES_NOTE, uuid.uuid4().hex)
     head = replace(
         head,
         generation=generation,
@@ -272,6 +298,14 @@ def _drop_damaged(engine: Engine, connection: sqlite3.Connection) -> _Audit:
     write_head(connection, head)
     connection.execute("COMMIT")
     return audit
+
+
+def _mark_lost(connection: sqlite3.Connection, audit: _Audit) -> None:
+    """Say of documents that their vectors are lost, which `verify` tells until they are put again; drop bad notes."""
+    connection.executemany(_LOSE_VECTOR, [(document.row,) for document in audit.kept if document.slot < 0])
+    connection.executemany(_LOSE_TOKENS, [(document.row,) for document in audit.kept if document.first_token < 0])
+    for note in audit.damaged_notes:
+        drop_note(connection, note)
 
 
 def _named(ids: list[str]) -> str:

@@ -12,7 +12,15 @@ from jina_components.core.durable import remove, sync
 from jina_components.errors import IndexFilesError
 from jina_components.retriever.stores.faiss.database import Database, make_database
 from jina_components.retriever.stores.faiss.layout import Layout
-from jina_components.retriever.stores.faiss.records import COLUMNS, VALUES, Head, notes, read_head, set_note, write_head
+from jina_components.retriever.stores.faiss.records import (
+    COLUMNS,
+    VALUES,
+    Head,
+    copy_note,
+    notes,
+    read_head,
+    write_head,
+)
 
 _ROWS = 1 << 20  # rows asked for at a time, where all can be read
 _LOGS = ("-wal", "-shm")
@@ -84,8 +92,8 @@ def _copy(source: sqlite3.Connection, target: sqlite3.Connection, layout: Layout
     if last < 0 and head is not None and head.slots:
         raise _beyond_repair(layout)
     with _skipping_damage():
-        for name, text in notes(source).items():
-            set_note(target, name, text)
+        for note in notes(source):
+            copy_note(target, note)
     write_head(target, head if head is not None else _guessed_head(layout, last))
 
 

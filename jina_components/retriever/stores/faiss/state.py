@@ -16,11 +16,11 @@ from jina_components.retriever.bm25 import Analyzer, BM25Index
 from jina_components.retriever.columns import MetadataColumns
 from jina_components.retriever.dense import DenseIndex, Storage
 from jina_components.retriever.multi_vector import MultiVectorIndex
+from jina_components.retriever.stores.common import agreed_analyzer
 from jina_components.retriever.stores.faiss.checkpoints import CheckpointError, read_checkpoint
 from jina_components.retriever.stores.faiss.layout import Layout, place
 from jina_components.retriever.stores.faiss.records import Head, read_head
 from jina_components.retriever.stores.faiss.vectors import VectorFiles
-from jina_components.retriever.stores.records import agreed_analyzer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -19,6 +19,7 @@ from jina_components.retriever.bm25 import Analyzer
 from jina_components.retriever.dense import Storage
 from jina_components.retriever.dense.plans import plan_for
 from jina_components.retriever.multi_vector import decode_tokens
+from jina_components.retriever.stores.common import check_documents, check_queries, require_choice
 from jina_components.retriever.stores.faiss.changes import delete_ids, delete_matching, encode_batch, put
 from jina_components.retriever.stores.faiss.copies import save_copy
 from jina_components.retriever.stores.faiss.engine import Engine
@@ -30,7 +31,6 @@ from jina_components.retriever.stores.faiss.records import (
 from jina_components.retriever.stores.faiss.records import get_note, metadata_between, rows_of, set_note
 from jina_components.retriever.stores.faiss.repairs import StoreReport, repair, verify
 from jina_components.retriever.stores.faiss.state import State
-from jina_components.retriever.stores.records import check_documents, check_queries, require_choice
 from jina_components.types import Document
 
 if TYPE_CHECKING:
@@ -269,14 +269,19 @@ class FaissStore(Component):
         self._maintenance.run_now()
 
     def verify(self) -> StoreReport:
-        """Read everything, and say what is not as it was written."""
+        """Read everything, and say what is not as it was written.
+
+        Raises:
+            IndexFilesError: it is no index, or one of which nothing is left.
+        """
         self._check_open()
         return verify(self._engine)
 
     def repair(self) -> StoreReport:
-        """Make all that can be made again from the documents and their vectors, and drop documents that lost theirs.
+        """Make all that can be made again, and drop the documents whose text or metadata is damaged.
 
-        No other process may use the directory meanwhile.
+        Those that lost their vectors alone are kept; `Retriever.embed_again` embeds them. No other process may use the
+        directory meanwhile.
 
         Raises:
             IndexFilesError: nothing is left to repair, or the disk failed or is full.

@@ -67,7 +67,7 @@ class RowFiles:
         self.copy(generation, row, rows, np.arange(len(rows)))
 
     def copy(self, generation: int, row: int, source: NDArray[Any], chosen: NDArray[np.int64]) -> None:
-        """Write the `chosen` rows of `source` from `row` on, a part at a time."""
+        """Write the `chosen` rows of `source` from `row` on, a part at a time; -1 stands for a row of zeros."""
         size = source.shape[1] * self._dtype.itemsize
         if not size:
             return
@@ -75,8 +75,10 @@ class RowFiles:
         with self._opened(generation, "r+b") as file:
             file.seek(row * size)
             for start in range(0, len(chosen), step):
-                part = source[chosen[start : start + step]]
-                write_all(file, np.ascontiguousarray(part, self._dtype).data)
+                places = chosen[start : start + step]
+                part = np.zeros((len(places), source.shape[1]), self._dtype)
+                part[places >= 0] = source[places[places >= 0]]
+                write_all(file, part.data)
             self._sync(file)
 
     def map(self, generation: int, rows: int, dimensions: int) -> NDArray[Any]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jina_components.errors import IndexFilesError, MissingDependencyError
+from jina_components.retriever.stores.common import without_password
 
 if TYPE_CHECKING:
     from pymilvus import MilvusClient
@@ -26,10 +27,14 @@ class Connection:
         uri: A server's URL, or the path of Milvus Lite's files.
         token: For a server that wants one.
         timeout: Seconds for a request.
+
+    Attributes:
+        address: The URL or path as it may be shown.
     """
 
     def __init__(self, uri: str, *, token: str | None, timeout: float) -> None:
         self._uri = uri if "://" in uri else str(Path(uri).resolve())
+        self.address = without_password(uri)
         self._token = token
         self._timeout = timeout
         self._lock = threading.Lock()
@@ -65,7 +70,7 @@ class Connection:
                 if self.is_lite
                 else "Check that it runs, the URL and the token."
             )
-            raise IndexFilesError(f"Milvus at {self._uri} failed: {error.message or error}. {remedy}") from error
+            raise IndexFilesError(f"Milvus at {self.address} failed: {error.message or error}. {remedy}") from error
 
     def close(self) -> None:
         """Close it; the next use opens it again. Milvus Lite ends with its last connection."""

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from jina_components.errors import InputError
-from jina_components.retriever.stores import records
+from jina_components.retriever.stores import common
 from jina_components.retriever.stores.shadow import Compare, Expression, Has, shadow
 from jina_components.retriever.stores.sparse import sparse_text
 from jina_components.types import Document
@@ -78,7 +78,7 @@ def note_row(name: str, text: str) -> dict[str, Any]:
     """
     if len(text.encode()) > _MAX_BYTES:
         raise InputError(f"The note {name!r} has {len(text.encode()):,} bytes; Milvus holds {_MAX_BYTES:,}.")
-    return {"key": records.key_of(name), "text": text, "unused": [0.0, 1.0]}
+    return {"key": common.key_of(name), "text": text, "unused": [0.0, 1.0]}
 
 
 def document_row(document: Document, terms: Sequence[str], index: int) -> dict[str, Any]:
@@ -100,7 +100,7 @@ def document_row(document: Document, terms: Sequence[str], index: int) -> dict[s
                 index,
             )
     return {
-        "key": records.key_of(document.id),
+        "key": common.key_of(document.id),
         "document": text,
         "metadata_tokens": flat.tokens,
         "numbers": lexical.numbers,
@@ -111,7 +111,7 @@ def document_row(document: Document, terms: Sequence[str], index: int) -> dict[s
 
 def packed(document: Document) -> str:
     """The document as JSON, compressed where that alone is too long for Milvus."""
-    text = records.to_json(document)
+    text = common.to_json(document)
     if len(text.encode()) <= _MAX_BYTES:
         return text
     return _COMPRESSED + base64.b85encode(zlib.compress(text.encode())).decode()
@@ -121,7 +121,7 @@ def unpacked(text: str) -> Document:
     """The inverse of `packed`."""
     if text.startswith(_COMPRESSED):
         text = zlib.decompress(base64.b85decode(text.removeprefix(_COMPRESSED))).decode()
-    return records.from_json(text)
+    return common.from_json(text)
 
 
 def one_of(keys: Sequence[str]) -> str:

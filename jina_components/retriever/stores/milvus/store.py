@@ -14,11 +14,11 @@ from jina_components.errors import ConfigError
 from jina_components.filters import Filter
 from jina_components.protocols import Hits, Key, RankingKind
 from jina_components.retriever.bm25.analysis import Analyzer
-from jina_components.retriever.stores import records
+from jina_components.retriever.stores import common
 from jina_components.retriever.stores.milvus import layout
 from jina_components.retriever.stores.milvus.connection import Connection
 from jina_components.retriever.stores.shadow import expression
-from jina_components.retriever.stores.sparse import Candidate, Statistics, best_by_bm25
+from jina_components.retriever.stores.sparse import Candidate, CountedStatistics, best_by_bm25
 from jina_components.types import Document
 
 if TYPE_CHECKING:
@@ -85,8 +85,11 @@ class MilvusStore(Component):
         self._making = threading.RLock()
         self._loaded: set[str] = set()
         self._widths: list[int | None] = []
-        self._statistics: Statistics | None = None
+        self._statistics: CountedStatistics | None = None
         self._agreed: Analyzer | None = None
+
+    def __repr__(self) -> str:
+        return f"MilvusStore({self._connection.address!r}, collection={self._collection!r})"
 
     @property
     def rankings(self) -> frozenset[RankingKind]:
@@ -108,8 +111,8 @@ class MilvusStore(Component):
             IndexFilesError: the server cannot be reached or written to.
         """
         if token_vectors is not None:
-            raise records.ranking_error("multi_vector", self.rankings)
-        matrix = records.check_documents(documents, vectors, None)
+            raise common.ranking_error("multi_vector", self.rankings)
+        matrix = common.check_documents(documents, vectors, None)
         if not documents:
             return
         width = None if matrix is None else matrix.shape[1]
@@ -117,7 +120,7 @@ class MilvusStore(Component):
             analyzer = self._analyzer(client)
             rows = [layout.document_row(d, analyzer.terms(d.text), index) for index, d in enumerate(documents)]
             self._create(client, width)
-            records.check_width(width, self._width(client))
+            common.check_width(width, self._width(client))
             for row, vector in zip(rows, () if matrix is None else matrix, strict=matrix is not None):
                 row["dense"] = vector
             try:
@@ -132,13 +135,13 @@ class MilvusStore(Component):
         Raises:
             InputError: neither or both are given.
         """
-        records.require_choice(ids, filter)
+        common.require_choice(ids, filter)
         with self._connection.client() as client:
             if not self._has(client, self._collection):
                 return 0
             if ids is None:
                 return self._delete(client, _condition(filter))
-            number, keys = 0, list(dict.fromkeys(records.keys_of(ids)))
+            number, keys = 0, list(dict.fromkeys(common.keys_of(ids)))
             for start in range(0, len(keys), _PAGE):
                 number += self._delete(client, layout.one_of(keys[start : start + _PAGE]))
             return number
@@ -153,7 +156,7 @@ class MilvusStore(Component):
             width = self._width(client) if self._has(client, self._collection) else None
             if width is None or k < 1 or not len(vectors):
                 return [[] for _ in vectors]
-            queries = list(records.check_queries(vectors, width))
+            queries = list(common.check_queries(vectors, width))
             found = self._search(client, "dense", queries, k, _condition(filter))
         return [[(hit["key"], hit["distance"]) for hit in hits] for hits in found]
 
@@ -180,7 +183,7 @@ class MilvusStore(Component):
         filter: Filter | None = None,  # noqa: ARG002
     ) -> list[Hits]:
         """Raises ConfigError: it has no MaxSim."""
-        raise records.ranking_error("multi_vector", self.rankings)
+        raise common.ranking_error("multi_vector", self.rankings)
 
     def get(self, keys: Sequence[Key]) -> list[Document | None]:
         """The documents of keys that a search gave, in their order; None for one deleted since."""
@@ -224,16 +227,16 @@ class MilvusStore(Component):
 
     def keys_of(self, ids: Sequence[str]) -> list[Key | None]:
         """Its own names of documents, in order; None for one that it does not hold."""
-        keys = records.keys_of(ids)
+        keys = common.keys_of(ids)
         with self._connection.client() as client:
-            return records.known(keys, self._fields(client, keys, "key"))
+            return common.known(keys, self._fields(client, keys, "key"))
 
     def get_note(self, name: str) -> str | None:
         """What `set_note` kept last under this name."""
         with self._connection.client() as client:
             if not self._has(client, self._notes):
                 return None
-            found = self._query(client, self._notes, "text", ids=[records.key_of(name)])
+            found = self._query(client, self._notes, "text", ids=[common.key_of(name)])
         return found[0]["text"] if found else None
 
     def set_note(self, name: str, text: str) -> None:
@@ -266,15 +269,15 @@ class MilvusStore(Component):
         if self._agreed is None:
             if not self._has(client, self._collection):
                 return Analyzer(stemming=self._stemming)
-            noted = self.get_note(records.STEMMING_NOTE) or None
-            self._agreed = records.agreed_analyzer(self._stemming, noted, f"The collection {self._collection}")
+            noted = self.get_note(common.STEMMING_NOTE) or None
+            self._agreed = common.agreed_analyzer(self._stemming, noted, f"The collection {self._collection}")
         return self._agreed
 
     def _create(self, client: MilvusClient, width: int | None) -> None:
         """Make the collection where it is missing, after the note of how it is made."""
         with self._making:
             if not self._has(client, self._collection):
-                self.set_note(records.STEMMING_NOTE, self._stemming or "")
+                self.set_note(common.STEMMING_NOTE, self._stemming or "")
                 indexes = layout.documents_indexes(client, width, is_lite=self._connection.is_lite)
                 self._make(client, self._collection, layout.documents_schema(client, width), indexes)
 
@@ -336,11 +339,11 @@ class MilvusStore(Component):
             found |= {row["key"]: row[field] for row in rows}
         return found
 
-    def _counted(self) -> Statistics:
+    def _counted(self) -> CountedStatistics:
         """What is known of all documents, counted again after `refresh` seconds."""
         known = self._statistics
         if known is None or known.age > self._refresh:
-            known = self._statistics = Statistics(self._count_number)
+            known = self._statistics = CountedStatistics(self._count_number)
         return known
 
     def _count_number(self, number: int | None) -> int:

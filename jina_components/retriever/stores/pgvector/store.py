@@ -16,7 +16,7 @@ from jina_components.errors import ConfigError, IndexFilesError
 from jina_components.filters import Filter
 from jina_components.protocols import Hits, Key, RankingKind
 from jina_components.retriever.bm25.analysis import Analyzer
-from jina_components.retriever.stores import records
+from jina_components.retriever.stores import common
 from jina_components.retriever.stores.pgvector import statements
 from jina_components.retriever.stores.pgvector.connections import Connections
 from jina_components.retriever.stores.shadow import expression, shadow
@@ -86,6 +86,9 @@ class PgvectorStore(Component):
         self._stemming = Analyzer(stemming=stemming).stemming
         self._connections = Connections(dsn, timeout=timeout)
 
+    def __repr__(self) -> str:
+        return f"PgvectorStore(table={self._table!r})"  # a dsn may hold a password anywhere
+
     @property
     def rankings(self) -> frozenset[RankingKind]:
         """Dense and lexical."""
@@ -105,16 +108,16 @@ class PgvectorStore(Component):
             IndexFilesError: the server cannot be reached or written to, or lacks the extension.
         """
         if token_vectors is not None:
-            raise records.ranking_error("multi_vector", self.rankings)
-        matrix = records.check_documents(documents, vectors, None)
+            raise common.ranking_error("multi_vector", self.rankings)
+        matrix = common.check_documents(documents, vectors, None)
         if not documents:
             return
         width = None if matrix is None else matrix.shape[1]
         with self._connections.transaction() as connection:
             state = self._locked_state(connection, width)
-            records.check_width(width, state.width)
+            common.check_width(width, state.width)
             self._delete(
-                connection, "d.key = any(%(keys)s::uuid[])", {"keys": [records.key_of(d.id) for d in documents]}
+                connection, "d.key = any(%(keys)s::uuid[])", {"keys": [common.key_of(d.id) for d in documents]}
             )
             self._insert(connection, documents, matrix, state)
             self._build_index(connection)
@@ -125,11 +128,11 @@ class PgvectorStore(Component):
         Raises:
             InputError: neither or both are given.
         """
-        records.require_choice(ids, filter)
+        common.require_choice(ids, filter)
         with self._connections.transaction() as connection:
             if self._state(connection, lock=True) is None:
                 return 0
-            parameters: dict[str, Any] = {} if ids is None else {"keys": list(dict.fromkeys(records.keys_of(ids)))}
+            parameters: dict[str, Any] = {} if ids is None else {"keys": list(dict.fromkeys(common.keys_of(ids)))}
             return self._delete(
                 connection, "true" if ids is None else "d.key = any(%(keys)s::uuid[])", parameters, filter
             )
@@ -144,7 +147,7 @@ class PgvectorStore(Component):
             state = self._state(connection)
             if state is None or state.width is None or not state.documents or k < 1:
                 return [[] for _ in vectors]
-            queries = records.check_queries(vectors, state.width)
+            queries = common.check_queries(vectors, state.width)
             if state.has_index:
                 self._tune_index(connection, k)
             return [self._dense(connection, _text(query), k, filter, state) for query in queries]
@@ -165,13 +168,13 @@ class PgvectorStore(Component):
         filter: Filter | None = None,  # noqa: ARG002
     ) -> list[Hits]:
         """Raises ConfigError: pgvector has no MaxSim."""
-        raise records.ranking_error("multi_vector", self.rankings)
+        raise common.ranking_error("multi_vector", self.rankings)
 
     def get(self, keys: Sequence[Key]) -> list[Document | None]:
         """The documents of keys that a search gave, in their order; None for one deleted or replaced since."""
         with self._connections.transaction() as connection:
             found = dict(self._rows_of(connection, statements.GET, keys))
-        return [records.from_json(found[key]) if key in found else None for key in keys]
+        return [common.from_json(found[key]) if key in found else None for key in keys]
 
     def get_vectors(self, keys: Sequence[Key]) -> FloatArray:
         """Their unit vectors, shape [len(keys), dimensions]; zeros for one deleted since."""
@@ -195,7 +198,7 @@ class PgvectorStore(Component):
                 page = self._filtered(connection, statements.SCAN, parameters, filter)
             for row, text in page:
                 after = row
-                yield records.from_json(text)
+                yield common.from_json(text)
 
     def count(self, *, filter: Filter | None = None) -> int:
         """How many documents match."""
@@ -207,7 +210,7 @@ class PgvectorStore(Component):
 
     def keys_of(self, ids: Sequence[str]) -> list[Key | None]:
         """Its own names of documents, in order; None for one that it does not hold."""
-        keys = records.keys_of(ids)
+        keys = common.keys_of(ids)
         with self._connections.transaction() as connection:
             rows = dict(self._rows_of(connection, statements.ROWS_OF, keys))
         return [rows.get(key) for key in keys]
@@ -290,7 +293,7 @@ class PgvectorStore(Component):
             ) from error
 
     def _analyzer(self, state: _State) -> Analyzer:
-        return records.agreed_analyzer(self._stemming, state.stemming, f"The table {self._table}")
+        return common.agreed_analyzer(self._stemming, state.stemming, f"The table {self._table}")
 
     def _insert(
         self, connection: psycopg.Connection, documents: Sequence[Document], matrix: FloatArray | None, state: _State
@@ -304,7 +307,7 @@ class PgvectorStore(Component):
             with cursor.copy(self._sql(statements.COPY_DOCUMENTS, vector=column)) as copy:
                 for index, (document, of_terms) in enumerate(zip(documents, counts, strict=True)):
                     flat = shadow(document.metadata)
-                    fields = [first + index, records.key_of(document.id), records.to_json(document), of_terms.total()]
+                    fields = [first + index, common.key_of(document.id), common.to_json(document), of_terms.total()]
                     fields += [list(of_terms), flat.tokens, json.dumps(flat.bounds)]
                     copy.write_row(fields if matrix is None else [*fields, _text(matrix[index])])
             with cursor.copy(self._sql(statements.COPY_TERMS)) as copy:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from jina_components.errors import IndexFilesError, JinaComponentsError, MissingDependencyError
+from jina_components.errors import ConfigError, IndexFilesError, JinaComponentsError, MissingDependencyError
+from jina_components.retriever.stores.common import without_password
 
 if TYPE_CHECKING:
     from qdrant_client import QdrantClient
+
+
+_HOST = re.compile(r"localhost|(?:[\w.-]+|\[[\da-fA-F:.]+\]):\d{1,5}/?")
 
 
 class Connection:
@@ -20,10 +25,21 @@ class Connection:
         location: A server's URL, a folder for the imitation, or `:memory:`.
         api_key: For a server that wants one.
         timeout: Seconds for a request.
+
+    Attributes:
+        address: The location as it may be shown.
+
+    Raises:
+        ConfigError: the location is a server's without `http://`.
     """
 
     def __init__(self, location: str, *, api_key: str | None, timeout: int) -> None:
-        self._location = location
+        if _HOST.fullmatch(location):
+            raise ConfigError(
+                f"The location {location!r} is a server's without its scheme: write 'http://{location}'; or, for a "
+                f"folder of this name, './{location}'."
+            )
+        self._location, self.address = location, without_password(location)
         self._api_key = api_key
         self._timeout = timeout
         self._lock = threading.RLock()
@@ -47,10 +63,10 @@ class Connection:
                 self._connected = self._connect()
             client = self._connected
         if self.is_server:
-            with _errors(self._location):
+            with _errors(self.address):
                 yield client
         else:
-            with self._lock, _errors(self._location):
+            with self._lock, _errors(self.address):
                 yield client
 
     def close(self) -> None:
@@ -67,7 +83,7 @@ class Connection:
             raise MissingDependencyError(
                 "QdrantStore needs qdrant-client: pip install 'jina-components[qdrant]'."
             ) from error
-        with _errors(self._location):
+        with _errors(self.address):
             if self.is_server:
                 return QdrantClient(
                     url=self._location, api_key=self._api_key, timeout=self._timeout, check_compatibility=False

@@ -10,7 +10,7 @@ import numpy as np
 
 from jina_components.errors import InputError
 from jina_components.filters import Filter
-from jina_components.retriever.stores import records
+from jina_components.retriever.stores import common
 from jina_components.retriever.stores.shadow import Compare, Expression, Has, expression, shadow
 from jina_components.retriever.stores.sparse import sparse_text
 from jina_components.types import Document
@@ -100,12 +100,12 @@ def point(
     if tokens is not None and len(tokens):
         vectors["tokens"] = np.asarray(tokens, np.float32).tolist()
     payload = {
-        "document": records.to_json(document),
+        "document": common.to_json(document),
         "metadata_tokens": flat.tokens,
         "bounds": flat.bounds,
         "numbers": text.numbers,
     }
-    return models.PointStruct(id=records.key_of(document.id), vector=vectors, payload=payload)
+    return models.PointStruct(id=common.key_of(document.id), vector=vectors, payload=payload)
 
 
 def batches(points: Iterable[models.PointStruct]) -> Iterator[list[models.PointStruct]]:
@@ -136,7 +136,7 @@ def note(name: str, text: str) -> models.PointStruct:
     """A note as a point."""
     from qdrant_client import models
 
-    return models.PointStruct(id=records.key_of(name), vector={}, payload={"name": name, "text": text})
+    return models.PointStruct(id=common.key_of(name), vector={}, payload={"name": name, "text": text})
 
 
 def has_number(number: int) -> models.Filter:

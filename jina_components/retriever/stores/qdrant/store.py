@@ -13,10 +13,10 @@ from jina_components.errors import ConfigError
 from jina_components.filters import Filter
 from jina_components.protocols import Hits, Key, RankingKind
 from jina_components.retriever.bm25.analysis import Analyzer
-from jina_components.retriever.stores import records
+from jina_components.retriever.stores import common
 from jina_components.retriever.stores.qdrant import layout
 from jina_components.retriever.stores.qdrant.connection import Connection
-from jina_components.retriever.stores.sparse import Candidate, Statistics, best_by_bm25
+from jina_components.retriever.stores.sparse import Candidate, CountedStatistics, best_by_bm25
 from jina_components.types import Document
 
 if TYPE_CHECKING:
@@ -75,9 +75,12 @@ class QdrantStore(Component):
         self._refresh = refresh
         self._connection = Connection(location, api_key=api_key, timeout=timeout)
         self._made: layout.Layout | None = None
-        self._statistics: Statistics | None = None
+        self._statistics: CountedStatistics | None = None
         self._agreed: Analyzer | None = None
         self._indexed: set[str] = set()
+
+    def __repr__(self) -> str:
+        return f"QdrantStore({self._connection.address!r}, collection={self._collection!r})"
 
     @property
     def rankings(self) -> frozenset[RankingKind]:
@@ -96,19 +99,19 @@ class QdrantStore(Component):
             InputError: vectors of another width than those held, or none where those held have some.
             IndexFilesError: the server cannot be reached or written to.
         """
-        matrix = records.check_documents(documents, vectors, token_vectors)
+        matrix = common.check_documents(documents, vectors, token_vectors)
         if not documents:
             return
         wanted = layout.Layout(None if matrix is None else matrix.shape[1], layout.token_width(token_vectors))
         with self._connection.client() as client:
             made = self._layout(client)
             if made is None:
-                self.set_note(records.STEMMING_NOTE, self._stemming or "")
+                self.set_note(common.STEMMING_NOTE, self._stemming or "")
                 is_server = self._connection.is_server
                 made = self._made = layout.create_documents(client, self._collection, wanted, is_server=is_server)
-            records.check_width(wanted.width, made.width)
+            common.check_width(wanted.width, made.width)
             if wanted.token_width is not None:
-                records.check_width(wanted.token_width, made.token_width, "token vectors")
+                common.check_width(wanted.token_width, made.token_width, "token vectors")
             points = self._points(documents, matrix, token_vectors)
             try:
                 for batch in layout.batches(points):
@@ -123,7 +126,7 @@ class QdrantStore(Component):
         Raises:
             InputError: neither or both are given.
         """
-        records.require_choice(ids, filter)
+        common.require_choice(ids, filter)
         with self._connection.client() as client:
             from qdrant_client import models
 
@@ -131,7 +134,7 @@ class QdrantStore(Component):
                 return 0
             selector: models.PointsSelector
             if ids is not None:
-                found = [point.id for point in self._retrieve(list(dict.fromkeys(records.keys_of(ids))), [])]
+                found = [point.id for point in self._retrieve(list(dict.fromkeys(common.keys_of(ids))), [])]
                 number, selector = len(found), models.PointIdsList(points=found)
             else:
                 chosen = layout.filter_of(filter) or models.Filter(must=[])
@@ -152,7 +155,7 @@ class QdrantStore(Component):
             made = self._layout(client)
             if made is None or made.width is None or k < 1:
                 return [[] for _ in vectors]
-            queries = records.check_queries(vectors, made.width)
+            queries = common.check_queries(vectors, made.width)
             return self._search(client, "dense", [query.tolist() for query in queries], k, filter)
 
     def search_lexical(self, queries: Sequence[str], k: int, filter: Filter | None = None) -> list[Hits]:
@@ -177,13 +180,13 @@ class QdrantStore(Component):
             made = self._layout(client)
             if made is None or made.token_width is None or k < 1:
                 return [[] for _ in queries]
-            matrices = [records.check_queries(query, made.token_width).tolist() for query in queries]
+            matrices = [common.check_queries(query, made.token_width).tolist() for query in queries]
             return self._search(client, "tokens", matrices, k, filter)
 
     def get(self, keys: Sequence[Key]) -> list[Document | None]:
         """The documents of keys that a search gave, in their order; None for one deleted since."""
         found = {str(point.id): (point.payload or {})["document"] for point in self._retrieve(keys, ["document"])}
-        return [records.from_json(found[str(key)]) if str(key) in found else None for key in keys]
+        return [common.from_json(found[str(key)]) if str(key) in found else None for key in keys]
 
     def get_vectors(self, keys: Sequence[Key]) -> FloatArray:
         """Their unit vectors, shape [len(keys), dimensions]; zeros for one deleted since."""
@@ -211,7 +214,7 @@ class QdrantStore(Component):
                     with_payload=["document"],
                 )
             for point in page:
-                yield records.from_json((point.payload or {})["document"])
+                yield common.from_json((point.payload or {})["document"])
             if offset is None:
                 return
 
@@ -224,15 +227,15 @@ class QdrantStore(Component):
 
     def keys_of(self, ids: Sequence[str]) -> list[Key | None]:
         """Its own names of documents, in order; None for one that it does not hold."""
-        keys = records.keys_of(ids)
-        return records.known(keys, {str(point.id) for point in self._retrieve(keys, [])})
+        keys = common.keys_of(ids)
+        return common.known(keys, {str(point.id) for point in self._retrieve(keys, [])})
 
     def get_note(self, name: str) -> str | None:
         """What `set_note` kept last under this name."""
         with self._connection.client() as client:
             if not client.collection_exists(self._notes):
                 return None
-            found = client.retrieve(self._notes, [records.key_of(name)])
+            found = client.retrieve(self._notes, [common.key_of(name)])
         return (found[0].payload or {})["text"] if found else None
 
     def set_note(self, name: str, text: str) -> None:
@@ -256,8 +259,8 @@ class QdrantStore(Component):
     def _analyzer(self) -> Analyzer:
         """Of the documents held."""
         if self._agreed is None:
-            noted = self.get_note(records.STEMMING_NOTE) or None
-            self._agreed = records.agreed_analyzer(self._stemming, noted, f"The collection {self._collection}")
+            noted = self.get_note(common.STEMMING_NOTE) or None
+            self._agreed = common.agreed_analyzer(self._stemming, noted, f"The collection {self._collection}")
         return self._agreed
 
     def _points(
@@ -312,11 +315,11 @@ class QdrantStore(Component):
         vectors = [dict(zip(of["lexical"].indices, of["lexical"].values, strict=True)) for of in sparse]
         return [(str(point.id), point.score, vector) for point, vector in zip(found, vectors, strict=True)]
 
-    def _counted(self) -> Statistics:
+    def _counted(self) -> CountedStatistics:
         """What is known of all documents, counted again after `refresh` seconds."""
         known = self._statistics
         if known is None or known.age > self._refresh:
-            known = self._statistics = Statistics(self._count_number)
+            known = self._statistics = CountedStatistics(self._count_number)
         return known
 
     def _count_number(self, number: int | None) -> int:

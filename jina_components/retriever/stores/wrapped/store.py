@@ -15,7 +15,7 @@ from jina_components.core.component import Component
 from jina_components.errors import ConfigError, IndexFilesError, InputError, JinaComponentsError
 from jina_components.filters import Filter, matches
 from jina_components.protocols import Hits, Key, RankingKind
-from jina_components.retriever.stores import records
+from jina_components.retriever.stores import common
 from jina_components.retriever.stores.wrapped.ledger import Ledger
 from jina_components.types import Document
 
@@ -72,6 +72,10 @@ class WrappedStore(Component):
         self._lock = threading.RLock()
         self._opened: Ledger | None = None
 
+    def __repr__(self) -> str:
+        path = "" if self._path is None else f", path={self._path!r}"
+        return f"{type(self).__name__}({self._engine.name}{path})"
+
     @property
     def rankings(self) -> frozenset[RankingKind]:
         """By vectors alone."""
@@ -91,7 +95,7 @@ class WrappedStore(Component):
             ConfigError: the index cannot add.
             IndexFilesError: the index or the companion failed; then nothing has changed.
         """
-        matrix = records.check_documents(documents, vectors, token_vectors)
+        matrix = common.check_documents(documents, vectors, token_vectors)
         if not documents:
             return
         if matrix is None or token_vectors is not None:
@@ -100,7 +104,7 @@ class WrappedStore(Component):
                 "other rankings use another store, such as FaissStore."
             )
         with self._ledger() as ledger:
-            records.check_width(matrix.shape[1], ledger.width or matrix.shape[1])
+            common.check_width(matrix.shape[1], ledger.width or matrix.shape[1])
             keys = ledger.add(documents, matrix)
             for start in range(0, len(keys), _BATCH):
                 part = slice(start, start + _BATCH)
@@ -117,7 +121,7 @@ class WrappedStore(Component):
             ConfigError: the index cannot delete.
             IndexFilesError: the index or the companion failed.
         """
-        records.require_choice(ids, filter)
+        common.require_choice(ids, filter)
         with self._ledger() as ledger:
             if ids is None:
                 keys = [key for page in _pages(ledger, filter) for key in page]
@@ -138,7 +142,7 @@ class WrappedStore(Component):
         with self._ledger() as ledger:
             if not (width := ledger.width):
                 return [[] for _ in vectors]
-            queries = records.check_queries(vectors, width)
+            queries = common.check_queries(vectors, width)
             return [self._nearest(ledger, query, k, filter) for query in queries]
 
     def search_lexical(
@@ -152,7 +156,7 @@ class WrappedStore(Component):
         Raises:
             ConfigError: always.
         """
-        raise records.ranking_error("lexical", self.rankings)
+        raise common.ranking_error("lexical", self.rankings)
 
     def search_multi_vector(
         self,
@@ -165,7 +169,7 @@ class WrappedStore(Component):
         Raises:
             ConfigError: always.
         """
-        raise records.ranking_error("multi_vector", self.rankings)
+        raise common.ranking_error("multi_vector", self.rankings)
 
     def get(self, keys: Sequence[Key]) -> list[Document | None]:
         """The documents of keys that a search gave, in their order; None for one deleted since."""

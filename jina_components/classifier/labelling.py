@@ -1,0 +1,186 @@
+"""How inputs get their labels: the one path of all calls, for sync and async callers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from jina_components.classifier.evaluation import Evaluation, evaluate
+from jina_components.classifier.examples import as_examples, check_known
+from jina_components.classifier.learned import Learned
+from jina_components.classifier.results import Scorer, as_results
+from jina_components.classifier.space import Space
+from jina_components.classifier.zero_shot import LabelSet, LabelVectors, as_label, as_label_set, scale_of
+from jina_components.core.flow import Flow
+from jina_components.errors import ConfigError, InputError
+from jina_components.types import Classification, Classifications, Image, Usage
+from jina_components.types.classified import Examples, GroupedClassifications, Labels
+
+if TYPE_CHECKING:
+    from jina_components.types import FloatArray
+
+# Inputs embedded at a time, so that progress shows and a call can be cancelled.
+SLICE = 1024
+
+
+class Labeller:
+    """Gives labels to inputs. Thread-safe; arguments as the classifier's, checked."""
+
+    def __init__(
+        self,
+        space: Space,
+        learned: Learned,
+        *,
+        templates: Sequence[str],
+        temperature: float | None,
+        threshold: float,
+        multi_label: bool,
+    ) -> None:
+        self._space = space
+        self._learned = learned
+        self._vectors = LabelVectors(space)
+        self._templates = templates
+        self._temperature = temperature
+        self._threshold = threshold
+        self._multi_label = multi_label
+
+    def words(self, labels: Sequence[str]) -> tuple[FloatArray, Usage]:
+        """Where the names of labels lie, shape [labels, dimensions], and what that cost."""
+        return self._vectors.of(as_label_set(labels, self._templates, least=1))
+
+    def forget(self) -> None:
+        """Give the memory of the labels' vectors back."""
+        self._vectors.clear()
+
+    def flow(
+        self, inputs: Sequence[str | Image], labels: Labels | None, advance: Callable[[int], object]
+    ) -> Flow[Classifications]:
+        """Labels of inputs; arguments and errors as in `Classifier.classify`."""
+        self._check(inputs)
+        scorer = yield from self._scorer_flow(labels, is_needed=bool(inputs))
+        [results], usage = yield from self._results_flow(inputs, [scorer], advance)
+        return Classifications(results, usage)
+
+    def group_flow(
+        self, inputs: Sequence[str | Image], groups: Mapping[str, Labels], advance: Callable[[int], object]
+    ) -> Flow[GroupedClassifications]:
+        """Labels of inputs of several sets; arguments and errors as in `Classifier.classify_groups`."""
+        self._check(inputs)
+        if not isinstance(groups, Mapping) or not groups:
+            raise InputError(f"groups must be a mapping of names to labels, one at least, got {groups!r}.")
+        names = [as_label(name, f"groups[{name!r}]: the name") for name in groups]
+        sets = [
+            self._label_set(labels, f"groups[{name!r}]") for name, labels in zip(names, groups.values(), strict=True)
+        ]
+        scorers = (yield partial(self._label_scorers, sets)) if inputs else [_empty(labels.names) for labels in sets]
+        results, usage = yield from self._results_flow(inputs, scorers, advance)
+        made = (Classifications(some, usage) for some in results)
+        return GroupedClassifications(dict(zip(names, made, strict=True)), usage)
+
+    def evaluation_flow(
+        self, examples: Examples, labels: Labels | None, advance: Callable[[int], object]
+    ) -> Flow[Evaluation]:
+        """How well examples are labelled; arguments and errors as in `Classifier.evaluate`."""
+        checked = as_examples(examples, self._space)
+        if not checked:
+            raise InputError("There are no examples to evaluate with.")
+        if self._multi_label:
+            raise ConfigError("evaluate counts one label of each example: leave multi_label out.")
+        scorer = yield from self._scorer_flow(labels, is_needed=True)
+        check_known(checked, scorer.names)
+        inputs = [example.input for example in checked]
+        [results], usage = yield from self._results_flow(inputs, [scorer], advance, what="examples")
+        return evaluate(checked, results, scorer.names, usage)
+
+    def _scorer_flow(self, labels: Labels | None, *, is_needed: bool) -> Flow[Scorer]:
+        if labels is None:
+            return (yield self._learned_scorer)
+        checked = self._label_set(labels, "labels")
+        return (yield partial(self._label_scorer, checked)) if is_needed else _empty(checked.names)
+
+    def _results_flow(
+        self,
+        inputs: Sequence[str | Image],
+        scorers: Sequence[Scorer],
+        advance: Callable[[int], object],
+        *,
+        what: str = "inputs",
+    ) -> Flow[tuple[list[tuple[Classification, ...]], Usage]]:
+        """What each scorer says of the inputs, and what all of it cost."""
+        results: list[list[Classification]] = [[] for _ in scorers]
+        usage = sum((scorer.usage for scorer in scorers), Usage())
+        for start in range(0, len(inputs), SLICE):
+            part = inputs[start : start + SLICE]
+            found, cost = yield partial(self._classified, part, scorers, start, what)
+            for made, more in zip(results, found, strict=True):
+                made += more
+            usage += cost
+            advance(len(part))
+        return [tuple(made) for made in results], usage
+
+    def _classified(
+        self, inputs: Sequence[str | Image], scorers: Sequence[Scorer], start: int, what: str
+    ) -> tuple[list[list[Classification]], Usage]:
+        embedded = self._space.embed(inputs, start=start, what=what)
+        found = [
+            as_results(
+                scorer.names,
+                scorer.probabilities(embedded.vectors),
+                threshold=self._threshold,
+                multi_label=self._multi_label,
+            )
+            for scorer in scorers
+        ]
+        return found, embedded.usage
+
+    def _check(self, inputs: Sequence[str | Image]) -> None:
+        self._space.check(inputs)
+        for index, item in enumerate(inputs):
+            if self._multi_label and isinstance(item, Image):
+                raise InputError(
+                    f"inputs[{index}] is an image: independent labels (multi_label) are calibrated for texts.", index
+                )
+
+    def _label_set(self, labels: Labels, what: str) -> LabelSet:
+        return as_label_set(labels, self._templates, what=what, least=1 if self._multi_label else 2)
+
+    def _label_scorers(self, sets: Sequence[LabelSet]) -> list[Scorer]:
+        return [self._label_scorer(labels) for labels in sets]
+
+    def _label_scorer(self, labels: LabelSet) -> Scorer:
+        vectors, usage = self._vectors.of(labels)
+        scale, more = scale_of(self._space, vectors, temperature=self._temperature, multi_label=self._multi_label)
+        return Scorer(labels.names, lambda inputs: scale.probabilities(inputs @ vectors.T), usage + more)
+
+    def _learned_scorer(self) -> Scorer:
+        check_exclusive(multi_label=self._multi_label)
+        state = self._learned.state()
+        known = () if state is None else state.learner.labels
+        if state is None or len(known) < 2:
+            said = f"only {known[0]!r} has been learned" if known else "nothing has been learned"
+            raise ConfigError(f"There are no labels to choose from: pass labels=, or train() first; {said}.")
+        learner = state.learner
+
+        def probabilities(inputs: FloatArray) -> FloatArray:
+            self._learned.check_width(learner, inputs.shape[1])
+            return learner.probabilities(inputs)
+
+        return Scorer(known, probabilities, Usage())
+
+
+def check_exclusive(*, multi_label: bool) -> None:
+    """Refuse to learn labels that are independent, or to give those learned as such.
+
+    Raises:
+        ConfigError: `multi_label` is set.
+    """
+    if multi_label:
+        raise ConfigError("Labels learned from examples exclude each other: leave multi_label out, or pass labels=.")
+
+
+def _empty(names: tuple[str, ...]) -> Scorer:
+    """Where there is nothing to score, so that labels need not be embedded."""
+    return Scorer(names, lambda inputs: np.zeros((len(inputs), len(names))), Usage())

@@ -1,0 +1,194 @@
+"""What is measured of a claim beside a passage, for a logistic model to weigh (`weights`)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from jina_components.core.quotable import Span, quotable_spans
+from jina_components.grounder.cues import Cues, denied, opposed, read_cues
+from jina_components.grounder.passages import Passage
+from jina_components.grounder.quantities import Quantity, compare, find_quantities
+from jina_components.types import Entailment
+
+_SENTENCES = 2  # of a passage that are judged alone: those with the most words of the claim
+_CAP = 5.0  # of log odds: what a model says beyond that, it says too boldly
+_LEAST = 1e-4
+_MOST_NAMES, _MOST_NEW = 4, 10
+_GAP = 2  # characters between neighbours
+_CONTEXT = 1000  # characters of passages that are read together: what fits the bundled model beside a claim
+NAMES = (
+    "whole",  # log odds of entailment over contradiction, of the passage under its title
+    "sentence",  # … of the most decided of its sentences
+    "mean",  # … on average over both
+    "turned",  # … of the claim's denial, which should turn them; 0 where no rule denies it
+    "bold",  # how decided the most decided of them is
+    "open",  # log probability that the claim is left open, by the reading that leaves it the least
+    "covered",  # share of the claim's terms that the passage or its title has
+    "sentence_covered",  # … that one sentence has
+    "names_missing",  # names of the claim that are not there
+    "new_terms",  # terms of the claim that are not there
+    "confirmed",  # every quantity of the claim that is spoken of is there
+    "contradicted",  # another amount is there for one of them
+    "unmentioned",  # one of them is not spoken of
+    "denial",  # one of claim and best sentence denies something, and the other nothing
+    "opposite",  # a word of the claim has its opposite there
+)
+"""In the order of the vector."""
+
+
+class Reading(NamedTuple):
+    """A stretch of a passage that is judged alone.
+
+    Attributes:
+        span: Where it stands in the passage's text.
+        premise: It, under the title that says what it is about.
+        hypothesis: The claim, or its denial.
+    """
+
+    span: Span
+    premise: str
+    hypothesis: str
+
+
+class Subject(NamedTuple):
+    """A claim, read once for all passages."""
+
+    text: str
+    cues: Cues
+    quantities: tuple[Quantity, ...]
+    denial: str | None
+
+
+class Evidence(NamedTuple):
+    """What was found of a passage.
+
+    Attributes:
+        vector: The features, in the order of `NAMES`.
+        quote: The decisive sentence; or two neighbours, where it takes both.
+    """
+
+    vector: tuple[float, ...]
+    quote: Span
+
+
+def read_claim(claim: str) -> Subject:
+    """What a claim says, for `readings` and `examine`."""
+    return Subject(claim, read_cues(claim), find_quantities(claim), denied(claim))
+
+
+def contexts(passages: Sequence[Passage]) -> list[str]:
+    """For each passage the text that it is read in: with those of its source that touch it, if all is short enough.
+
+    What takes several sentences is then read together, though none of the passages has them all.
+    """
+    found = [passage.text for passage in passages]
+    order = sorted(range(len(passages)), key=lambda number: (passages[number].url, passages[number].start))
+    runs: list[tuple[list[int], str]] = []
+    for number in order:
+        passage = passages[number]
+        if runs:
+            numbers, text = runs[-1]
+            first = passages[numbers[0]]
+            behind = passage.start - first.start - len(text)  # negative where they overlap
+            if passage.url == first.url and behind <= _GAP:
+                runs[-1] = ([*numbers, number], text + " " * behind + passage.text[max(-behind, 0) :])
+                continue
+        runs.append(([number], passage.text))
+    for numbers, text in runs:
+        if len(text) <= _CONTEXT:
+            for number in numbers:
+                found[number] = text
+    return found
+
+
+def readings(claim: Subject, passage: Passage, context: str = "") -> list[Reading]:
+    """What is judged: the passage in its context, its sentences with the most words of the claim, and the denial.
+
+    Args:
+        claim: The claim.
+        passage: The passage.
+        context: What it is read in, see `contexts`; empty for the passage alone.
+    """
+    text = passage.text
+    spans = quotable_spans(text) or [Span(0, len(text))]
+    about = _about(passage)
+    found = [(_share(claim.cues.content, read_cues(text[start:end]).content), -start) for start, end in spans]
+    best = sorted(range(len(spans)), key=lambda number: found[number], reverse=True)[:_SENTENCES]
+    whole = Span(spans[0].start, spans[-1].end)
+    together = about + (context or text[whole.start : whole.end])
+    read = [Reading(whole, together, claim.text)]
+    read += [Reading(spans[number], about + text[slice(*spans[number])], claim.text) for number in best]
+    return [*read, Reading(whole, together, claim.denial)] if claim.denial else read
+
+
+def examine(claim: Subject, read: Sequence[Reading], outcomes: Sequence[Entailment]) -> Evidence:
+    """The features of a claim beside a passage.
+
+    Args:
+        claim: The claim.
+        read: Readings of the passage.
+        outcomes: What the entailment model made of each.
+    """
+    odds = [_odds(outcome) for outcome, part in zip(outcomes, read, strict=True) if part.hypothesis == claim.text]
+    turned = [_odds(outcome) for outcome, part in zip(outcomes, read, strict=True) if part.hypothesis != claim.text]
+    decisive = max(range(1, len(odds)), key=lambda number: abs(odds[number]))
+    whole = read_cues(read[0].premise)
+    best = read_cues(read[1].premise)
+    comparison = compare(claim.quantities, find_quantities(read[0].premise))
+    new = len(claim.cues.content - whole.content)
+    vector = (
+        odds[0],
+        odds[decisive],
+        sum(odds) / len(odds),
+        sum(turned),
+        max(map(abs, odds)),
+        min(math.log(max(outcome.neutral, _LEAST)) for outcome in outcomes[: len(odds)]),
+        _share(claim.cues.content, whole.content),
+        _share(claim.cues.content, best.content),
+        min(len(claim.cues.names - whole.content), _MOST_NAMES),
+        min(new, _MOST_NEW),
+        float(bool(comparison.confirmed) and not comparison.contradicted),
+        float(bool(comparison.contradicted)),
+        float(bool(comparison.unmentioned)),
+        float(bool(claim.cues.denials) != bool(best.denials)),
+        float(opposed(claim.cues, best) is not None),
+    )
+    return Evidence(vector, _quote(odds, [part.span for part in read]))
+
+
+def differences(claim: str, quote: str) -> str:
+    """In what a claim and a quote against it differ, in words for people; empty where that cannot be told."""
+    found = compare(find_quantities(claim), find_quantities(quote)).contradicted
+    if found:
+        one, other = found[0]
+        return f"{claim[one.start : one.end]} in the claim, {quote[other.start : other.end]} in the source"
+    said, there = read_cues(claim), read_cues(quote)
+    words = opposed(said, there)
+    if words:
+        return f"{words[0]} in the claim, {words[1]} in the source"
+    return "one of claim and source denies what the other says" if bool(said.denials) != bool(there.denials) else ""
+
+
+def _quote(odds: Sequence[float], spans: Sequence[Span]) -> Span:
+    """The sentence that says alone what all says, and not much less clearly; else two neighbours, or the nearest."""
+    decisive = max(range(1, len(odds)), key=lambda number: abs(odds[number]))
+    if odds[decisive] * odds[0] > 0 and abs(odds[decisive]) >= abs(odds[0]) / 2:
+        return spans[decisive]
+    first, last = min(spans[1 : len(odds)]), max(spans[1 : len(odds)])
+    return Span(first.start, last.end) if last.start - first.end <= _GAP else spans[1]
+
+
+def _about(passage: Passage) -> str:
+    title = passage.title.strip()
+    return f"{title}: " if title else ""
+
+
+def _odds(outcome: Entailment) -> float:
+    odds = math.log(max(outcome.entailment, _LEAST) / max(outcome.contradiction, _LEAST))
+    return min(max(odds, -_CAP), _CAP)
+
+
+def _share(wanted: frozenset[str], there: frozenset[str]) -> float:
+    return len(wanted & there) / len(wanted) if wanted else 1.0
