@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from jina_components.core.component import Component
 from jina_components.core.flow import Flow, adrive, drive
 from jina_components.core.inputs import as_list, check_count, check_query, check_text_item
+from jina_components.core.progress import Bar, progress_bar
 from jina_components.core.vectors import check_dimensions, cut, normalize
 from jina_components.embedding_cache import CacheKey, EmbeddingCache
 from jina_components.errors import ConfigError, InputError
@@ -25,8 +27,6 @@ from jina_components.models.windows import IMAGE_WINDOW, TOKEN_WINDOW, Rows, Tok
 from jina_components.types import Embeddings, Image, MultiVectorEmbeddings, Usage
 
 if TYPE_CHECKING:
-    from tqdm import tqdm
-
     from jina_components.net import Fetcher
     from jina_components.types import FloatArray
 
@@ -161,7 +161,9 @@ class Embedder(Component):
             ModelFilesError, MissingDependencyError: the model cannot be loaded.
             BackendError: the model failed.
         """
-        with _progress(len(as_list(inputs, what="inputs")), show=show_progress) as bar:
+        with progress_bar(
+            "Embedding", unit="text", total=len(as_list(inputs, what="inputs")), show=show_progress
+        ) as bar:
             flow = self._flow(
                 inputs, task, dimensions, truncate,
                 normalized=normalized, late_chunking=late_chunking, advance=bar.update,
@@ -180,7 +182,9 @@ class Embedder(Component):
         show_progress: bool = False,
     ) -> Embeddings:
         """`embed` without blocking the event loop; cancelling stops the model before its next batch."""
-        with _progress(len(as_list(inputs, what="inputs")), show=show_progress) as bar:
+        with progress_bar(
+            "Embedding", unit="text", total=len(as_list(inputs, what="inputs")), show=show_progress
+        ) as bar:
             flow = self._flow(
                 inputs, task, dimensions, truncate,
                 normalized=normalized, late_chunking=late_chunking, advance=bar.update,
@@ -240,7 +244,9 @@ class Embedder(Component):
             ModelFilesError, MissingDependencyError: the model cannot be loaded.
             BackendError: the model failed.
         """
-        with _progress(len(as_list(inputs, what="inputs")), show=show_progress) as bar:
+        with progress_bar(
+            "Embedding", unit="text", total=len(as_list(inputs, what="inputs")), show=show_progress
+        ) as bar:
             return drive(self._token_flow(inputs, task, dimensions, pool_factor, truncate, advance=bar.update))
 
     async def aembed_multi_vector(
@@ -254,7 +260,9 @@ class Embedder(Component):
         show_progress: bool = False,
     ) -> MultiVectorEmbeddings:
         """`embed_multi_vector` without blocking the event loop; cancelling stops the model before its next batch."""
-        with _progress(len(as_list(inputs, what="inputs")), show=show_progress) as bar:
+        with progress_bar(
+            "Embedding", unit="text", total=len(as_list(inputs, what="inputs")), show=show_progress
+        ) as bar:
             return await adrive(self._token_flow(inputs, task, dimensions, pool_factor, truncate, advance=bar.update))
 
     def load(self) -> EmbeddingModel | MultiVectorModel:
@@ -395,7 +403,5 @@ def _store(cache: EmbeddingCache, key: CacheKey, inputs: Sequence[Any], rows: Ro
     cache.put_many(key, [inputs[index] for index in window], rows[window])
 
 
-def _progress(total: int, *, show: bool) -> tqdm[Any]:
-    from tqdm.auto import tqdm
-
-    return tqdm(total=total, desc="Embedding", unit="text", disable=not show)
+def _progress(inputs: Sequence[Any], *, show: bool) -> AbstractContextManager[Bar]:
+    return progress_bar("Embedding", unit="text", total=len(as_list(inputs, what="inputs")), show=show)

@@ -7,20 +7,17 @@ import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any
 
 from jina_components.core.component import Component
 from jina_components.core.flow import Flow, adrive, drive
 from jina_components.core.inputs import as_list, as_pairs
+from jina_components.core.progress import progress_bar
 from jina_components.errors import BackendError, ConfigError
 from jina_components.models.catalog import DEFAULT_ENTAILMENT
 from jina_components.models.entailing import EntailmentModel, Outcomes
 from jina_components.models.loading import LoadOptions, load_entailment_model
 from jina_components.models.tokenize import check_text
 from jina_components.types import Entailment, Entailments, Usage
-
-if TYPE_CHECKING:
-    from tqdm import tqdm
 
 
 class EntailmentScorer(Component):
@@ -115,14 +112,14 @@ class EntailmentScorer(Component):
                 entailment.
             BackendError: the model failed; names the pair, unless it failed on all of them alike.
         """
-        with _progress(len(as_list(pairs, what="pairs")), show=show_progress) as bar:
+        with progress_bar("Scoring", unit="pair", total=len(as_list(pairs, what="pairs")), show=show_progress) as bar:
             return drive(self._flow(pairs, truncate=truncate, advance=bar.update))
 
     async def ascore(
         self, pairs: Sequence[tuple[str, str]], *, truncate: bool = False, show_progress: bool = False
     ) -> Entailments:
         """`score` without blocking the event loop; cancelling stops the model before its next pass."""
-        with _progress(len(as_list(pairs, what="pairs")), show=show_progress) as bar:
+        with progress_bar("Scoring", unit="pair", total=len(as_list(pairs, what="pairs")), show=show_progress) as bar:
             return await adrive(self._flow(pairs, truncate=truncate, advance=bar.update))
 
     def _flow(
@@ -160,9 +157,3 @@ class EntailmentScorer(Component):
 
     def __repr__(self) -> str:
         return f"EntailmentScorer({self._model_name!r})"
-
-
-def _progress(total: int, *, show: bool) -> tqdm[Any]:
-    from tqdm.auto import tqdm
-
-    return tqdm(total=total, desc="Scoring", unit="pair", disable=not show)

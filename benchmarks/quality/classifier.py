@@ -101,7 +101,8 @@ def centroid(vectors: Vectors, rows: Rows) -> Probabilities:
     """The nearest mean of a label, by cosine, as probabilities at the cosines' scale of all-MiniLM-L6-v2 (20)."""
     labels = vectors.train_labels[rows]
     means = np.stack([vectors.train[rows[labels == label]].mean(axis=0) for label in range(len(vectors.names))])
-    return lambda tests: np.exp(log_softmax(20 * normalize(tests) @ normalize(means).T))
+    directions = 20 * normalize(means.astype(np.float32)).T
+    return lambda tests: np.exp(log_softmax(np.asarray(normalize(tests) @ directions, np.float32)))
 
 
 def partial_fit(loss: str, **options: Any) -> System:  # noqa: ANN401 (scikit-learn's own)
@@ -115,7 +116,8 @@ def partial_fit(loss: str, **options: Any) -> System:  # noqa: ANN401 (scikit-le
 
         def probabilities(tests: FloatArray) -> FloatArray:
             scores = np.asarray(fitted.decision_function(tests), np.float32)
-            return np.exp(log_softmax(np.stack([-scores, scores], 1) / 2 if scores.ndim == 1 else scores))
+            both = np.stack([-scores, scores], axis=1) / 2 if scores.ndim == 1 else scores
+            return np.exp(log_softmax(np.asarray(both, np.float32)))
 
         return probabilities
 
@@ -145,8 +147,9 @@ def judge(probabilities: FloatArray, labels: Rows) -> dict[str, float]:
 def joined(place: tuple[str, str, str, int], judged: Sequence[Mapping[str, float]]) -> Measured:
     """Means over draws; `place` is embedder, set, system and shots."""
     means = {name: float(np.mean([one[name] for one in judged])) for name in judged[0]}
-    core = {name: means.pop(name) for name in ("accuracy", "log_loss", "calibration_error")}
-    return Measured(*place, spread=float(np.std([one["accuracy"] for one in judged])), **core, more=means)
+    accuracy, log_loss, error = (means.pop(name) for name in ("accuracy", "log_loss", "calibration_error"))
+    spread = float(np.std([one["accuracy"] for one in judged]))
+    return Measured(*place, accuracy, spread, log_loss, error, means)
 
 
 def zero_shot(embedder: str, name: str, vectors: Vectors) -> Measured:
@@ -154,8 +157,8 @@ def zero_shot(embedder: str, name: str, vectors: Vectors) -> Measured:
     rows = np.zeros(0, np.int64)
     tests, labels = vectors.tests(rows)
     cosines = normalize(tests) @ normalize(vectors.words).T
-    # Known up to a grid, on a thousandth of the scale of scores that the grid is made for.
-    temperature = likeliest_temperature(cosines * 20, labels, np.ones(len(labels))) / 20
+    # The grid of temperatures is made for scores of about this size.
+    temperature = likeliest_temperature(cosines * 20, labels, np.ones(len(labels))).temperature / 20
     judged = judge(np.exp(log_softmax(cosines / np.float32(temperature))), labels)
     return joined((embedder, name, ZERO_SHOT, 0), [judged | {"temperature": temperature}])
 

@@ -105,7 +105,7 @@ def _panel(title: str, rows: Sequence[Row], colours: Mapping[str, str]) -> str:
         parts.append(f'<text x="{_LEFT - 6}" y="{place + 4}" text-anchor="end">{value:.0%}</text>')
     for number, count in enumerate(shots):
         parts.append(f'<text x="{_LEFT + step * number}" y="{_HEIGHT + 18}" text-anchor="middle">{count}</text>')
-    for system, colour in reversed(colours.items()):
+    for system, colour in reversed(list(colours.items())):
         line = " ".join("{:.1f},{:.1f}".format(*spot(row)) for row in rows if row["system"] == system)
         parts.append(f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="2"/>')
     for row in rows:

@@ -102,7 +102,7 @@ def sst2(data: Path) -> LabelledSet:
 
 def clothing(data: Path) -> LabelledSet:
     """Photos of clothes."""
-    return LabelledSet(*(list(_photos(data / PHOTOS / name)) for name in ("train20.tar", "validation.tar")))
+    return LabelledSet(list(_photos(data / PHOTOS / "train20.tar")), list(_photos(data / PHOTOS / "validation.tar")))
 
 
 SETS: dict[str, Callable[[Path], LabelledSet]] = {

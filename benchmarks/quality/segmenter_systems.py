@@ -17,7 +17,10 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import tiktoken
 
 Spans = list[tuple[int, int]]
 Split = Callable[[str], Spans]
@@ -35,28 +38,23 @@ def ours(tokens: int) -> Split:
 
 def chonkie_recursive(tokens: int) -> Split:
     """Its rules by default."""
-    import tiktoken
     from chonkie import RecursiveChunker
 
-    return _of_objects(RecursiveChunker(tokenizer=tiktoken.get_encoding(ENCODING), chunk_size=tokens).chunk)
+    return _of_objects(RecursiveChunker(tokenizer=_encoding(), chunk_size=tokens).chunk)
 
 
 def chonkie_sentence(tokens: int) -> Split:
     """Its delimiters by default."""
-    import tiktoken
     from chonkie import SentenceChunker
 
-    return _of_objects(
-        SentenceChunker(tokenizer=tiktoken.get_encoding(ENCODING), chunk_size=tokens, chunk_overlap=0).chunk
-    )
+    return _of_objects(SentenceChunker(tokenizer=_encoding(), chunk_size=tokens, chunk_overlap=0).chunk)
 
 
 def semchunk(tokens: int) -> Split:
     """With its memo, as by default."""
     import semchunk
-    import tiktoken
 
-    chunker = semchunk.chunkerify(tiktoken.get_encoding(ENCODING), tokens)
+    chunker = semchunk.chunkerify(_encoding(), tokens)
     return lambda text: [tuple(span) for span in chunker(text, offsets=True)[1]]
 
 
@@ -72,14 +70,12 @@ def langchain_recursive(tokens: int) -> Split:
 
 def llama_index_sentence(tokens: int) -> Split:
     """By NLTK's sentences, as by default; the model is carried too."""
-    import tiktoken
     from llama_index.core.node_parser import SentenceSplitter
 
-    encoding = tiktoken.get_encoding(ENCODING)
     splitter = SentenceSplitter(
         chunk_size=tokens,
         chunk_overlap=0,
-        tokenizer=lambda text: encoding.encode(text, disallowed_special=()),
+        tokenizer=_encoding().encode,
     )
     return _of_texts(splitter.split_text)
 
@@ -106,6 +102,15 @@ SYSTEMS: dict[str, Callable[[int], Split]] = {
     "semantic-text-splitter Markdown": semantic_text_splitter,
 }
 """Splitters by name, the first ours."""
+
+
+def _encoding() -> tiktoken.Encoding:
+    """tiktoken's, without special tokens: it would raise an error where a text speaks of one."""
+    import tiktoken
+
+    full = tiktoken.get_encoding(ENCODING)
+    pattern, ranks = full._pat_str, full._mergeable_ranks  # noqa: SLF001 (it has no public way to them)
+    return tiktoken.Encoding(ENCODING, pat_str=pattern, mergeable_ranks=ranks, special_tokens={})
 
 
 def _of_objects(chunk: Callable[[str], Iterable[Any]]) -> Split:

@@ -57,7 +57,14 @@ def joined(first: Groups, second: Groups) -> Groups:
     )
 
 
-def cross_validated_temperature(groups: Groups, fixed: Groups, num_labels: int, *, steps: int) -> float:
+class Calibration(NamedTuple):
+    """A temperature, and the log-loss under it of what it was found by; 0 where there was nothing."""
+
+    temperature: float
+    loss: float
+
+
+def cross_validated(groups: Groups, fixed: Groups, num_labels: int, *, steps: int) -> Calibration:
     """The temperature of a head that is fitted to `groups` and `fixed`.
 
     A label's only group is not tested; where none is, the usual temperature is the answer.
@@ -85,7 +92,7 @@ def cross_validated_temperature(groups: Groups, fixed: Groups, num_labels: int, 
         labels += [tested.labels] * 2
         weights += [tested.sizes] * 2
     if not scores:
-        return float(np.exp(_USUAL))
+        return Calibration(float(np.exp(_USUAL)), 0.0)
     share = np.concatenate(weights)
     # A group counts as one test, however many examples it has: they are alike.
     share *= len(share) / 2 / share.sum()
@@ -124,7 +131,7 @@ class _Noise:
         return shaped @ head.weights
 
 
-def likeliest_temperature(scores: FloatArray, labels: NDArray[np.int64], weights: NDArray[np.float64]) -> float:
+def likeliest_temperature(scores: FloatArray, labels: NDArray[np.int64], weights: NDArray[np.float64]) -> Calibration:
     """The temperature with the least weighted log-loss, drawn to the usual one where there is little to tell by.
 
     Args:
@@ -133,12 +140,10 @@ def likeliest_temperature(scores: FloatArray, labels: NDArray[np.int64], weights
         weights: Of each row; they sum to the number of tests.
     """
     rows = np.arange(len(labels))
-    losses = [
-        -(weights @ log_softmax(scores / np.float32(value))[rows, labels])
-        + 0.5 * ((np.log(value) - _USUAL) / _SPREAD) ** 2
-        for value in _TEMPERATURES
-    ]
-    return float(_TEMPERATURES[int(np.argmin(losses))])
+    losses = np.array([-(weights @ log_softmax(scores / np.float32(one))[rows, labels]) for one in _TEMPERATURES])
+    unusual = 0.5 * ((np.log(_TEMPERATURES) - _USUAL) / _SPREAD) ** 2
+    best = int(np.argmin(losses + unusual))
+    return Calibration(float(_TEMPERATURES[best]), float(losses[best]))
 
 
 def expected_calibration_error(probabilities: FloatArray, labels: NDArray[np.int64]) -> float:

@@ -6,8 +6,8 @@ import asyncio
 import math
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence, Sized
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from jina_components.classifier.zero_shot import TEMPLATES, as_templates
 from jina_components.core.component import Component
 from jina_components.core.flow import adrive, drive
 from jina_components.core.inputs import check_count
+from jina_components.core.progress import Bar, progress_bar
 from jina_components.errors import ConfigError, InputError
 from jina_components.protocols import SupportsEmbed
 from jina_components.types import Classifications, Image
@@ -142,15 +143,15 @@ class Classifier(Component):
                 embedder, or lacks the version.
             BackendError: the embedder gave something else than vectors of one width.
         """
-        with _progress(inputs, "Classifying", show=show_progress) as advance:
-            return drive(self._labeller.flow(inputs, labels, advance))
+        with _progress(inputs, "Classifying", show=show_progress) as bar:
+            return drive(self._labeller.flow(inputs, labels, bar.update))
 
     async def aclassify(
         self, inputs: Sequence[str | Image], labels: Labels | None = None, *, show_progress: bool = False
     ) -> Classifications:
         """`classify` without blocking the event loop; cancelling stops it before its next 1,024 inputs."""
-        with _progress(inputs, "Classifying", show=show_progress) as advance:
-            return await adrive(self._labeller.flow(inputs, labels, advance))
+        with _progress(inputs, "Classifying", show=show_progress) as bar:
+            return await adrive(self._labeller.flow(inputs, labels, bar.update))
 
     def classify_groups(
         self, inputs: Sequence[str | Image], groups: Mapping[str, Labels], *, show_progress: bool = False
@@ -166,15 +167,15 @@ class Classifier(Component):
             InputError: no groups, one without a name, or what `classify` refuses.
             BackendError: as in `classify`.
         """
-        with _progress(inputs, "Classifying", show=show_progress) as advance:
-            return drive(self._labeller.group_flow(inputs, groups, advance))
+        with _progress(inputs, "Classifying", show=show_progress) as bar:
+            return drive(self._labeller.group_flow(inputs, groups, bar.update))
 
     async def aclassify_groups(
         self, inputs: Sequence[str | Image], groups: Mapping[str, Labels], *, show_progress: bool = False
     ) -> GroupedClassifications:
         """`classify_groups` without blocking the event loop; cancelling as in `aclassify`."""
-        with _progress(inputs, "Classifying", show=show_progress) as advance:
-            return await adrive(self._labeller.group_flow(inputs, groups, advance))
+        with _progress(inputs, "Classifying", show=show_progress) as bar:
+            return await adrive(self._labeller.group_flow(inputs, groups, bar.update))
 
     def train(self, examples: Examples, *, num_iters: int = 10, show_progress: bool = False) -> Training:
         """Learn labels from examples, in addition to what was learned before; all of them, or nothing.
@@ -220,15 +221,15 @@ class Classifier(Component):
             InputError: no examples, a label that is not among those to choose from, or what `classify` refuses.
             ConfigError: labels are independent (`multi_label`), or as in `classify`.
         """
-        with _progress(examples, "Classifying", show=show_progress) as advance:
-            return drive(self._labeller.evaluation_flow(examples, labels, advance))
+        with _progress(examples, "Classifying", show=show_progress) as bar:
+            return drive(self._labeller.evaluation_flow(examples, labels, bar.update))
 
     async def aevaluate(
         self, examples: Examples, labels: Labels | None = None, *, show_progress: bool = False
     ) -> Evaluation:
         """`evaluate` without blocking the event loop; cancelling as in `aclassify`."""
-        with _progress(examples, "Classifying", show=show_progress) as advance:
-            return await adrive(self._labeller.evaluation_flow(examples, labels, advance))
+        with _progress(examples, "Classifying", show=show_progress) as bar:
+            return await adrive(self._labeller.evaluation_flow(examples, labels, bar.update))
 
     def rollback(self, version: int) -> None:
         """Make an old version of `path` the one that counts; the next `train` goes on from there.
@@ -270,14 +271,14 @@ class Classifier(Component):
         checked = as_examples(examples, self._space)
         if not checked:
             return Training(0, self.labels, (), self.version)
-        with _progress(checked, "Training", show=show_progress) as advance:
+        with _progress(checked, "Training", show=show_progress) as bar:
             return train(
                 self._learned,
                 self._space,
                 checked,
                 num_iters=num_iters,
                 words=self._labeller.words if self._use_label_names else None,
-                advance=advance,
+                advance=bar.update,
                 stopped=stopped,
             )
 
@@ -286,17 +287,5 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-@contextmanager
-def _progress(items: Sized, what: str, *, show: bool) -> Iterator[Callable[[int], object]]:
-    """What to tell how many more are done.
-
-    Not even a bar that is off: making one takes a lock that forked processes share, and one of them that is killed
-    meanwhile never gives it back.
-    """
-    if not show:
-        yield lambda count: None
-        return
-    from tqdm.auto import tqdm
-
-    with tqdm(total=len(items) if isinstance(items, Sized) else None, desc=what, unit="input") as bar:
-        yield bar.update
+def _progress(items: Sized, what: str, *, show: bool) -> AbstractContextManager[Bar]:
+    return progress_bar(what, unit="input", total=len(items) if isinstance(items, Sized) else None, show=show)

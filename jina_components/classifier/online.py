@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from jina_components.classifier.calibration import Groups, cross_validated_temperature, joined
+from jina_components.classifier.calibration import Groups, cross_validated, joined
 from jina_components.classifier.prototypes import MOST, Prototypes
 from jina_components.classifier.regression import Head, fit, log_softmax
 from jina_components.core.inputs import as_list, check_count
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
 DEFAULT_ITERATIONS = 10
 _STEPS_AN_ITERATION = 3
-# The words of a label count as this many examples of it.
-WORTH_OF_WORDS = 4.0
+# The words of a label count as one of these many examples of it, whichever tells other examples best.
+WORTH_OF_WORDS = (2.0, 8.0, 32.0)
 _FAR = 1e6
 
 
@@ -90,7 +90,7 @@ class OnlineLearner:
     def with_label_vectors(self, labels: Sequence[str], vectors: FloatArray) -> OnlineLearner:
         """The same learner, told what the words of some labels embed to (optional, at any time; replaces).
 
-        A label so told is known without an example (zero-shot) and better known with few: its words count as four
+        A label so told is known without an example (zero-shot) and better known with few: its words count as some
         examples of it, moved by what the examples of all labels are off the words of theirs.
 
         Args:
@@ -159,9 +159,13 @@ class OnlineLearner:
         order = sorted(range(len(self.labels)), key=self.labels.__getitem__)
         centre, scale, examples, words = _standardised(*self._groups(order))
         steps = _STEPS_AN_ITERATION * self.num_iters
-        everything = joined(examples, words)
+        worths = WORTH_OF_WORDS if len(words.means) else WORTH_OF_WORDS[:1]
+        weighed = [words._replace(sizes=words.sizes * worth) for worth in worths]
+        found = [cross_validated(examples, own, len(order), steps=steps) for own in weighed]
+        best = min(range(len(found)), key=lambda number: found[number].loss)
+        everything = joined(examples, weighed[best])
         head = fit(everything.means, everything.labels, everything.sizes, len(order), steps=steps)
-        temperature = np.float32(cross_validated_temperature(examples, words, len(order), steps=steps))
+        temperature = np.float32(found[best].temperature)
         columns = np.argsort(order)
         return _Fitted(Head(head.weights / temperature, head.bias / temperature), centre, scale, columns)
 
@@ -178,7 +182,7 @@ class OnlineLearner:
         if gaps:
             words = (words + np.mean(gaps, axis=0)).astype(np.float32)
         examples = Groups(means, np.repeat(np.arange(len(order)), of_label), sizes, float(spread))
-        return examples, Groups(words, np.array(told, np.int64), np.full(len(told), WORTH_OF_WORDS), 0.0)
+        return examples, Groups(words, np.array(told, np.int64), np.ones(len(told)), 0.0)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """All that the learner knows but the labels' names, for a safetensors file."""

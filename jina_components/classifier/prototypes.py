@@ -69,8 +69,8 @@ class _Groups:
         self.count = 0
         self._scatter = kept.scatter
         room = MOST + 1
-        # float32 means, so that it is the same whether examples come in one call or in many.
-        self._means = np.zeros((room, dimensions), np.float32)
+        # Of values that float32 has, so that it is the same whether examples come in one call or in many.
+        self._means = np.zeros((room, dimensions))
         self._sizes = np.zeros(room, np.int64)
         self._costs = np.full((room, room), np.inf)
         for mean, size in zip(kept.means, kept.sizes, strict=True):
@@ -88,8 +88,8 @@ class _Groups:
         first, second = divmod(int(costs.argmin()), self.count)
         self._scatter += costs[first, second]
         sizes = self._sizes[[first, second]]
-        mean = sizes @ self._means[[first, second]].astype(np.float64) / sizes.sum()
-        self._means[first], self._sizes[first] = mean, sizes.sum()
+        mean = sizes @ self._means[[first, second]] / sizes.sum()
+        self._means[first], self._sizes[first] = mean.astype(np.float32), sizes.sum()
         self.count -= 1
         last = self.count
         self._means[second], self._sizes[second] = self._means[last], self._sizes[last]
@@ -101,11 +101,11 @@ class _Groups:
     def _price(self, group: int) -> None:
         """Cost of merging a group with each other."""
         sizes = self._sizes[: self.count].astype(np.float64)
-        gaps = self._means[: self.count].astype(np.float64) - self._means[group]
+        gaps = self._means[: self.count] - self._means[group]
         costs = np.einsum("gd,gd->g", gaps, gaps) * (sizes * sizes[group] / (sizes + sizes[group]))
         costs[group] = np.inf
         self._costs[group, : self.count] = self._costs[: self.count, group] = costs
 
     def kept(self) -> Prototypes:
         """What has become of them."""
-        return Prototypes(self._means[: self.count].copy(), self._sizes[: self.count].copy(), self._scatter)
+        return Prototypes(self._means[: self.count].astype(np.float32), self._sizes[: self.count].copy(), self._scatter)

@@ -9,6 +9,7 @@ from contextlib import aclosing
 from typing import NamedTuple, TypeAlias
 
 from jina_components.core.inputs import check_query
+from jina_components.core.progress import progress_bar
 from jina_components.core.quotable import quotable_spans
 from jina_components.errors import InputError, WebError
 from jina_components.grounder.claims import split_claims
@@ -88,12 +89,10 @@ async def joined(
     Raises:
         WebError: of none of the sentences could evidence be sought.
     """
-    from tqdm.auto import tqdm
-
     sentences: list[Checked] = []
     total = len(quotable_spans(text))
     async with aclosing(found):
-        with tqdm(total=total, desc="Grounding", unit="sentence", disable=not show_progress) as bar:
+        with progress_bar("Grounding", unit="sentence", total=total, show=show_progress) as bar:
             async for each in found:
                 sentences.append(each)
                 bar.update()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from jina_components.core.background import iterate_sync, run_sync
 from jina_components.core.component import Component
 from jina_components.core.inputs import as_list
+from jina_components.core.progress import progress_bar
 from jina_components.errors import ConfigError, ExtractionError, InputError, JinaComponentsError
 from jina_components.protocols import ChatModel, SupportsConvert, SupportsExtract
 from jina_components.read_options import ReadOptions
@@ -246,14 +247,12 @@ class Reader(Component):
     async def _each(
         self, sources: Iterable[str | os.PathLike[str]], options: ReadOptions | None, *, show_progress: bool
     ) -> AsyncGenerator[tuple[Key, Page | SourceFailure], None]:
-        from tqdm.auto import tqdm
-
         how = self._how(options)
         outcomes = read_each(
             named_sources(sources), lambda source: self._attempt(source, how), concurrency=self._concurrency
         )
         total = len(sources) if isinstance(sources, Sized) else None
-        with tqdm(total=total, desc="Reading", unit="source", disable=not show_progress) as bar:
+        with progress_bar("Reading", unit="source", total=total, show=show_progress) as bar:
             async with aclosing(outcomes):
                 async for key, outcome in outcomes:
                     bar.total = None if bar.total is None else max(bar.total, key[1] + 1)  # a folder holds many

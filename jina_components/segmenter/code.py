@@ -124,7 +124,7 @@ class _Walk:
     """Visits the members of lists in the order of the text, without recursion."""
 
     def __init__(self, text: str, language: str, fits: Fits) -> None:
-        source = text.encode("utf-8", "replace") if text.isascii() else _encoded(text)
+        source = text.encode("utf-8", "surrogatepass")  # a lone surrogate is an error to the parser, of three bytes
         self._text = text
         self._fits = fits
         self._offsets = None if len(source) == len(text) else _offsets(source)
@@ -225,11 +225,6 @@ class _Walk:
             start = max(start, self._text.rfind("\n", start, self._place(name.start_byte)) + 1)
         line = self._text[start : min(end, start + _LONGEST_TITLE)].split("\n", 1)[0]
         return " ".join(line.split()).rstrip(" {:=(")
-
-
-def _encoded(text: str) -> bytes:
-    """UTF-8, in which lone surrogates have their three bytes, for which the parser has an error node."""
-    return text.encode("utf-8", "surrogatepass")
 
 
 def _offsets(source: bytes) -> np.ndarray[tuple[int], np.dtype[np.int32]]:

@@ -53,7 +53,8 @@ class Segmenter(Component):
             (`class A > def f`). `markdown` cuts fenced code of these languages by its syntax too, where it is too
             long for a chunk. Needs the extra `code`.
         embedder: Adds worth to places where the topic changes, as told by the vectors of the sentences around;
-            each sentence is embedded once, the first 400 characters of it.
+            each sentence is embedded once, the first 400 characters of it. It pays where paragraphs do not tell
+            the topics: transcripts, scans, running text.
 
     Raises:
         ConfigError: a length out of range, an unknown unit, or settings that exclude each other.
@@ -63,6 +64,12 @@ class Segmenter(Component):
         >>> segmenter = Segmenter(max_chunk_length=24)
         >>> [chunk.text for chunk in segmenter.segment("It rains. We stay inside.").chunks]
         ['It rains. ', 'We stay inside.']
+
+        For late chunking, cut without overlap and leave out chunks of white space, which say nothing:
+
+        >>> chunks = segmenter.segment("It rains. We stay inside.").chunks
+        >>> texts = [chunk.text for chunk in chunks if not chunk.text.isspace()]
+        >>> vectors = Embedder("jina-embeddings-v3").embed(texts, late_chunking=True).vectors  # doctest: +SKIP
     """
 
     def __init__(

@@ -35,9 +35,11 @@ class Trails:
         upcoming = iter(self._seen)
         block = next(upcoming, None)
         trail: dict[int, str] = {}
+        name = ""
         for position in positions:
             while block and block.start <= position:
                 for level, title in block.headings:
-                    trail = {above: name for above, name in trail.items() if above < level} | {level: title}
+                    trail = {above: of for above, of in trail.items() if above < level} | {level: title}
                 block = next(upcoming, None)
-            yield " > ".join(title for title in trail.values() if title)
+                name = " > ".join(title for title in trail.values() if title)
+            yield name  # one string for all chunks under it
