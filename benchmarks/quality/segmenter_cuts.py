@@ -16,7 +16,8 @@ _STOP = re.compile(
 )
 # A line that is no prose: marked as a list, quote, code or heading, a row, a tag, a link target, an assignment.
 _MARKED = re.compile(
-    r"\s*(?:#{1,6}\s|[-*+•]\s|\d+[.)]\s|>|```|~~~|-{3}|\[[^\]]+\]: |\[?!\[|</?[a-zA-Z]|[\w.-]+\s*=\s|$)|\t| {4}|[^\n]*[|│]"
+    r"\s*(?:#{1,6}\s|[-*+•]\s|\d+[.)]\s|>|```|~~~|-{3}|\[[^\]]+\]: |\[?!\[|</?[a-zA-Z]|[\w.-]+\s*=\s|$)"
+    r"|\t| {4}|[^\n]*[|│]"
 )
 _TAG_END = re.compile(r"(?:</?[a-zA-Z][^<>]*>|\\|  |\\n|[}\]],)$")
 _FENCE = re.compile(r"^[ \t]*(```+|~~~+)(?!.*`).*\n(?:.*\n)*?[ \t]*\1[ \t]*$", re.MULTILINE)

@@ -11,7 +11,7 @@ from jina_components.errors import ConfigError
 from jina_components.grounder.gathering import Gatherer, Limits
 from jina_components.grounder.judging import ChatJudge, EntailmentJudge, Judge
 from jina_components.grounder.pipeline import Pipeline, last
-from jina_components.grounder.references import Wanted, sort_references
+from jina_components.grounder.sources import Wanted, sort_references
 from jina_components.grounder.text import check_text, ground_sentences, joined
 from jina_components.protocols import (
     ChatModel,

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
+from jina_components.core.chat_json import ask_json, parse_object
 from jina_components.core.locating import locate
-from jina_components.grounder.asking import ask_json
 from jina_components.grounder.features import Evidence, contexts, examine, read_claim, readings
 from jina_components.grounder.passages import Passage
 from jina_components.grounder.weights import DECISIVE, TRUE
@@ -134,8 +134,8 @@ class ChatJudge:
         task = json.dumps({"claim": claim, "passages": shown}, ensure_ascii=False)
         messages = [ChatMessage("system", _INSTRUCTION), ChatMessage("user", task)]
 
-        def read(reply: Any) -> tuple[Judgement, ...]:  # noqa: ANN401 (any JSON)
-            return _read_judgements(reply, passages)
+        def read(reply: str) -> tuple[Judgement, ...]:
+            return _read_judgements(parse_object(reply), passages)
 
         judgements, usage = await ask_json(self._chat, messages, schema=_SCHEMA, read=read)
         return Judged(judgements, usage)
@@ -182,13 +182,13 @@ _SCHEMA = {
 }
 
 
-def _read_judgements(reply: Any, passages: Sequence[Passage]) -> tuple[Judgement, ...]:  # noqa: ANN401 (any JSON)
+def _read_judgements(reply: dict[str, Any], passages: Sequence[Passage]) -> tuple[Judgement, ...]:
     """The judgements of a reply in the order of the passages; a passage that it leaves out is neutral.
 
     Raises:
         ValueError: it is out of form, or quotes what is not there; the message is for the model.
     """
-    rows = reply.get("judgements") if isinstance(reply, dict) else None
+    rows = reply.get("judgements")
     if not isinstance(rows, list):
         raise ValueError('This has no list "judgements".')  # noqa: TRY004 (ask_json's way to tell the model)
     found: dict[int, Judgement] = {}

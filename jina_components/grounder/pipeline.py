@@ -13,8 +13,7 @@ from jina_components.grounder.gathering import Evidence, Gatherer
 from jina_components.grounder.judging import Judge, Judged
 from jina_components.grounder.passages import Passage, Pool
 from jina_components.grounder.planning import Plan, plan_by_chat, plan_by_rules
-from jina_components.grounder.references import Wanted
-from jina_components.grounder.sources import check_quotes
+from jina_components.grounder.sources import Wanted, check_quotes
 from jina_components.grounder.text import Check
 from jina_components.grounder.verdicts import combine, judge_claim
 from jina_components.protocols import ChatModel, SupportsRerank

@@ -1,16 +1,17 @@
-"""What a statement claims and what to search for, as a chat model sees it."""
+"""What a statement claims and what to search for: by rules, or as a chat model sees it."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from jina_components.core.chat_json import ask_json, parse_object
 from jina_components.core.locating import locate
-from jina_components.grounder.asking import ask_json
+from jina_components.core.overlap import terms
 from jina_components.grounder.claims import Claim, Claims, split_claims
-from jina_components.grounder.queries import distinct, plan_queries
 from jina_components.protocols import ChatMessage, ChatModel
 from jina_components.types import Usage, shorten
 
@@ -43,6 +44,12 @@ _SCHEMA: Mapping[str, Any] = {
     "required": ["claims", "reason"],
     "additionalProperties": False,
 }
+
+_NEGATION = re.compile(r"\b(?:(?:is|are|was|were|do|does|did|has|have|had)n['’]t|not|never)\b ?", re.IGNORECASE)
+_WORD = re.compile(r"[^\W_]+(?:['’.-][^\W_]+)*")
+_NUMBER = re.compile(r"\b\d[\d.,:/-]*(?:st|nd|rd|th|s|%)?\b")
+_FEW = 2
+_LONGEST = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +92,14 @@ async def plan_by_chat(statement: str, *, before: str, max_queries: int, chat: C
         ChatMessage("user", json.dumps(material, ensure_ascii=False)),
     ]
 
-    def read(reply: Any) -> Plan:  # noqa: ANN401 (whatever the model says)
-        return _plan(reply, statement, max_queries)
+    def read(reply: str) -> Plan:
+        return _plan(parse_object(reply), statement, max_queries)
 
     plan, usage = await ask_json(chat, messages, schema=_SCHEMA, read=read)
     return Plan(plan.claims, plan.queries, usage)
 
 
-def _plan(reply: Any, statement: str, max_queries: int) -> Plan:  # noqa: ANN401 (whatever the model says)
+def _plan(reply: dict[str, Any], statement: str, max_queries: int) -> Plan:
     """The plan in a reply.
 
     Raises:
@@ -107,7 +114,7 @@ def _plan(reply: Any, statement: str, max_queries: int) -> Plan:  # noqa: ANN401
     return Plan(claims, tuple(queries for _, queries in read))
 
 
-def _claim(item: Any, statement: str, max_queries: int) -> tuple[Claim, tuple[str, ...]]:  # noqa: ANN401 (as above)
+def _claim(item: Any, statement: str, max_queries: int) -> tuple[Claim, tuple[str, ...]]:  # noqa: ANN401 (whatever the model says)
     texts = [item.get(name) if isinstance(item, dict) else None for name in ("claim", "quote")]
     queries = item.get("queries") if isinstance(item, dict) else None
     if not all(isinstance(text, str) and text.strip() for text in texts):
@@ -119,3 +126,38 @@ def _claim(item: Any, statement: str, max_queries: int) -> tuple[Claim, tuple[st
     if span is None:
         raise ValueError(f"The quote {shorten(quote)!r} does not stand in the statement: copy its words exactly.")
     return Claim(claim.strip(), *span), tuple(distinct([*queries, claim], max_queries))
+
+
+def plan_queries(claim: str, *, limit: int, web: bool) -> list[str]:
+    """Up to so many different queries for a claim, the claim itself first.
+
+    Its names come next, without the numbers and dates, which what refutes it has other; and behind that, of a negated
+    claim what it denies, and of others a query as those who doubt it ask.
+
+    Args:
+        claim: The claim.
+        limit: How many at most.
+        web: Whether a web search is asked, for whose engines the last kind is of use.
+    """
+    plain = " ".join(claim.split()).rstrip(".!。")
+    affirmed = _NEGATION.sub("", plain)
+    doubted = [affirmed] if affirmed != plain else [f"fact check: {plain}"] if web else []
+    return distinct([plain, _names(affirmed), *doubted], limit)
+
+
+def distinct(queries: Iterable[str], limit: int) -> list[str]:
+    """The first so many queries that differ in more than order, case and endings."""
+    kept: dict[frozenset[str], str] = {}
+    for query in queries:
+        text = " ".join(query.split())[:_LONGEST]
+        if text and (known := frozenset(terms(text))):
+            kept.setdefault(known, text)
+    return list(kept.values())[:limit]
+
+
+def _names(claim: str) -> str:
+    """The words of a claim that begin with a capital, or if these are few all of them; without numbers."""
+    without = _NUMBER.sub(" ", claim)
+    words = _WORD.findall(without)
+    names = [word for word in words if len(word) > 1 and word[0].isupper()]
+    return " ".join(names) if len(names) >= _FEW else " ".join(words)

@@ -10,6 +10,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from jina_components.core.background import run_sync
+from jina_components.core.chat_json import answer, ask_json, without_fence
 from jina_components.core.component import Component
 from jina_components.core.html_prompt import INSTRUCTIONS, around_html, clean_html, written_schema
 from jina_components.errors import ChatError, ConfigError, InputError
@@ -18,18 +19,15 @@ from jina_components.protocols import (
     ChatModel,
     ChatReply,
     Conversion,
-    JSONChatModel,
     SupportsExtract,
 )
-from jina_components.reader.json_form import JSONForm, without_fence
+from jina_components.reader.json_form import JSONForm
 from jina_components.types import Image, Usage, shorten
 
 if TYPE_CHECKING:
     import PIL.Image
 
     from jina_components.net import SupportsFetch
-
-_ATTEMPTS = 3
 
 _CAPTION = "Describe this image in one sentence for somebody who cannot see it. Reply with the sentence alone."
 _SMALLEST_SIDE, _LONGEST_SIDE = 48, 1024  # below are icons and spacers; models scale down what is larger
@@ -98,7 +96,7 @@ class ChatConverter(Component):
         asked = INSTRUCTIONS["html" if schema is None else "json"] if instruction is None else instruction
         opening, closing = around_html(asked, written)
         messages = [ChatMessage("user", f"{opening}{cleaned[: self._max_characters]}{closing}")]
-        reply = await _answer(self._chat, messages, schema if isinstance(schema, Mapping) else None)
+        reply = await answer(self._chat, messages, schema if isinstance(schema, Mapping) else None)
         return Conversion(without_fence(reply.text), reply.usage, reply.finish_reason)
 
     def convert(
@@ -242,22 +240,8 @@ async def extract(
     if json_schema is not None:
         parts.append(f"The JSON must follow this JSON Schema:\n```json\n{written_schema(json_schema)}\n```")
     messages = [ChatMessage("system", _EXTRACT), ChatMessage("user", "\n\n".join([*parts, f"The page:\n\n{content}"]))]
-    usage = Usage()
-    for _ in range(_ATTEMPTS):
-        reply = await _answer(chat, messages, json_schema)
-        usage += reply.usage
-        value, complaint = form.read(reply.text)
-        if not complaint:
-            return Extraction(value, usage)
-        if reply.finish_reason == "length":
-            raise ChatError(
-                "The JSON reached the model's longest reply before its end: raise max_tokens, or ask for less."
-            )
-        messages += [
-            ChatMessage("assistant", reply.text),
-            ChatMessage("user", f"{complaint} Reply with the JSON alone."),
-        ]
-    raise ChatError(f"The chat model gave no such JSON in {_ATTEMPTS} attempts: {complaint}")
+    value, usage = await ask_json(chat, messages, schema=json_schema, read=form.read)
+    return Extraction(value, usage)
 
 
 async def extract_from_html(
@@ -274,11 +258,13 @@ async def extract_from_html(
     _asked(html, instruction, json_schema)
     # The schema of anything asks for JSON all the same.
     conversion = await converter.aconvert(html, instruction=instruction or None, schema=json_schema or {})
-    value, complaint = form.read(conversion.text)
-    if complaint:
+    try:
+        return Extraction(form.read(conversion.text), conversion.usage)
+    except InputError:
+        raise
+    except ValueError as error:
         cut = "" if conversion.finish_reason == "stop" else " Its text was cut: raise max_tokens."
-        raise ChatError(f"The model that extracts gave no such JSON: {complaint}{cut}")
-    return Extraction(value, conversion.usage)
+        raise ChatError(f"The model that extracts gave no such JSON: {error}{cut}") from error
 
 
 def _asked(content: str, instruction: str, json_schema: Mapping[str, Any] | None) -> str:
@@ -287,12 +273,6 @@ def _asked(content: str, instruction: str, json_schema: Mapping[str, Any] | None
     if not content.strip():
         raise InputError("There is no content to extract from.")
     return instruction or _INFER
-
-
-async def _answer(chat: ChatModel, messages: Sequence[ChatMessage], schema: Mapping[str, Any] | None) -> ChatReply:
-    if schema is not None and isinstance(chat, JSONChatModel):
-        return await chat.achat_json(messages, schema=schema)
-    return await chat.achat(messages)
 
 
 def _check_chat(chat: object, name: str) -> None:

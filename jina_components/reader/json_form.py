@@ -1,4 +1,4 @@
-"""JSON in what a language model wrote: found, parsed, and held against a JSON Schema."""
+"""JSON that a language model wrote, held against a JSON Schema."""
 
 from __future__ import annotations
 
@@ -7,21 +7,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from jina_components.core.chat_json import parse_json
 from jina_components.errors import InputError
 from jina_components.types import shorten
-
-_FENCED = re.compile(r"\A```(markdown|md|html|json|)[^\S\n]*\n(.*?)\n?```\Z", re.DOTALL | re.IGNORECASE)
-_BEGIN = re.compile(r"[{\[]")
-
-
-def without_fence(text: str) -> str:
-    """A text without the thoughts of a reasoning model before it, and without the code fence all around it."""
-    thoughts, ended, rest = text.partition("</think>")
-    text = (rest if ended and thoughts.lstrip().startswith("<think>") else text).strip()
-    fenced = _FENCED.match(text)
-    if not fenced or (not fenced[1] and "\n```" in fenced[2]):  # a text that begins and ends with code
-        return text
-    return fenced[2].strip()
 
 
 class JSONForm:
@@ -37,17 +25,17 @@ class JSONForm:
     def __init__(self, schema: Mapping[str, Any] | None) -> None:
         self._validator: Any = None if schema is None else _validator(schema)
 
-    def read(self, text: str) -> tuple[Any, str]:
-        """The value in a text, and what is wrong with it, or empty.
+    def read(self, text: str) -> Any:  # noqa: ANN401 (any JSON)
+        """The value in a text.
 
         Raises:
+            ValueError: there is none, or not of this form; the message says what is wrong.
             InputError: the schema refers to what is not in it, or cannot be applied.
         """
-        try:
-            value = _value(without_fence(text))
-        except ValueError as error:
-            return None, f"This is no valid JSON: {error}."
-        return value, "" if self._validator is None else self._complaint(value)
+        value = parse_json(text)
+        if self._validator is not None and (complaint := self._complaint(value)):
+            raise ValueError(complaint)
+        return value
 
     def _complaint(self, value: object) -> str:
         from jsonschema.exceptions import best_match
@@ -74,30 +62,3 @@ def _validator(schema: Mapping[str, Any]) -> Any:  # noqa: ANN401 (of jsonschema
         reason = getattr(error, "message", str(error))
         raise InputError(f"json_schema is no valid JSON Schema: {shorten(reason, 300)}.") from error
     return kind(copy, registry=Registry())  # which, unlike the default, fetches nothing
-
-
-def _value(text: str) -> Any:  # noqa: ANN401 (any JSON)
-    """The text as JSON, or the object or list that begins first in it.
-
-    Raises:
-        ValueError: there is none.
-    """
-    try:
-        return json.loads(text, parse_constant=_refuse)
-    except RecursionError as error:
-        raise ValueError("it is nested too deep") from error
-    except ValueError as error:
-        begin = _BEGIN.search(text)
-        if begin is None or begin.start() == 0:
-            raise
-        try:
-            return _DECODER.raw_decode(text, begin.start())[0]
-        except RecursionError:
-            raise error from None
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no JSON")
-
-
-_DECODER = json.JSONDecoder(parse_constant=_refuse)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from jina_components.core.progress import progress_bar
 from jina_components.errors import ConfigError
 from jina_components.protocols import Key, Store
 from jina_components.retriever.encoding import copy_notes, has_no_token_vectors
@@ -36,14 +37,12 @@ def copy_store(source: Store, target: Store, *, show_progress: bool) -> int:
         ConfigError: the source cannot give its vectors back.
         IndexMismatchError: the target holds vectors of other models.
     """
-    from tqdm.auto import tqdm
-
     both = source.rankings & target.rankings
     if "multi_vector" in both and not isinstance(source, SupportsTokenVectors) and not has_no_token_vectors(source):
         raise ConfigError(f"{source!r} does not give vectors of tokens back: add the documents to the other store.")
     copy_notes(source, target)
     count, documents = 0, source.scan()
-    with tqdm(total=source.count(), desc="Copying", unit="document", disable=not show_progress) as bar:
+    with progress_bar("Copying", unit="document", total=source.count(), show=show_progress) as bar:
         while part := list(islice(documents, _SLICE)):
             count += _copy(part, source.keys_of([document.id for document in part]), source, target)
             bar.update(len(part))

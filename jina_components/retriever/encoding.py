@@ -11,6 +11,7 @@ import numpy as np
 
 from jina_components.core.inputs import at_index
 from jina_components.core.probe import PROBE, agree
+from jina_components.core.progress import progress_bar
 from jina_components.core.vectors import normalize
 from jina_components.errors import BackendError, IndexFilesError, IndexMismatchError, InputError
 from jina_components.protocols import RankingKind, Store, SupportsEmbed, SupportsMultiVector
@@ -64,12 +65,10 @@ class Encoder:
             InputError: one that a model refuses; `.index` is its position.
             BackendError: a model returned something else than finite vectors.
         """
-        from tqdm.auto import tqdm
-
         vectors: list[FloatArray] = []
         token_vectors: list[FloatArray] = []
         texts = [document.text for document in documents]
-        with tqdm(total=len(texts), desc="Indexing", unit="document", disable=not show_progress) as bar:
+        with progress_bar("Indexing", unit="document", total=len(texts), show=show_progress) as bar:
             for start in range(0, len(texts), _SLICE):
                 part, places = texts[start : start + _SLICE], positions[start : start + _SLICE]
                 if self._embedder is not None:

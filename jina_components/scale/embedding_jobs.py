@@ -27,6 +27,7 @@ import numpy as np
 from jina_components.core.inputs import check_count
 from jina_components.core.names import resolve_name
 from jina_components.core.probe import PROBE, agree
+from jina_components.core.progress import progress_bar
 from jina_components.core.quantization import DTYPES
 from jina_components.core.vectors import normalize
 from jina_components.embedder import Embedder
@@ -186,13 +187,11 @@ def _run(
     journal: Journal, done: dict[int, dict[str, Any]], maker: ShardMaker, *, workers: int, show_progress: bool
 ) -> int:
     """Make the shards that are missing, and add their entries to `done`; the tokens of these."""
-    from tqdm.auto import tqdm
-
     tokens, started = 0, time.monotonic()
     shards = _shards(maker, set(done))
     with (
         closing(_made(maker, shards, workers)) as made,
-        tqdm(desc="Embedding", unit="row", initial=_rows(done), disable=not show_progress) as bar,
+        progress_bar("Embedding", unit="row", initial=_rows(done), show=show_progress) as bar,
     ):
         for shard, entry in made:
             journal.append(entry)

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from jina_components.core.inputs import check_count
+from jina_components.core.progress import progress_bar
 from jina_components.errors import BackendError, ConfigError, ExtractionError
 from jina_components.protocols import Store, SupportsEmbed, SupportsMultiVector, SupportsRead
 from jina_components.read_options import QUOTABLE, ReadOptions
@@ -222,9 +223,7 @@ class _Run:
         self.sources = self.chunks = self.removed = self.tokens = self.gone = 0
 
     def take(self, parts: Generator[list[SourceChunks]], *, total: int, show_progress: bool) -> None:
-        from tqdm.auto import tqdm
-
-        with closing(parts), tqdm(total=total, desc="Indexing", unit="source", disable=not show_progress) as bar:
+        with closing(parts), progress_bar("Indexing", unit="source", total=total, show=show_progress) as bar:
             for part in parts:
                 self.failures += [SourceFailure(each.source, each.error) for each in part if each.error]
                 self._waiting += [each for each in part if not each.error]

@@ -123,8 +123,8 @@ def test_long_hostile_urls_take_no_time():
 
 
 def test_caches_of_caches_take_no_time():
-    started = time.perf_counter()
+    started = time.process_time()
     url = "https://google.com/amp/" + "google.com/amp/" * 5000 + "x.org/y"
     assert canonical_url(canonical_url(url)) == canonical_url(url)
     assert canonical_url("https://google.com/amp/google.com/amp/s/x.org/y") == "https://x.org/y"
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
