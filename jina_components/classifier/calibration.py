@@ -146,7 +146,7 @@ def likeliest_temperature(scores: FloatArray, labels: NDArray[np.int64], weights
     return Calibration(float(_TEMPERATURES[best]), float(losses[best]))
 
 
-def expected_calibration_error(probabilities: FloatArray, labels: NDArray[np.int64]) -> float:
+def expected_calibration_error(probabilities: NDArray[np.floating], labels: NDArray[np.int64]) -> float:
     """Mean gap between the best label's probability and how often it is right, over 15 bins of equal width.
 
     Guo et al. 2017. 0 is best; 0 of nothing.

@@ -12,12 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from jina_components.classifier.evaluation import Evaluation
-from jina_components.classifier.examples import as_examples
 from jina_components.classifier.labelling import Labeller, check_exclusive
-from jina_components.classifier.learned import Learned
+from jina_components.classifier.learned import Learned, as_examples
 from jina_components.classifier.saved import SavedClassifier
 from jina_components.classifier.space import Space
-from jina_components.classifier.training import train
 from jina_components.classifier.zero_shot import TEMPLATES, as_templates
 from jina_components.core.component import Component
 from jina_components.core.flow import adrive, drive
@@ -53,9 +51,9 @@ class Classifier(Component):
         multi_label: Zero-shot labels are independent: any number of them may hold, and their probabilities need not
             sum to 1. A label's probability depends on how much nearer the text lies to it than unrelated texts do, and
             on the number of labels. For texts, not images.
-        use_label_names: `train` learns from the names of new labels too, which count as four examples: much where
-            there are few. Leave it on where names say what labels mean, off where they are codes (names without a
-            letter never count). No matter from some fifty examples of a label on.
+        use_label_names: `train` learns from the names of new labels too, as from some more examples: much where there
+            are few. Leave it on where names say what labels mean, off where they are codes (names without a letter
+            never count).
 
     Raises:
         ConfigError: a setting out of range, a template without `{}`, no embedder, or a version without a path.
@@ -180,8 +178,9 @@ class Classifier(Component):
     def train(self, examples: Examples, *, num_iters: int = 10, show_progress: bool = False) -> Training:
         """Learn labels from examples, in addition to what was learned before; all of them, or nothing.
 
-        With a `path` it is on the disk when this returns, as the next version; a process killed meanwhile leaves the
-        version before.
+        With a `path` it is on the disk when this returns, as the next version, ready for all who open it; a process
+        killed meanwhile leaves the version before. In memory the first `classify` afterwards makes it ready, which
+        takes seconds where there are hundreds of labels, however many examples were seen.
 
         Args:
             examples: Inputs with their labels, known or new, as pairs or `Example`s. An empty list changes nothing.
@@ -272,9 +271,7 @@ class Classifier(Component):
         if not checked:
             return Training(0, self.labels, (), self.version)
         with _progress(checked, "Training", show=show_progress) as bar:
-            return train(
-                self._learned,
-                self._space,
+            return self._learned.train(
                 checked,
                 num_iters=num_iters,
                 words=self._labeller.words if self._use_label_names else None,

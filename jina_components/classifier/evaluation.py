@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from jina_components.classifier.calibration import expected_calibration_error
 from jina_components.types import Classification, Image, Usage, shorten
 from jina_components.types.classified import Example
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_BINS = 15
 _SHOWN_LABELS, _SHOWN_MISTAKES = 30, 10
 
 
@@ -144,15 +144,14 @@ def evaluate(
     np.add.at(confusion, (truth, given), 1)
     reports = {label: _report(confusion, number) for label, number in place.items() if label is not None}
     held = [report.f1 for report in reports.values() if report.support]
-    best = [max(result.scores, key=lambda label: result.scores[label]) for result in results]
-    right = np.array([label == example.label for label, example in zip(best, examples, strict=True)])
+    scores = np.array([[result.scores[label] for label in labels] for result in results], np.float64)
     covered = given < len(labels)
     return Evaluation(
         accuracy=_part((truth == given).sum(), len(truth)),
         macro_f1=float(np.mean(held)) if held else 0.0,
         labels=reports,
         confusion=tuple(map(tuple, confusion.tolist())),
-        calibration_error=_calibration_error(np.array([result.score for result in results]), right),
+        calibration_error=expected_calibration_error(scores, truth),
         coverage=_part(covered.sum(), len(truth)),
         covered_accuracy=_part((truth == given).sum(), covered.sum()),
         mistakes=_mistakes(examples, results),
@@ -167,12 +166,6 @@ def _report(confusion: NDArray[np.int64], number: int) -> LabelReport:
 
 def _part(count: Any, whole: Any) -> float:  # noqa: ANN401 (integers of numpy and of Python)
     return float(count / whole) if whole else 0.0
-
-
-def _calibration_error(scores: NDArray[np.float64], right: NDArray[np.bool_]) -> float:
-    bins = np.clip(np.ceil(scores * _BINS).astype(int) - 1, 0, _BINS - 1)
-    gaps = np.bincount(bins, weights=scores - right, minlength=_BINS) if len(scores) else np.zeros(1)
-    return float(np.abs(gaps).sum() / max(len(scores), 1))
 
 
 def _mistakes(examples: Sequence[Example], results: Sequence[Classification]) -> tuple[Mistake, ...]:

@@ -4,26 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from jina_components.classifier.evaluation import Evaluation, evaluate
-from jina_components.classifier.examples import as_examples, check_known
-from jina_components.classifier.learned import Learned
-from jina_components.classifier.results import Scorer, as_results
-from jina_components.classifier.space import Space
+from jina_components.classifier.learned import Learned, as_examples
+from jina_components.classifier.space import SLICE, Space
 from jina_components.classifier.zero_shot import LabelSet, LabelVectors, as_label, as_label_set, scale_of
 from jina_components.core.flow import Flow
 from jina_components.errors import ConfigError, InputError
-from jina_components.types import Classification, Classifications, Image, Usage
-from jina_components.types.classified import Examples, GroupedClassifications, Labels
+from jina_components.types import Classification, Classifications, Image, Usage, shorten
+from jina_components.types.classified import Example, Examples, GroupedClassifications, Labels
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from jina_components.types import FloatArray
 
-# Inputs embedded at a time, so that progress shows and a call can be cancelled.
-SLICE = 1024
+
+class Scorer(NamedTuple):
+    """What gives labels to vectors.
+
+    Attributes:
+        names: The labels.
+        probabilities: Of each of them, shape [n, labels], for unit vectors of inputs, shape [n, dimensions].
+        usage: What it cost to know the labels.
+    """
+
+    names: tuple[str, ...]
+    probabilities: Callable[[FloatArray], NDArray[np.floating]]
+    usage: Usage
 
 
 class Labeller:
@@ -90,7 +101,7 @@ class Labeller:
         if self._multi_label:
             raise ConfigError("evaluate counts one label of each example: leave multi_label out.")
         scorer = yield from self._scorer_flow(labels, is_needed=True)
-        check_known(checked, scorer.names)
+        _check_known(checked, scorer.names)
         inputs = [example.input for example in checked]
         [results], usage = yield from self._results_flow(inputs, [scorer], advance, what="examples")
         return evaluate(checked, results, scorer.names, usage)
@@ -126,7 +137,7 @@ class Labeller:
     ) -> tuple[list[list[Classification]], Usage]:
         embedded = self._space.embed(inputs, start=start, what=what)
         found = [
-            as_results(
+            _as_results(
                 scorer.names,
                 scorer.probabilities(embedded.vectors),
                 threshold=self._threshold,
@@ -162,13 +173,7 @@ class Labeller:
         if state is None or len(known) < 2:
             said = f"only {known[0]!r} has been learned" if known else "nothing has been learned"
             raise ConfigError(f"There are no labels to choose from: pass labels=, or train() first; {said}.")
-        learner = state.learner
-
-        def probabilities(inputs: FloatArray) -> FloatArray:
-            self._learned.check_width(learner, inputs.shape[1])
-            return learner.probabilities(inputs)
-
-        return Scorer(known, probabilities, Usage())
+        return Scorer(known, state.learner.probabilities, Usage())
 
 
 def check_exclusive(*, multi_label: bool) -> None:
@@ -184,3 +189,46 @@ def check_exclusive(*, multi_label: bool) -> None:
 def _empty(names: tuple[str, ...]) -> Scorer:
     """Where there is nothing to score, so that labels need not be embedded."""
     return Scorer(names, lambda inputs: np.zeros((len(inputs), len(names))), Usage())
+
+
+def _as_results(
+    names: Sequence[str], probabilities: NDArray[np.floating], *, threshold: float, multi_label: bool
+) -> list[Classification]:
+    """The labels of each row.
+
+    Args:
+        names: Of the columns.
+        probabilities: Shape [n, labels].
+        threshold: What a label must reach.
+        multi_label: Whether all labels that reach it are given, rather than the best one.
+    """
+    bests = probabilities.argmax(axis=1).tolist()
+    results = []
+    for row, best in zip(probabilities.tolist(), bests, strict=True):
+        if multi_label:
+            held = tuple(name for name, part in sorted(zip(names, row, strict=True), key=_falling) if part >= threshold)
+        else:
+            held = (names[best],) if row[best] >= threshold else ()
+        label = held[0] if held else None
+        results.append(Classification(label, row[best], dict(zip(names, row, strict=True)), held))
+    return results
+
+
+def _falling(item: tuple[str, float]) -> float:
+    return -item[1]
+
+
+def _check_known(examples: Sequence[Example], labels: Sequence[str]) -> None:
+    """Refuse examples of other labels than those to choose from.
+
+    Raises:
+        InputError: one has such a label; `.index` names it.
+    """
+    known = set(labels)
+    for index, example in enumerate(examples):
+        if example.label not in known:
+            raise InputError(
+                f"examples[{index}] has the label {example.label!r}, which is not one to choose from: "
+                f"{shorten(', '.join(labels), 200)}.",
+                index,
+            )

@@ -2,9 +2,9 @@
 
 What is kept of a label are at most 64 running means of groups of its examples (`prototypes`), about one for two
 examples while there are few. They do not depend on other labels, so a label added late is learned as well as one known
-from the start. When probabilities are asked for, softmax regression is fitted to the means, each weighing as many
-examples as it stands for (`regression`), and its scores are divided by a temperature that makes them probabilities
-(`calibration`). Both depend on the means alone.
+from the start. When probabilities are asked for, or what was learned is saved, softmax regression is fitted to the
+means, each weighing as many examples as it stands for (`regression`), and its scores are divided by a temperature that
+makes them probabilities (`calibration`). Both depend on the means alone.
 
 One example costs the distances of its vector to the means of its label; a fit costs at most 64 vectors a label:
 neither depends on how many examples were seen. This is how the alternatives did on the same vectors, `n` shots, as
@@ -41,16 +41,15 @@ _FAR = 1e6
 
 
 class _Fitted(NamedTuple):
-    """A head, the `columns` of its labels, and where vectors are moved to before it: (vectors - centre) / scale."""
+    """A head, whose labels are in the order of their names, and what moves vectors: (vectors - centre) / scale."""
 
     head: Head
     centre: NDArray[np.float64]
     scale: float
-    columns: NDArray[np.int64]
 
     def probabilities(self, vectors: FloatArray) -> FloatArray:
         likely = np.exp(log_softmax(self.head.scores(_moved(vectors, self.centre, self.scale))))
-        return (likely / likely.sum(axis=1, keepdims=True))[:, self.columns]
+        return likely / likely.sum(axis=1, keepdims=True)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -143,20 +142,23 @@ class OnlineLearner:
     def probabilities(self, vectors: FloatArray) -> FloatArray:
         """Calibrated probability of each label, float32, shape [n, labels], rows sum to 1.
 
-        The first call after a change fits the classifier.
+        The first call after a change fits the classifier, unless it has been saved.
 
         Raises:
             InputError: wrong shape, not finite, or no label is known yet.
         """
-        vectors = self._checked(vectors)
-        if not self.labels:
-            raise InputError("No label is known yet: learn examples first.")
-        return self._fitted.probabilities(vectors)
+        found = self._fitted.probabilities(self._checked(vectors))
+        return found[:, np.argsort(self._by_name())]
+
+    def _by_name(self) -> list[int]:
+        """Positions of the labels in the order of their names, so that it does not matter which label came first."""
+        return sorted(range(len(self.labels)), key=self.labels.__getitem__)
 
     @cached_property
     def _fitted(self) -> _Fitted:
-        # In the order of their names, so that it does not matter which label came first.
-        order = sorted(range(len(self.labels)), key=self.labels.__getitem__)
+        if not self.labels:
+            raise InputError("No label is known yet: learn examples first.")
+        order = self._by_name()
         centre, scale, examples, words = _standardised(*self._groups(order))
         steps = _STEPS_AN_ITERATION * self.num_iters
         worths = WORTH_OF_WORDS if len(words.means) else WORTH_OF_WORDS[:1]
@@ -166,8 +168,7 @@ class OnlineLearner:
         everything = joined(examples, weighed[best])
         head = fit(everything.means, everything.labels, everything.sizes, len(order), steps=steps)
         temperature = np.float32(found[best].temperature)
-        columns = np.argsort(order)
-        return _Fitted(Head(head.weights / temperature, head.bias / temperature), centre, scale, columns)
+        return _Fitted(Head(head.weights / temperature, head.bias / temperature), centre, scale)
 
     def _groups(self, order: Sequence[int]) -> tuple[Groups, Groups]:
         """Of the examples, and of the labels' words, moved to where the examples lie; labels are in this order."""
@@ -185,16 +186,24 @@ class OnlineLearner:
         return examples, Groups(words, np.array(told, np.int64), np.ones(len(told)), 0.0)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """All that the learner knows but the labels' names, for a safetensors file."""
-        empty = np.zeros((0, self.dimensions), np.float32)
+        """All that the learner knows but the labels' names, for a safetensors file, with what is fitted to it.
+
+        Raises:
+            InputError: no label is known yet.
+        """
+        fitted = self._fitted
         return {
-            "means": np.concatenate([empty, *(own.means for own in self.prototypes)]),
-            "sizes": np.concatenate([np.zeros(0, np.int64), *(own.sizes for own in self.prototypes)]),
+            "means": np.concatenate([own.means for own in self.prototypes]),
+            "sizes": np.concatenate([own.sizes for own in self.prototypes]),
             "groups": np.array([len(own.sizes) for own in self.prototypes], np.int64),
             "scatters": np.array([own.scatter for own in self.prototypes], np.float64),
             "words": np.array([*self.words.values()], np.float32).reshape(-1, self.dimensions),
             "worded": np.array([*self.words], np.int64),
             "num_iters": np.array([self.num_iters], np.int64),
+            "weights": fitted.head.weights,
+            "bias": fitted.head.bias,
+            "centre": fitted.centre,
+            "scale": np.array([fitted.scale], np.float64),
         }
 
     @classmethod
@@ -213,15 +222,16 @@ class OnlineLearner:
             raise InputError(f"The classifier's arrays do not fit together: {wrong}.")
         ends = np.cumsum(given["groups"])[:-1]
         parts = zip(np.split(given["means"], ends), np.split(given["sizes"], ends), given["scatters"], strict=True)
-        return cls(
+        made = cls(
             given["means"].shape[1],
             labels=tuple(labels),
-            prototypes=tuple(Prototypes(means, sizes, float(scatter)) for means, sizes, scatter in parts)
-            if labels
-            else (),
+            prototypes=tuple(Prototypes(means, sizes, float(scatter)) for means, sizes, scatter in parts),
             words=dict(zip(given["worded"].tolist(), given["words"], strict=True)),
             num_iters=int(given["num_iters"][0]),
         )
+        head = Head(given["weights"], given["bias"])
+        vars(made)["_fitted"] = _Fitted(head, given["centre"], float(given["scale"][0]))
+        return made
 
     def _checked(self, vectors: FloatArray, labels: Sequence[str] | None = None) -> FloatArray:
         """float32 vectors of the right shape, one for each label."""
@@ -263,7 +273,10 @@ def _moved(vectors: FloatArray, centre: NDArray[np.float64], scale: float) -> Fl
     return ((vectors - centre) / scale).clip(-_FAR, _FAR).astype(np.float32)
 
 
-_DIMENSIONS_OF = {"means": 2, "sizes": 1, "groups": 1, "scatters": 1, "words": 2, "worded": 1, "num_iters": 1}
+_DIMENSIONS_OF = {
+    "means": 2, "sizes": 1, "groups": 1, "scatters": 1, "words": 2, "worded": 1, "num_iters": 1,
+    "weights": 2, "bias": 1, "centre": 1, "scale": 1,
+}  # fmt: skip
 
 
 def _what_is_wrong(given: Mapping[str, NDArray[Any]], num_labels: int) -> str:
@@ -271,19 +284,21 @@ def _what_is_wrong(given: Mapping[str, NDArray[Any]], num_labels: int) -> str:
     shapes = {name: list(array.shape) for name, array in given.items()}
     if any(array.ndim != _DIMENSIONS_OF[name] for name, array in given.items()):
         return f"their shapes are {shapes}"
-    groups, worded = given["groups"], given["worded"]
+    groups, worded, width = given["groups"], given["worded"], given["means"].shape[1]
     checks = {
-        f"there are {num_labels} labels, and groups of {len(groups)}": len(groups) == num_labels,
+        f"there are {num_labels} labels, and groups of {len(groups)}": len(groups) == num_labels > 0,
         f"their shapes are {shapes}": len(given["scatters"]) == num_labels
         and len(given["means"]) == len(given["sizes"]) == groups.sum()
         and len(given["words"]) == len(worded)
-        and given["words"].shape[1] == given["means"].shape[1] > 0
-        and len(given["num_iters"]) == 1,
+        and given["words"].shape[1] == len(given["centre"]) == width > 0
+        and given["weights"].shape == (width, num_labels)
+        and len(given["bias"]) == num_labels
+        and len(given["num_iters"]) == len(given["scale"]) == 1,
         f"a label has more than {MOST} groups, or less than none": bool(((groups >= 0) & (groups <= MOST)).all()),
         "a group is empty": bool((given["sizes"] > 0).all()),
         "a number is not finite": all(bool(np.isfinite(array).all()) for array in given.values()),
         "words are of labels that are not there": len(set(worded.tolist()) & set(range(num_labels))) == len(worded),
-        "num_iters is not positive": bool((given["num_iters"] > 0).all()),
+        "num_iters or the scale is not positive": bool((given["num_iters"] > 0).all() and (given["scale"] > 0).all()),
         "a scatter is negative": bool((given["scatters"] >= 0).all()),
     }
     return next((what for what, right in checks.items() if not right), "")

@@ -6,6 +6,7 @@ FOLDER/<id>/              each one's directory
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import sqlite3
@@ -42,16 +43,20 @@ CREATE TABLE IF NOT EXISTS classifiers (
     owner TEXT NOT NULL,
     model TEXT NOT NULL,
     access TEXT NOT NULL,
+    use_label_names INTEGER NOT NULL,
     labels TEXT NOT NULL DEFAULT '[]',
     updated_number INTEGER NOT NULL DEFAULT 0,
     used_number INTEGER NOT NULL DEFAULT 0,
     created_at TEXT NOT NULL,
     updated_at TEXT NOT NULL,
     used_at TEXT
-) STRICT;
+);
 CREATE INDEX IF NOT EXISTS by_owner ON classifiers (owner);
+CREATE TABLE IF NOT EXISTS deleted (id TEXT PRIMARY KEY);
 """
-_COLUMNS = "id, owner, model, access, labels, updated_number, used_number, created_at, updated_at, used_at"
+_COLUMNS = (
+    "id, owner, model, access, use_label_names, labels, updated_number, used_number, created_at, updated_at, used_at"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +68,7 @@ class RegisteredClassifier:
         owner: Who made it.
         model: Name of the embedder that it learns with.
         access: Who may classify with it.
+        use_label_names: Whether it learns from the names of labels too, as a `Classifier` so made.
         labels: Those learned.
         updated_number: How often it was trained.
         used_number: How often it was asked to classify.
@@ -75,6 +81,7 @@ class RegisteredClassifier:
     owner: str
     model: str
     access: str
+    use_label_names: bool
     labels: tuple[str, ...]
     updated_number: int
     used_number: int
@@ -110,13 +117,16 @@ class ClassifierRegistry(Component):
         self._lock = threading.Lock()
         self._is_ready = False
 
-    def create(self, model: str, *, owner: str, access: Access = "private") -> RegisteredClassifier:
+    def create(
+        self, model: str, *, owner: str, access: Access = "private", use_label_names: bool = True
+    ) -> RegisteredClassifier:
         """Make a classifier that has learned nothing yet.
 
         Args:
             model: Name of the embedder that it will learn with.
             owner: Whose it is.
             access: Whether others may classify with it: `public`, or `private`.
+            use_label_names: Whether it learns from the names of labels too; off where they are codes.
 
         Raises:
             UnknownNameError: there is no such model.
@@ -130,8 +140,9 @@ class ClassifierRegistry(Component):
         made, now = str(uuid.uuid4()), _now()
         with self._connected() as connection:
             connection.execute(
-                "INSERT INTO classifiers (id, owner, model, access, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?)",
-                (made, owner, model, access, now, now),
+                "INSERT INTO classifiers (id, owner, model, access, use_label_names, created_at, updated_at) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (made, owner, model, access, use_label_names, now, now),
             )
         return self.get(made, user=owner)
 
@@ -164,16 +175,15 @@ class ClassifierRegistry(Component):
             BusyError: it is being trained already.
             InputError, IndexMismatchError, BackendError: as `Classifier.train`.
         """
-        classifier = self._classifier(self._owned(id, user))
-        training = classifier.train(examples, num_iters=num_iters)
+        training = self._of_owner(id, user).train(examples, num_iters=num_iters)
         self._note_training(id, training)
         return training
 
     async def atrain(self, id: str, examples: Examples, *, user: str, num_iters: int = 10) -> Training:
         """`train` without blocking the event loop; once cancelled, all of it happens or nothing."""
-        classifier = self._classifier(self._owned(id, user))
+        classifier = await asyncio.to_thread(self._of_owner, id, user)
         training = await classifier.atrain(examples, num_iters=num_iters)
-        self._note_training(id, training)
+        await asyncio.to_thread(self._note_training, id, training)
         return training
 
     def classify(self, id: str, inputs: Sequence[str | Image], *, user: str) -> Classifications:
@@ -184,16 +194,16 @@ class ClassifierRegistry(Component):
             ConfigError: it has learned fewer than two labels.
             InputError, IndexMismatchError, BackendError: as `Classifier.classify`.
         """
-        classifier = self._classifier(self.get(id, user=user))
+        row, classifier = self._of_user(id, user)
         results = classifier.classify(inputs)
-        self._note_use(id, classifier)
+        self._note_use(row, classifier)
         return results
 
     async def aclassify(self, id: str, inputs: Sequence[str | Image], *, user: str) -> Classifications:
         """`classify` without blocking the event loop."""
-        classifier = self._classifier(self.get(id, user=user))
+        row, classifier = await asyncio.to_thread(self._of_user, id, user)
         results = await classifier.aclassify(inputs)
-        self._note_use(id, classifier)
+        await asyncio.to_thread(self._note_use, row, classifier)
         return results
 
     def delete(self, id: str, *, owner: str) -> None:
@@ -206,8 +216,11 @@ class ClassifierRegistry(Component):
         directory = self._folder / self._owned(id, owner).id
         with SavedClassifier(directory).locked():
             with self._connected() as connection:
+                connection.execute("INSERT OR IGNORE INTO deleted VALUES (?)", (id,))
                 connection.execute("DELETE FROM classifiers WHERE id = ?", (id,))
             remove(directory)
+        with self._connected() as connection:
+            self._remove_deleted(connection)
         with self._lock:
             self._open.pop(id, None)
 
@@ -240,37 +253,57 @@ class ClassifierRegistry(Component):
             return resolve_name(self._embedders, model, what="model")
         return self._embedders(model)
 
+    def _of_owner(self, id: str, user: str) -> Classifier:
+        return self._classifier(self._owned(id, user))
+
+    def _of_user(self, id: str, user: str) -> tuple[RegisteredClassifier, Classifier]:
+        row = self.get(id, user=user)
+        return row, self._classifier(row)
+
     def _classifier(self, row: RegisteredClassifier) -> Classifier:
         with self._lock:
-            found = self._open.pop(row.id, None)
-            if found is None:
-                found = Classifier(self._embedder(row.model), path=self._folder / row.id)
-            self._open[row.id] = found
+            found = self._open.get(row.id)
+        made = found or Classifier(
+            self._embedder(row.model), path=self._folder / row.id, use_label_names=row.use_label_names
+        )
+        with self._lock:
+            found = self._open.setdefault(row.id, made)
+            self._open.move_to_end(row.id)
             while len(self._open) > _MOST_OPEN:
                 self._open.popitem(last=False)
             return found
 
     def _note_training(self, id: str, training: Training) -> None:
-        if not self._note(id, training.labels, training.version):
+        with self._connected() as connection:
+            self._note(connection, id, training.labels, training.version)
+            is_there = connection.execute("SELECT 1 FROM classifiers WHERE id = ?", (id,)).fetchone()
+        if not is_there:
             remove(self._folder / id)  # it was deleted before the training began
             raise _unknown(id)
 
-    def _note_use(self, id: str, classifier: Classifier) -> None:
+    def _note_use(self, row: RegisteredClassifier, classifier: Classifier) -> None:
         with self._connected() as connection:
-            connection.execute(
-                "UPDATE classifiers SET used_number = used_number + 1, used_at = ? WHERE id = ?", (_now(), id)
-            )
-        self._note(id, classifier.labels, classifier.version)  # what a process killed after training did not
+            is_there = connection.execute(
+                "UPDATE classifiers SET used_number = used_number + 1, used_at = ? WHERE id = ?", (_now(), row.id)
+            ).rowcount
+        if is_there and (number := classifier.version) > row.updated_number:
+            labels = classifier.labels
+            with self._connected() as connection:  # what a process killed after training did not say
+                self._note(connection, row.id, labels, number)
 
-    def _note(self, id: str, labels: Sequence[str], number: int) -> bool:
-        """Say what a classifier has learned, unless that is known; whether it is still there."""
-        with self._connected() as connection:
-            connection.execute(
-                "UPDATE classifiers SET labels = ?, updated_number = ?, updated_at = ? "
-                "WHERE id = ? AND updated_number < ?",
-                (json.dumps(labels), number, _now(), id, number),
-            )
-            return connection.execute("SELECT 1 FROM classifiers WHERE id = ?", (id,)).fetchone() is not None
+    def _note(self, connection: sqlite3.Connection, id: str, labels: Sequence[str], number: int) -> None:
+        """Say what a classifier has learned, unless that is known."""
+        connection.execute(
+            "UPDATE classifiers SET labels = ?, updated_number = ?, updated_at = ? WHERE id = ? AND updated_number < ?",
+            (json.dumps(labels), number, _now(), id, number),
+        )
+
+    def _remove_deleted(self, connection: sqlite3.Connection) -> None:
+        """Remove directories of what was deleted; nothing else, for an old copy of the database knows not all."""
+        for (name,) in connection.execute("SELECT id FROM deleted").fetchall():
+            remove(self._folder / name)
+            if not (self._folder / name).exists():
+                connection.execute("DELETE FROM deleted WHERE id = ?", (name,))
 
     @contextmanager
     def _connected(self) -> Iterator[sqlite3.Connection]:
@@ -290,31 +323,26 @@ class ClassifierRegistry(Component):
         return sqlite3.connect(self._folder / _DATABASE, timeout=_WAIT_SECONDS)
 
     def _prepare(self) -> None:
-        """Once: make the folder and its table, and remove directories of classifiers whose deletion was cut short."""
+        """Once: make the folder and its tables, and end deletions that were cut short."""
         with self._lock:
             if self._is_ready:
                 return
             self._folder.mkdir(parents=True, exist_ok=True)
-            directories = [path for path in self._folder.iterdir() if _is_id(path.name)]
-            with closing(self._connect()) as connection:
+            with closing(self._connect()) as connection, connection:
                 version = connection.execute("PRAGMA user_version").fetchone()[0]
                 if version not in (0, _FORMAT_VERSION):
                     raise ModelFilesError(
                         f"{self._folder} is a registry of format version {version}, this release reads "
                         f"{_FORMAT_VERSION}: upgrade jina-components."
                     )
-                connection.execute("PRAGMA journal_mode = WAL")
                 connection.executescript(f"{_SCHEMA} PRAGMA user_version = {_FORMAT_VERSION};")
-                known = {row[0] for row in connection.execute("SELECT id FROM classifiers")}
-            for path in directories:  # listed first: those made since are known
-                if path.name not in known:
-                    remove(path)
+                self._remove_deleted(connection)
             self._is_ready = True
 
 
 def _registered(row: Sequence[Any]) -> RegisteredClassifier:
-    number, owner, model, access, labels, *rest = row
-    return RegisteredClassifier(number, owner, model, access, tuple(json.loads(labels)), *rest)
+    number, owner, model, access, use_label_names, labels, *rest = row
+    return RegisteredClassifier(number, owner, model, access, bool(use_label_names), tuple(json.loads(labels)), *rest)
 
 
 def _unknown(id: str) -> UnknownNameError:

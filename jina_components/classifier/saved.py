@@ -257,6 +257,8 @@ class SavedClassifier:
             yield
         except JinaComponentsError:  # some are OSErrors
             raise
+        except FileExistsError as error:
+            raise ModelFilesError(f"{self.directory} cannot be written: it is a file, not a directory.") from error
         except OSError as error:
             raise ModelFilesError(
                 f"{self.directory} cannot be written: {error.strerror or error}. What was saved before is whole."

@@ -20,6 +20,9 @@ from jina_components.types import Embeddings, Image, Usage
 if TYPE_CHECKING:
     from jina_components.types import FloatArray
 
+SLICE = 1024
+"""Inputs that are embedded at a time, so that progress shows and a call can be cancelled."""
+
 # Of many subjects and forms, none of them near another.
 _NEUTRAL = (
     "The train to the coast leaves at half past nine.",
@@ -165,8 +168,11 @@ class Space:
         return repr(self._embedder)
 
     def _unit(self, vectors: object, count: int) -> FloatArray:
-        rows = np.asarray(vectors, dtype=np.float32)
-        if rows.ndim != 2 or len(rows) != count or not np.isfinite(rows).all():
+        try:
+            rows = np.asarray(vectors, dtype=np.float32)
+        except (TypeError, ValueError) as error:
+            raise BackendError(f"{self._embedder!r} returned no array of vectors: {error}.") from error
+        if rows.ndim != 2 or len(rows) != count or not rows.size or not np.isfinite(rows).all():
             raise BackendError(f"{self._embedder!r} returned no {count} finite vectors, but shape {rows.shape}.")
         width = self._width or rows.shape[1]
         if rows.shape[1] != width:

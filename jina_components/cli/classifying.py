@@ -106,6 +106,8 @@ def _classify(options: argparse.Namespace) -> int:
         texts = options.texts
     else:
         texts = [line for line in read_text(options.file or "-").splitlines() if line.strip()]
+    if options.multi_label and options.directory:
+        raise ConfigError("A trained classifier's labels exclude each other: --multi-label needs --labels.")
     with _classifier(options, multi_label=options.multi_label) as classifier:
         results = classifier.classify(texts, _labels(options), show_progress=shows_progress())
     for text, result in zip(texts, results, strict=True):
@@ -190,6 +192,8 @@ def _classifier(options: argparse.Namespace, *, multi_label: bool) -> Iterator[C
     from jina_components.classifier.saved import SavedClassifier
     from jina_components.classifier.zero_shot import TEMPLATES
 
+    if options.directory is not None and options.template:
+        raise ConfigError("--template is for labels that are named with --labels: leave it out with --from.")
     if options.directory is not None and SavedClassifier(options.directory).stamp is None:
         raise ReadError(f"{options.directory} is no classifier: make it with train-classifier.", str(options.directory))
     with (

@@ -206,8 +206,16 @@ def test_saved_and_loaded_it_is_the_same():
     for one, other in ((learner, again), (learner.with_examples(*more), again.with_examples(*more))):
         assert np.array_equal(one.probabilities(TEST[0]), other.probabilities(TEST[0]))
     assert np.array_equal(pickle.loads(pickle.dumps(learner)).probabilities(TEST[0]), learner.probabilities(TEST[0]))
-    empty = OnlineLearner(WIDTH)
-    assert OnlineLearner.from_arrays(empty.arrays(), []).labels == ()
+    with pytest.raises(InputError, match="No label"):
+        OnlineLearner(WIDTH).arrays()
+
+
+def test_what_was_loaded_need_not_be_fitted_again(monkeypatch):
+    learner = learned(*examples(10))
+    expected = learner.probabilities(TEST[0])
+    again = OnlineLearner.from_arrays(learner.arrays(), learner.labels)
+    monkeypatch.setattr("scipy.optimize.minimize", None)
+    assert np.array_equal(again.probabilities(TEST[0]), expected)
 
 
 @pytest.mark.parametrize(
@@ -216,7 +224,8 @@ def test_saved_and_loaded_it_is_the_same():
         ("means", None), ("means", np.zeros((3, WIDTH), np.float32)), ("means", np.zeros(4, np.float32)),
         ("sizes", np.zeros(25, np.int64)), ("groups", np.full(5, 100)), ("groups", np.array([-5, 10, 10, 5, 5])),
         ("scatters", np.full(5, np.nan)), ("scatters", np.full(5, -1.0)), ("worded", np.array([9])),
-        ("num_iters", np.array([0])), ("num_iters", np.array([], np.int64)),
+        ("num_iters", np.array([0])), ("num_iters", np.array([], np.int64)), ("weights", np.zeros((WIDTH, 4))),
+        ("bias", np.full(5, np.inf)), ("centre", np.zeros(WIDTH + 1)), ("scale", np.zeros(1)),
     ],
 )  # fmt: skip
 def test_arrays_that_no_learner_has_are_refused(name, value):

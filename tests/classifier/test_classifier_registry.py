@@ -94,11 +94,30 @@ def test_a_deletion_that_was_cut_short_is_ended(registry, folder):
     left = folder / str(uuid.uuid4())
     left.mkdir()
     (left / "manifest.json").write_text("{}")
-    (folder / "notes").mkdir()
+    with sqlite3.connect(folder / "registry.sqlite3") as connection:
+        connection.execute("INSERT INTO deleted VALUES (?)", (left.name,))
+    connection.close()
     again = ClassifierRegistry(folder, {"fake": FakeEmbedder()})
     assert again.classify(made.id, TEXTS, user="ann")
     assert not left.exists()
-    assert (folder / "notes").exists()
+
+
+def test_an_old_copy_of_the_database_costs_no_classifier(registry, folder):
+    """Who restores a copy after damage must not lose what was trained since."""
+    made = registry.create("fake", owner="ann")
+    registry.train(made.id, EXAMPLES, user="ann")
+    with sqlite3.connect(folder / "registry.sqlite3") as connection:
+        connection.execute("DELETE FROM classifiers")
+    connection.close()
+    assert ClassifierRegistry(folder, {"fake": FakeEmbedder()}).list("ann") == ()
+    assert (folder / made.id / "manifest.json").exists()
+
+
+def test_names_of_labels_that_are_codes_are_not_learned_from(registry):
+    named, coded = (registry.create("seeing", owner="ann", use_label_names=use) for use in (True, False))
+    assert (named.use_label_names, coded.use_label_names) == (True, False)
+    with_names, without = (registry.train(made.id, EXAMPLES, user="ann").usage for made in (named, coded))
+    assert with_names.total_tokens > without.total_tokens == sum(len(text.split()) for text, _ in EXAMPLES)
 
 
 def test_a_kill_after_training_is_made_up_for(registry, folder):
@@ -216,6 +235,15 @@ def test_many_threads_at_once(registry):
         list(pool.map(work, range(18)))
     assert registry.get(shared.id, user="ann").used_number == 18
     assert sum(len(registry.list(f"user {number}")) for number in range(3)) == 9
+
+
+def test_many_open_it_for_the_first_time_at_once(folder):
+    def make(number):
+        return ClassifierRegistry(folder, {"fake": FakeEmbedder()}).create("fake", owner="ann").id
+
+    with ThreadPoolExecutor(8) as pool:
+        made = set(pool.map(make, range(16)))
+    assert {kept.id for kept in ClassifierRegistry(folder, {}).list("ann")} == made
 
 
 def use_it(folder, id):

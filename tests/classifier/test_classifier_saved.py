@@ -147,6 +147,14 @@ def test_another_embedder_is_refused(trained, path, embedder):
     assert trained.version == 1
 
 
+def test_another_embedders_classifier_in_the_same_place_is_refused(trained, path):
+    shutil.rmtree(path)
+    Classifier(OtherEmbedder(), path=path).train(EXAMPLES)
+    for call in (lambda: trained.classify(["x"]), lambda: trained.train(EXAMPLES), lambda: trained.labels):
+        with pytest.raises(IndexMismatchError, match="another vector space"):
+            call()
+
+
 def cut_manifest(path):
     manifest = path / "manifest.json"
     manifest.write_bytes(manifest.read_bytes()[:-30])
@@ -209,7 +217,7 @@ def test_files_of_others_are_left_alone(tmp_path):
     with pytest.raises(ModelFilesError, match=r"holds 'notes.txt' and no manifest.json"):
         Classifier(FakeEmbedder(), path=tmp_path).train(EXAMPLES)
     assert [entry.name for entry in tmp_path.iterdir()] == ["notes.txt"]
-    with pytest.raises(ModelFilesError, match="cannot be written"):
+    with pytest.raises(ModelFilesError, match="cannot be written: it is a file"):
         Classifier(FakeEmbedder(), path=tmp_path / "notes.txt").train(EXAMPLES)
 
 

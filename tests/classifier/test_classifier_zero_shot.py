@@ -276,7 +276,9 @@ def test_an_embedder_that_changes_its_width_is_found_out():
         classifier.classify(["sea"], ["sea", "bank"])
 
 
-@pytest.mark.parametrize("rows", [np.full((1, 4), np.nan), np.ones(4), np.ones((3, 4)), np.ones((1, 4))])
+@pytest.mark.parametrize(
+    "rows", [np.full((1, 4), np.nan), np.ones(4), np.ones((3, 4)), np.ones((1, 4)), np.ones((1, 0))]
+)
 def test_an_embedder_that_gives_no_vectors_is_found_out(rows):
     class Broken(FakeEmbedder):
         def embed_documents(self, texts):
