@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import os
 import threading
 from collections.abc import Mapping, Sequence, Sized
@@ -19,7 +18,7 @@ from jina_components.classifier.space import Space
 from jina_components.classifier.zero_shot import TEMPLATES, as_templates
 from jina_components.core.component import Component
 from jina_components.core.flow import adrive, drive
-from jina_components.core.inputs import check_count
+from jina_components.core.inputs import check_count, is_finite_number
 from jina_components.core.progress import Bar, progress_bar
 from jina_components.errors import ConfigError, InputError
 from jina_components.protocols import SupportsEmbed
@@ -79,9 +78,9 @@ class Classifier(Component):
     ) -> None:
         self._space = Space(embedder)
         templates = as_templates(template)
-        if temperature is not None and not (_is_number(temperature) and temperature > 0):
+        if temperature is not None and not (is_finite_number(temperature) and temperature > 0):
             raise ConfigError(f"temperature must be a positive number or None, got {temperature!r}.")
-        if threshold is not None and not (_is_number(threshold) and 0 <= threshold <= 1):
+        if threshold is not None and not (is_finite_number(threshold) and 0 <= threshold <= 1):
             raise ConfigError(f"threshold must be a probability within 0 and 1 or None, got {threshold!r}.")
         if version is not None and path is None:
             raise ConfigError("version is one of those that path keeps: pass path= too.")
@@ -278,10 +277,6 @@ class Classifier(Component):
                 advance=bar.update,
                 stopped=stopped,
             )
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _progress(items: Sized, what: str, *, show: bool) -> AbstractContextManager[Bar]:

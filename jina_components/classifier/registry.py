@@ -24,6 +24,7 @@ from jina_components.classifier.classifier import Classifier
 from jina_components.classifier.saved import SavedClassifier
 from jina_components.core.component import Component
 from jina_components.core.durable import remove
+from jina_components.core.inputs import check_unicode
 from jina_components.core.names import resolve_name
 from jina_components.errors import ConfigError, InputError, JinaComponentsError, ModelFilesError, UnknownNameError
 from jina_components.protocols import SupportsEmbed
@@ -350,8 +351,9 @@ def _unknown(id: str) -> UnknownNameError:
 
 
 def _check_owner(owner: str) -> None:
-    if not isinstance(owner, str) or not owner or any("\ud800" <= letter <= "\udfff" for letter in owner):
+    if not isinstance(owner, str) or not owner:
         raise InputError(f"owner must name a user, got {owner!r}.")
+    check_unicode(owner, what="owner")
 
 
 def _is_id(name: object) -> bool:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from jina_components.classifier.space import Space
+from jina_components.core.inputs import check_unicode
 from jina_components.core.vectors import normalize
 from jina_components.errors import ConfigError, InputError
 from jina_components.types import Usage, shorten
@@ -104,8 +105,7 @@ def as_label(name: object, place: str, index: int | None = None) -> str:
         raise InputError(f"{place} must be str, got {_kind(name)}.", index)
     if not name.strip():
         raise InputError(f"{place} is empty: a label needs a name.", index)
-    if any("\ud800" <= letter <= "\udfff" for letter in name):
-        raise InputError(f"{place} is no valid Unicode: it holds half of a surrogate pair.", index)
+    check_unicode(name, what=place, index=index)
     return name.strip()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -24,7 +25,7 @@ from jina_components.cli.common import (
 )
 from jina_components.cli.searching import PROVIDERS, make_providers
 from jina_components.cli.vectors import add_embedder_option, make_embedder
-from jina_components.errors import ConfigError
+from jina_components.errors import ConfigError, InputError
 from jina_components.models.catalog import DEFAULT_ENTAILMENT, DEFAULT_RERANKER
 from jina_components.read_options import QUOTABLE
 from jina_components.types import Document, GroundedSentence, Grounding, GroundingStep, Reference, shorten
@@ -148,7 +149,7 @@ def _grounder(options: argparse.Namespace) -> Iterator[tuple[Grounder, list[str 
     chat = make_chat(options)
     with ExitStack() as closing:
         reader = closing.enter_context(make_reader(options))
-        references, failed = _references(options.reference, reader)
+        references, failed = _references(options.reference, reader, web=bool(options.provider or options.pages))
         grounder = Grounder(
             _source(options, closing),
             entailment=EntailmentScorer(options.entailment or DEFAULT_ENTAILMENT)
@@ -176,14 +177,17 @@ def _source(options: argparse.Namespace, closing: ExitStack) -> SupportsRetrieve
     return None
 
 
-def _references(named: Sequence[str], reader: Reader) -> tuple[list[str | Document] | None, bool]:
+def _references(named: Sequence[str], reader: Reader, *, web: bool) -> tuple[list[str | Document] | None, bool]:
     """The references, those that are files read; and whether one of these could not be."""
     if not named:
         return None, False
-    references: list[str | Document] = [name for name in named if not Path(name).exists()]
-    files = [name for name in named if Path(name).exists()]
-    if missing := [name for name in references if isinstance(name, str) and not _is_elsewhere(name)]:
-        raise ConfigError(f"{missing[0]!r} is no file, no folder, no URL and no host.")
+    files = [name for name in named if os.path.exists(name)]  # noqa: PTH110 (of Path, one too long is an error)
+    elsewhere = [name for name in named if name not in files]
+    for name in elsewhere:
+        if "://" not in name and not (web and _is_host(name)):
+            hint = ", nor a host" if web else "; to search a host, give --web PROVIDER too"
+            raise ConfigError(f"{shorten(name)!r} is no file, no folder and no URL{hint}.")
+    references: list[str | Document] = [*elsewhere]
     reading = reader.read_all(files, options=QUOTABLE)
     for failure in reading.failures:
         print(f"jina-components: not read: {failure.source}: {with_flags(failure.error)}", file=sys.stderr)
@@ -192,12 +196,13 @@ def _references(named: Sequence[str], reader: Reader) -> tuple[list[str | Docume
         for page in reading.pages
         if page.content.strip()
     ]
+    if not references:
+        raise InputError("None of the references holds anything that could be read.")
     return references, bool(reading.failures)
 
 
-def _is_elsewhere(name: str) -> bool:
-    """Whether a reference may be a URL or a host."""
-    return "://" in name or ("." in name and not any(letter.isspace() for letter in name))
+def _is_host(name: str) -> bool:
+    return "." in name and not any(letter.isspace() for letter in name)
 
 
 def _tell(step: GroundingStep) -> None:

@@ -66,6 +66,8 @@ _VIRAMA = 9
 _PREPENDED = frozenset("\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2\u0d4e\U000110bd\U000110cd")
 _DOTTED = re.compile(r"[^\W\d_]|(?:[^\W\d_]{1,2}\.)+[^\W\d_]{1,3}")
 _LONGEST_ABBREVIATION = 24
+# Names with a mark of exclamation, of which others begin: Shout! Factory, Yum! Brands.
+_EXCLAIMED = frozenset(("E", "Jeopardy", "Shout", "Wham", "Yahoo", "Yum"))
 _STOPS = frozenset(".!?…,;)")
 
 
@@ -174,12 +176,18 @@ def _ends_sentence(text: str, match: re.Match[str]) -> bool:
         return True
     if following.islower():
         return False
+    if text[start] == "!" and _word_before(text, start) in _EXCLAIMED:
+        return bool(match["rest"])
     return text[start] != "." or bool(match["rest"]) or not _is_abbreviated(text, start)
 
 
 def _is_abbreviated(text: str, stop: int) -> bool:
+    return _is_abbreviation(_word_before(text, stop).lower())
+
+
+def _word_before(text: str, stop: int) -> str:
     before = text[max(stop - _LONGEST_ABBREVIATION, 0) : stop].split()
-    return bool(before) and _is_abbreviation(before[-1].lstrip("([{\"'“‘«*_").lower())
+    return before[-1].lstrip("([{\"'“‘«*_") if before else ""
 
 
 def _is_abbreviation(word: str) -> bool:

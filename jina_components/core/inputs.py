@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from numbers import Real
 from typing import Any, TypeVar
 
 from jina_components.errors import InputError, WebError
@@ -110,6 +112,27 @@ def check_query(query: str, *, what: str = "query", images: bool = False) -> str
     if not query.strip():
         raise InputError(f"{what} is empty: ask something.")
     return query
+
+
+def check_unicode(text: str, *, what: str, index: int | None = None) -> None:
+    """Refuse a text with lone surrogates; `what` and `index` are those of the error.
+
+    Raises:
+        InputError: it has one; the message says where.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"{what} is not valid Unicode: lone surrogate at {error.start}. Decode the bytes that it comes from, or "
+            "replace it.",
+            index,
+        ) from error
+
+
+def is_finite_number(value: object) -> bool:
+    """Whether it is a real number, no `bool`, not infinite and not NaN."""
+    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def check_count(value: int, *, what: str) -> None:

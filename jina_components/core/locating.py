@@ -42,8 +42,9 @@ def _folded(text: str) -> tuple[str, list[int]]:
     pieces: list[str] = []
     places: list[int] = []
     for place, character in enumerate(text):
-        plain = character if character < "\x7f" else unicodedata.normalize("NFKC", character)
-        plain = plain.translate(_ALIKE)
+        plain = character.translate(_ALIKE)  # before too, as NFKC takes ´ and ″ apart
+        if plain > "\x7f":
+            plain = unicodedata.normalize("NFKC", plain).translate(_ALIKE)
         if plain.isspace():
             if pieces and pieces[-1] == " ":
                 continue

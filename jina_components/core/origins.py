@@ -33,8 +33,8 @@ def origin_of(document: Document) -> Origin:
     source, offset = document.id, 0
     if isinstance(metadata.get("source"), str):
         start, end = metadata.get("start", 0), metadata.get("end")
-        # A chunk whose text was changed after it was cut has no place in its source.
-        if isinstance(start, int) and (end is None or end - start == len(document.text)):
+        # A chunk whose text was changed after it was cut has no place in its source; nor has one with times of a film.
+        if isinstance(start, int) and start >= 0 and end in (None, start + len(document.text)):
             source, offset = metadata["source"], start
     title, heading = (value if isinstance(value, str) else "" for value in map(metadata.get, ("title", "heading")))
     return Origin(source, offset, title, heading)

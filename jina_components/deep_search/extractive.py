@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from jina_components.deep_search.citations import cite
 from jina_components.core.quotable import quotable_spans
+from jina_components.deep_search.citations import cite
 from jina_components.protocols import SupportsRerank
 from jina_components.types import Citation, Document, Usage
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from jina_components.core.overlap import terms
-from jina_components.grounder.dates import FIRST_YEAR, YEAR, Amount, DateReader, years
+from jina_components.grounder.dates import FIRST_YEAR, LAST_YEAR, YEAR, Amount, DateReader, years
 from jina_components.grounder.numerals import Numeral, numeral
 from jina_components.grounder.units import (
     CUBED,
@@ -112,6 +113,8 @@ class AmountReader(DateReader):
         if word == "half" and behind == "a" and MAGNITUDES.get(self._low(at + 2), 0) >= 1e3:
             factor = MAGNITUDES[self._low(at + 2)]
             return Numeral(factor / 2, factor / 10, at + 3, is_scaled=True)
+        if [word, behind, self._low(at + 2)] == ["half", "a", "dozen"]:
+            return Numeral(6.0, 1.0, at + 3)
         return None
 
     def _share(self, found: Numeral | None, at: int) -> Amount | None:
@@ -126,7 +129,7 @@ class AmountReader(DateReader):
         if self._low(found.next) in ("in", "out") and found.step == 1 and not found.is_scaled:
             place = found.next + 1 + (self._low(found.next + 1) == "of" and self._low(found.next) == "out")
             of = numeral(self._tokens, place) if place < len(self._tokens) else None
-            if (of and found.value < of.value < FIRST_YEAR) or (of and of.is_scaled):
+            if of and found.value < of.value and (of.is_scaled or not FIRST_YEAR <= of.value < LAST_YEAR):
                 return Amount("ratio", found.value / of.value * 0.985, found.value / of.value * 1.015, at, of.next)
         if 0 < found.value < 1 and found.step == 0:
             return Amount("ratio", found.value * 0.985, found.value * 1.015, at, found.next)
@@ -134,8 +137,12 @@ class AmountReader(DateReader):
 
     def _vague(self, at: int) -> Amount | None:
         word = self._low(at)
-        if word in VAGUE and (word not in ("couple", "pair", "dozen") or self._low(at - 1) == "a"):
-            return Amount("number", *VAGUE[word], at, at + 1, is_measured=False)
+        if word in VAGUE and (word not in ("couple", "pair") or self._low(at - 1) == "a"):
+            factor = MAGNITUDES.get(self._low(at + 2), 0.0) if self._low(at + 1) == "of" else 0.0
+            low, high = VAGUE[word]
+            if factor >= 1e3:  # tens of thousands
+                return Amount("number", low * factor, high * factor, at, at + 3, is_measured=False)
+            return Amount("number", low, high, at, at + 1, is_measured=False)
         if word in ("half", "quarter") and (self._low(at + 1) == "of" or self._low(at + 1) in ("the", "its", "all")):
             return Amount("ratio", FRACTIONS[word] * 0.985, FRACTIONS[word] * 1.015, at, at + 1)
         return None
@@ -163,7 +170,8 @@ class AmountReader(DateReader):
             found = found._replace(value=-found.value)
         if unit is None:
             spread = found.step / 2 if found.is_scaled or found.step < 1 else 0.0
-            return Amount("number", found.value - spread, found.value + spread, at, found.next, is_measured=False)
+            low, high = found.value - spread, found.value + spread
+            return Amount("number", low, high, at, found.next, is_measured=False, said=found.value)
         return _measured(unit.dimension, found, unit, at, place)
 
     def _unit(self, at: int) -> tuple[Unit | None, int]:
@@ -200,11 +208,14 @@ class AmountReader(DateReader):
         to = self._date(place) or self._amount(place)
         if to is None:
             return amount
-        if to.dimension != amount.dimension and amount.dimension == "number" and to.is_measured:
+        if amount.dimension.startswith("money:") and to.dimension == "number":
+            to = to._replace(dimension=amount.dimension, is_measured=True)
+        elif to.dimension != amount.dimension and amount.dimension == "number" and to.is_measured:
             amount = self._in_unit_of(amount, to)
+        amount = self._scaled_as(amount, to)
         if to.dimension != amount.dimension or to.high < amount.low:
             return amount
-        return to._replace(low=amount.low, begin=amount.begin)
+        return to._replace(low=amount.low, begin=amount.begin, said=None)
 
     def _short_year(self, amount: Amount, at: int) -> Amount | None:
         """1914–18."""
@@ -222,6 +233,15 @@ class AmountReader(DateReader):
             return amount
         low, high = (value * unit.factor + unit.offset for value in (amount.low, amount.high))
         return amount._replace(dimension=unit.dimension, low=low, high=high, is_measured=True)
+
+    def _scaled_as(self, amount: Amount, to: Amount) -> Amount:
+        """The 3 of "3 to 5 million" is in millions."""
+        for place in range(amount.begin, amount.next):
+            if self._low(place) in MAGNITUDES:
+                return amount
+        factor = math.prod(MAGNITUDES.get(self._low(place), 1.0) for place in range(amount.next + 1, to.next))
+        is_scaled = factor > 1 and amount.low * factor <= to.high
+        return amount._replace(low=amount.low * factor, high=amount.high * factor) if is_scaled else amount
 
     def _found(self, amount: Amount) -> Found:
         low, high = _hedged(amount, self._hedge(amount))
@@ -261,6 +281,8 @@ def _hedged(amount: Amount, hedge: Hedge) -> tuple[float, float]:
         is_date = amount.dimension in ("date", "yearday")
         slack = 5.0 * YEAR if is_date else hedge.spread * max(abs(low), abs(high))
         return low - slack, high + slack
+    if amount.said is not None and (hedge.above or hedge.below):  # what is over 5 km need not be over 5.5
+        low = high = amount.said
     if hedge.above:
         return (low if hedge.included else _beyond(amount, high)), INFINITY
     if hedge.below:
@@ -280,4 +302,5 @@ def _measured(dimension: str, found: Numeral, unit: Unit, begin: int, behind: in
     low, high = ((found.value + sign * spread) * unit.factor + unit.offset for sign in (-1, 1))
     # Rounded values of one unit that are neighbours must not meet.
     slight = (high - low) * 1e-3
-    return Amount(dimension, low + slight, high - slight, begin, behind)
+    said = found.value * unit.factor + unit.offset
+    return Amount(dimension, low + slight, high - slight, begin, behind, said=said)

@@ -12,7 +12,7 @@ from jina_components.grounder.units import CURRENCIES, CURRENCY_SIGNS, MAGNITUDE
 
 DAYS, _MONTHS_OF_YEAR = 31, 12
 YEAR = DAYS * _MONTHS_OF_YEAR
-FIRST_YEAR, _LAST_YEAR = 1000, 2100  # of four digits alone that are taken for a year
+FIRST_YEAR, LAST_YEAR = 1000, 2100  # of four digits alone that are taken for a year
 
 
 class Amount(NamedTuple):
@@ -23,6 +23,7 @@ class Amount(NamedTuple):
         low, high: From … to.
         begin, next: Its first token, and the one behind its last.
         is_measured: Whether it has a unit, or is a date.
+        said: The number that is written, where from … to is but its rounding.
     """
 
     dimension: str
@@ -31,6 +32,7 @@ class Amount(NamedTuple):
     begin: int
     next: int
     is_measured: bool = True
+    said: float | None = None
 
 
 class DateReader(Cursor):
@@ -95,7 +97,7 @@ class DateReader(Cursor):
             return years(-year, -year, at, at + 2)
         if behind in ("ad", "ce") or self._low(at - 1) == "ad":
             return years(year, year, at, at + 1 + (behind in ("ad", "ce")))
-        if len(token) < 4 or not FIRST_YEAR <= year < _LAST_YEAR or self._low(at - 1) in CURRENCY_SIGNS:
+        if len(token) < 4 or not FIRST_YEAR <= year < LAST_YEAR or self._low(at - 1) in CURRENCY_SIGNS:
             return None
         if (behind == "s" and self._touches(at + 1)) or (behind in "'’" and self._low(at + 2) == "s"):
             return years(year, year + (99 if year % 100 == 0 else 9), at, at + 2)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from jina_components.core.quotable import Span, quotable_spans
-from jina_components.grounder.cues import Cues, denied, opposed, read_cues
+from jina_components.grounder.cues import Cues, read_cues
 from jina_components.grounder.passages import Passage
 from jina_components.grounder.quantities import Quantity, compare, find_quantities
 from jina_components.types import Entailment
@@ -15,25 +15,17 @@ from jina_components.types import Entailment
 _SENTENCES = 2  # of a passage that are judged alone: those with the most words of the claim
 _CAP = 5.0  # of log odds: what a model says beyond that, it says too boldly
 _LEAST = 1e-4
-_MOST_NAMES, _MOST_NEW = 4, 10
 _GAP = 2  # characters between neighbours
 _CONTEXT = 1000  # characters of passages that are read together: what fits the bundled model beside a claim
 NAMES = (
     "whole",  # log odds of entailment over contradiction, of the passage under its title
-    "sentence",  # … of the most decided of its sentences
-    "mean",  # … on average over both
-    "turned",  # … of the claim's denial, which should turn them; 0 where no rule denies it
-    "bold",  # how decided the most decided of them is
+    "bold",  # how decided the most decided of the readings is, for or against
     "open",  # log probability that the claim is left open, by the reading that leaves it the least
     "covered",  # share of the claim's terms that the passage or its title has
     "sentence_covered",  # … that one sentence has
-    "names_missing",  # names of the claim that are not there
-    "new_terms",  # terms of the claim that are not there
     "confirmed",  # every quantity of the claim that is spoken of is there
     "contradicted",  # another amount is there for one of them
-    "unmentioned",  # one of them is not spoken of
     "denial",  # one of claim and best sentence denies something, and the other nothing
-    "opposite",  # a word of the claim has its opposite there
 )
 """In the order of the vector."""
 
@@ -44,12 +36,10 @@ class Reading(NamedTuple):
     Attributes:
         span: Where it stands in the passage's text.
         premise: It, under the title that says what it is about.
-        hypothesis: The claim, or its denial.
     """
 
     span: Span
     premise: str
-    hypothesis: str
 
 
 class Subject(NamedTuple):
@@ -58,7 +48,6 @@ class Subject(NamedTuple):
     text: str
     cues: Cues
     quantities: tuple[Quantity, ...]
-    denial: str | None
 
 
 class Evidence(NamedTuple):
@@ -75,7 +64,7 @@ class Evidence(NamedTuple):
 
 def read_claim(claim: str) -> Subject:
     """What a claim says, for `readings` and `examine`."""
-    return Subject(claim, read_cues(claim), find_quantities(claim), denied(claim))
+    return Subject(claim, read_cues(claim), find_quantities(claim))
 
 
 def contexts(passages: Sequence[Passage]) -> list[str]:
@@ -104,7 +93,7 @@ def contexts(passages: Sequence[Passage]) -> list[str]:
 
 
 def readings(claim: Subject, passage: Passage, context: str = "") -> list[Reading]:
-    """What is judged: the passage in its context, its sentences with the most words of the claim, and the denial.
+    """What is judged: the passage in its context, and its sentences with the most words of the claim.
 
     Args:
         claim: The claim.
@@ -117,10 +106,8 @@ def readings(claim: Subject, passage: Passage, context: str = "") -> list[Readin
     found = [(_share(claim.cues.content, read_cues(text[start:end]).content), -start) for start, end in spans]
     best = sorted(range(len(spans)), key=lambda number: found[number], reverse=True)[:_SENTENCES]
     whole = Span(spans[0].start, spans[-1].end)
-    together = about + (context or text[whole.start : whole.end])
-    read = [Reading(whole, together, claim.text)]
-    read += [Reading(spans[number], about + text[slice(*spans[number])], claim.text) for number in best]
-    return [*read, Reading(whole, together, claim.denial)] if claim.denial else read
+    read = [Reading(whole, about + (context or text[slice(*whole)]))]
+    return read + [Reading(spans[number], about + text[slice(*spans[number])]) for number in best]
 
 
 def examine(claim: Subject, read: Sequence[Reading], outcomes: Sequence[Entailment]) -> Evidence:
@@ -131,29 +118,18 @@ def examine(claim: Subject, read: Sequence[Reading], outcomes: Sequence[Entailme
         read: Readings of the passage.
         outcomes: What the entailment model made of each.
     """
-    odds = [_odds(outcome) for outcome, part in zip(outcomes, read, strict=True) if part.hypothesis == claim.text]
-    turned = [_odds(outcome) for outcome, part in zip(outcomes, read, strict=True) if part.hypothesis != claim.text]
-    decisive = max(range(1, len(odds)), key=lambda number: abs(odds[number]))
-    whole = read_cues(read[0].premise)
-    best = read_cues(read[1].premise)
+    odds = [_odds(outcome) for outcome in outcomes]
+    whole, best = read_cues(read[0].premise), read_cues(read[1].premise)
     comparison = compare(claim.quantities, find_quantities(read[0].premise))
-    new = len(claim.cues.content - whole.content)
     vector = (
         odds[0],
-        odds[decisive],
-        sum(odds) / len(odds),
-        sum(turned),
         max(map(abs, odds)),
-        min(math.log(max(outcome.neutral, _LEAST)) for outcome in outcomes[: len(odds)]),
+        min(math.log(max(outcome.neutral, _LEAST)) for outcome in outcomes),
         _share(claim.cues.content, whole.content),
         _share(claim.cues.content, best.content),
-        min(len(claim.cues.names - whole.content), _MOST_NAMES),
-        min(new, _MOST_NEW),
         float(bool(comparison.confirmed) and not comparison.contradicted),
         float(bool(comparison.contradicted)),
-        float(bool(comparison.unmentioned)),
-        float(bool(claim.cues.denials) != bool(best.denials)),
-        float(opposed(claim.cues, best) is not None),
+        float(claim.cues.is_denial != best.is_denial),
     )
     return Evidence(vector, _quote(odds, [part.span for part in read]))
 
@@ -164,11 +140,8 @@ def differences(claim: str, quote: str) -> str:
     if found:
         one, other = found[0]
         return f"{claim[one.start : one.end]} in the claim, {quote[other.start : other.end]} in the source"
-    said, there = read_cues(claim), read_cues(quote)
-    words = opposed(said, there)
-    if words:
-        return f"{words[0]} in the claim, {words[1]} in the source"
-    return "one of claim and source denies what the other says" if bool(said.denials) != bool(there.denials) else ""
+    differ = read_cues(claim).is_denial != read_cues(quote).is_denial
+    return "one of claim and source denies what the other says" if differ else ""
 
 
 def _quote(odds: Sequence[float], spans: Sequence[Span]) -> Span:
@@ -176,7 +149,7 @@ def _quote(odds: Sequence[float], spans: Sequence[Span]) -> Span:
     decisive = max(range(1, len(odds)), key=lambda number: abs(odds[number]))
     if odds[decisive] * odds[0] > 0 and abs(odds[decisive]) >= abs(odds[0]) / 2:
         return spans[decisive]
-    first, last = min(spans[1 : len(odds)]), max(spans[1 : len(odds)])
+    first, last = min(spans[1:]), max(spans[1:])
     return Span(first.start, last.end) if last.start - first.end <= _GAP else spans[1]
 
 

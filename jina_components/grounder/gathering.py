@@ -133,8 +133,8 @@ class Gatherer:
         self._reader = reader
         self._options = search_options or SearchOptions()
         self._limits = limits
-        # The share of the time that queries have; reading what they find has the rest.
-        self._for_search = 0.5 if reader is not None and isinstance(source, SupportsSearch) else 1.0
+        # Reading what a search finds has the other half of the time.
+        self._for_search = limits.timeout * (0.5 if reader is not None and isinstance(source, SupportsSearch) else 1)
 
     async def read(self, urls: Sequence[str], evidence: Evidence) -> AsyncGenerator[GroundingStep, None]:
         """Read pages that the caller named."""
@@ -153,7 +153,7 @@ class Gatherer:
             sites: Where to search; empty for everywhere.
         """
         until = self._until()
-        asked_until = until - self._limits.timeout * (1 - self._for_search)
+        asked_until = until - self._limits.timeout + self._for_search
         asked = [(number, query) for number, of_claim in enumerate(queries, 1) for query in of_claim]
         outcomes: dict[int, SearchResults | Ranking | JinaComponentsError | None] = {}
         jobs = [self._job(query, len(queries[number - 1]), sites) for number, query in asked]
@@ -162,7 +162,7 @@ class Gatherer:
                 number, query = asked[place]
                 outcomes[place] = outcome
                 at = _urls(outcome)
-                yield GroundingStep("search", f"{shorten(query)!r}: {len(at)} found", number, at)
+                yield GroundingStep("search", f"{shorten(query)!r}: {len(at)} sources found", number, at)
         found: list[list[Sequence[SearchResult]]] = [[] for _ in queries]
         for place, (number, query) in enumerate(asked):  # in this order, whoever was the first to answer
             self._take(query, outcomes[place], evidence)
@@ -189,8 +189,8 @@ class Gatherer:
             count=min(count, MAX_COUNT),
             contents=self._reader is None,
             # A little before the query is given up, so that it can give out what it has.
-            deadline=min(self._options.deadline, 0.9 * self._limits.timeout * self._for_search),
-            sites=(*self._options.sites, *sites),
+            deadline=min(self._options.deadline, 0.9 * self._for_search),
+            sites=tuple(sites) or self._options.sites,
             read_options=self._options.read_options or QUOTABLE,
         )
         return partial(self._source.asearch, query, options=options)
@@ -207,7 +207,7 @@ class Gatherer:
         elif isinstance(outcome, Ranking):
             evidence.add([source_of_document(hit.document) for hit in outcome], outcome.usage)
         else:
-            evidence.fail(f"The search for {shorten(query)!r} failed", outcome or self._too_late("It"))
+            evidence.fail(f"The search for {shorten(query)!r} failed", outcome or _too_late("It", self._for_search))
 
     def _to_read(self, found: Sequence[Sequence[Sequence[SearchResult]]], evidence: Evidence) -> list[str]:
         """URLs of the best results that have no page yet: of each claim, those of its queries by turns."""
@@ -238,7 +238,7 @@ class Gatherer:
         outcomes: dict[int, Page | JinaComponentsError] = {}
         async with aclosing(as_done(jobs, at_a_time=self._limits.concurrency, until=until)) as done:
             async for place, outcome in done:
-                read = outcomes[place] = outcome or self._too_late(urls[place])
+                read = outcomes[place] = outcome or _too_late(urls[place], self._limits.timeout)
                 yield GroundingStep("read", _told(read), urls=(urls[place],))
         for place, url in enumerate(urls):
             outcome = outcomes[place]
@@ -251,10 +251,9 @@ class Gatherer:
         """How to read: so that a quote stands in the page as a reader of it sees it."""
         return self._options.read_options or replace(reader.options, style=PLAIN, images="none")
 
-    def _too_late(self, what: str) -> FetchTimeoutError:
-        return FetchTimeoutError(
-            f"{what} did not answer within the {self._limits.timeout:g} seconds of the Grounder; raise its timeout."
-        )
+
+def _too_late(what: str, seconds: float) -> FetchTimeoutError:
+    return FetchTimeoutError(f"{what} did not answer within the {seconds:g} seconds there were; raise the timeout.")
 
 
 def _not_read(evidence: Evidence) -> Callable[[str, JinaComponentsError], None]:

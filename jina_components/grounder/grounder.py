@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import aclosing
 
 from jina_components.core.background import iterate_sync, run_sync
 from jina_components.core.component import Component
 from jina_components.errors import ConfigError
-from jina_components.grounder.gathering import Gatherer, Limits
+from jina_components.grounder.gathering import Evidence, Gatherer, Limits
 from jina_components.grounder.judging import ChatJudge, EntailmentJudge, Judge
 from jina_components.grounder.pipeline import Pipeline, last
 from jina_components.grounder.sources import Wanted, sort_references
-from jina_components.grounder.text import check_text, ground_sentences, joined
+from jina_components.grounder.text import Checked, check_text, ground_sentences, joined, split_sentences
 from jina_components.protocols import (
     ChatModel,
     SupportsEntailment,
@@ -54,9 +55,9 @@ class Grounder(Component):
             is no `entailment`. It must be good enough to answer in JSON: three failures to do so are an error.
         reader: Reads the pages that a search finds, each once, and those of `references`. Without one the search has
             to read them (`WebSearch(reader=…)`).
-        search_options: How to search, and by its `read_options` how to read: country, language, time range … What it
-            says of `count`, `contents` and further `sites` is the Grounder's to say. By default pages are read as plain
-            Markdown, whose sentences stand in the page as one sees it.
+        search_options: How to search, and by its `read_options` how to read: country, language, time range … Its
+            `count` and `contents` are the Grounder's to say, and hosts in `references` take the place of its `sites`.
+            By default pages are read as plain Markdown, whose sentences stand in the page as one sees it.
         max_queries: Queries for a claim.
         max_pages: Pages to read for a claim, or documents to retrieve by each query.
         max_passages: Passages to judge for a claim.
@@ -64,7 +65,8 @@ class Grounder(Component):
         timeout: Seconds that searching and reading may take for a statement, half of them for searching where `reader`
             reads what is found. What is not there by then is left out, and `Grounding.warnings` says so. Judging
             takes its own time.
-        concurrency: Queries, pages, claims and sentences in work at the same time.
+        concurrency: Sentences of a text in work at the same time; and of each, or of a statement, queries, pages and
+            claims.
 
     Raises:
         ConfigError: a part is of the wrong kind, nothing is there that could judge, or a limit is not positive.
@@ -92,8 +94,15 @@ class Grounder(Component):
         concurrency: int = 4,
     ) -> None:
         _check_parts(source, entailment=entailment, reranker=reranker, chat=chat, reader=reader)
-        if min(max_queries, max_pages, max_passages, max_references, timeout, concurrency) <= 0:
-            raise ConfigError("The limits of a Grounder (max_…, timeout, concurrency) must be positive.")
+        _check_limits(
+            max_queries=max_queries,
+            max_pages=max_pages,
+            max_passages=max_passages,
+            max_references=max_references,
+            concurrency=concurrency,
+        )
+        if not timeout > 0:
+            raise ConfigError(f"timeout must be positive, in seconds; got {timeout!r}.")
         self._source = source
         self._reader = reader
         limits = Limits(max_pages=max_pages, timeout=timeout, concurrency=concurrency)
@@ -124,8 +133,8 @@ class Grounder(Component):
             `warnings` names references that could not be read.
 
         Raises:
-            InputError: the statement is empty, too long or invalid Unicode; `references` is no list, or empty; the
-                retriever holds no documents.
+            InputError: the statement is empty, too long or invalid Unicode; `references` is no list, or empty, or one
+                of them is; the retriever holds no documents.
             ConfigError: `references` need a reader or a search that the Grounder was not given, or there is neither
                 a source nor references.
             WebError: none of the references could be read, or no search was answered.
@@ -184,11 +193,8 @@ class Grounder(Component):
         self, text: str, *, references: Sequence[str | Document] | None = None, show_progress: bool = False
     ) -> GroundedText:
         """Like `ground_text`, for event loops, which it does not block."""
-        check_text(text, what="text")
-        wanted = self._wanted(references)
-        evidence = await self._pipeline.prepared(wanted)
-        found = ground_sentences(text, self._pipeline.checker(wanted, evidence), at_a_time=self._pipeline.concurrency)
-        return await joined(text, found, evidence, show_progress=show_progress)
+        found, total, evidence = await self._sentences(text, references)
+        return await joined(text, found, evidence, total=total, show_progress=show_progress)
 
     def stream_text(
         self, text: str, *, references: Sequence[str | Document] | None = None
@@ -203,13 +209,22 @@ class Grounder(Component):
         self, text: str, *, references: Sequence[str | Document] | None = None
     ) -> AsyncGenerator[GroundedSentence, None]:
         """Like `stream_text`, for event loops, which it does not block."""
-        check_text(text, what="text")
-        wanted = self._wanted(references)
-        evidence = await self._pipeline.prepared(wanted)
-        found = ground_sentences(text, self._pipeline.checker(wanted, evidence), at_a_time=self._pipeline.concurrency)
+        found, _, _ = await self._sentences(text, references)
         async with aclosing(found):
             async for checked in found:
                 yield checked.sentence
+
+    async def _sentences(
+        self, text: str, references: Sequence[str | Document] | None
+    ) -> tuple[AsyncGenerator[Checked, None], int, Evidence]:
+        """The sentences of a text as they will be checked, how many they are, and what was read for all of them."""
+        check_text(text, what="text")
+        wanted = self._wanted(references)
+        evidence = await self._pipeline.prepared(wanted)
+        sentences = await asyncio.to_thread(split_sentences, text)
+        check = self._pipeline.checker(wanted, evidence)
+        found = ground_sentences(text, sentences, check, at_a_time=self._pipeline.concurrency)
+        return found, len(sentences), evidence
 
     def __repr__(self) -> str:
         given = ", ".join(f"{name}={value!r}" for name, value in self._arguments[1].items())
@@ -245,6 +260,12 @@ def _check_parts(source: object, **parts: object) -> None:
         kind, does = kinds[name]
         if part is not None and (isinstance(part, type) or not isinstance(part, kind)):
             raise ConfigError(f"{name} must {does}; got {part!r}.")
+
+
+def _check_limits(**limits: int) -> None:
+    for name, limit in limits.items():
+        if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
+            raise ConfigError(f"{name} must be a positive integer, got {limit!r}.")
 
 
 def _judge(entailment: SupportsEntailment | None, chat: ChatModel | None) -> Judge:

@@ -46,6 +46,6 @@ async def as_done(
         for task in sorted(waiting, key=places.__getitem__):
             yield places[task], None
     finally:
-        for task in waiting:
+        for task in places:
             task.cancel()
-        await asyncio.gather(*waiting, return_exceptions=True)
+        await asyncio.gather(*places, return_exceptions=True)

@@ -16,6 +16,7 @@ _LONGEST = 40  # digits and separators of a number; what is longer is none
 _TOKEN = re.compile(
     r"(?P<iso>\d{4}-\d{2}-\d{2})(?!\d)"
     r"|(?P<dated>\d{1,2}(?P<mark>[./])\d{1,2}(?P=mark)\d{4})(?!\d)"
+    r"|(?P<power>10(?:\^[-−+]?\d{1,2}(?!\d)|[⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹]{1,2}))"
     r"|(?P<fraction>\d{1,3}[/⁄]\d{1,3})(?![\d/])"
     r"|(?P<number>\d{1,3}(?:[ \u00a0\u202f\u2009]\d{3}(?!\d))++(?:[.,]\d++)?+|\d++(?:[.,'’]\d++)*+)"
     rf"|(?P<word>[^\W\d_{_ALONE}]++(?:['’][^\W\d_{_ALONE}]++)*+)"
@@ -23,7 +24,9 @@ _TOKEN = re.compile(
 )
 _GROUPED = re.compile(r"\d{1,3}(?:,\d{2,3})*,\d{3}(?:\.\d+)?")
 _POINTED = re.compile(r"\d{1,3}(?:\.\d{3}){2,}(?:,\d+)?|\d{1,3}\.\d{3},\d+")
-_SPACES = str.maketrans("", "", " \u00a0\u202f\u2009'’")
+_QUOTED = re.compile(r"\d{1,3}(?:['’]\d{3})+(?:[.,]\d+)?")
+_SPACES = str.maketrans("", "", " \u00a0\u202f\u2009")
+_RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻−", "0123456789--", "^+⁺")
 
 
 class Token(NamedTuple):
@@ -101,11 +104,15 @@ def literal(text: str) -> tuple[float, float] | None:
     """Value and step of digits; None for what is no number, as a version or an address.
 
     A comma or a stop before exactly three digits groups thousands if it is a comma, or is repeated, or a comma
-    follows; else it is a decimal mark: 1,234.5 and 1.234,5 and 1,5 and 12,50,000.
+    follows; else it is a decimal mark: 1,234.5 and 1.234,5 and 1,5 and 12,50,000 and 1'234.
     """
     if len(text) > _LONGEST:
         return None
     plain = text.translate(_SPACES)
+    if _QUOTED.fullmatch(plain):
+        plain = re.sub("['’]", "", plain)
+    elif "'" in plain or "’" in plain:  # 6'2 is feet and inches
+        return None
     if _GROUPED.fullmatch(plain):
         plain = plain.replace(",", "")
     elif _POINTED.fullmatch(plain):
@@ -121,9 +128,11 @@ def literal(text: str) -> tuple[float, float] | None:
 def numeral(tokens: Sequence[Token], at: int) -> Numeral | None:
     """The number that begins at a token, with the magnitudes behind it; None where none does."""
     token = tokens[at]
-    found: Numeral | None
+    found: Numeral | None = None
     if token.kind == "number":
         found = _digits(tokens, at)
+    elif token.kind == "power":  # 10⁶
+        return Numeral(_power(token), 0.0, at + 1)
     elif token.kind == "fraction":
         return _written_fraction(token, at)
     else:
@@ -135,13 +144,33 @@ def _digits(tokens: Sequence[Token], at: int) -> Numeral | None:
     read = literal(tokens[at].low)
     if read is None:
         return None
+    if _low(tokens, at + 1) in ("×", "x", "*") and at + 2 < len(tokens) and tokens[at + 2].kind == "power":
+        factor = _power(tokens[at + 2])
+        return Numeral(read[0] * factor, read[1] * factor, at + 3, is_scaled=True)
     if at + 1 < len(tokens) and tokens[at + 1].start == tokens[at].end:
         behind = tokens[at + 1]
         if behind.low in ("st", "nd", "rd", "th"):
             return Numeral(*read, at + 2, is_ordinal=True)
         if part := _vulgar(behind, at + 1):  # 2½
             return Numeral(read[0] + part.value, part.step, at + 2)
+    if read[1] == 1 and (part := _fraction_behind(tokens, at + 1)):  # 2 1/2
+        return part._replace(value=read[0] + part.value)
     return Numeral(*read, at + 1)
+
+
+def _fraction_behind(tokens: Sequence[Token], at: int) -> Numeral | None:
+    """1/2, "and a half" behind a number."""
+    if at < len(tokens) and tokens[at].kind == "fraction":
+        part = _written_fraction(tokens[at], at)
+        return part if part and part.value < 1 else None
+    if [_low(tokens, place) for place in range(at, at + 3)] == ["and", "a", "half"]:
+        return Numeral(0.5, 0.1, at + 3)
+    return None
+
+
+
+def _power(token: Token) -> float:
+    return 10.0 ** int(token.low[2:].translate(_RAISED))
 
 
 def _written_fraction(token: Token, at: int) -> Numeral | None:
@@ -150,11 +179,12 @@ def _written_fraction(token: Token, at: int) -> Numeral | None:
 
 
 def _vulgar(token: Token, at: int) -> Numeral | None:
-    """½, and digits that are no decimals, such as Ⅻ."""
+    """½, and letters that are numbers, such as Ⅻ; not ², nor ②."""
     value = unicodedata.numeric(token.low, None) if len(token.low) == 1 else None
-    is_number = value is not None and unicodedata.category(token.low) in ("No", "Nl") and value >= 0
-    # ² and ³ stand for a square and a cube.
-    return Numeral(value, 0.0, at + 1) if value is not None and is_number and token.low not in "²³¹" else None
+    if value is None or value < 0:
+        return None
+    is_number = unicodedata.category(token.low) == "Nl" or unicodedata.decomposition(token.low).startswith("<fraction>")
+    return Numeral(value, 0.0, at + 1) if is_number else None
 
 
 def _scaled(tokens: Sequence[Token], found: Numeral) -> Numeral:
@@ -175,12 +205,15 @@ def _words(tokens: Sequence[Token], at: int) -> Numeral | None:
     found = _below_thousand(tokens, at)
     if found is None or found.is_ordinal:
         return found
+    if half := _fraction_behind(tokens, found.next):  # "two and a half million"
+        found = half._replace(value=found.value + half.value)
     total, limit, step, scaled = 0.0, float("inf"), found.step, False
     while True:
         factor = MAGNITUDES.get(_low(tokens, found.next), 0.0)
         if not 1e3 <= factor < limit:
             return Numeral(total + found.value, step if found.value == 0 else found.step, found.next, is_scaled=scaled)
-        total, limit, step, place = total + found.value * factor, factor, factor, found.next + 1
+        total, limit, place = total + found.value * factor, factor, found.next + 1
+        step = factor * found.step
         further = _below_thousand(tokens, place + (_low(tokens, place) == "and"))
         # In "two million and one", but not in "two million and one third".
         if further is None or further.is_ordinal or _low(tokens, further.next) in ORDINALS:
@@ -193,12 +226,14 @@ def _below_thousand(tokens: Sequence[Token], at: int) -> Numeral | None:
     found = Numeral(1.0, 1.0, at + 1) if is_a else _below_hundred(tokens, at)
     if found is None or found.is_ordinal:
         return found
+    if _low(tokens, found.next) == "dozen":
+        return found._replace(value=found.value * 12, next=found.next + 1)
     if _low(tokens, found.next) != "hundred":
         return None if is_a and MAGNITUDES.get(_low(tokens, found.next), 0.0) < 1e3 else found
     place = found.next + 1
     rest = _below_hundred(tokens, place + (_low(tokens, place) == "and"))
     if rest is None:
-        return Numeral(found.value * 100, 100.0, place)
+        return Numeral(found.value * 100, 10.0, place)
     return rest._replace(value=found.value * 100 + rest.value)
 
 

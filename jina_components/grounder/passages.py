@@ -116,14 +116,14 @@ def _diverse(windows: Sequence[_Window], limit: int) -> list[_Window]:
     chosen: list[_Window] = []
     left: list[_Window] = []
     taken: dict[str, list[_Window]] = {url: [] for url in urls}
-    said: set[frozenset[str]] = set()
+    said: set[tuple[str, ...]] = set()
     for window in windows:
         if len(chosen) == limit:
             break
-        words_, of_source = frozenset(terms(window.sentence)), taken[window.passage.url]
-        if words_ in said or any(_is_within(window, other.passage) for other in of_source):
+        says, of_source = tuple(terms(window.sentence)), taken[window.passage.url]
+        if says in said or any(_is_within(window, other.passage) for other in of_source):
             continue
-        said.add(words_)
+        said.add(says)
         if len(of_source) < share:
             of_source.append(window)
             chosen.append(window)

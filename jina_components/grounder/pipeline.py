@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from jina_components.errors import BackendError
 from jina_components.grounder.claims import Claim
@@ -110,7 +111,6 @@ class Pipeline:
 
     async def _judging(self, statement: str, plan: Plan, evidence: Evidence) -> AsyncGenerator[GroundingStep, None]:
         claims = plan.claims.claims
-        sources = list(evidence.sources)
         pool = await asyncio.to_thread(evidence.pool)
         turns = asyncio.Semaphore(self.concurrency)
         tasks = [asyncio.create_task(self._judged(claim, pool, turns)) for claim in claims]
@@ -122,7 +122,6 @@ class Pipeline:
                 urls = tuple(dict.fromkeys(passage.url for passage in passages))
                 yield GroundingStep("passages", f"{len(passages)} of {len(pool)} passages", number, urls)
                 verdict = judge_claim(claims[number - 1], judged)
-                check_quotes(verdict.references, sources)
                 verdicts.append(verdict)
                 usage += judged.usage + chosen
                 yield GroundingStep("judge", f"{verdict.verdict}: {shorten(verdict.claim, 200)}", number)
@@ -130,11 +129,12 @@ class Pipeline:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-        grounding = combine(
-            statement, verdicts, usage=usage, warnings=tuple(evidence.warnings), max_references=self.max_references
+        check_quotes(chain.from_iterable(verdict.references for verdict in verdicts), evidence.sources)
+        yield _done(
+            combine(
+                statement, verdicts, usage=usage, warnings=tuple(evidence.warnings), max_references=self.max_references
+            )
         )
-        check_quotes(grounding.references, sources)
-        yield _done(grounding)
 
     async def _judged(self, claim: Claim, pool: Pool, turns: asyncio.Semaphore) -> tuple[list[Passage], Judged, Usage]:
         """The passages for a claim, what they say of it, and what choosing them cost."""
@@ -155,7 +155,7 @@ async def last(steps: AsyncGenerator[GroundingStep, None]) -> Grounding:
 
 
 def _done(grounding: Grounding) -> GroundingStep:
-    return GroundingStep("done", f"{grounding.verdict}: {grounding.reason}", grounding=grounding)
+    return GroundingStep("done", grounding.reason, grounding=grounding)
 
 
 def _told(plan: Plan) -> str:

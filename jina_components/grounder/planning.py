@@ -12,6 +12,7 @@ from jina_components.core.chat_json import ask_json, parse_object
 from jina_components.core.locating import locate
 from jina_components.core.overlap import terms
 from jina_components.grounder.claims import Claim, Claims, split_claims
+from jina_components.grounder.english import BEFORE_PLACES, DETERMINERS, PRONOUNS, SUBORDINATORS
 from jina_components.protocols import ChatMessage, ChatModel
 from jina_components.types import Usage, shorten
 
@@ -50,6 +51,8 @@ _WORD = re.compile(r"[^\W_]+(?:['’.-][^\W_]+)*")
 _NUMBER = re.compile(r"\b\d[\d.,:/-]*(?:st|nd|rd|th|s|%)?\b")
 _FEW = 2
 _LONGEST = 300
+# Words that begin a sentence, and no name, with a capital.
+_NO_NAMES = frozenset((*DETERMINERS, *BEFORE_PLACES, *SUBORDINATORS, *PRONOUNS, "more", "over", "nearly", "there"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,5 +162,5 @@ def _names(claim: str) -> str:
     """The words of a claim that begin with a capital, or if these are few all of them; without numbers."""
     without = _NUMBER.sub(" ", claim)
     words = _WORD.findall(without)
-    names = [word for word in words if len(word) > 1 and word[0].isupper()]
+    names = [word for word in words if len(word) > 1 and word[0].isupper() and word.lower() not in _NO_NAMES]
     return " ".join(names) if len(names) >= _FEW else " ".join(words)

@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from jina_components.core.inputs import as_list
+from jina_components.core.inputs import as_document, as_list, check_unicode
 from jina_components.core.origins import origin_of
 from jina_components.errors import BackendError, InputError
 from jina_components.types import Document, Page, Reference, shorten
 
-_URL = re.compile(r"https?://\S+", re.IGNORECASE)
+_URL = re.compile(r"(https?|[a-z][a-z\d+.-]*)://\S+", re.IGNORECASE)
 _HOST = re.compile(r"(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.)+[^\W\d_][\w-]{0,61}[^\W_](?::\d+)?(?:/\S*)?")
 
 
@@ -89,23 +89,24 @@ def sort_references(references: Sequence[str | Document]) -> Wanted:
     """References by their kind, repeated ones once.
 
     Raises:
-        InputError: no list, an empty one, or an item that is neither text nor document, or blank; `.index` names it.
+        InputError: no list, an empty one, or an item that is neither text nor document, is blank or no valid Unicode,
+            or a URL of another scheme than http and https; `.index` names it.
     """
     urls: list[str] = []
     hosts: list[str] = []
     texts: list[Source] = []
     for index, item in enumerate(as_list(references, what="references")):
-        if isinstance(item, Document) and item.text.strip():
-            texts.append(source_of_document(item))
-        elif not isinstance(item, str) or not item.strip():
-            what = "is empty: leave it out" if isinstance(item, str | Document) else "must be str or Document"
-            raise InputError(f"references[{index}] {what}.", index)
-        elif _URL.fullmatch(item.strip()):
-            urls.append(item.strip())
-        elif _HOST.fullmatch(item.strip()):
-            hosts.append(item.strip())
+        document = as_document(item, index, what="references")
+        check_unicode(document.text, what=f"references[{index}]", index=index)
+        named = item.strip() if isinstance(item, str) else ""
+        if url := _URL.fullmatch(named):
+            if url[1].lower() not in ("http", "https"):
+                raise InputError(f"references[{index}]: {shorten(named)!r} is no http or https URL.", index)
+            urls.append(named)
+        elif _HOST.fullmatch(named):
+            hosts.append(named)
         else:
-            texts.append(source_of_document(Document(item)))
+            texts.append(source_of_document(document))
     if not (urls or hosts or texts):
         raise InputError("references is empty: name a URL, a host or a text, or leave it out to search everywhere.")
     return Wanted(tuple(dict.fromkeys(urls)), tuple(dict.fromkeys(hosts)), tuple(dict.fromkeys(texts)))

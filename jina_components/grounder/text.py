@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import re
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from typing import NamedTuple, TypeAlias
 
-from jina_components.core.inputs import check_query
+from jina_components.core.inputs import check_query, check_unicode
 from jina_components.core.progress import progress_bar
 from jina_components.core.quotable import quotable_spans
 from jina_components.errors import InputError, WebError
@@ -24,7 +23,14 @@ Check: TypeAlias = Callable[[str, str, str], Awaitable[tuple[Grounding | None, U
 
 # Characters of the text before a sentence that its check is given.
 _BEFORE = 2000
-_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+class Sentence(NamedTuple):
+    """Where a sentence stands in a text, and what the text before it was about."""
+
+    start: int
+    end: int
+    subject: str
 
 
 class Checked(NamedTuple):
@@ -44,14 +50,12 @@ def check_text(text: str, *, what: str, limit: int = MAX_TEXT, instead: str = "c
     check_query(text, what=what)
     if len(text) > limit:
         raise InputError(f"{what} has {len(text):,} characters, of {limit:,} at most: {instead}.")
-    if found := _SURROGATE.search(text):
-        raise InputError(
-            f"{what} is no valid Unicode: a lone surrogate stands at {found.start()}. Decode the bytes that it comes "
-            "from, or replace it."
-        )
+    check_unicode(text, what=what)
 
 
-async def ground_sentences(text: str, check: Check, *, at_a_time: int) -> AsyncGenerator[Checked, None]:
+async def ground_sentences(
+    text: str, sentences: Sequence[Sentence], check: Check, *, at_a_time: int
+) -> AsyncGenerator[Checked, None]:
     """The sentences of a text in order; some are checked at a time. Ends, and cancels the rest, when it is closed."""
     turns = asyncio.Semaphore(at_a_time)
 
@@ -64,7 +68,6 @@ async def ground_sentences(text: str, check: Check, *, at_a_time: int) -> AsyncG
                 return Checked(GroundedSentence(start, end, grounding), usage, error)
         return Checked(GroundedSentence(start, end, grounding), usage)
 
-    sentences = await asyncio.to_thread(_sentences, text)
     tasks = [asyncio.create_task(checked(*sentence)) for sentence in sentences]
     try:
         for task in tasks:
@@ -76,7 +79,7 @@ async def ground_sentences(text: str, check: Check, *, at_a_time: int) -> AsyncG
 
 
 async def joined(
-    text: str, found: AsyncGenerator[Checked, None], evidence: Evidence, *, show_progress: bool
+    text: str, found: AsyncGenerator[Checked, None], evidence: Evidence, *, total: int, show_progress: bool
 ) -> GroundedText:
     """The whole of a checked text.
 
@@ -84,13 +87,13 @@ async def joined(
         text: The text.
         found: Its sentences.
         evidence: What was read for all of them.
+        total: How many they are.
         show_progress: Draw a bar on stderr.
 
     Raises:
         WebError: of none of the sentences could evidence be sought.
     """
     sentences: list[Checked] = []
-    total = len(quotable_spans(text))
     async with aclosing(found):
         with progress_bar("Grounding", unit="sentence", total=total, show=show_progress) as bar:
             async for each in found:
@@ -110,12 +113,12 @@ async def joined(
     )
 
 
-def _sentences(text: str) -> list[tuple[int, int, str]]:
-    """Where the sentences of a text stand, and what the text before each was about."""
-    sentences: list[tuple[int, int, str]] = []
+def split_sentences(text: str) -> list[Sentence]:
+    """The sentences of a text; linear time."""
+    sentences: list[Sentence] = []
     subject = ""
     for start, end in quotable_spans(text):
-        sentences.append((start, end, subject))
+        sentences.append(Sentence(start, end, subject))
         subject = split_claims(text[start:end], subject=subject).subject
     return sentences
 

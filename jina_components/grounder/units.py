@@ -112,7 +112,7 @@ FRACTIONS = {
 }  # fmt: skip
 VAGUE = {
     "dozens": (24.0, 144.0), "hundreds": (200.0, 1000.0), "thousands": (2e3, 1e6), "millions": (2e6, 1e9),
-    "billions": (2e9, 1e12), "couple": (2.0, 2.0), "pair": (2.0, 2.0), "dozen": (12.0, 12.0),
+    "billions": (2e9, 1e12), "couple": (2.0, 2.0), "pair": (2.0, 2.0), "tens": (20.0, 100.0),
 }  # fmt: skip
 """Amounts without a number beside them: from … to."""
 

@@ -28,20 +28,9 @@ class Logistic(NamedTuple):
 
 
 DECISIVE = Logistic(
-    -5.216,
-    MappingProxyType({
-        "bold": 0.309, "open": -0.484, "covered": 0.607, "sentence_covered": 3.574, "names_missing": -0.093,
-        "confirmed": 0.347, "unmentioned": -0.162,
-    }),
-)  # fmt: skip
+    -5.402, MappingProxyType({"bold": 0.302, "open": -0.491, "covered": 0.748, "sentence_covered": 3.665})
+)
 """Whether a passage settles a claim at all."""
 
-TRUE = Logistic(
-    0.651,
-    MappingProxyType({
-        "whole": 0.552, "sentence": -0.021, "mean": 0.267, "turned": -0.204, "covered": 0.616,
-        "sentence_covered": -0.852, "names_missing": -0.077, "confirmed": 0.329, "contradicted": -1.154,
-        "unmentioned": 0.309, "denial": -0.487, "opposite": -1.996,
-    }),
-)  # fmt: skip
+TRUE = Logistic(0.572, MappingProxyType({"whole": 0.800, "confirmed": 0.273, "contradicted": -1.337, "denial": -0.486}))
 """Whether a claim that a passage settles is true."""

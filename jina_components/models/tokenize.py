@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from jina_components.core.batching import batches
+from jina_components.core.inputs import check_unicode
 from jina_components.errors import InputError, ModelFilesError
 from jina_components.models.frames import Frame, PairFrame, pair_frame, sides_of, text_frame
 from jina_components.models.late_chunking import window_sequence, windows
@@ -362,10 +363,7 @@ def check_text(text: str, name: str, index: int | None = None) -> None:
     """
     if len(text) > MAX_CHARACTERS:
         raise InputError(f"{name} has {len(text):,} characters, more than {MAX_CHARACTERS:,}: segment it first.", index)
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise InputError(f"{name} is not valid Unicode: lone surrogate at {error.start}.", index) from error
+    check_unicode(text, what=name, index=index)
 
 
 def _prepend_lowercase(tokenizer: Tokenizer) -> None:

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 _CHARSET = re.compile(rb"""<(?:meta[^>]+?charset|\?xml[^>]+?encoding)\s*=\s*["']?\s*([\w.:-]+)""", re.IGNORECASE)
 _CHARSET_BYTES = 4096
 
+# What decoding takes out of the bytes, written as a reference: an escape would speak to the reader's terminal.
+_CONTROL_REFERENCE = re.compile(
+    r"&#(?:0*+(?:[0-8]|1[124-9]|2\d|3[01]|127)(?!\d)|x0*+(?:[0-8bcef]|1[\da-f]|7f)(?![\da-f]));?", re.IGNORECASE
+)
 _OF_HEAD = frozenset(("base", "link", "meta", "noscript", "script", "style", "template", "title"))
 
 # libxml2 compares each attribute of an element with all before it: many thousands take minutes.
@@ -80,6 +84,7 @@ def parse(text: str, source: Source) -> tuple[HtmlElement, tuple[str, ...]]:
     from lxml import etree, html
 
     _refuse_many_attributes(text, source)
+    text = _CONTROL_REFERENCE.sub("", text)
     # `huge_tree` lifts the limit of nesting from 256 to 2048 elements; real pages get past the former.
     parser = html.HTMLParser(
         encoding="utf-8",

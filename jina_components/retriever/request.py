@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from numbers import Real
 from typing import Literal, TypeAlias
 
-from jina_components.core.inputs import check_count
+from jina_components.core.inputs import check_count, is_finite_number
 from jina_components.core.names import resolve_name
 from jina_components.errors import ConfigError, InputError
 from jina_components.filters import Filter
@@ -47,9 +45,9 @@ class Request:
         check_count(self.top_k, what="top_k")
         if self.mode is not None:
             resolve_name(dict.fromkeys(_MODES), self.mode, what="mode")
-        if self.min_score is not None and not _is_number(self.min_score):
+        if self.min_score is not None and not is_finite_number(self.min_score):
             raise InputError(f"min_score must be a number, got {self.min_score!r}.")
-        if not _is_number(self.diversity) or not 0 <= self.diversity <= 1:
+        if not is_finite_number(self.diversity) or not 0 <= self.diversity <= 1:
             raise InputError(f"diversity must be within 0 and 1, got {self.diversity!r}.")
         if self.parents is not None and not isinstance(self.parents, Parents):
             raise InputError(f"parents must be a Parents or None, got {type(self.parents).__name__}: pass Parents().")
@@ -69,7 +67,3 @@ class Request:
         if self.mode not in available:
             raise ConfigError(f"mode={self.mode!r} needs {_NEEDS[self.mode]}; this retriever has {sorted(available)}.")
         return [self.mode]
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)

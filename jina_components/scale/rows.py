@@ -102,6 +102,8 @@ def raw_rows(path: Path, columns: Columns) -> Iterator[Raw]:
             "length needs JSON Lines or Parquet.",
             str(path),
         ) from error
+    except FileNotFoundError as error:
+        raise ReadError(f"There is no file {path}.", str(path)) from error
     except (OSError, EOFError, zlib.error) as error:
         raise ReadError(f"{path} cannot be read past row {number}: {error}.", str(path)) from error
 

@@ -80,10 +80,16 @@ def _badge(verdict: Verdict) -> str:
 def _quotes(references: Iterable[Reference]) -> str:
     items = "".join(
         f"<li>{'for' if each.is_supportive else 'against'} ({each.confidence:.2f}): “{html.escape(each.key_quote)}” "
-        f"<small>{html.escape(each.title)} {html.escape(each.url)}, characters {each.start}–{each.end}</small></li>"
+        f"<small>{html.escape(each.title)} {_linked(each.url)}, characters {each.start}–{each.end}</small></li>"
         for each in references
     )
     return f"<ul>{items}</ul>" if items else ""
+
+
+def _linked(url: str) -> str:
+    shown = html.escape(url)
+    is_web = url.startswith(("http://", "https://"))  # rather than a path, or a script
+    return f"<a href='{shown}' rel='noopener noreferrer'>{shown}</a>" if is_web else shown
 
 
 def _said(reference: Reference) -> str:

@@ -68,7 +68,7 @@ def test_images_are_learned_too():
         ([("a", "x"), (" ", "y")], 1, r"examples\[1\] is empty"),
         ([("a", "x"), ("b", " ")], 1, r"examples\[1\]: the label is empty"),
         ([("a", "x"), ("b", 3)], 1, r"examples\[1\]: the label must be str, got int"),
-        ([("a", "x"), ("b", "\udc00")], 1, r"examples\[1\]: the label is no valid Unicode"),
+        ([("a", "x"), ("b", "\udc00")], 1, r"examples\[1\]: the label is not valid Unicode"),
         ([("a", "x"), (Image(b"x"), "y")], 1, r"examples\[1\] is an image"),
         ([("a", "x"), Example(None, "y")], 1, r"examples\[1\] must be str"),
     ],

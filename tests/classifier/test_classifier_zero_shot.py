@@ -202,7 +202,7 @@ def test_wrong_inputs_are_named(inputs, index, message):
         (["sea", " sea"], 1, r"labels\[1\] 'sea' is there twice"),
         (["sea", "\t"], 1, r"labels\[1\] is empty"),
         (["sea", None], 1, r"labels\[1\] must be str, got NoneType"),
-        (["sea", "b\ud800"], 1, r"labels\[1\] is no valid Unicode"),
+        (["sea", "b\ud800"], 1, r"labels\[1\] is not valid Unicode"),
         ({"sea": "x", "bank": " "}, None, r"labels\['bank'\]: the description is empty"),
         ({"sea": "x", "bank": []}, None, r"labels\['bank'\] must be described by a text"),
         ({"sea": "x", 3: "y"}, 1, r"labels\[1\] must be str, got int"),

@@ -73,6 +73,9 @@ def test_nothing_found_and_sources_that_fail(run, facts, server, tmp_path):
     code, _, err = run("ground", STATEMENT, "--reference", empty, "--reference", facts)
     assert code == 3
     assert "not read: " in err
+    code, out, err = run("ground", STATEMENT, "--reference", empty)
+    assert (code, out) == (2, "")
+    assert "None of the references" in err
     assert run("ground", STATEMENT, "--reference", server.url("/gone"), *LOOPBACK)[0] == 2
 
 
@@ -80,8 +83,10 @@ def test_nothing_found_and_sources_that_fail(run, facts, server, tmp_path):
     ("arguments", "said"),
     [
         ([], "give --index DIR, --web PROVIDER or --reference"),
-        (["--reference", "no file"], "'no file' is no file, no folder, no URL and no host"),
-        (["--reference", "example.com"], "needs a WebSearch"),
+        (["--reference", "no file", "--web", "searxng"], "'no file' is no file, no folder and no URL, nor a host"),
+        (["--reference", "example.com"], "no file, no folder and no URL; to search a host, give --web"),
+        (["--reference", "x" * 5000], "is no file"),
+        (["--reference", "file:///etc/hostname"], "no http or https URL"),
     ],
 )
 def test_what_is_missing_is_named(run, arguments, said):

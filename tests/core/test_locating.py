@@ -25,6 +25,10 @@ def test_the_same_words_are_found_however_they_are_written(quote, found):
     assert (span and TEXT[span.start : span.end]) == found
 
 
+def test_marks_that_unicode_takes_apart():
+    assert locate("It's 5\" wide", "It´s 5″ wide") == (0, 12)
+
+
 def test_from_a_place_on():
     assert locate("a b", "a b, a  b", start=1) == (5, 9)
 

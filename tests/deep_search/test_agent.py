@@ -9,9 +9,8 @@ from jina_components import DeepSearchAgent, Document, Reranker, Retriever, Segm
 from jina_components.core.quotable import quotable_spans
 from jina_components.deep_search.citations import cite
 from jina_components.errors import ChatError, ConfigError, InputError
-from jina_components.protocols import ChatMessage, ChatReply
-from jina_components.testing import FakeEmbedder
-from jina_components.types import Page, Ranking, Usage
+from jina_components.testing import FakeChat, FakeEmbedder
+from jina_components.types import Page, Ranking
 
 FACTS = Page(
     "facts.md",
@@ -32,18 +31,6 @@ def retriever(bundled_embedder):
 @pytest.fixture(scope="module")
 def agent(retriever):
     return DeepSearchAgent(retriever, reranker=Reranker())
-
-
-class Script:
-    """A chat model that replies from a list and remembers what it was asked."""
-
-    def __init__(self, *replies):
-        self.replies = list(replies)
-        self.asked: list[list[ChatMessage]] = []
-
-    async def achat(self, messages):
-        self.asked.append(list(messages))
-        return ChatReply(self.replies.pop(0), Usage(10, 5))
 
 
 def test_the_answering_sentence_is_quoted_with_its_place(agent):
@@ -151,11 +138,11 @@ def test_a_document_with_a_source_alone_is_the_sources_text():
 
 
 def test_the_chat_model_writes_from_the_same_quotes(retriever):
-    chat = Script("It landed in 2005 [1], on Titan [1].")
+    chat = FakeChat(["It landed in 2005 [1], on Titan [1]."])
     answer = DeepSearchAgent(retriever, reranker=Reranker(), chat=chat).run("When did Huygens land on Titan?")
     assert answer.text == "It landed in 2005 [1], on Titan [1]."
     assert [citation.quote for citation in answer.citations] == ["Huygens landed on Titan in 2005."]
-    assert answer.usage.completion_tokens == 5
+    assert answer.usage.completion_tokens == 8
     system, user = chat.asked[0]
     assert system.role == "system"
     assert "[1] (Facts) Huygens landed on Titan in 2005." in user.content
@@ -163,30 +150,30 @@ def test_the_chat_model_writes_from_the_same_quotes(retriever):
 
 
 def test_citations_are_renumbered_in_order_of_use(retriever):
-    chat = Script("B [2, 1] and again [2].")
+    chat = FakeChat(["B [2, 1] and again [2]."])
     answer = DeepSearchAgent(retriever, reranker=Reranker(), chat=chat).run("Huygens on Titan?")
     assert answer.text == "B [1][2] and again [1]."
     assert len(answer.citations) == 2
 
 
 def test_an_invented_citation_is_sent_back(retriever):
-    chat = Script("Surely [99].", "No citation at all.", "In 2005 [1].")
+    chat = FakeChat(["Surely [99].", "No citation at all.", "In 2005 [1]."])
     answer = DeepSearchAgent(retriever, reranker=Reranker(), chat=chat).run("When did Huygens land on Titan?")
     assert answer.text == "In 2005 [1]."
     assert "no quote [99]" in chat.asked[1][-1].content
     assert "cites no quote" in chat.asked[2][-1].content
-    assert answer.usage.completion_tokens == 15
+    assert answer.usage.completion_tokens == 9
 
 
 def test_a_model_that_never_cites_is_an_error(retriever):
-    agent = DeepSearchAgent(retriever, reranker=Reranker(), chat=Script("a", "b", "c"))
+    agent = DeepSearchAgent(retriever, reranker=Reranker(), chat=FakeChat(["a", "b", "c"]))
     with pytest.raises(ChatError, match="3 attempts"):
         agent.run("When did Huygens land on Titan?")
 
 
 @pytest.mark.parametrize("marker", ["[1-3]", "[see 1]", f"[{'9' * 5000}]"])
 def test_odd_markers_are_sent_back(retriever, marker):
-    chat = Script(f"In 2005 {marker}.", "In 2005 [1].")
+    chat = FakeChat([f"In 2005 {marker}.", "In 2005 [1]."])
     answer = DeepSearchAgent(retriever, reranker=Reranker(), chat=chat).run("When did Huygens land on Titan?")
     assert answer.text == "In 2005 [1]."
     assert "is no citation" in chat.asked[1][-1].content
@@ -196,7 +183,7 @@ def test_odd_markers_are_sent_back(retriever, marker):
     "reply", ["NO ANSWER", "no answer.", " **NO ANSWER** ", "No answer: the quotes do not say. [1]"]
 )
 def test_the_model_may_find_no_answer(retriever, reply):
-    answer = DeepSearchAgent(retriever, reranker=Reranker(), chat=Script(reply)).run("Why is the sky blue?")
+    answer = DeepSearchAgent(retriever, reranker=Reranker(), chat=FakeChat([reply])).run("Why is the sky blue?")
     assert not answer.answered
     assert answer.citations == ()
 
@@ -206,5 +193,5 @@ def test_documents_without_a_sentence_need_no_model():
         def retrieve(self, query, *, top_k=10, filter=None):
             return Ranking()
 
-    answer = DeepSearchAgent(Headings(), reranker=Reranker(), chat=Script()).run("Anything?")
+    answer = DeepSearchAgent(Headings(), reranker=Reranker(), chat=FakeChat([])).run("Anything?")
     assert not answer.answered

@@ -55,6 +55,7 @@ def test_coordinated_clauses_are_claims_of_their_own(statement, expected):
         "Contact lenses correct vision.",
         "Thanks to vaccines, smallpox is gone.",
         "No country exports more.",
+        "Shout! Factory released the film in 2009.",
     ],
 )
 def test_in_doubt_a_sentence_stays_whole(statement):

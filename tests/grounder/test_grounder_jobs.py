@@ -21,8 +21,8 @@ async def test_results_errors_of_ours_and_what_is_late():
 
     down = WebError("down")
     jobs = [partial(work, result) for result in ("a", down, "late", "never begun")]
-    assert await outcomes(jobs[:2], seconds=0.5) == {0: "a", 1: down}
-    assert await outcomes(jobs, at_a_time=2, seconds=0.5) == {0: "a", 1: down, 2: None, 3: "never begun"}
+    assert await outcomes(jobs[:2]) == {0: "a", 1: down}
+    assert await outcomes(jobs, at_a_time=2, seconds=1.0) == {0: "a", 1: down, 2: None, 3: "never begun"}
     assert await outcomes(jobs[2:], at_a_time=1, seconds=0.2) == {0: None, 1: None}
     with pytest.raises(ZeroDivisionError):
         await outcomes([partial(work, ZeroDivisionError("a bug"))])

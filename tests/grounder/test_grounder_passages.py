@@ -1,11 +1,9 @@
 import time
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jina_components import Reranker
-from jina_components.errors import BackendError
 from jina_components.grounder.passages import Pool
 from jina_components.grounder.sources import Source, check_quotes
 from jina_components.types import Reference
@@ -48,6 +46,8 @@ def test_the_same_sentence_of_several_sources_comes_once():
         [Source("a", f"{said}."), Source("b", f"{said.upper()}!"), Source("c", f"{said.replace('is', 'is not')}.")]
     )
     assert [passage.url for passage in pool.best(said, 9, None)[0]] == ["a", "c"]
+    pool = Pool([Source("a", "Ajax beat Celtic."), Source("b", "Celtic beat Ajax.")])
+    assert len(pool.best("Ajax beat Celtic.", 9, None)[0]) == 2
 
 
 def test_no_source_takes_all_places():
@@ -96,22 +96,6 @@ def test_every_passage_is_verbatim(text, start, claim):
     check_quotes(
         [Reference("u", p.text, True, 0.9, p.start, p.end) for p in passages], [Source("u", text, start=start)]
     )
-
-
-@pytest.mark.parametrize(
-    "reference",
-    [
-        Reference("u", "moon", True, 0.9, 2, 6),
-        Reference("u", "Moon", True, 0.9, 1, 5),
-        Reference("v", "moon", True, 0.9, 1, 5),
-        Reference("u", "", True, 0.9, 1, 1),
-        Reference("u", "n", True, 0.9, -1, 0),
-    ],
-)
-def test_a_quote_that_stands_elsewhere_is_the_judges_fault(reference):
-    check_quotes([Reference("u", "moon", True, 0.9, 1, 5)], [Source("u", "xmoon")])
-    with pytest.raises(BackendError, match="does not stand at"):
-        check_quotes([reference], [Source("u", "xmoon")])
 
 
 def test_headings_without_end_take_linear_time():

@@ -61,6 +61,20 @@ def test_streamed_in_order_and_the_twins_agree():
     stream.close()
 
 
+async def test_nothing_goes_on_when_the_loop_ends_early_or_is_cancelled():
+    before = asyncio.all_tasks()
+    stream = GROUNDER.astream_text(TEXT * 5, references=[MOONS])
+    await anext(stream)
+    await stream.aclose()
+    assert asyncio.all_tasks() == before
+    task = asyncio.create_task(GROUNDER.aground_text(TEXT * 50, references=[MOONS]))
+    await asyncio.sleep(0.02)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert asyncio.all_tasks() == before
+
+
 def test_progress_is_shown_where_it_is_wanted(capsys):
     GROUNDER.ground_text("Titan is a moon.", references=[MOONS], show_progress=True)
     assert "Grounding" in capsys.readouterr().err
@@ -173,3 +187,13 @@ def test_a_grounding_is_shown_with_its_quotes_and_escaped():
     assert "script" not in {tag for tag, _ in page.tags}
     assert page.text.count(EVIL) == 7  # statement, reason, two claims, quote, title, warning
     assert "✓ supported (factuality 0.90)" in page.text
+
+
+@pytest.mark.parametrize(
+    ("url", "linked"),
+    [("https://x/?a=1&b='c'", True), ("http://x/<b>", True), ("javascript:alert(1)", False), ("notes.md", False)],
+)
+def test_pages_of_the_web_are_linked_and_nothing_else(url, linked):
+    page = Tags(grounding_of("supported", 0.9, Reference(url, "Quote", True, 0.8, 0, 5))._repr_html_())
+    assert [attributes["href"] for tag, attributes in page.tags if tag == "a"] == [url] * linked
+    assert url in page.text

@@ -34,7 +34,7 @@ def test_without_evidence_nothing_is_said():
 def test_the_decisive_passage_decides_whatever_the_others_mutter():
     found = verdict_on(*[says(0.25, 0.1, url=str(number)) for number in range(10)], says(0.05, 0.9, url="z"))
     assert found.verdict == "refuted"
-    assert found.factuality < 0.15
+    assert found.factuality < 0.2
     assert [one.url for one in found.references] == ["z"]
 
 

@@ -118,6 +118,9 @@ def test_hosts_restrict_the_search(site, reader):
     assert all(options.sites == ("example.com",) and options.country == "DE" for _, options in asked.asked)
     assert (grounding.verdict, site.paths()) == ("not enough evidence", [])
     assert "Nothing was found at example.com." in grounding.warnings
+    elsewhere = Grounder(WebSearch(asked), entailment=FAKE, search_options=SearchOptions(sites=["other.example"]))
+    elsewhere.ground(STATEMENT, references=["example.com"])
+    assert asked.asked[-1][1].sites == ("example.com",)
 
 
 def test_a_search_that_fails_is_an_error_but_not_beside_references_that_were_read(site, reader):
@@ -157,7 +160,7 @@ def test_pages_that_come_too_late_are_left_out(site):
     grounder = Grounder(WebSearch(provider(site, "/titan", "/not")), entailment=FAKE, reader=reader, timeout=4)
     grounding = grounder.ground(STATEMENT)
     assert grounding.verdict == "supported"
-    assert [warning for warning in grounding.warnings if "did not answer within the 4 seconds" in warning]
+    assert [warning for warning in grounding.warnings if "did not answer within the 4 seconds there were" in warning]
     assert (reader.asked.links, reader.asked.style) == ("text", QUOTABLE.style)
 
 
@@ -177,7 +180,8 @@ def test_a_query_that_hangs_leaves_time_to_read_what_the_others_found(site, read
 
     grounding = Grounder(Hanging(), entailment=FAKE, reader=reader, timeout=6).ground(STATEMENT)
     assert grounding.verdict == "supported"
-    assert [warning for warning in grounding.warnings if "fact check" in warning]
+    [late] = [warning for warning in grounding.warnings if "fact check" in warning]
+    assert "within the 3 seconds" in late
 
 
 async def test_ending_the_loop_early_cancels_the_reading(site):

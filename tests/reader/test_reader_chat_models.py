@@ -12,7 +12,7 @@ from local_server import http, loopback_fetcher
 
 from jina_components import OpenAIChat
 from jina_components.errors import ChatError, ConfigError, InputError
-from jina_components.protocols import ChatModel, ChatReply, Conversion, SupportsConvert, SupportsExtract
+from jina_components.protocols import ChatReply, Conversion, SupportsConvert, SupportsExtract
 from jina_components.reader.chat_models import (
     Captions,
     ChatConverter,
@@ -21,6 +21,7 @@ from jina_components.reader.chat_models import (
     extract,
     extract_from_html,
 )
+from jina_components.testing import FakeChat
 from jina_components.types import Usage
 
 PAGE = "<script>x()</script><h1>Rain</h1><p>It rains <b>today</b>.</p>"
@@ -30,19 +31,6 @@ SCHEMA = {
     "required": ["city", "mm"],
     "additionalProperties": False,
 }
-
-
-class Scripted:
-    """A chat model that says what it was told to say, in order, and remembers what it was asked."""
-
-    def __init__(self, *replies: str | ChatReply) -> None:
-        self.replies = list(replies)
-        self.asked: list[list[object]] = []
-
-    async def achat(self, messages):
-        self.asked.append(list(messages))
-        reply = self.replies.pop(0)
-        return reply if isinstance(reply, ChatReply) else ChatReply(reply, Usage(10, 5))
 
 
 def completion(content: str, finish_reason: str = "stop") -> bytes:
@@ -88,7 +76,7 @@ class TestConverter:
         assert '"additionalProperties": false' in body["messages"][0]["content"]
 
     def test_an_empty_instruction_puts_the_html_alone(self):
-        chat = Scripted("x")
+        chat = FakeChat(["x"])
         ChatConverter(chat).convert("<p>a</p>", instruction="")
         assert [message.content for message in chat.asked[0]] == ["<p>a</p>"]
 
@@ -98,7 +86,7 @@ class TestConverter:
 
     def test_long_pages_are_refused_or_cut(self):
         long = "<p>" + "rain " * 100
-        chat = Scripted("x")
+        chat = FakeChat(["x"])
         with pytest.raises(InputError, match="503 characters.*of which 50 are sent: raise max_characters"):
             ChatConverter(chat, max_characters=50).convert(long)
         ChatConverter(chat, max_characters=50, truncate=True).convert(long)
@@ -108,14 +96,14 @@ class TestConverter:
     @pytest.mark.parametrize("html", ["", " ", "<script>x</script>"])
     def test_nothing_to_convert(self, html):
         with pytest.raises(InputError, match="nothing to convert"):
-            ChatConverter(Scripted()).convert(html)
+            ChatConverter(FakeChat([])).convert(html)
 
     def test_what_is_no_chat_model_or_limit(self):
-        for chat in (object(), "llama3", Scripted):
+        for chat in (object(), "llama3", FakeChat):
             with pytest.raises(ConfigError, match="chat must have a method achat"):
                 ChatConverter(chat)
         with pytest.raises(ConfigError, match="max_characters"):
-            ChatConverter(Scripted(), max_characters=0)
+            ChatConverter(FakeChat([]), max_characters=0)
 
     @pytest.mark.parametrize(
         ("reply", "text"),
@@ -129,7 +117,7 @@ class TestConverter:
         ],
     )
     def test_fences_and_thoughts_around_the_text_go(self, reply, text):
-        assert ChatConverter(Scripted(reply)).convert("<p>a</p>").text == text
+        assert ChatConverter(FakeChat([reply])).convert("<p>a</p>").text == text
 
 
 class TestCaptions:
@@ -150,7 +138,7 @@ class TestCaptions:
     async def test_icons_and_vectors_are_passed_over(self, server):
         server.routes["/dot.png"] = [http(200, picture(16, 16))]
         urls = [server.url("/dot.png"), server.url("/logo.svg?v=1"), "data:image/svg+xml;base64,PHN2Zz4="]
-        chat = Scripted()
+        chat = FakeChat([])
         assert await caption_images(urls, chat, fetcher=loopback_fetcher()) == Captions()
         assert server.paths() == ["/dot.png"]
 
@@ -158,7 +146,9 @@ class TestCaptions:
         server.routes["/text.png"] = [http(200, b"no image")]
         good = "data:image/png;base64," + base64.b64encode(picture()).decode()
         urls = [server.url("/text.png"), server.url("/missing.png"), "http://10.0.0.1/x.png", good]
-        captions = await caption_images(urls, Scripted("Navy."), fetcher=loopback_fetcher(retries=0))
+        captions = await caption_images(
+            urls, FakeChat([ChatReply("Navy.", Usage(10, 5))]), fetcher=loopback_fetcher(retries=0)
+        )
         assert captions.texts == {good: "Navy."}
         assert captions.usage == Usage(10, 5)
         for url, warning, reason in zip(urls, captions.warnings, ["no image", "404", "10.0.0.1"], strict=False):
@@ -197,8 +187,8 @@ class TestCaptions:
             await caption_images([], "llava")
         for limits in ({"max_images": 0}, {"concurrency": 0}):
             with pytest.raises(ConfigError, match="must be positive"):
-                await caption_images([], Scripted(), **limits)
-        assert await caption_images([], Scripted()) == Captions()
+                await caption_images([], FakeChat([]), **limits)
+        assert await caption_images([], FakeChat([])) == Captions()
 
 
 class TestExtract:
@@ -225,10 +215,11 @@ class TestExtract:
         ],
     )
     async def test_an_instruction_alone_takes_any_json(self, reply, value):
-        assert (await extract(Scripted(reply), "x", instruction="Numbers.")).value == value
+        assert (await extract(FakeChat([reply]), "x", instruction="Numbers.")).value == value
 
     async def test_what_is_wrong_is_told_to_the_model(self):
-        chat = Scripted("Sorry, no.", '{"city": "Oslo"}', '{"city": "Oslo", "mm": 3}')
+        replies = ("Sorry, no.", '{"city": "Oslo"}', '{"city": "Oslo", "mm": 3}')
+        chat = FakeChat([ChatReply(reply, Usage(10, 5)) for reply in replies])
         found = await extract(chat, "It rains.", json_schema=SCHEMA)
         assert found == Extraction({"city": "Oslo", "mm": 3}, Usage(30, 15))
         complaints = [message.content for message in chat.asked[-1][2:]]
@@ -238,14 +229,14 @@ class TestExtract:
 
     async def test_a_model_that_stays_out_of_form(self):
         with pytest.raises(ChatError, match="no such JSON in 3 attempts: At \\$.mm: 'much' is not of type 'number'"):
-            await extract(Scripted(*['{"city": "Oslo", "mm": "much"}'] * 3), "x", json_schema=SCHEMA)
+            await extract(FakeChat(['{"city": "Oslo", "mm": "much"}'] * 3), "x", json_schema=SCHEMA)
         for broken in ("NaN", "[" * 100_000, '{"a": {"b": 1}', ""):
             with pytest.raises(ChatError, match="no valid JSON"):
-                await extract(Scripted(*[broken] * 3), "x", instruction="y")
+                await extract(FakeChat([broken] * 3), "x", instruction="y")
 
     async def test_json_that_was_cut(self):
-        with pytest.raises(ChatError, match="raise max_tokens"):
-            await extract(Scripted(ChatReply('{"a": [1', finish_reason="length")), "x", instruction="y")
+        with pytest.raises(ChatError, match="raise its max_tokens"):
+            await extract(FakeChat([ChatReply('{"a": [1', finish_reason="length")]), "x", instruction="y")
 
     @pytest.mark.parametrize(
         ("schema", "message"),
@@ -260,18 +251,19 @@ class TestExtract:
     )
     async def test_schemas_that_cannot_be_used(self, schema, message):
         with pytest.raises(InputError, match=message):
-            await extract(Scripted("{}"), "x", json_schema=schema)
+            await extract(FakeChat(["{}"]), "x", json_schema=schema)
 
     async def test_nothing_asked_or_nothing_there(self):
         with pytest.raises(InputError, match="Say what to extract"):
-            await extract(Scripted(), "x", instruction=" ")
+            await extract(FakeChat([]), "x", instruction=" ")
         with pytest.raises(InputError, match="no content"):
-            await extract(Scripted(), " ", instruction="x")
+            await extract(FakeChat([]), " ", instruction="x")
         with pytest.raises(ConfigError, match="achat"):
             await extract("llama3", "x", instruction="x")
 
     async def test_from_html_by_a_converter(self):
-        chat = Scripted('{"city": "Oslo", "mm": 3}', '{"city": "Oslo"}', ChatReply("{", finish_reason="length"), "[1]")
+        first = ChatReply('{"city": "Oslo", "mm": 3}', Usage(10, 5))
+        chat = FakeChat([first, '{"city": "Oslo"}', ChatReply("{", finish_reason="length"), "[1]"])
         converter = ChatConverter(chat)
         found = await extract_from_html(converter, PAGE, json_schema=SCHEMA)
         assert found == Extraction({"city": "Oslo", "mm": 3}, Usage(10, 5))
@@ -284,7 +276,3 @@ class TestExtract:
         assert chat.asked[-1][0].content.startswith("Numbers\n```html")
         with pytest.raises(InputError, match="Say what to extract"):
             await extract_from_html(converter, PAGE)
-
-
-def test_the_scripted_model_is_a_chat_model():
-    assert isinstance(Scripted(), ChatModel)

@@ -33,3 +33,8 @@ def test_a_page_carries_what_it_was_decoded_by() -> None:
     parsed = parse_source(Source("", "<meta charset=latin1><p>é".encode("latin-1")))
     assert parsed.text.endswith("é")
     assert parsed.encoding in ("iso-8859-1", "cp1252", "windows-1252")
+
+
+def test_references_to_control_characters_are_left_out_as_the_characters_are() -> None:
+    tree, _ = parse("<p>a&#27;[31mb&#x1B;c&#0007;d &#270;&#x1bc;&#9;e&#127f</p>", Source("x.html", b""))
+    assert tree.text_content().strip() == "a[31mbcd ĎƼ\tef"

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 # What tells how sure the model is, or how much of the claim is spoken of, tells nothing of which way; and the reverse.
-DECISIVE = ("bold", "open", "covered", "sentence_covered", "names_missing", "confirmed", "unmentioned")
-TRUE = tuple(name for name in NAMES if name not in ("bold", "open", "new_terms"))
+DECISIVE = ("bold", "open", "covered", "sentence_covered")
+TRUE = ("whole", "confirmed", "contradicted", "denial")
 DECISIVE_SOURCES, TRUE_SOURCES = ("fever", "squad", "scifact"), ("fever", "covidfact")
 _STRENGTH = 0.1  # inverse of the regularisation
 _AT_ONCE = 100  # passages
@@ -57,7 +57,8 @@ def featured(rows: Sequence[JudgedPassage], scorer: SupportsEntailment) -> NDArr
     for start in tqdm(range(0, len(rows), _AT_ONCE), desc="Scoring"):
         claims = [read_claim(row.text) for row in rows[start : start + _AT_ONCE]]
         read = [readings(claim, row.passage) for claim, row in zip(claims, rows[start : start + _AT_ONCE], strict=True)]
-        scored = iter(scorer.score([(one.premise, one.hypothesis) for part in read for one in part], truncate=True))
+        pairs = [(one.premise, claim.text) for claim, part in zip(claims, read, strict=True) for one in part]
+        scored = iter(scorer.score(pairs, truncate=True))
         found += [examine(c, part, [next(scored) for _ in part]).vector for c, part in zip(claims, read, strict=True)]
     return np.array(found)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Protocol, TypeAlias
 
 import numpy as np
@@ -28,6 +28,10 @@ class Encoded(NamedTuple):
     ids: Numbers
     starts: Numbers
     ends: Numbers
+
+    def moved(self, by: int) -> Encoded:
+        """The same tokens of a text with so many characters before it."""
+        return Encoded(self.ids, self.starts + np.int32(by), self.ends + np.int32(by))
 
 
 class Encoder(Protocol):
@@ -77,14 +81,9 @@ def without_surrogates(text: str) -> str:
     return text
 
 
-def joined(parts: Sequence[tuple[int, Encoded]]) -> Encoded:
-    """Tokens of a text from those of its windows, each given with where it begins."""
-    empty = np.empty(0, np.int32)
-    return Encoded(
-        np.concatenate([empty, *(part.ids for _, part in parts)]),
-        np.concatenate([empty, *(part.starts + np.int32(position) for position, part in parts)]),
-        np.concatenate([empty, *(part.ends + np.int32(position) for position, part in parts)]),
-    )
+def joined(parts: Iterable[Numbers]) -> Numbers:
+    """Arrays one behind the other; an empty one of none."""
+    return np.concatenate([np.empty(0, np.int32), *parts])
 
 
 def complete_ends(encoded: Encoded) -> Numbers:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import threading
+from collections import defaultdict
 from collections.abc import Callable
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -26,17 +28,13 @@ _MOST_CHARACTERS = 1 << 22
 
 
 class _Table(NamedTuple):
-    """Tokens of numbered pieces. Arrays are never changed, numbers only added: threads may share it."""
+    """Tokens of numbered pieces, and room behind them. What is there is never changed: threads may share it."""
 
-    numbers: dict[str, int]
     lengths: Numbers  # characters of each piece
     firsts: Numbers  # row of its first token, and after the last piece the number of all tokens
-    tokens: Encoded  # places are those in the piece
-
-
-def _empty_table() -> _Table:
-    nothing = np.empty(0, np.int32)
-    return _Table({}, nothing, np.zeros(1, np.int32), Encoded(nothing, nothing, nothing))
+    ids: Numbers
+    starts: Numbers  # in the piece
+    ends: Numbers
 
 
 class PieceMemory:
@@ -48,8 +46,8 @@ class PieceMemory:
 
     def __init__(self, encode: Callable[[str], Encoded]) -> None:
         self._encode = encode
-        self._table = _empty_table()
         self._lock = threading.Lock()
+        self._forget()
 
     def count(self, text: str) -> int:
         """Number of the tokens of `text`."""
@@ -65,41 +63,55 @@ class PieceMemory:
         tokens = np.arange(ends_of_counts[-1] if len(rows) else 0, dtype=np.int32)
         tokens += np.repeat(firsts - ends_of_counts + counts, counts)
         shift = np.repeat(np.cumsum(lengths, dtype=np.int32) - lengths, counts)
-        ids, starts, ends = table.tokens
-        return Encoded(ids[tokens], starts[tokens] + shift, ends[tokens] + shift)
+        return Encoded(table.ids[tokens], table.starts[tokens] + shift, table.ends[tokens] + shift)
+
+    def _forget(self) -> None:
+        nothing = np.empty(0, np.int32)
+        self._table = _Table(nothing, np.zeros(1, np.int32), nothing, nothing, nothing)
+        self._numbers: defaultdict[str, int] = defaultdict(int)
+        self._numbers.default_factory = self._numbers.__len__  # a new piece gets the next number
+        self._characters = 0
 
     def _look_up(self, text: str) -> tuple[_Table, Numbers]:
-        """The pieces of `text` as rows of a table."""
+        """The pieces of `text` as rows of a table; begun anew when it has grown too large."""
         pieces = _PIECE.findall(text)
-        table = self._learn(set(pieces))
-        return table, np.fromiter(map(table.numbers.__getitem__, pieces), np.int32, len(pieces))
-
-    def _learn(self, pieces: set[str]) -> _Table:
-        """The table with all of `pieces`; begun anew when it has grown too large."""
         with self._lock:
-            missing = sorted(pieces.difference(self._table.numbers))
-            if missing:
-                if self._table.lengths.sum() > _MOST_CHARACTERS:
-                    self._table, missing = _empty_table(), sorted(pieces)
-                self._table = self._extended(self._table, missing)
-            return self._table
+            known = len(self._numbers)
+            try:
+                rows = np.fromiter(map(self._numbers.__getitem__, pieces), np.int32, len(pieces))
+                if missing := len(self._numbers) - known:
+                    self._learn(known, [*islice(reversed(self._numbers), missing)][::-1])
+            except BaseException:  # interrupted: some numbers may stand for nothing
+                self._forget()
+                raise
+            table = self._table
+            if self._characters > _MOST_CHARACTERS:
+                self._forget()
+            return table, rows
 
-    def _extended(self, table: _Table, pieces: list[str]) -> _Table:
+    def _learn(self, known: int, pieces: list[str]) -> None:
+        """Put the tokens of the pieces behind the `known` ones."""
         # One call for all of them: a new line parts words without being a token.
         new = self._encode("\n".join(pieces))
         lengths = np.fromiter(map(len, pieces), np.int32, len(pieces))
         places = np.cumsum(lengths + 1, dtype=np.int32) - lengths - 1
         firsts = np.searchsorted(new.starts, places)
         shift = np.repeat(places, np.diff(firsts, append=len(new.starts)))
-        numbers = table.numbers
-        numbers.update(zip(pieces, range(len(numbers), len(numbers) + len(pieces)), strict=True))
-        return _Table(
-            numbers,
-            np.concatenate((table.lengths, lengths)),
-            np.concatenate((table.firsts, table.firsts[-1] + np.append(firsts[1:], len(new.ids)).astype(np.int32))),
-            Encoded(
-                np.concatenate((table.tokens.ids, new.ids)),
-                np.concatenate((table.tokens.starts, new.starts - shift)),
-                np.concatenate((table.tokens.ends, new.ends - shift)),
-            ),
+        table, tokens = self._table, int(self._table.firsts[known])
+        self._characters += int(lengths.sum())
+        self._table = _Table(
+            _appended(table.lengths, known, lengths),
+            _appended(table.firsts, known, tokens + np.append(firsts, len(new.ids))),
+            _appended(table.ids, tokens, new.ids),
+            _appended(table.starts, tokens, new.starts - shift),
+            _appended(table.ends, tokens, new.ends - shift),
         )
+
+
+def _appended(array: Numbers, used: int, new: Numbers) -> Numbers:
+    """`array[:used]` and `new` behind it, in `array` itself where there is room."""
+    if used + len(new) > len(array):
+        old, array = array, np.empty(2 * (used + len(new)), np.int32)
+        array[:used] = old[:used]
+    array[used : used + len(new)] = new
+    return array

@@ -52,11 +52,27 @@ def test_what_was_seen_is_not_tokenized_again() -> None:
 
 def test_a_full_memory_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(piece_memory, "_MOST_CHARACTERS", 20)
-    encode = Counting()
+    encode, reference = Counting(), Counting()
     memory = PieceMemory(encode)
-    for text in ("one two three four five six seven", "eight nine", "one two"):
-        assert memory.encode(text).starts.tolist() == encode(text).starts.tolist()
-    assert sum(map(len, memory._table.numbers)) < 20
+    texts = ("one two three four five six seven", "eight nine", "one two", "two")
+    for text in texts:
+        assert memory.encode(text).starts.tolist() == reference(text).starts.tolist()
+    assert len(encode.texts) == 3  # "one two" again, "two" not
+
+
+def test_pieces_whose_tokens_could_not_be_had_are_not_remembered() -> None:
+    encode, is_broken = Counting(), True
+
+    def encode_later(text: str) -> Encoded:
+        if is_broken:
+            raise KeyboardInterrupt
+        return encode(text)
+
+    memory = PieceMemory(encode_later)
+    with pytest.raises(KeyboardInterrupt):
+        memory.encode("some words")
+    is_broken = False
+    assert memory.encode("more words").starts.tolist() == [0, 5]
 
 
 def test_a_text_without_tokens() -> None:
