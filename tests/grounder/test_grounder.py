@@ -105,7 +105,7 @@ def test_what_claims_nothing_is_a_stated_verdict(statement):
         (None, "must be str"),
         (["a"], "must be str"),
         ("x" * 10_001, "10,001 characters, of 10,000 at most: ground_text"),
-        ("Titan \ud800 is.", "lone surrogate stands at 6"),
+        ("Titan \ud800 is.", "lone surrogate at 6"),
     ],
 )
 def test_what_is_no_statement(grounder, statement, said):
