@@ -4,9 +4,10 @@
 
 Balanced accuracy with 95% intervals (1,000 bootstrap samples of the claims) of verdicts in three ways (SciFact, whose
 evidence is retrieved from 5,183 abstracts) or in two (supported or not: probability over one half, or over the
-threshold that was chosen on training claims); the area under the ROC curve for "supported"; how well the Grounder's
-factuality is calibrated (expected calibration error over ten bins, and Brier score); claims a CPU-second. Every quote
-is looked up in its source: one that does not stand there, word for word, ends the run. Scores are kept in `--cache`.
+threshold that was chosen on training claims); the area under the ROC curve for "supported" (`Measured` says by which
+number); how well the Grounder's factuality is calibrated (expected calibration error over ten bins, and Brier score);
+claims a CPU-second. Every quote is looked up in its source: one that does not stand there, word for word, ends the run.
+Scores are kept in `--cache`.
 
 No system has seen the claims, but for COVID-Fact's, which are all in the entailment model's training; the Grounder's
 weights and the baselines are fitted on other claims (`fit_judge`).
@@ -58,7 +59,8 @@ class Measured(NamedTuple):
         balanced_accuracy: Of verdicts.
         low, high: Its 95% interval.
         macro_f1: Of verdicts.
-        roc_auc: Of "supported" against the rest.
+        roc_auc: Of "supported" against the rest: by the factuality, where all else is refuted; by how sure a system is
+            of the support, where claims may be left open too.
     """
 
     balanced_accuracy: float
@@ -78,8 +80,13 @@ def measure(answers: Sequence[Answer], claims: ClaimSet) -> Measured:
     drawn = [_balanced(said, wanted, random.integers(0, len(said), len(said))) for _ in range(_DRAWS)]
     low, high = np.quantile(drawn, [0.025, 0.975])
     true = np.array([claim.verdict == "supported" for claim in claims.claims])
-    auc = roc_auc([answer.factuality for answer in answers], true)
+    is_open = any(claim.verdict == "not enough evidence" for claim in claims.claims)
+    auc = roc_auc([_sureness(answer) if is_open else answer.factuality for answer in answers], true)
     return Measured(balanced_accuracy(said, wanted), float(low), float(high), macro_f1(said, wanted), auc)
+
+
+def _sureness(answer: Answer) -> float:
+    return answer.factuality if answer.support is None else answer.support
 
 
 def _is_supported(answer: Answer) -> bool:

@@ -19,7 +19,7 @@ from jina_components.core.overlap import terms
 from jina_components.fine_tuner.recipes.data.judged_passages import JudgedPassage
 from jina_components.fine_tuner.recipes.quality.metrics import balanced_accuracy
 from jina_components.grounder import Grounder
-from jina_components.types import Entailment, Entailments, Reference, Verdict
+from jina_components.types import Entailment, Entailments, Grounding, Reference, Verdict
 
 if TYPE_CHECKING:
     from jina_components.types import FloatArray
@@ -35,12 +35,15 @@ class Answer(NamedTuple):
         verdict: Its verdict.
         references: Its quotes, if it gives any.
         leans: Whether it takes the claim for true rather than not, where there is no third; None: by the verdict.
+        support: How sure it is that the evidence supports the claim, rather than refutes it or leaves it open; None:
+            as its factuality.
     """
 
     factuality: float
     verdict: Verdict
     references: tuple[Reference, ...] = ()
     leans: bool | None = None
+    support: float | None = None
 
 
 class System(Protocol):
@@ -100,7 +103,16 @@ class GrounderSystem:
         for reference in found.references:
             if texts[reference.url][reference.start : reference.end] != reference.key_quote:
                 raise AssertionError(f"Not verbatim: {reference!r} for {claim.id!r}.")
-        return Answer(found.factuality, found.verdict, found.references, found.factuality > 0.5)
+        return Answer(found.factuality, found.verdict, found.references, found.factuality > 0.5, _support(found))
+
+
+def _support(found: Grounding) -> float:
+    """Of the claim that the strongest quote for it supports least."""
+    supports = [
+        max((reference.confidence for reference in claim.references if reference.is_supportive), default=0.0)
+        for claim in found.claims
+    ]
+    return min(supports, default=0.0)
 
 
 class EntailmentAlone:
@@ -115,7 +127,8 @@ class EntailmentAlone:
         best = max(scored, key=lambda one: max(one.entailment, one.contradiction))
         verdict: Verdict = "supported" if best.label == "entailment" else "not enough evidence"
         factuality = (1 + best.entailment - best.contradiction) / 2
-        return Answer(factuality, _refuted_if(best, verdict), leans=factuality > 0.5)
+        support = max(one.entailment for one in scored)
+        return Answer(factuality, _refuted_if(best, verdict), leans=factuality > 0.5, support=support)
 
 
 def _refuted_if(best: Entailment, otherwise: Verdict) -> Verdict:
@@ -183,7 +196,8 @@ class BagOfWords:
         [row] = self._model.predict_proba(self._features([claim.text], [" ".join(_titled(one) for one in evidence)]))
         shares = dict(zip(self._model.classes_.tolist(), row.tolist(), strict=True))
         factuality = (1 + shares["supported"] - shares["refuted"]) / 2
-        return Answer(factuality, max(shares, key=lambda name: shares[name]), leans=factuality > 0.5)
+        verdict: Verdict = max(shares, key=lambda name: shares[name])
+        return Answer(factuality, verdict, leans=factuality > 0.5, support=shares["supported"])
 
     def _features(self, claims: Sequence[str], evidence: Sequence[str]):  # type: ignore[no-untyped-def]  # noqa: ANN202
         from scipy.sparse import csr_array, hstack

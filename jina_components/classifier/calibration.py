@@ -46,6 +46,10 @@ class Groups(NamedTuple):
         """Some of them."""
         return Groups(self.means[chosen], self.labels[chosen], self.sizes[chosen], self.spread)
 
+    def weighing(self, worth: float) -> Groups:
+        """Each as that many times as many examples; none of them where that is 0."""
+        return self._replace(sizes=self.sizes * worth).choose(np.full(len(self.sizes), worth > 0))
+
 
 def joined(first: Groups, second: Groups) -> Groups:
     """Both, with the spread of the first."""
@@ -58,7 +62,7 @@ def joined(first: Groups, second: Groups) -> Groups:
 
 
 class Calibration(NamedTuple):
-    """A temperature, and the log-loss under it of what it was found by; 0 where there was nothing."""
+    """A temperature, and how unlikely it makes what it was found by: a negative log-probability, natural."""
 
     temperature: float
     loss: float
@@ -67,7 +71,8 @@ class Calibration(NamedTuple):
 def cross_validated(groups: Groups, fixed: Groups, num_labels: int, *, steps: int) -> Calibration:
     """The temperature of a head that is fitted to `groups` and `fixed`.
 
-    A label's only group is not tested; where none is, the usual temperature is the answer.
+    A group that is all that is known of its label is not tested, and counts as found by chance. Where none is tested,
+    the usual temperature is the answer.
 
     Args:
         groups: Tested in turn.
@@ -91,12 +96,15 @@ def cross_validated(groups: Groups, fixed: Groups, num_labels: int, *, steps: in
         scores += [plain + off, plain - off]
         labels += [tested.labels] * 2
         weights += [tested.sizes] * 2
+    untested = len(groups.labels) - sum(len(part) for part in labels) / 2
+    by_chance = untested * float(np.log(num_labels))
     if not scores:
-        return Calibration(float(np.exp(_USUAL)), 0.0)
+        return Calibration(float(np.exp(_USUAL)), by_chance)
     share = np.concatenate(weights)
     # A group counts as one test, however many examples it has: they are alike.
     share *= len(share) / 2 / share.sum()
-    return likeliest_temperature(np.concatenate(scores), np.concatenate(labels), share)
+    temperature, loss = likeliest_temperature(np.concatenate(scores), np.concatenate(labels), share)
+    return Calibration(temperature, loss + by_chance)
 
 
 def _number_within(labels: NDArray[np.int64], num_labels: int) -> NDArray[np.int64]:
@@ -141,8 +149,8 @@ def likeliest_temperature(scores: FloatArray, labels: NDArray[np.int64], weights
     """
     rows = np.arange(len(labels))
     losses = np.array([-(weights @ log_softmax(scores / np.float32(one))[rows, labels]) for one in _TEMPERATURES])
-    unusual = 0.5 * ((np.log(_TEMPERATURES) - _USUAL) / _SPREAD) ** 2
-    best = int(np.argmin(losses + unusual))
+    losses += 0.5 * ((np.log(_TEMPERATURES) - _USUAL) / _SPREAD) ** 2
+    best = int(np.argmin(losses))
     return Calibration(float(_TEMPERATURES[best]), float(losses[best]))
 
 

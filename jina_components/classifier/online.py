@@ -1,12 +1,12 @@
 """Learning labels from examples as they come, without keeping the examples.
 
-What is kept of a label are at most 64 running means of groups of its examples (`prototypes`), about one for two
+What is kept of a label are at most 128 running means of groups of its examples (`prototypes`), about one for two
 examples while there are few. They do not depend on other labels, so a label added late is learned as well as one known
 from the start. When probabilities are asked for, or what was learned is saved, softmax regression is fitted to the
 means, each weighing as many examples as it stands for (`regression`), and its scores are divided by a temperature that
 makes them probabilities (`calibration`). Both depend on the means alone.
 
-One example costs the distances of its vector to the means of its label; a fit costs at most 64 vectors a label:
+One example costs the distances of its vector to the means of its label; a fit costs at most 128 vectors a label:
 neither depends on how many examples were seen. This is how the alternatives did on the same vectors, `n` shots, as
 `benchmarks/README.md` tells in full: one pass of passive-aggressive or SGD depends on the order by many points; linear
 discriminants from running sums (exact in any order) equal logistic regression up to ten labels and lose 2 to 4 points
@@ -35,8 +35,11 @@ if TYPE_CHECKING:
 
 DEFAULT_ITERATIONS = 10
 _STEPS_AN_ITERATION = 3
-# The words of a label count as one of these many examples of it, whichever tells other examples best.
-WORTH_OF_WORDS = (2.0, 8.0, 32.0)
+# The words of a label count as so many examples of it: the first of these, unless examples are more than e times as
+# likely under another. They count nothing where they mislead.
+WORTH_OF_WORDS = (128.0, 16.0, 2.0, 0.0)
+# Examples of all labels together from which on what they are off the words is more than chance.
+_TELLING = 10.0
 _FAR = 1e6
 
 
@@ -90,7 +93,8 @@ class OnlineLearner:
         """The same learner, told what the words of some labels embed to (optional, at any time; replaces).
 
         A label so told is known without an example (zero-shot) and better known with few: its words count as some
-        examples of it, moved by what the examples of all labels are off the words of theirs.
+        examples of it, moved by what the examples of all labels are off the words of theirs. How many is chosen by
+        cross-validation: none where words mislead, as far as few examples tell that.
 
         Args:
             labels: Distinct; known or new.
@@ -161,10 +165,9 @@ class OnlineLearner:
         order = self._by_name()
         centre, scale, examples, words = _standardised(*self._groups(order))
         steps = _STEPS_AN_ITERATION * self.num_iters
-        worths = WORTH_OF_WORDS if len(words.means) else WORTH_OF_WORDS[:1]
-        weighed = [words._replace(sizes=words.sizes * worth) for worth in worths]
+        weighed = [words.weighing(worth) for worth in WORTH_OF_WORDS if worth or all(self.prototypes)]
         found = [cross_validated(examples, own, len(order), steps=steps) for own in weighed]
-        best = min(range(len(found)), key=lambda number: found[number].loss)
+        best = min(range(len(found)), key=lambda number: found[number].loss + (number > 0))
         everything = joined(examples, weighed[best])
         head = fit(everything.means, everything.labels, everything.sizes, len(order), steps=steps)
         temperature = np.float32(found[best].temperature)
@@ -181,7 +184,7 @@ class OnlineLearner:
         words = np.array([self.words[order[place]] for place in told], np.float32).reshape(-1, self.dimensions)
         gaps = [prototypes[place].mean() - word for place, word in zip(told, words, strict=True) if prototypes[place]]
         if gaps:
-            words = (words + np.mean(gaps, axis=0)).astype(np.float32)
+            words = (words + _beyond_chance(np.mean(gaps, axis=0), words, sizes.sum())).astype(np.float32)
         examples = Groups(means, np.repeat(np.arange(len(order)), of_label), sizes, float(spread))
         return examples, Groups(words, np.array(told, np.int64), np.ones(len(told)), 0.0)
 
@@ -250,6 +253,16 @@ class OnlineLearner:
             index = int(finite.argmin())
             raise InputError(f"vectors[{index}] is not finite.", index)
         return vectors
+
+
+def _beyond_chance(gap: NDArray[np.float64], words: FloatArray, examples: float) -> NDArray[np.float64]:
+    """How far examples are off words, less what chance may do in directions in which words differ.
+
+    There it would move the border between labels, by one example or two of each.
+    """
+    _, lengths, directions = np.linalg.svd(words - words.mean(axis=0), full_matrices=False)
+    across = directions[lengths > 1e-4 * lengths[0]]
+    return gap - _TELLING / (examples + _TELLING) * (across @ gap) @ across
 
 
 def _standardised(examples: Groups, words: Groups) -> tuple[NDArray[np.float64], float, Groups, Groups]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from jina_components.types import FloatArray
 
-MOST = 64
+MOST = 128
 
 
 @dataclass(frozen=True, slots=True, eq=False)

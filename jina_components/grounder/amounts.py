@@ -172,7 +172,20 @@ class AmountReader(DateReader):
             spread = found.step / 2 if found.is_scaled or found.step < 1 else 0.0
             low, high = found.value - spread, found.value + spread
             return Amount("number", low, high, at, found.next, is_measured=False, said=found.value)
-        return _measured(unit.dimension, found, unit, at, place)
+        return self._and_smaller(found, unit, at, place) or _measured(unit.dimension, found, unit, at, place)
+
+    def _and_smaller(self, found: Numeral, unit: Unit, at: int, place: int) -> Amount | None:
+        """5 feet 10 inches, 2 hours and 30 minutes."""
+        place += self._low(place) == "and"
+        rest = numeral(self._tokens, place) if place < len(self._tokens) else None
+        smaller, behind = self._unit(rest.next) if rest else (None, place)
+        if rest is None or smaller is None or smaller.dimension != unit.dimension or unit.offset:
+            return None
+        share = smaller.factor / unit.factor
+        if rest.is_ordinal or share >= 1 or rest.value * share > 1:
+            return None
+        whole = found._replace(value=found.value + rest.value * share, step=rest.step * share)
+        return _measured(unit.dimension, whole, unit, at, behind)
 
     def _unit(self, at: int) -> tuple[Unit | None, int]:
         """The unit that begins at a token, and the token behind it."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from jina_components.core.quotable import Span, quotable_spans
-from jina_components.grounder.cues import Cues, read_cues
+from jina_components.grounder.cues import Cues, opposed, read_cues
 from jina_components.grounder.passages import Passage
 from jina_components.grounder.quantities import Quantity, compare, find_quantities
 from jina_components.types import Entailment
@@ -26,6 +26,7 @@ NAMES = (
     "confirmed",  # every quantity of the claim that is spoken of is there
     "contradicted",  # another amount is there for one of them
     "denial",  # one of claim and best sentence denies something, and the other nothing
+    "opposite",  # a word of the claim has its opposite there
 )
 """In the order of the vector."""
 
@@ -130,6 +131,7 @@ def examine(claim: Subject, read: Sequence[Reading], outcomes: Sequence[Entailme
         float(bool(comparison.confirmed) and not comparison.contradicted),
         float(bool(comparison.contradicted)),
         float(claim.cues.is_denial != best.is_denial),
+        float(opposed(claim.cues, best) is not None),
     )
     return Evidence(vector, _quote(odds, [part.span for part in read]))
 
@@ -140,8 +142,11 @@ def differences(claim: str, quote: str) -> str:
     if found:
         one, other = found[0]
         return f"{claim[one.start : one.end]} in the claim, {quote[other.start : other.end]} in the source"
-    differ = read_cues(claim).is_denial != read_cues(quote).is_denial
-    return "one of claim and source denies what the other says" if differ else ""
+    said, there = read_cues(claim), read_cues(quote)
+    words = opposed(said, there)
+    if words:
+        return f"{words[0]} in the claim, {words[1]} in the source"
+    return "one of claim and source denies what the other says" if said.is_denial != there.is_denial else ""
 
 
 def _quote(odds: Sequence[float], spans: Sequence[Span]) -> Span:

@@ -168,7 +168,6 @@ def _fraction_behind(tokens: Sequence[Token], at: int) -> Numeral | None:
     return None
 
 
-
 def _power(token: Token) -> float:
     return 10.0 ** int(token.low[2:].translate(_RAISED))
 

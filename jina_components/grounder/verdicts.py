@@ -1,8 +1,8 @@
 """From what passages say to what is true: the verdict on a claim, and on a statement of several.
 
-A claim is as settled as the passage that settles it most. The passages that settle it about as much have a say in
-whether it is true; the others, of which there may be many, have none. Where the decisive ones are divided, or none is
-decisive, there is not enough evidence.
+A claim is as settled as the passage that settles it most. In whether it is true each passage has a say, and the less,
+the less it settles: many that say little do not outweigh one that settles it. Where the decisive ones are divided, or
+none is decisive, there is not enough evidence.
 """
 
 from __future__ import annotations

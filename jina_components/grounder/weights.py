@@ -32,5 +32,10 @@ DECISIVE = Logistic(
 )
 """Whether a passage settles a claim at all."""
 
-TRUE = Logistic(0.572, MappingProxyType({"whole": 0.800, "confirmed": 0.273, "contradicted": -1.337, "denial": -0.486}))
+TRUE = Logistic(
+    0.621,
+    MappingProxyType(
+        {"whole": 0.799, "confirmed": 0.268, "contradicted": -1.372, "denial": -0.495, "opposite": -1.981}
+    ),
+)
 """Whether a claim that a passage settles is true."""

@@ -128,10 +128,10 @@ class _Walk:
         self._text = text
         self._fits = fits
         self._offsets = None if len(source) == len(text) else _offsets(source)
-        self._tree = parse(source, language)
+        self._root = parse(source, language).root_node  # to be compared with: .parent takes time with the depth
 
     def blocks(self) -> Iterator[Block]:
-        opened = [self._open(self._tree.root_node, len(self._text), depth=0, scopes=0)]
+        opened = [self._open(self._root, len(self._text), depth=0, scopes=0)]
         while opened:
             members, depth, scopes = opened[-1]
             following = next(members, None)
@@ -162,7 +162,7 @@ class _Walk:
     def _open(self, node: Node, tail: int, depth: int, scopes: int) -> _Opened:
         members = self._members(node)
         places = [member for member in members if member.is_place]
-        first = places[0] if places and node.parent else None
+        first = places[0] if places and node != self._root else None
         ends = [*(member.start for member in members[1:]), tail][: len(members)]
         levels = [self._level(member, depth, is_first=member is first) for member in members]
         return _Opened(zip(members, ends, levels, strict=True), depth + (len(places) > 1), scopes)
@@ -188,7 +188,7 @@ class _Walk:
                     _Member(child, own if leading is None else leading, own, end, line is not None, is_place)
                 )
             leading = None
-        if len(members) == 1 and node.parent and _definition(members[0].node) is None:
+        if len(members) == 1 and node != self._root and _definition(members[0].node) is None:
             return [members[0]._replace(is_place=False)]  # a body: parted from its head it leaves that alone
         return members
 

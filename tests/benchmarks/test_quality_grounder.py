@@ -69,6 +69,15 @@ def test_three_ways_count_each():
     assert found.balanced_accuracy == pytest.approx(1 / 3)
 
 
+def test_support_is_told_from_the_rest_by_the_sureness_of_it_only_where_claims_may_be_left_open():
+    def auc(*verdicts):
+        claims = ClaimSet([JudgedClaim(v, v, v) for v in verdicts])
+        return measure([Answer(0.4, "refuted", support=0.4), Answer(0.5, "supported", support=0.0)], claims).roc_auc
+
+    assert auc("supported", "not enough evidence") == 1
+    assert auc("supported", "refuted") == 0
+
+
 def test_calibration_of_what_is_right_and_of_what_is_too_bold():
     right = calibration([0.25] * 4 + [0.75] * 4, [True, False, False, False, True, True, True, False])
     assert right.error == pytest.approx(0)

@@ -101,6 +101,7 @@ def features_of(claim, text, outcome=Entailment(0.4, 0.2, 0.4)):  # noqa: B008 (
         ("It opened in 1932.", "It opened in March 1932.", "confirmed"),
         ("It did not open.", "It opened.", "denial"),
         ("There is no doubt that it opened.", "It never opened.", "denial"),
+        ("The drug increased mortality.", "The drug reduced mortality.", "opposite"),
     ],
 )
 def test_what_is_compared_without_a_model(claim, text, name):
@@ -123,7 +124,7 @@ def test_what_is_denied(text, is_denial):
 def test_the_weights_name_features_and_point_the_right_way():
     assert set(DECISIVE.weights) | set(TRUE.weights) <= set(NAMES)
     assert TRUE.weights["contradicted"] < 0 < TRUE.weights["confirmed"]
-    assert TRUE.weights["denial"] < 0 < TRUE.weights["whole"]
+    assert max(TRUE.weights["denial"], TRUE.weights["opposite"]) < 0 < TRUE.weights["whole"]
     assert DECISIVE.weights["sentence_covered"] > 0 > DECISIVE.weights["open"]
 
 

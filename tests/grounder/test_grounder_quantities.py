@@ -92,6 +92,9 @@ def test_what_is_written_is_an_interval(text, dimension, low, high):
         ("It weighs 15 kg.", "It weighs 15 lb.", "contradicted"),
         ("It runs 90 km/h.", "It runs 56 mph.", "confirmed"),
         ("It lasts 2½ hours.", "It lasts 150 minutes.", "confirmed"),
+        ("He is 178 cm tall.", "He stands 5 feet 10 inches tall.", "confirmed"),
+        ("He is 178 cm tall.", "He stands 5 feet 2 inches tall.", "contradicted"),
+        ("It lasts 150 minutes.", "It lasts 2 hours and 30 minutes.", "confirmed"),
         ("It covers 2 square miles.", "It covers 5.2 km².", "confirmed"),
         # dates, partial and in many forms
         ("It opened in 1932.", "It opened in March 1932.", "confirmed"),
@@ -132,8 +135,11 @@ def test_agreement(claim, evidence, said):
 
 @pytest.mark.parametrize(
     "text",
-    ["", " ", "COVID-19", "H1N1", "version 1.2.3", "No one knows.", "One of them left.", "6'2", "②", "9" * 50, "\x00", "\ud800"],
-)
+    [
+        "", " ", "COVID-19", "H1N1", "version 1.2.3", "No one knows.", "One of them left.", "6'2", "②", "9" * 50,
+        "\x00", "\ud800",
+    ],
+)  # fmt: skip
 def test_what_is_no_quantity(text):
     assert find_quantities(text) == ()
 
@@ -177,7 +183,8 @@ def test_any_text_is_read_and_places_are_within_it(text):
 @pytest.mark.parametrize(
     "piece",
     ["1", "1,", "1.", "one ", "hundred and ", "twenty-", "1-", "between 1 and ", "a ", "1/2", "½", "March ", "5 March ",
-     "0" * 40 + " ", "1 in ", "more than ", "-", "$", "million ", "10^", "10⁶", "10^1×", "hundreds of ", "two and a half ", "1 million ", "\u00a0", "1 000 "],
+     "0" * 40 + " ", "1 in ", "more than ", "-", "$", "million ", "10^", "10⁶", "10^1×", "hundreds of ", "5 feet ",
+     "two and a half ", "1 million ", "\u00a0", "1 000 "],
 )  # fmt: skip
 def test_time_is_linear(piece):
     def seconds(length):

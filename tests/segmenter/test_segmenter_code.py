@@ -173,7 +173,7 @@ def test_chunks_join_to_the_text_and_keep_the_limit(text: str, language: str, da
     ("language", "unit"),
     [
         ("python", "("), ("python", "if x:\n"), ("python", "x = 1\n"), ("python", "a\n  "), ("python", "'"),
-        ("python", "# a\n"), ("javascript", "{"), ("javascript", "a=>"), ("javascript", "a;"), ("javascript", "/*"),
+        ("python", "# a\n"), ("python", "a|"), ("javascript", "{"), ("javascript", "a=>"), ("javascript", "a;"), ("javascript", "/*"),
         ("javascript", "f(function(){"), ("c", "/**/\n"), ("rust", "fn f(){"), ("markdown", "```py\n"),
         ("java", "\x00"),
     ],

@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 # What tells how sure the model is, or how much of the claim is spoken of, tells nothing of which way; and the reverse.
 DECISIVE = ("bold", "open", "covered", "sentence_covered")
-TRUE = ("whole", "confirmed", "contradicted", "denial")
+TRUE = ("whole", "confirmed", "contradicted", "denial", "opposite")
 DECISIVE_SOURCES, TRUE_SOURCES = ("fever", "squad", "scifact"), ("fever", "covidfact")
 _STRENGTH = 0.1  # inverse of the regularisation
 _AT_ONCE = 100  # passages
