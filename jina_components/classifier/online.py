@@ -165,7 +165,8 @@ class OnlineLearner:
         order = self._by_name()
         centre, scale, examples, words = _standardised(*self._groups(order))
         steps = _STEPS_AN_ITERATION * self.num_iters
-        weighed = [words.weighing(worth) for worth in WORTH_OF_WORDS if worth or all(self.prototypes)]
+        worths = [worth for worth in WORTH_OF_WORDS if (self.words if worth else all(self.prototypes))]
+        weighed = [words.weighing(worth) for worth in worths]
         found = [cross_validated(examples, own, len(order), steps=steps) for own in weighed]
         best = min(range(len(found)), key=lambda number: found[number].loss + (number > 0))
         everything = joined(examples, weighed[best])
@@ -260,7 +261,8 @@ def _beyond_chance(gap: NDArray[np.float64], words: FloatArray, examples: float)
 
     There it would move the border between labels, by one example or two of each.
     """
-    _, lengths, directions = np.linalg.svd(words - words.mean(axis=0), full_matrices=False)
+    off = words - words.mean(axis=0, dtype=np.float64)
+    _, lengths, directions = np.linalg.svd(off, full_matrices=False)
     across = directions[lengths > 1e-4 * lengths[0]]
     return gap - _TELLING / (examples + _TELLING) * (across @ gap) @ across
 

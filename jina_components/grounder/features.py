@@ -10,12 +10,14 @@ from jina_components.core.quotable import Span, quotable_spans
 from jina_components.grounder.cues import Cues, opposed, read_cues
 from jina_components.grounder.passages import Passage
 from jina_components.grounder.quantities import Quantity, compare, find_quantities
+from jina_components.grounder.units import INFINITY
 from jina_components.types import Entailment
 
 _SENTENCES = 2  # of a passage that are judged alone: those with the most words of the claim
 _CAP = 5.0  # of log odds: what a model says beyond that, it says too boldly
 _LEAST = 1e-4
 _GAP = 2  # characters between neighbours
+_AS_THEY_ARE = frozenset(("date", "yearday", "ordinal"))
 _CONTEXT = 1000  # characters of passages that are read together: what fits the bundled model beside a claim
 NAMES = (
     "whole",  # log odds of entailment over contradiction, of the passage under its title
@@ -37,10 +39,12 @@ class Reading(NamedTuple):
     Attributes:
         span: Where it stands in the passage's text.
         premise: It, under the title that says what it is about.
+        hypothesis: The claim, its measures as the premise has them: a model does not know how many metres a mile has.
     """
 
     span: Span
     premise: str
+    hypothesis: str
 
 
 class Subject(NamedTuple):
@@ -107,8 +111,8 @@ def readings(claim: Subject, passage: Passage, context: str = "") -> list[Readin
     found = [(_share(claim.cues.content, read_cues(text[start:end]).content), -start) for start, end in spans]
     best = sorted(range(len(spans)), key=lambda number: found[number], reverse=True)[:_SENTENCES]
     whole = Span(spans[0].start, spans[-1].end)
-    read = [Reading(whole, about + (context or text[slice(*whole)]))]
-    return read + [Reading(spans[number], about + text[slice(*spans[number])]) for number in best]
+    read = [_reading(claim, whole, about + (context or text[slice(*whole)]))]
+    return read + [_reading(claim, spans[number], about + text[slice(*spans[number])]) for number in best]
 
 
 def examine(claim: Subject, read: Sequence[Reading], outcomes: Sequence[Entailment]) -> Evidence:
@@ -133,7 +137,7 @@ def examine(claim: Subject, read: Sequence[Reading], outcomes: Sequence[Entailme
         float(claim.cues.is_denial != best.is_denial),
         float(opposed(claim.cues, best) is not None),
     )
-    return Evidence(vector, _quote(odds, [part.span for part in read]))
+    return Evidence(vector, _quote(claim, read, odds))
 
 
 def differences(claim: str, quote: str) -> str:
@@ -149,13 +153,35 @@ def differences(claim: str, quote: str) -> str:
     return "one of claim and source denies what the other says" if said.is_denial != there.is_denial else ""
 
 
-def _quote(odds: Sequence[float], spans: Sequence[Span]) -> Span:
-    """The sentence that says alone what all says, and not much less clearly; else two neighbours, or the nearest."""
-    decisive = max(range(1, len(odds)), key=lambda number: abs(odds[number]))
-    if odds[decisive] * odds[0] > 0 and abs(odds[decisive]) >= abs(odds[0]) / 2:
-        return spans[decisive]
-    first, last = min(spans[1:]), max(spans[1:])
-    return Span(first.start, last.end) if last.start - first.end <= _GAP else spans[1]
+def _quote(claim: Subject, read: Sequence[Reading], odds: Sequence[float]) -> Span:
+    """The sentence that shows most.
+
+    That is one with another amount than the claim's; else one that says alone what all says, and not much less clearly,
+    be it with an amount of the claim's; else two neighbours, or the nearest.
+    """
+    held = [compare(claim.quantities, find_quantities(part.premise)) for part in read]
+    differing = next((part for part, found in zip(read[1:], held[1:], strict=True) if found.contradicted), None)
+    if differing:
+        return differing.span
+    saying = [
+        number for number in range(1, len(odds)) if odds[number] * odds[0] > 0 and abs(odds[number]) >= abs(odds[0]) / 2
+    ]
+    if saying:
+        return read[max(saying, key=lambda number: (bool(held[number].confirmed), abs(odds[number])))].span
+    first, last = min(part.span for part in read[1:]), max(part.span for part in read[1:])
+    return Span(first.start, last.end) if last.start - first.end <= _GAP else read[1].span
+
+
+def _reading(claim: Subject, span: Span, premise: str) -> Reading:
+    """The claim beside a premise; what has another unit or spelling there is said as it is there.
+
+    Not dates, which a model reads, nor "over" and "under", which would mean something else then.
+    """
+    hypothesis = claim.text
+    for one, other in reversed(compare(claim.quantities, find_quantities(premise)).confirmed):
+        if one.dimension not in _AS_THEY_ARE and one.low > -INFINITY and one.high < INFINITY:
+            hypothesis = hypothesis[: one.start] + premise[other.start : other.end] + hypothesis[one.end :]
+    return Reading(span, premise, hypothesis)
 
 
 def _about(passage: Passage) -> str:

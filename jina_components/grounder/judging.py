@@ -87,7 +87,7 @@ class EntailmentJudge:
     def _judge(self, claim: str, passages: Sequence[Passage]) -> Judged:
         subject = read_claim(claim)
         read = [readings(subject, *one) for one in zip(passages, contexts(passages), strict=True)]
-        pairs = [(reading.premise, claim) for part in read for reading in part]
+        pairs = [(reading.premise, reading.hypothesis) for part in read for reading in part]
         scored = self._scorer.score(pairs, truncate=True)
         outcomes = iter(scored)
         judgements = []

@@ -57,12 +57,12 @@ class Comparison(NamedTuple):
     """What a text says of the quantities of a claim.
 
     Attributes:
-        confirmed: Those that it names too.
+        confirmed: Those that it names too, each as it names it.
         contradicted: Those it names another amount for, each with that.
         unmentioned: The others.
     """
 
-    confirmed: tuple[Quantity, ...]
+    confirmed: tuple[tuple[Quantity, Quantity], ...]
     contradicted: tuple[tuple[Quantity, Quantity], ...]
     unmentioned: tuple[Quantity, ...]
 
@@ -72,8 +72,9 @@ def compare(claim: Sequence[Quantity], evidence: Sequence[Quantity]) -> Comparis
     confirmed, contradicted, unmentioned = [], [], []
     for one in claim:
         rivals = [other for other in evidence if one.is_comparable(other)]
-        if any(one.meets(other) for other in evidence):
-            confirmed.append(one)
+        same = next((other for other in evidence if one.meets(other)), None)
+        if same:
+            confirmed.append((one, same))
         elif rivals:
             contradicted.append((one, rivals[0]))
         else:

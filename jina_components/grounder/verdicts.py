@@ -21,7 +21,7 @@ MAX_REFERENCES = 30
 # Chosen on SciFact's training claims that are not held back; so is the next, and on part of FoolMeTwice's.
 _SETTLED = 0.6
 _STEEP = 4  # how much less a passage has to say that settles less: the power of how much it does
-_STRONG, _DIVIDED = 0.5, 0.1  # of passages on either side; and how near to one half all lean that are divided
+_DIVIDED = 0.1  # how near to one half the passages lean that decide nothing
 _WORTH_QUOTING = 0.3  # probability that a passage shows what it is quoted for
 _QUOTED = 300  # characters of a quote within a reason
 _NOTHING = Usage()
@@ -33,12 +33,10 @@ class _Weighed(NamedTuple):
     Attributes:
         settled: How far the claim is settled at all, 0 to 1.
         lean: Whether it is true, as far as it is settled, 0 to 1.
-        is_divided: Whether strong evidence for it stands against about as strong evidence to the contrary.
     """
 
     settled: float
     lean: float
-    is_divided: bool
 
 
 def judge_claim(claim: Claim, judged: Judged) -> ClaimVerdict:
@@ -49,7 +47,7 @@ def judge_claim(claim: Claim, judged: Judged) -> ClaimVerdict:
     """
     weighed = _weigh(judged.judgements)
     verdict: Verdict = "supported" if weighed.lean > 0.5 else "refuted"
-    if weighed.settled < _SETTLED or weighed.is_divided or weighed.lean == 0.5:
+    if weighed.settled < _SETTLED or abs(weighed.lean - 0.5) < _DIVIDED:
         verdict = "not enough evidence"
     factuality = (1 + weighed.settled * (2 * weighed.lean - 1)) / 2
     return ClaimVerdict(claim.text, verdict, factuality, _references(judged.judgements), claim.start, claim.end)
@@ -58,13 +56,12 @@ def judge_claim(claim: Claim, judged: Judged) -> ClaimVerdict:
 def _weigh(judgements: Sequence[Judgement]) -> _Weighed:
     found = [(one.support, one.refute) for one in judgements if one.support + one.refute > 0]
     if not found:
-        return _Weighed(0.0, 0.5, is_divided=False)
+        return _Weighed(0.0, 0.5)
     most = max(map(sum, found))
     says = [((support + refute) / most) ** _STEEP for support, refute in found]
     leans = [support / (support + refute) for support, refute in found]
     lean = sum(say * one for say, one in zip(says, leans, strict=True)) / sum(says)
-    is_divided = abs(lean - 0.5) < _DIVIDED and all(max(side) >= _STRONG for side in zip(*found, strict=True))
-    return _Weighed(min(most, 1.0), min(max(lean, 0.0), 1.0), is_divided)
+    return _Weighed(min(most, 1.0), min(max(lean, 0.0), 1.0))
 
 
 def _references(judgements: Sequence[Judgement]) -> tuple[Reference, ...]:

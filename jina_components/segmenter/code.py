@@ -75,8 +75,9 @@ def code_blocks(text: str, language: str, fits: Fits) -> Iterator[Block]:
 
     A list (of definitions, statements, arguments …) is opened only where what holds it is too long for a
     chunk, as in cAST (Zhang et al. 2025, arXiv:2506.15655); what fits is a verbatim block, which is not cut.
-    Comments, attributes and decorators belong to what they stand above. Headings are the scopes. Linear time;
-    depth is bounded by memory only.
+    Comments, attributes and decorators belong to what they stand above. Headings are the scopes. A text in which
+    the parser cannot mend the errors in reasonable time is one block, to be cut between lines. Linear time; depth is
+    bounded by memory only.
 
     Args:
         text: The source.
@@ -128,9 +129,13 @@ class _Walk:
         self._text = text
         self._fits = fits
         self._offsets = None if len(source) == len(text) else _offsets(source)
-        self._root = parse(source, language).root_node  # to be compared with: .parent takes time with the depth
+        tree = parse(source, language)
+        self._root = tree and tree.root_node  # to be compared with: .parent takes time with the depth
 
     def blocks(self) -> Iterator[Block]:
+        if self._root is None:
+            yield Block(0, BLOCK, 0, len(self._text))
+            return
         opened = [self._open(self._root, len(self._text), depth=0, scopes=0)]
         while opened:
             members, depth, scopes = opened[-1]

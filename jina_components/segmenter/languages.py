@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from functools import cache
+from itertools import count
 from typing import TYPE_CHECKING, NamedTuple
 
 from jina_components.core.names import resolve_name
@@ -13,6 +14,10 @@ if TYPE_CHECKING:
     from tree_sitter import Language, Tree
 
 MARKDOWN = "markdown"
+
+# tree-sitter asks every 100 steps whether to go on.
+_BYTES_A_CALL, _FEWEST_CALLS = 5, 1000
+_SLICE = 4096
 
 
 class _Grammar(NamedTuple):
@@ -88,8 +93,11 @@ def load_parser(name: str) -> None:
     load_grammar(name if name in _GRAMMARS else "python")
 
 
-def parse(source: bytes, name: str) -> Tree:
+def parse(source: bytes, name: str) -> Tree | None:
     """The syntax tree of UTF-8 text; one with errors still has a tree. Linear time.
+
+    None where repairing errors takes tree-sitter some 20 steps a byte; it may need a number that grows with the square
+    of the text, code without errors needs about one.
 
     Raises:
         MissingDependencyError: as `load_grammar`.
@@ -97,4 +105,13 @@ def parse(source: bytes, name: str) -> Tree:
     language = load_grammar(name)
     from tree_sitter import Parser
 
-    return Parser(language).parse(source)
+    calls = count()
+    most = _FEWEST_CALLS + len(source) // _BYTES_A_CALL
+    try:
+        return Parser(language).parse(
+            # Given the bytes themselves, it would ask nobody whether to go on.
+            lambda start, _: source[start : start + _SLICE],
+            progress_callback=lambda *_: next(calls) > most,
+        )
+    except ValueError:  # its way to say that it was stopped
+        return None

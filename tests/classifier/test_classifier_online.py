@@ -198,21 +198,6 @@ def test_a_label_without_examples_is_found_by_its_words_although_words_lie_elsew
     assert (learner.probabilities(of_fees).argmax(axis=1) == learner.labels.index("fees")).mean() > 0.8
 
 
-def test_words_that_tell_labels_count_more_than_one_unlucky_example():
-    """One example of two labels each, which overlap: alone they are worth little."""
-    vectors, labels = examples(20, labels=NAMES[:2], noise=3.0)
-    words = examples(1, labels=NAMES[:2], noise=0.0)
-    order = [words[1].index(name) for name in NAMES[:2]]
-    told = OnlineLearner(WIDTH).with_label_vectors(NAMES[:2], words[0][order])
-    tests = examples(500, labels=NAMES[:2], seed=8, noise=3.0)
-    zero_shot = accuracy(told, *tests)
-    draws = [[labels.index(name, 2 * draw) for name in NAMES[:2]] for draw in range(8)]
-    found = [accuracy(told.with_examples(vectors[rows], NAMES[:2]), *tests) for rows in draws]
-    alone = [accuracy(learned(vectors[rows], NAMES[:2]), *tests) for rows in draws]
-    assert np.mean(alone) < zero_shot - 0.05
-    assert np.mean(found) > np.mean(alone) + 0.5 * (zero_shot - np.mean(alone))
-
-
 @pytest.mark.parametrize("shots", [1, 5, 20])
 def test_words_that_mislead_are_not_learned_from(shots):
     vectors, labels = examples(shots, noise=0.5)

@@ -57,7 +57,7 @@ def featured(rows: Sequence[JudgedPassage], scorer: SupportsEntailment) -> NDArr
     for start in tqdm(range(0, len(rows), _AT_ONCE), desc="Scoring"):
         claims = [read_claim(row.text) for row in rows[start : start + _AT_ONCE]]
         read = [readings(claim, row.passage) for claim, row in zip(claims, rows[start : start + _AT_ONCE], strict=True)]
-        pairs = [(one.premise, claim.text) for claim, part in zip(claims, read, strict=True) for one in part]
+        pairs = [(one.premise, one.hypothesis) for part in read for one in part]
         scored = iter(scorer.score(pairs, truncate=True))
         found += [examine(c, part, [next(scored) for _ in part]).vector for c, part in zip(claims, read, strict=True)]
     return np.array(found)
