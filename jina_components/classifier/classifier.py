@@ -55,7 +55,8 @@ class Classifier(Component):
             never count).
 
     Raises:
-        ConfigError: a setting out of range, a template without `{}`, no embedder, or a version without a path.
+        ConfigError: a setting out of range, a template without `{}`, no embedder, a path that is none, or a version
+            without one.
 
     Example:
         >>> from jina_components import Embedder
@@ -86,7 +87,7 @@ class Classifier(Component):
             raise ConfigError("version is one of those that path keeps: pass path= too.")
         self._multi_label = multi_label
         self._use_label_names = use_label_names
-        self._path = None if path is None else Path(path)
+        self._path = None if path is None else _as_path(path)
         self._learned = Learned(self._space, None if self._path is None else SavedClassifier(self._path), version)
         self._labeller = Labeller(
             self._space,
@@ -126,15 +127,15 @@ class Classifier(Component):
 
         Args:
             inputs: Texts, and images for an embedder that takes them, also mixed. An empty list gives an empty result.
-            labels: What to choose from: names that say what they mean, or descriptions by name (several of one label
-                are averaged). White space around a name is not part of it; case tells labels apart. Embedded once and
-                remembered, for the last 32 sets. None for the labels learned.
+            labels: What to choose from: names that say what they mean, or by name a description that stands for it.
+                White space around a name is not part of it; case tells labels apart. Embedded once and remembered, for
+                the last 32 sets. None for the labels learned.
             show_progress: Draw a bar on stderr.
 
         Raises:
             InputError: a bare string, a blank input, or one that the embedder refuses, such as a text over its
                 context; fewer than two labels (one with `multi_label`), a blank one, or one twice; `.index` names it.
-                An image where the embedder takes none, or with `multi_label`.
+                A description that is no str. An image where the embedder takes none, or with `multi_label`.
             ConfigError: no labels, and fewer than two learned.
             ModelFilesError, IndexMismatchError, UnknownNameError: what `path` keeps is damaged, was made with another
                 embedder, or lacks the version.
@@ -242,10 +243,10 @@ class Classifier(Component):
         """Write what was learned into a new directory, for `Classifier(embedder, path=…)`; this one stays as it is.
 
         Raises:
-            ConfigError: nothing has been learned.
+            ConfigError: nothing has been learned, or `path` is no path.
             ModelFilesError: there is something already, or it cannot be written.
         """
-        self._learned.save(SavedClassifier(Path(path)))
+        self._learned.save(SavedClassifier(_as_path(path)))
 
     def close(self) -> None:
         """Give memory back, but for what was learned in memory; the next call embeds and reads again."""
@@ -277,6 +278,12 @@ class Classifier(Component):
                 advance=bar.update,
                 stopped=stopped,
             )
+
+
+def _as_path(path: str | os.PathLike[str]) -> Path:
+    if not isinstance(path, str | os.PathLike) or not os.fspath(path):
+        raise ConfigError(f"path must name a directory, as str or Path, got {path!r}.")
+    return Path(path)
 
 
 def _progress(items: Sized, what: str, *, show: bool) -> AbstractContextManager[Bar]:

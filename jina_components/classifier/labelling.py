@@ -171,8 +171,8 @@ class Labeller:
         state = self._learned.state()
         known = () if state is None else state.learner.labels
         if state is None or len(known) < 2:
-            said = f"only {known[0]!r} has been learned" if known else "nothing has been learned"
-            raise ConfigError(f"There are no labels to choose from: pass labels=, or train() first; {said}.")
+            said = f"only the label {known[0]!r} has been learned" if known else "nothing has been learned"
+            raise ConfigError(f"To choose needs two labels at least, and {said}: train() with others, or pass labels=.")
         return Scorer(known, state.learner.probabilities, Usage())
 
 

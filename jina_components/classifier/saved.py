@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -144,8 +145,8 @@ class SavedClassifier:
             try:
                 # Not of a thread: it may be released by another than the one that took it.
                 lock = FileLock(self.directory / _LOCK, thread_local=False).acquire(timeout=0)
-            except Timeout as error:
-                raise BusyError(f"{self.directory} is being trained by another caller: try again later.") from error
+            except Timeout:
+                raise BusyError(f"{self.directory} is being trained by another caller: try again later.") from None
         with lock:
             yield
 
@@ -261,8 +262,12 @@ class SavedClassifier:
             raise ModelFilesError(f"{self.directory} cannot be written: it is a file, not a directory.") from error
         except OSError as error:
             raise ModelFilesError(
-                f"{self.directory} cannot be written: {error.strerror or error}. What was saved before is whole."
+                f"{self.directory} cannot be written: {error.strerror or error}.{self._saved_before()}"
             ) from error
+
+    def _saved_before(self) -> str:
+        is_there = os.path.exists(self.directory / _MANIFEST)  # noqa: PTH110 (of Path, one that nobody may see raises)
+        return " What was saved before is whole." if is_there else ""
 
 
 def save_new(directory: Path, learner: OnlineLearner, space: Space) -> None:

@@ -76,7 +76,8 @@ def as_label_set(labels: Labels, templates: Sequence[str], *, what: str = "label
         least: How many there must be.
 
     Raises:
-        InputError: a bare string, too few, one that is no text, blank, no valid Unicode, or there twice.
+        InputError: a bare string, too few, one that is no text, blank, no valid Unicode, or there twice, or described
+            by something else than one text.
     """
     if isinstance(labels, str | bytes) or not isinstance(labels, Mapping | Sequence):
         hint = f": pass [{labels[:20]!r}, …]" if isinstance(labels, str) else ""
@@ -90,8 +91,8 @@ def as_label_set(labels: Labels, templates: Sequence[str], *, what: str = "label
             raise InputError(f"{what}[{index}] {name!r} is there twice: leave one out.", index)
         seen.add(name)
     given = labels.values() if isinstance(labels, Mapping) else names
-    texts = [_texts(text, f"{what}[{name!r}]") for name, text in zip(names, given, strict=True)]
-    filled = tuple(tuple(template.replace("{}", text) for text in some for template in templates) for some in texts)
+    texts = [_description(text, f"{what}[{name!r}]") for name, text in zip(names, given, strict=True)]
+    filled = tuple(tuple(template.replace("{}", text) for template in templates) for text in texts)
     return LabelSet(tuple(names), filled)
 
 
@@ -109,11 +110,12 @@ def as_label(name: object, place: str, index: int | None = None) -> str:
     return name.strip()
 
 
-def _texts(given: object, place: str) -> list[str]:
-    texts = [given] if isinstance(given, str) else given
-    if not isinstance(texts, list | tuple) or not texts:
-        raise InputError(f"{place} must be described by a text, or a list of texts, got {given!r}.")
-    return [as_label(text, f"{place}: the description") for text in texts]
+def _description(given: object, place: str) -> str:
+    if not isinstance(given, str):
+        raise InputError(
+            f"{place} must be described by one str, got {_kind(given)}: several sets of labels are for classify_groups."
+        )
+    return as_label(given, f"{place}: the description")
 
 
 def _kind(value: object) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from jina_components.cli.common import Commands, add_command, print_json, read_text, shows_progress
 from jina_components.cli.vectors import add_embedder_option, make_embedder
+from jina_components.core.names import resolve_name
 from jina_components.errors import ConfigError, InputError, ReadError
 from jina_components.types import Classification, shorten
 
@@ -19,7 +21,10 @@ if TYPE_CHECKING:
     from jina_components.classifier import Classifier, Evaluation
     from jina_components.types.classified import Example, Labels
 
-_EXAMPLES = ".jsonl, .csv or .tsv, each also .gz; or .parquet: texts and their labels"
+_EXAMPLES = (
+    "texts and their labels: .jsonl, .csv or .tsv, each also .gz; .parquet; or - for JSON Lines on standard input"
+)
+_LABEL_FILES: Mapping[str, Callable[[str], Any]] = {".json": json.loads, ".txt": str.splitlines}
 
 
 def add_commands(commands: Commands) -> None:
@@ -86,7 +91,7 @@ def _add_label_options(parser: argparse.ArgumentParser) -> None:
         "--labels-file",
         type=Path,
         metavar="FILE",
-        help="labels, one a line; or .json: a list, or an object of descriptions",
+        help=".txt: labels, one a line; or .json: a list, or an object of descriptions",
     )
     source.add_argument(
         "--from", dest="directory", type=Path, metavar="DIR", help="made by `jina-components train-classifier`"
@@ -214,30 +219,33 @@ def _labels(options: argparse.Namespace) -> Labels | None:
         return None
     if options.labels is not None:
         return [label.strip() for label in options.labels.split(",")]
+    return _read_labels(options.labels_file)
+
+
+def _read_labels(path: Path) -> Labels:
+    understand = resolve_name(_LABEL_FILES, path.suffix.lower(), what="kind of file for --labels-file")
     try:
-        text = options.labels_file.read_text(encoding="utf-8")
+        labels: Labels = understand(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
-        raise ReadError(f"{options.labels_file} cannot be read: {error}.", str(options.labels_file)) from error
-    if options.labels_file.suffix.lower() != ".json":
-        return [line.strip() for line in text.splitlines() if line.strip()]
-    try:
-        labels: Labels = json.loads(text)
+        raise ReadError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}.", str(path)) from error
     except ValueError as error:
-        raise InputError(f"{options.labels_file} is no JSON: {error}.") from error
+        raise InputError(f"{path} is no JSON: {error}.") from error
     return labels
 
 
 def _read_examples(options: argparse.Namespace) -> Sequence[Example]:
-    from jina_components.scale.rows import BadRow, Columns, parse, raw_rows
+    from jina_components.scale.rows import BadRow, Columns, json_lines, parse, raw_rows
     from jina_components.types.classified import Example
 
     columns = Columns(options.column, options.label_column)
+    is_piped = str(options.examples) == "-"
+    place = "standard input" if is_piped else options.examples
     examples = []
-    for raw in raw_rows(options.examples, columns):
+    for raw in json_lines(sys.stdin.buffer) if is_piped else raw_rows(options.examples, columns):
         row = parse(raw, columns)
         if isinstance(row, BadRow):
-            raise InputError(f"{options.examples}, row at line {row.number}: {row.reason}")
+            raise InputError(f"{place}, row at line {row.number}: {row.reason}")
         examples.append(Example(row.text, row.id))
     if not examples:
-        raise InputError(f"{options.examples} holds no examples.")
+        raise InputError(f"{place} holds no examples.")
     return examples

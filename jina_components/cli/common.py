@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from jina_components.protocols import ChatModel, SupportsConvert
     from jina_components.reader import Reader
     from jina_components.segmenter import Segmenter
-    from jina_components.types import Document, Reading
+    from jina_components.types import Document, Reading, SourceFailure
 
 NOTHING_TO_READ = "There is nothing to search: none of the sources could be read, or they hold no text."
+NOTHING_INDEXED = "Nothing was indexed: none of the sources could be read, or they hold no text."
 # Characters of a default chunk, which has no more tokens than that.
 _CHUNK = 1000
 
@@ -33,6 +34,9 @@ _FLAGS = {
     "pass skip_bad=True": "pass --skip-bad",
     "pass truncate=True": "pass --truncate",
     "gpus_per_worker is for Ray: pass ray_address too": "--gpus-per-worker is for Ray: pass --ray too",
+    "pass a file, or all of it to read_all": "name a file of it",
+    "the path must be a directory": "--to must be a folder",
+    "several sets of labels are for classify_groups": "run classify once for each set of labels",
     "gpus_per_worker=": "--gpus-per-worker ",
 }
 
@@ -46,17 +50,22 @@ def add_command(
     *,
     help: str,
     examples: str,
+    exit_codes: str = "",
 ) -> argparse.ArgumentParser:
-    """A command with its examples at the end of `--help`."""
+    """A command with its examples at the end of `--help`, and what its exit codes mean where that is special."""
     parser = commands.add_parser(
         name,
         help=help,
         description=help[0].upper() + help[1:] + ".",
-        epilog="examples:\n" + "\n".join(f"  {line.strip()}" for line in examples.strip().splitlines()),
+        epilog=_section("examples", examples) + (f"\n\n{_section('exit codes', exit_codes)}" if exit_codes else ""),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.set_defaults(run=run)
     return parser
+
+
+def _section(title: str, lines: str) -> str:
+    return "\n".join([f"{title}:", *(f"  {line.strip()}" for line in lines.strip().splitlines())])
 
 
 def add_reading_options(parser: argparse.ArgumentParser) -> None:
@@ -150,10 +159,22 @@ def read_sources(
     segmenter = fitting_segmenter(context)
     with make_reader(options) as reader:
         reading = reader.read_all(sources, options=QUOTABLE, show_progress=shows_progress())
-    for failure in reading.failures:
-        print(f"jina-components: not read: {failure.source}: {with_flags(failure.error)}", file=sys.stderr)
+    tell_failures(reading.failures)
     chunks = [chunk for page in reading.pages for chunk in segmenter.segment_page(page)]
     return reading, chunks
+
+
+def tell_failures(failures: Sequence[SourceFailure]) -> None:
+    """Name on standard error each source that could not be read, once, and why."""
+    for failure in failures:
+        reason = with_flags(failure.error)
+        named = reason if reason.startswith(failure.source) else f"{failure.source}: {reason}"
+        print(f"jina-components: not read: {named}", file=sys.stderr)
+
+
+def counted(number: int, what: str) -> str:
+    """A number of things, such as `1 source` or `2 sources`."""
+    return f"{number} {what}{'s' * (number != 1)}"
 
 
 def shows_progress() -> bool:

@@ -49,6 +49,12 @@ def add_commands(commands: Commands) -> None:
             jina-components ground "It needs Python 3.11." --reference README.md --reference https://example.com/docs
             jina-components ground "Titan is a moon." --web ddgs --reference nasa.gov --json
         """,
+        exit_codes="""
+            0  a verdict: supported or refuted; which, standard output says
+            1  not enough evidence
+            2  wrong usage or input, or a failure
+            3  a verdict, but a reference could not be read
+        """,
     )  # fmt: skip
     ground.add_argument("statement", metavar="STATEMENT")
     ground.add_argument("--stream", action="store_true", help="tell each step on standard error as it is taken")
@@ -58,6 +64,12 @@ def add_commands(commands: Commands) -> None:
         examples="""
             jina-components ground-text answer.md --index my.index
             some-model "Tell me of Titan." | jina-components ground-text - --web ddgs --stream
+        """,
+        exit_codes="""
+            0  a verdict, supported or refuted, for one sentence at least
+            1  not enough evidence for any
+            2  wrong usage or input, or a failure
+            3  as 0, but a reference could not be read
         """,
     )  # fmt: skip
     text.add_argument("file", metavar="FILE", help="file to check; - for standard input")

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jina_components.cli.common import (
-    NOTHING_TO_READ,
+    NOTHING_INDEXED,
     Commands,
     add_command,
     add_reading_options,
+    counted,
     print_json,
 )
 from jina_components.cli.conditions import add_filter_option, parse_conditions
@@ -117,12 +118,12 @@ def _index(options: argparse.Namespace) -> int:
     with FaissStore(options.to) as store:
         report = index(options, store, make_embedder(options))
         if not report.sources and not report.complete and not report.gone:
-            raise InputError(NOTHING_TO_READ)
+            raise InputError(NOTHING_INDEXED)
         before = f", {report.complete} complete before" if report.complete else ""
         removed = f", {report.gone} removed" if report.gone else ""
         print(
-            f"{options.to}: {report.sources} sources read{before}{removed}, {report.chunks} chunks added, "
-            f"{store.count()} in all"
+            f"{options.to}: {counted(report.sources, 'source')} read{before}{removed}, "
+            f"{counted(report.chunks, 'chunk')} added, {store.count()} in all"
         )
     return 3 if report.failures else 0
 
@@ -133,7 +134,9 @@ def _remove(options: argparse.Namespace) -> int:
 
     with FaissStore(options.index, must_exist=True) as store:
         removed = remove_sources(options.sources, store)
-        print(f"{options.index}: {sum(removed.values())} sources removed, {store.count()} chunks left")
+        print(
+            f"{options.index}: {counted(sum(removed.values()), 'source')} removed, {counted(store.count(), 'chunk')} left"
+        )
     for source, count in removed.items():
         if not count:
             print(f"jina-components: not in the index: {source}", file=sys.stderr)

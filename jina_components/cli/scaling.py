@@ -17,7 +17,7 @@ from jina_components.cli.common import (
     make_reader,
     print_json,
     shows_progress,
-    with_flags,
+    tell_failures,
 )
 from jina_components.cli.vectors import add_embedder_option
 from jina_components.types import StorageType
@@ -130,6 +130,5 @@ def index(options: argparse.Namespace, store: Store, embedder: Embedder) -> Inde
         )
     for source in report.empty:
         print(f"jina-components: skipped, for it is empty: {source}", file=sys.stderr)
-    for failure in report.failures:
-        print(f"jina-components: not read: {failure.source}: {with_flags(failure.error)}", file=sys.stderr)
+    tell_failures(report.failures)
     return report

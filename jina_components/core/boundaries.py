@@ -60,8 +60,12 @@ _ABBREVIATIONS = frozenset(
     г гг ул им руб коп см рис табл стр тыс млн млрд проф акад др
     """.split()  # noqa: SIM905 (so many are easier to read and sort as text)
 )
-# A vowel of Thai or Lao that is written before its consonant, and the virama, which joins two consonants.
+# Of Thai and Lao: vowels written before their consonant; those in the midst of a syllable, which a consonant ends, and
+# the tones that may stand between. (Thai character clusters, Theeramunkong et al. 2000.)
 _LEADING_VOWELS = frozenset("\u0e40\u0e41\u0e42\u0e43\u0e44\u0ec0\u0ec1\u0ec2\u0ec3\u0ec4")
+_INNER_VOWELS = frozenset("\u0e31\u0e37\u0e47\u0eb1\u0ebb")
+_TONES = frozenset("\u0e48\u0e49\u0e4a\u0e4b\u0ec8\u0ec9\u0eca\u0ecb")
+# The virama joins two consonants.
 _VIRAMA = 9
 _PREPENDED = frozenset("\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2\u0d4e\U000110bd\U000110cd")
 _DOTTED = re.compile(r"[^\W\d_]|(?:[^\W\d_]{1,2}\.)+[^\W\d_]{1,3}")
@@ -130,7 +134,7 @@ def joins(text: str, low: int, position: int) -> bool:
     """Whether a cut at `position` parts a user-perceived character that begins at or after `low`.
 
     Syllables of Indic scripts, Khmer and Burmese count as one, and so do vowels of Thai and Lao with the consonant
-    before which they are written.
+    that must follow them.
     """
     if position >= len(text):
         return False
@@ -148,13 +152,16 @@ def joins(text: str, low: int, position: int) -> bool:
     return (
         unicodedata.category(after)[0] == "M"
         or "\U000e0020" <= after <= "\U000e007f"
-        or (_joins_next(before) and after.isalpha())
+        or (_joins_next(text[position - 2] if before in _TONES and position - low > 1 else before) and after.isalpha())
     )
 
 
 def _joins_next(character: str) -> bool:
     return (
-        character in _LEADING_VOWELS or character in _PREPENDED or unicodedata.combining(character) == _VIRAMA
+        character in _LEADING_VOWELS
+        or character in _INNER_VOWELS
+        or character in _PREPENDED
+        or unicodedata.combining(character) == _VIRAMA
     )  # which come before a letter
 
 

@@ -16,6 +16,7 @@ _COMMON = frozenset(
         "her we us our you your i me my this these those there here than then so such also too very can could will "
         "would shall should may might must into onto over under about after before between during through while "
         "because if both each other another some any all only just one ones first more most less least many much "
+        "somebody someone something nobody nothing everybody everyone everything anybody anyone anything "
         "few not no nor never none neither without cannot isn aren wasn weren don doesn didn hasn haven hadn won "
         "wouldn couldn shouldn t s re ve ll d m up out off down again same own s der die das und ist ein eine le la "
         "les et un une el los y es"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -16,6 +17,9 @@ from jina_components.types import Entailment
 _SENTENCES = 2  # of a passage that are judged alone: those with the most words of the claim
 _CAP = 5.0  # of log odds: what a model says beyond that, it says too boldly
 _LEAST = 1e-4
+_CLAUSES = re.compile(r"[,;:–—]\s|\b(?:but|and|while|whereas|although|though|however)\b", re.IGNORECASE)
+_SAYS_MOST = 0.7  # share of the claim's terms beside another amount, which is not among them
+_CONTRARY, _AGREEING = (0.0, 0.15), (0.75, 1.0)
 _GAP = 2  # characters between neighbours
 _AS_THEY_ARE = frozenset(("date", "yearday", "ordinal"))
 _CONTEXT = 1000  # characters of passages that are read together: what fits the bundled model beside a claim
@@ -61,10 +65,14 @@ class Evidence(NamedTuple):
     Attributes:
         vector: The features, in the order of `NAMES`.
         quote: The decisive sentence; or two neighbours, where it takes both.
+        low, high: How probable it is at least and at most that the claim is true, if the passage settles it: what
+            amounts and negations show, whatever a model makes of them.
     """
 
     vector: tuple[float, ...]
     quote: Span
+    low: float
+    high: float
 
 
 def read_claim(claim: str) -> Subject:
@@ -137,7 +145,7 @@ def examine(claim: Subject, read: Sequence[Reading], outcomes: Sequence[Entailme
         float(claim.cues.is_denial != best.is_denial),
         float(opposed(claim.cues, best) is not None),
     )
-    return Evidence(vector, _quote(claim, read, odds))
+    return Evidence(vector, _quote(claim, read, odds), *_bounds(claim, read))
 
 
 def differences(claim: str, quote: str) -> str:
@@ -151,6 +159,41 @@ def differences(claim: str, quote: str) -> str:
     if words:
         return f"{words[0]} in the claim, {words[1]} in the source"
     return "one of claim and source denies what the other says" if said.is_denial != there.is_denial else ""
+
+
+def _bounds(claim: Subject, read: Sequence[Reading]) -> tuple[float, float]:
+    """What the sentence nearest to a claim shows by its amounts and negations, if it says all that the claim says.
+
+    A small model takes "it does not run" for "it runs", and the price of one thing for that of another.
+    """
+    sought = [term for term in claim.cues.content if not term[0].isdigit()]
+    nearest = max(read[1:], key=lambda part: _said(sought, part.premise))
+    share = _said(sought, nearest.premise)
+    held = compare(claim.quantities, find_quantities(nearest.premise))
+    if held.contradicted and share >= _SAYS_MOST:
+        return _CONTRARY
+    clause = read_cues(
+        max(
+            _CLAUSES.split(nearest.premise[nearest.span.start - nearest.span.end :]),
+            key=lambda clause: _said(sought, clause),
+        )
+    )
+    if clause.is_denial != claim.cues.is_denial and share == 1:
+        return _CONTRARY
+    agrees = held.confirmed and share == 1 and not opposed(claim.cues, clause)
+    return _AGREEING if agrees else (0.0, 1.0)
+
+
+def _said(sought: Sequence[str], text: str) -> float:
+    """Share of terms that a text has, in any inflection that shows at the end."""
+    there = read_cues(text).content
+    return sum(any(_is_alike(one, other) for other in there) for one in sought) / len(sought) if sought else 0.0
+
+
+def _is_alike(one: str, other: str) -> bool:
+    shorter = min(len(one), len(other))
+    length = shorter if shorter < 5 else shorter - 1
+    return one == other or (shorter > 2 and one[:length] == other[:length])
 
 
 def _quote(claim: Subject, read: Sequence[Reading], odds: Sequence[float]) -> Span:

@@ -101,7 +101,7 @@ class EntailmentJudge:
 
 
 def _judgement(passage: Passage, found: Evidence) -> Judgement:
-    decisive, true = DECISIVE(found.vector), TRUE(found.vector)
+    decisive, true = DECISIVE(found.vector), min(max(TRUE(found.vector), found.low), found.high)
     support, refute = decisive * true, decisive * (1 - true)
     return Judgement(passage, support, refute, 1 - support - refute, (found.quote.start, found.quote.end))
 

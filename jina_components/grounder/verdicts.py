@@ -22,7 +22,9 @@ MAX_REFERENCES = 30
 _SETTLED = 0.6
 _STEEP = 4  # how much less a passage has to say that settles less: the power of how much it does
 _DIVIDED = 0.1  # how near to one half the passages lean that decide nothing
-_WORTH_QUOTING = 0.3  # probability that a passage shows what it is quoted for
+# Probability that a passage shows what it is quoted for: of the surest; of others for the same, as a share of that; and
+# of those to the contrary.
+_WORTH_QUOTING, _BESIDE, _AGAINST = 0.3, 0.75, 0.5
 _QUOTED = 300  # characters of a quote within a reason
 _NOTHING = Usage()
 
@@ -67,9 +69,12 @@ def _weigh(judgements: Sequence[Judgement]) -> _Weighed:
 def _references(judgements: Sequence[Judgement]) -> tuple[Reference, ...]:
     """The quotes that are worth it, each stretch of a source once."""
     found: dict[tuple[str, int, int], Reference] = {}
-    for one in sorted(judgements, key=lambda one: max(one.support, one.refute), reverse=True):
+    ordered = sorted(judgements, key=lambda one: max(one.support, one.refute), reverse=True)
+    for one in ordered:
         strength, (start, end) = max(one.support, one.refute), one.quote
-        if strength < _WORTH_QUOTING or start == end:
+        is_beside = (one.support > one.refute) == (ordered[0].support > ordered[0].refute)
+        least = _BESIDE * max(ordered[0].support, ordered[0].refute) if is_beside else _AGAINST
+        if strength < max(least, _WORTH_QUOTING) or start == end:
             continue
         reference = Reference(
             url=one.passage.url,

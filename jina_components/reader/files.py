@@ -59,7 +59,7 @@ def read_file(path: str, *, max_bytes: int) -> bytes:
     except (OSError, ValueError) as error:
         raise ReadError(_explain(path, error), path) from error
     if stat.S_ISDIR(mode):
-        raise ReadError(f"{path} is a directory: pass it to read_all, or on the command line to index.", path)
+        raise ReadError(f"{path} is a directory: pass a file, or all of it to read_all.", path)
     if not stat.S_ISREG(mode):
         raise ReadError(f"{path} is a pipe, socket or device: pass a regular file.", path)
     if len(data) > max_bytes:

@@ -8,7 +8,7 @@ import hashlib
 import io
 import json
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -92,6 +92,8 @@ def raw_rows(path: Path, columns: Columns) -> Iterator[Raw]:
     """
     suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() != ".gz"] or [""]
     rows = resolve_name(_FORMATS, suffixes[-1], what="kind of file")
+    if path.is_dir():
+        raise ReadError(f"{path} is a directory: pass a file.", str(path))
     number = 0
     try:
         for number, raw in rows(path, columns):
@@ -105,7 +107,15 @@ def raw_rows(path: Path, columns: Columns) -> Iterator[Raw]:
     except FileNotFoundError as error:
         raise ReadError(f"There is no file {path}.", str(path)) from error
     except (OSError, EOFError, zlib.error) as error:
-        raise ReadError(f"{path} cannot be read past row {number}: {error}.", str(path)) from error
+        place = f" past row {number}" if number else ""
+        raise ReadError(
+            f"{path} cannot be read{place}: {getattr(error, 'strerror', None) or error}.", str(path)
+        ) from error
+
+
+def json_lines(lines: Iterable[bytes]) -> Iterator[Raw]:
+    """The rows of JSON Lines, as `raw_rows`; blank ones are passed over."""
+    return ((number, line) for number, line in enumerate(lines, 1) if line.strip())
 
 
 def parse(raw: Raw, columns: Columns) -> Row | BadRow:
@@ -145,9 +155,7 @@ def _is_unicode(text: str) -> bool:
 
 def _json_lines(path: Path, columns: Columns) -> Iterator[Raw]:  # noqa: ARG001 (the table's signature)
     with _open(path) as file:
-        for number, line in enumerate(file, 1):
-            if line.strip():
-                yield number, line
+        yield from json_lines(file)
 
 
 def _separated(delimiter: str) -> Callable[[Path, Columns], Iterator[Raw]]:
@@ -156,6 +164,8 @@ def _separated(delimiter: str) -> Callable[[Path, Columns], Iterator[Raw]]:
         with _open(path) as file, io.TextIOWrapper(file, "utf-8-sig", "surrogateescape", newline="") as lines:
             reader = csv.reader(lines, delimiter=delimiter)
             names = next(reader, [])
+            if not names:
+                raise ReadError(f"{path} is empty, or its first line is: that must name the columns.", str(path))
             check_columns(path, names, columns.names)
             number = reader.line_num + 1
             for cells in reader:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from jina_components.core import boundaries as at
 from jina_components.segmenter.cutting import Cutter
 from jina_components.segmenter.rulers import CharacterRuler
-from jina_components.segmenter.structure import NESTED, RULE, Block, _Scanner
+from jina_components.segmenter.structure import NESTED, RULE, Block, scan
 
 
 class _Limits(NamedTuple):
@@ -67,7 +67,7 @@ def piece_starts(text: str) -> Iterator[int]:
 
 def _starts(text: str) -> Iterator[int]:
     items: list[tuple[int, int]] = []  # one with those nested in it
-    for block, following in pairwise(chain(_Scanner(text).scan(), [None])):
+    for block, following in pairwise(chain(scan(text), [None])):
         if block is None:
             break
         end = following.start if following else len(text)

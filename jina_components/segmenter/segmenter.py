@@ -132,7 +132,7 @@ class Segmenter(Component):
     def segment(self, text: str) -> Segmentation:
         """Chunks of a text; without overlap their texts joined are the text. An empty text has none.
 
-        White space stays with the chunk before it. `num_tokens` of a chunk counts its text alone.
+        White space stays with the chunk before it while there is room. `num_tokens` of a chunk counts its text alone.
 
         Raises:
             InputError: not a string, or one character has more tokens than a chunk may have.
@@ -245,6 +245,9 @@ class Segmenter(Component):
 
 
 def _check_lengths(limit: int, overlap: int, min_size: int) -> None:
+    for name, value in {"max_chunk_length": limit, "overlap": overlap, "min_chunk_length": min_size}.items():
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise ConfigError(f"{name} must be an integer, got {value!r}.")
     if limit < 1:
         raise ConfigError(f"max_chunk_length must be positive, got {limit}.")
     if not 0 <= overlap < limit:

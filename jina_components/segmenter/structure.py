@@ -76,7 +76,7 @@ _MOST_LEADS = 16
 def blocks(text: str) -> Iterator[Block]:
     """Blocks of a text in order, headings and thematic breaks joined to what follows them. Linear time."""
     leads: list[Block] = []
-    for block in _Scanner(text).scan():
+    for block in scan(text):
         is_lead = bool(block.headings) or block.level == RULE
         if is_lead:
             leads.append(block)
@@ -87,11 +87,16 @@ def blocks(text: str) -> Iterator[Block]:
         yield _joined(leads)
 
 
+def scan(text: str) -> Iterator[Block]:
+    """`blocks` with each heading and thematic break for itself."""
+    return _Scanner(text).blocks()
+
+
 def _joined(parts: list[Block]) -> Block:
     last = parts[-1]
     level = min(part.level for part in parts)
     headings = tuple(heading for part in parts for heading in part.headings)
-    return last._replace(start=parts[0].start, level=level, headings=headings)
+    return Block(parts[0].start, level, last.keep, last.end, headings)
 
 
 class _Scanner:
@@ -120,7 +125,7 @@ class _Scanner:
             "indented": self._indented,
         }
 
-    def scan(self) -> Iterator[Block]:
+    def blocks(self) -> Iterator[Block]:
         if block := self._front_matter():
             yield block
         text, size = self._text, len(self._text)

@@ -10,8 +10,8 @@ from typing import TypeAlias, overload
 from jina_components.errors import UnknownNameError
 from jina_components.types.texts import Image, Usage, shorten
 
-Labels: TypeAlias = "Sequence[str] | Mapping[str, str | Sequence[str]]"
-"""Names of labels, which say what they mean; or by name what stands for it: a description, or several to average."""
+Labels: TypeAlias = "Sequence[str] | Mapping[str, str]"
+"""Names of labels, which say what they mean; or by name a description that stands for it."""
 
 
 @dataclass(frozen=True, slots=True)

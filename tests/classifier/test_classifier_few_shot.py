@@ -128,10 +128,10 @@ def test_no_examples_change_nothing():
 
 def test_there_must_be_labels_to_choose_from():
     classifier = Classifier(FakeEmbedder())
-    with pytest.raises(ConfigError, match=r"pass labels=, or train\(\) first; nothing has been learned"):
+    with pytest.raises(ConfigError, match=r"two labels at least, and nothing has been learned: train\(\)"):
         classifier.classify(["x"])
     classifier.train([("a", "x")])
-    with pytest.raises(ConfigError, match="only 'x' has been learned"):
+    with pytest.raises(ConfigError, match="two labels at least, and only the label 'x' has been learned"):
         classifier.classify(["x"])
 
 

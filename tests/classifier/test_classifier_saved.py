@@ -221,6 +221,19 @@ def test_files_of_others_are_left_alone(tmp_path):
         Classifier(FakeEmbedder(), path=tmp_path / "notes.txt").train(EXAMPLES)
 
 
+@pytest.mark.parametrize("wrong", [5, "", b"folder"])
+def test_a_path_that_is_none_is_refused(trained, wrong):
+    for call in (lambda: Classifier(FakeEmbedder(), path=wrong), lambda: trained.save(wrong)):
+        with pytest.raises(ConfigError, match="path must name a directory"):
+            call()
+
+
+def test_where_nothing_was_saved_nothing_is_said_to_be(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ModelFilesError, match=r"cannot be written: Not a directory\.\Z"):
+        Classifier(FakeEmbedder(), path=tmp_path / "file" / "below").train(EXAMPLES)
+
+
 def test_a_directory_that_vanishes_is_missed(trained, path):
     shutil.rmtree(path)
     with pytest.raises(ModelFilesError, match="holds no classifier"):
@@ -245,8 +258,10 @@ def test_one_object_trains_at_a_time(path):
     thread.start()
     assert embedder.is_waiting.wait(30)
     for call in (lambda: second.train(EXAMPLES), lambda: first.train(EXAMPLES)):
-        with pytest.raises(BusyError, match="being trained by another caller: try again later"):
+        with pytest.raises(BusyError, match="being trained by another caller: try again later") as caught:
             call()
+        assert caught.value.__cause__ is None
+        assert caught.value.__suppress_context__ or caught.value.__context__ is None
     embedder.go_on.set()
     thread.join(30)
     assert second.train(EXAMPLES).labels == ("slow", "sports", "cooking")

@@ -111,13 +111,17 @@ def test_a_temperature_of_1_is_the_softmax_over_cosines():
     np.testing.assert_allclose(list(result.scores.values()), expected, atol=1e-6)
 
 
-def test_descriptions_stand_for_labels_and_several_are_averaged():
-    embedder = FakeEmbedder()
-    labels = {"A": "calm sea", "B": ["bread", "oven"]}
-    [one, other] = Classifier(embedder, template="{}").classify(["sea calm", "bread oven"], labels)
+def test_descriptions_stand_for_labels():
+    labels = {"A": "calm sea", "B": "bread oven"}
+    [one, other] = Classifier(FakeEmbedder(), template="{}").classify(["sea calm", "oven bread"], labels)
     assert (one.label, other.label) == ("A", "B")
-    listed = Classifier(embedder, template="{}").classify(["sea calm"], {"A": ["calm sea"], "B": ("bread", "oven")})
-    assert listed[0].scores == pytest.approx(one.scores)
+
+
+def test_lists_are_no_descriptions_but_sets_of_labels():
+    classifier, sets = Classifier(FakeEmbedder()), {"topic": ["sea", "bread"], "mood": ["calm", "rain"]}
+    with pytest.raises(InputError, match=r"labels\['topic'\] must be described by one str, got list.*classify_groups"):
+        classifier.classify(["sea"], sets)
+    assert list(classifier.classify_groups(["sea"], sets)) == ["topic", "mood"]
 
 
 def test_braces_of_labels_and_templates_mean_nothing():

@@ -63,7 +63,7 @@ def test_embed_arguments_and_standard_input(run, monkeypatch):
 def test_index_lists_bad_sources_and_keeps_the_others(run, docs, tmp_path):
     code, out, err = run("index", docs, "--to", tmp_path / "index")
     assert code == 3
-    assert "1 sources read" in out
+    assert "1 source read" in out
     assert "broken.pdf" in err
     code, out, _ = run("search", "boil water", "--index", tmp_path / "index", "--json")
     assert code == 0

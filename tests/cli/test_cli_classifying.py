@@ -45,8 +45,8 @@ def test_everything_as_json(run):
 
 def test_lines_of_files_and_of_standard_input(run, tmp_path, monkeypatch):
     (tmp_path / "texts.txt").write_text("The match ended.\n\nBoil the pasta.\n")
-    (tmp_path / "labels.txt").write_text("sports\n\n cooking\n")
-    (tmp_path / "labels.json").write_text('{"S": "sports and games", "C": ["cooking", "food"]}')
+    (tmp_path / "labels.txt").write_text("sports\n cooking\n")
+    (tmp_path / "labels.json").write_text('{"S": "sports and games", "C": "cooking and food"}')
     _, out, _ = run("classify", "--file", tmp_path / "texts.txt", "--labels-file", tmp_path / "labels.txt", *EMBEDDER)
     assert [line.split()[0] for line in out.splitlines()] == ["sports", "cooking"]
     for arguments in ((), ("-",)):
@@ -93,6 +93,14 @@ def test_train_classify_and_evaluate(run, trained, examples, tmp_path):
     assert report["labels"]["sports"]["support"] == 3
 
 
+def test_examples_on_standard_input(run, examples, tmp_path, monkeypatch):
+    for content, found in [(examples.read_bytes(), (0, "")), (b"", (2, "jina-components: standard input holds no"))]:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+        code, _, err = run("train-classifier", "-", "--to", tmp_path / "piped", *EMBEDDER)
+        assert code == found[0]
+        assert err.startswith(found[1])
+
+
 def test_what_labels_are_taken_for(run, tmp_path):
     wrong = tmp_path / "wrong.tsv"
     wrong.write_text("text\tlabel\nthe team won the match\tcooking\nboil pasta\tcooking\n")
@@ -101,7 +109,10 @@ def test_what_labels_are_taken_for(run, tmp_path):
 
 
 def test_wrong_usage_is_told(run, examples, tmp_path):
-    missing, bad, empty = tmp_path / "missing", tmp_path / "bad.jsonl", tmp_path / "empty.jsonl"
+    for name, content in [("l.md", "a\nb\n"), ("gap.txt", "a\n\nb\n"), ("twice.txt", "a\nb\na\n")]:
+        (tmp_path / name).write_text(content)
+    (tmp_path / "sets.json").write_text('{"a": ["x", "y"], "b": ["z"]}')
+    missing, bad, empty = tmp_path / "missing.txt", tmp_path / "bad.jsonl", tmp_path / "empty.jsonl"
     bad.write_text('{"text": "a", "label": "x"}\n{"text": "b"}\n')
     empty.write_text("\n")
     (tmp_path / "labels.json").write_text("{")
@@ -112,6 +123,11 @@ def test_wrong_usage_is_told(run, examples, tmp_path):
         (("classify", "x", "--labels", "a,b", "--file", examples), "leave one out"),
         (("classify", "x", "--labels-file", missing), "cannot be read"),
         (("classify", "x", "--labels-file", tmp_path / "labels.json"), "is no JSON"),
+        (("classify", "x", "--labels-file", tmp_path / "sets.json"), "run classify once for each set"),
+        (("classify", "x", "--labels-file", tmp_path / "l.md"), "--labels-file '.md'. Known: .json, .txt"),
+        (("classify", "x", "--labels-file", tmp_path / "gap.txt"), "labels[1] is empty"),
+        (("classify", "x", "--labels-file", tmp_path / "twice.txt"), "labels[2] 'a' is there twice"),
+        (("classify", "--file", tmp_path, "--labels", "a,b"), "is a directory: name a file of it."),
         (("classify", "x", "--from", missing), "make it with train-classifier"),
         (("classify", "x", "--from", tmp_path), "is no classifier"),
         (("classify", "x", "--from", tmp_path, "--multi-label"), "--multi-label needs --labels"),

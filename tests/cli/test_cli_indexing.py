@@ -75,7 +75,7 @@ def test_chunks_that_are_there_are_not_added_again(run, folder, index):
     held = run(*again)[1].rstrip().rpartition(", ")[2]
     assert f"0 chunks added, {held}" in run(*again)[1]
     (folder / "water.md").write_text("Now about snow.\n")
-    assert "1 chunks added" in run(*again)[1]
+    assert "1 chunk added" in run(*again)[1]
     assert run("search", "stream", "--index", index, "--mode", "lexical")[0] == 1
 
 
@@ -131,9 +131,16 @@ def test_an_empty_file_is_skipped(run, folder):
     (folder / "empty.md").write_text(" \n")
     code, out, err = run("index", folder / "boots.md", folder / "empty.md", "--to", folder / "index", *FAST)
     assert code == 0
-    assert "1 sources read" in out
+    assert "1 source read" in out
     assert f"skipped, for it is empty: {folder / 'empty.md'}" in err
     assert run("index", folder / "empty.md", "--to", folder / "other", *FAST)[0] == 2
+
+
+def test_the_index_must_be_a_folder(run, folder):
+    for place in (folder / "water.md", folder / "water.md" / "below"):
+        code, out, err = run("index", folder / "boots.md", "--to", place, *FAST)
+        assert (code, out) == (2, "")
+        assert err == f"jina-components: {place} is a file, or below one: --to must be a folder.\n"
 
 
 def test_a_source_is_removed(run, folder, index):

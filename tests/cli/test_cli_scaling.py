@@ -25,12 +25,12 @@ def test_with_a_checkpoint_only_what_has_changed_is_read(run, docs, tmp_path):
     assert run(*again) == (0, f"{index}: 0 sources read, 3 complete before, 0 chunks added, 3 in all\n", "")
     (docs / "tents.md").rename(tmp_path / "tents.md")
     (docs / "water.md").write_text("Boil snow.")
-    expected = "1 sources read, 1 complete before, 1 removed, 1 chunks added, 2 in all"
+    expected = "1 source read, 1 complete before, 1 removed, 1 chunk added, 2 in all"
     assert run(*again) == (0, f"{index}: {expected}\n", "")
     assert not finds(run, index, "tents")
     assert not finds(run, index, "water")
     (tmp_path / "tents.md").rename(docs / "tents.md")
-    assert "1 sources read, 2 complete before, 1 chunks added, 3 in all" in run(*again)[1]
+    assert "1 source read, 2 complete before, 1 chunk added, 3 in all" in run(*again)[1]
     assert finds(run, index, "tents")
 
 
@@ -42,10 +42,11 @@ def test_failures_are_told_and_the_rest_is_done(run, docs, tmp_path, workers):
     assert code == 3
     assert "3 sources read, 3 chunks added" in out
     assert f"not read: {docs / 'broken.pdf'}: " in err
-    assert f"not read: {missing}: " in err
+    assert f"not read: {missing} does not exist" in err
+    assert err.count(str(missing)) == 1
     code, out, err = run("index", missing, "--to", tmp_path / "index", "--workers", workers, *FAST)
     assert (code, out) == (2, "")
-    assert "none of the sources could be read" in err
+    assert "Nothing was indexed: none of the sources could be read" in err
 
 
 def test_another_embedder_does_not_go_on(run, docs, tmp_path, minilm_folder):

@@ -179,5 +179,11 @@ def test_flags_go_by_twos() -> None:
     assert [joins(flags, 0, place) for place in range(1, 6)] == [True, False, True, False, True]
 
 
+def test_a_vowel_inside_a_syllable_of_thai_keeps_the_consonant_behind_it() -> None:
+    text = "กลับบ้าน"
+    assert [place for place in range(1, len(text)) if not joins(text, 0, place)] == [1, 4, 6, 7]
+    assert joins("ทั้ง", 0, 3)
+
+
 def test_one_endless_character_is_cut_where_it_must_be() -> None:
     assert last_grapheme("e" + "\u0301" * 9, 1, 5) == 5

@@ -110,6 +110,25 @@ def test_what_is_compared_without_a_model(claim, text, name):
 
 
 @pytest.mark.parametrize(
+    ("claim", "text", "verdict"),
+    [
+        ("The widget runs on Windows.", "It does not run on Windows.", "refuted"),
+        ("The widget does not run on Windows.", "It does not run on Windows.", "supported"),
+        ("The widget runs on Linux.", "It does not run on Windows but runs on Linux.", "supported"),
+        ("Somebody died in the widget.", "Nobody died there.", "refuted"),
+        ("The widget weighs 3 kg.", "It weighs 2.4 kg.", "refuted"),
+        ("The widget weighs 2400 grams.", "It weighs 2.4 kg.", "supported"),
+        ("The widget is about 1.7 miles long.", "It is 2,737 metres long.", "supported"),
+        ("The widget has at least 3 seats.", "It has 5 seats.", "supported"),
+        ("The widget costs $12.", "The widget costs $30. The gadget costs $12.", "refuted"),
+    ],
+)
+def test_negations_and_amounts_of_the_nearest_sentence_outweigh_the_model(judge, claim, text, verdict):
+    [found] = judged(judge, claim, Passage(text, "u", "Acme widget")).judgements
+    assert (found.support > found.refute) == (verdict == "supported")
+
+
+@pytest.mark.parametrize(
     ("text", "is_denial"),
     [
         ("It isn't open.", True), ("It cannot open.", True), ("It has no doors.", True), ("It never opened.", True),

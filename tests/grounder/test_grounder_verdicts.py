@@ -50,7 +50,7 @@ def test_strong_evidence_either_way_is_not_enough_and_the_reason_says_so():
 
 
 def test_a_weaker_voice_against_is_told():
-    found = verdict_on(says(0.95, 0.01, "It opened in 1952."), says(0.1, 0.4, url="b"))
+    found = verdict_on(says(0.95, 0.01, "It opened in 1952."), says(0.1, 0.55, url="b"))
     assert found.verdict == "supported"
     assert "less decisive" in combine("s", [found]).reason
 

@@ -30,7 +30,7 @@ def test_what_is_no_readable_file_says_why(tmp_path: Path) -> None:
         "pipe.txt": "is a pipe",
         "broken.txt": "symbolic link to something that does not exist",
         "loop": "cannot be read",
-        "": "is a directory: pass it to read_all, or on the command line to index",
+        "": "is a directory: pass a file, or all of it to read_all.",
         "nul\0.txt": "cannot be read",
         "x" * 5000: "cannot be read",
     }

@@ -107,6 +107,15 @@ def test_files_that_cannot_be_read(tmp_path):
     (tmp_path / "texts.csv").write_text("a;b\n1;2\n")
     with pytest.raises(ConfigError, match="no column 'text'; it has 'a;b'"):
         read(tmp_path / "texts.csv")
+    (tmp_path / "texts.csv").write_text("")
+    with pytest.raises(ReadError, match="is empty, or its first line is: that must name the columns"):
+        read(tmp_path / "texts.csv")
+    (tmp_path / "folder.csv").mkdir()
+    with pytest.raises(ReadError, match=r"folder\.csv is a directory: pass a file\.\Z"):
+        read(tmp_path / "folder.csv")
+    (tmp_path / "plain.csv.gz").write_text("text,id")
+    with pytest.raises(ReadError, match=r"plain\.csv\.gz cannot be read: Not a gzip"):
+        read(tmp_path / "plain.csv.gz")
     (tmp_path / "quote.csv").write_text('text,id\na,1\n"b,2\n' + "c,3\n" * 50_000)
     with pytest.raises(ReadError, match=r"past row 2: field larger.*quote that is not closed"):
         read(tmp_path / "quote.csv")

@@ -4,7 +4,6 @@ import datetime as dt
 import pickle
 import subprocess
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from itertools import pairwise
@@ -123,6 +122,10 @@ def test_a_character_that_cannot_fit_is_refused() -> None:
         ({"max_chunk_length": 0}, "max_chunk_length must be positive"),
         ({"overlap": -1}, "overlap must be 0 or more"),
         ({"max_chunk_length": 50, "overlap": 50}, "below 50"),
+        ({"max_chunk_length": 2.5}, "max_chunk_length must be an integer, got 2.5"),
+        ({"overlap": None}, "overlap must be an integer, got None"),
+        ({"min_chunk_length": True}, "min_chunk_length must be an integer, got True"),
+        ({"tokenizer": 3}, "tokenizer must be a name or a path, got int"),
         ({"length_unit": "words"}, "'characters' or 'tokens', got 'words'"),
         ({"min_chunk_length": -1}, "min_chunk_length must be from 0 to 1000"),
         ({"max_chunk_length": 50, "min_chunk_length": 51}, "from 0 to 50"),
@@ -341,14 +344,15 @@ text = (part * (50_000_000 // len(part) + 1))[:50_000_000]
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 chunks = Segmenter(max_chunk_length=400, length_unit="tokens").segment(text).chunks
 assert chunks[-1].end == len(text)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+usage = resource.getrusage(resource.RUSAGE_SELF)
+print(usage.ru_maxrss - before, usage.ru_utime + usage.ru_stime)
 """
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss has other units elsewhere")
 def test_fifty_megabytes_take_neither_long_nor_much_memory() -> None:
-    began = time.monotonic()
     done = subprocess.run([sys.executable, "-c", FIFTY_MEGABYTES], capture_output=True, text=True, check=True)
-    assert time.monotonic() - began < 60
-    assert int(done.stdout) < 500_000  # kB, among them 50 MB of chunks
+    kilobytes, cpu_seconds = map(float, done.stdout.split())
+    assert kilobytes < 300_000  # among them 50 MB of chunks
+    assert cpu_seconds < 90

@@ -173,7 +173,8 @@ def test_chunks_join_to_the_text_and_keep_the_limit(text: str, language: str, da
     ("language", "unit"),
     [
         ("python", "("), ("python", "if x:\n"), ("python", "x = 1\n"), ("python", "a\n  "), ("python", "'"),
-        ("python", "# a\n"), ("python", "a|"), ("javascript", "{"), ("javascript", "a=>"), ("javascript", "a;"), ("javascript", "/*"),
+        ("python", "# a\n"), ("python", "a|"), ("javascript", "{"), ("javascript", "a=>"), ("javascript", "a;"),
+        ("javascript", "/*"),
         ("javascript", "f(function(){"), ("c", "/**/\n"), ("rust", "fn f(){"), ("markdown", "```py\n"),
         ("java", "\x00"),
     ],
@@ -184,6 +185,16 @@ def test_deep_nesting_overflows_no_stack_and_takes_linear_time(language: str, un
     found = chunks(text, language)
     assert "".join(chunk.text for chunk in found) == text
     assert time.process_time() - began < 60  # quadratic work would take far longer
+
+
+def test_code_whose_errors_the_parser_cannot_mend_in_time_is_cut_between_lines() -> None:
+    text = "x = 1\n" + "<!--\n" * 4000  # of which tree-sitter's time grows with the square
+    found = chunks(text, "python", 102)
+    assert "".join(chunk.text for chunk in found) == text
+    assert all(chunk.text.endswith("<!--\n") for chunk in found)
+    assert len(found) < len(text) / 90
+    fence = chunks(f"Text.\n\n```py\n{text}```\n", "markdown", 102)
+    assert all(chunk.text.endswith("\n") for chunk in fence)
 
 
 FENCE = "Text before.\n\n## Use\n\n~~~ PY\n" + PYTHON + "~~~\n\nText behind.\n"

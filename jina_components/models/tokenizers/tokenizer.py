@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from jina_components.core.names import resolve_name
-from jina_components.errors import InputError
+from jina_components.errors import ConfigError, InputError
 from jina_components.models.files import bundled_path
 from jina_components.models.tokenizers.encoded import (
     Encoded,
@@ -40,7 +40,10 @@ def resolve_tokenizer(name: str | os.PathLike[str]) -> str | Path:
 
     Raises:
         UnknownNameError: the name is not known.
+        ConfigError: it is neither a name nor a path.
     """
+    if not isinstance(name, str | os.PathLike):
+        raise ConfigError(f"tokenizer must be a name or a path, got {type(name).__name__}.")
     if isinstance(name, str) and not name.endswith(".json") and Path(name).name == name:
         return resolve_name(_NAMES, name, what="tokenizer (a name, or the path of a tokenizer.json)")
     return Path(name)

@@ -145,7 +145,7 @@ def create(layout: Layout, make_database: Callable[[], None]) -> None:
         OSError: it cannot be written to.
     """
     try:
-        layout.directory.mkdir(parents=True, exist_ok=True)
+        _make_directory(layout.directory)
         check_ours(layout)
         with layout.lock():
             if not layout.exists():
@@ -153,6 +153,13 @@ def create(layout: Layout, make_database: Callable[[], None]) -> None:
                 write_manifest(layout)
     except Timeout as error:
         raise busy(layout) from error
+
+
+def _make_directory(directory: Path) -> None:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise IndexFilesError(f"{directory} is a file, or below one: the path must be a directory.") from error
 
 
 def write_manifest(layout: Layout) -> None:
