@@ -28,7 +28,7 @@ from jina_components.cli.vectors import add_embedder_option, make_embedder
 from jina_components.errors import ConfigError, InputError
 from jina_components.models.catalog import DEFAULT_ENTAILMENT, DEFAULT_RERANKER
 from jina_components.read_options import QUOTABLE
-from jina_components.types import Document, GroundedSentence, Grounding, GroundingStep, Reference, shorten
+from jina_components.types import GroundedSentence, Grounding, GroundingStep, Page, Reference, shorten
 
 if TYPE_CHECKING:
     from jina_components.grounder import Grounder
@@ -152,7 +152,7 @@ def _ground_text(options: argparse.Namespace) -> int:
 
 
 @contextmanager
-def _grounder(options: argparse.Namespace) -> Iterator[tuple[Grounder, list[str | Document] | None, bool]]:
+def _grounder(options: argparse.Namespace) -> Iterator[tuple[Grounder, list[str | Page] | None, bool]]:
     """The Grounder, its references, and whether a file among them could not be read."""
     from jina_components.entailment import EntailmentScorer
     from jina_components.grounder import Grounder
@@ -189,7 +189,7 @@ def _source(options: argparse.Namespace, closing: ExitStack) -> SupportsRetrieve
     return None
 
 
-def _references(named: Sequence[str], reader: Reader, *, web: bool) -> tuple[list[str | Document] | None, bool]:
+def _references(named: Sequence[str], reader: Reader, *, web: bool) -> tuple[list[str | Page] | None, bool]:
     """The references, those that are files read; and whether one of these could not be."""
     if not named:
         return None, False
@@ -199,15 +199,11 @@ def _references(named: Sequence[str], reader: Reader, *, web: bool) -> tuple[lis
         if "://" not in name and not (web and _is_host(name)):
             hint = ", nor a host" if web else "; to search a host, give --web PROVIDER too"
             raise ConfigError(f"{shorten(name)!r} is no file, no folder and no URL{hint}.")
-    references: list[str | Document] = [*elsewhere]
+    references: list[str | Page] = [*elsewhere]
     reading = reader.read_all(files, options=QUOTABLE)
     for failure in reading.failures:
         print(f"jina-components: not read: {failure.source}: {with_flags(failure.error)}", file=sys.stderr)
-    references += [
-        Document(page.content, metadata={"source": page.url, "title": page.title})
-        for page in reading.pages
-        if page.content.strip()
-    ]
+    references += [page for page in reading.pages if page.content.strip()]
     if not references:
         raise InputError("None of the references holds anything that could be read.")
     return references, bool(reading.failures)
@@ -232,10 +228,18 @@ def _render(grounding: Grounding) -> str:
         f"{_SIGNS[grounding.verdict]} {grounding.verdict} (factuality {grounding.factuality:.2f})",
         grounding.reason,
     ]
+    if len(grounding.claims) == 1:
+        lines += _checked_as(grounding)
     if len(grounding.claims) > 1:
         lines += ["", *(f"{_SIGNS[each.verdict]} {each.claim} ({each.factuality:.2f})" for each in grounding.claims)]
     quotes = [_quote(number, reference) for number, reference in enumerate(grounding.references, 1)]
     return "\n".join([*lines, *([""] if quotes else []), *quotes])
+
+
+def _checked_as(grounding: Grounding) -> list[str]:
+    """The line that tells the claims whose words are not the statement's, if there are any."""
+    claims = "; ".join(f"“{shorten(claim, 300)}”" for claim in grounding.checked_as)
+    return [f"checked as: {claims}"] if claims else []
 
 
 def _quote(number: int, reference: Reference) -> str:
@@ -255,5 +259,7 @@ def _print_sentence(text: str, sentence: GroundedSentence, *, as_json: bool) -> 
         return
     grounding = sentence.grounding
     print(f"{_SIGNS[grounding.verdict]} {words}\n    {grounding.verdict}: {shorten(grounding.reason, 300)}", flush=True)
+    for line in _checked_as(grounding):
+        print(f"    {line}", flush=True)
     for number, reference in enumerate(grounding.references[:3], 1):
         print("    " + _quote(number, reference).replace("\n", "\n    "))

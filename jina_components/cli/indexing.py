@@ -134,9 +134,8 @@ def _remove(options: argparse.Namespace) -> int:
 
     with FaissStore(options.index, must_exist=True) as store:
         removed = remove_sources(options.sources, store)
-        print(
-            f"{options.index}: {counted(sum(removed.values()), 'source')} removed, {counted(store.count(), 'chunk')} left"
-        )
+        sources, left = counted(sum(removed.values()), "source"), counted(store.count(), "chunk")
+        print(f"{options.index}: {sources} removed, {left} left")
     for source, count in removed.items():
         if not count:
             print(f"jina-components: not in the index: {source}", file=sys.stderr)

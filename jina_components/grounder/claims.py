@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from jina_components.core.quotable import quotable_spans
-from jina_components.grounder.clauses import clauses_of, resolve_pronoun, subject_of
+from jina_components.grounder.clauses import clauses_of, opening_pronoun, resolve_pronoun, subject_of
 from jina_components.grounder.english import (
     AUXILIARIES,
     COMMANDS,
     DETERMINERS,
     NOUNS_TOO,
     OBJECTS,
+    PRONOUNS,
     QUESTION_WORDS,
     VERBS,
 )
@@ -36,6 +38,35 @@ _GREETING = re.compile(
 _FRAGMENT = 4
 
 
+class Topic(NamedTuple):
+    """What a text is about, as far as it was read.
+
+    Attributes:
+        subject: What a pronoun stands for that begins the next clause; empty where that is not plain, as the last two
+            clauses had different subjects.
+        last: The subject of the last clause that had one of its own; empty if it is not known, None if none had one.
+    """
+
+    subject: str = ""
+    last: str | None = None
+
+    def after(self, clause: str, resolved: str) -> Topic:
+        """The topic behind one more clause, given its words and those with a name in the place of its pronoun."""
+        pronoun = opening_pronoun(clause)
+        if pronoun and not PRONOUNS[pronoun]:
+            return self  # it goes on about what it went on about, plain or not
+        own = "" if pronoun and resolved == clause else subject_of(resolved)
+        last = (self.subject or None) if self.last is None else self.last
+        if last is None:
+            return Topic(own, own)
+        # "Marie Curie was … Curie moved …" are about one.
+        is_same = bool(own) and set(own.lower().split()) <= set(last.lower().split())
+        return Topic(last, last) if is_same else Topic("", own)
+
+
+_NO_TOPIC = Topic()
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     """A checkable claim of a statement.
@@ -57,24 +88,25 @@ class Claims:
     Attributes:
         claims: Its claims, in order.
         reason: Of a statement without one, why there is none, as a sentence; else empty.
-        subject: What the last of them is about, which a pronoun behind it stands for; or empty.
+        topic: What they are about, with the text before them.
     """
 
     claims: tuple[Claim, ...]
     reason: str = ""
-    subject: str = ""
+    topic: Topic = _NO_TOPIC
 
 
-def split_claims(statement: str, *, subject: str = "") -> Claims:
+def split_claims(statement: str, *, topic: Topic = _NO_TOPIC) -> Claims:
     """The claims of a statement: its sentences, and their clauses where it is plain how they divide.
 
-    A clause without a subject gets that of the clause before it, and one that begins with a pronoun what the sentence
-    before it was about. In doubt a sentence stays whole and as it is. What is a question, a command, a greeting or a
-    fragment claims nothing. The rules know English; sentences of other languages stay whole.
+    A clause without a subject gets that of the clause before it, and one that begins with a pronoun what the sentences
+    before it were about, if that was one and the same. In doubt a sentence stays whole and as it is. What is a
+    question, a command, a greeting or a fragment claims nothing. The rules know English; sentences of other languages
+    stay whole.
 
     Args:
         statement: The statement; Markdown is understood.
-        subject: What the text before it was about.
+        topic: What the text before it was about.
     """
     found: list[Claim] = []
     reasons: list[str] = []
@@ -84,10 +116,10 @@ def split_claims(statement: str, *, subject: str = "") -> Claims:
             reasons.append(reason)
             continue
         for clause in clauses_of(sentence):
-            text = resolve_pronoun(clause.text, subject)
-            subject = subject_of(text) or subject
+            text = resolve_pronoun(clause.text, topic.subject)
+            topic = topic.after(clause.text, text)
             found.append(Claim(text, start + clause.start, start + clause.end))
-    return Claims(tuple(found), "" if found else _joined(reasons), subject)
+    return Claims(tuple(found), "" if found else _joined(reasons), topic)
 
 
 def claims_nothing(sentence: str) -> str:

@@ -91,17 +91,23 @@ def subject_of(sentence: str) -> str:
     return head.subject if first[0].isupper() and (others or first.lower() != "the") else ""
 
 
+def opening_pronoun(sentence: str) -> str:
+    """The pronoun that a sentence begins with, in small letters; or empty."""
+    found = _WORD.match(sentence)
+    return found[0].lower() if found is not None and found[0].lower() in PRONOUNS else ""
+
+
 def resolve_pronoun(sentence: str, subject: str) -> str:
     """A sentence with `subject` in the place of the pronoun it begins with; as it is, where it has none."""
-    found = _WORD.match(sentence)
-    if not subject or found is None or found[0].lower() not in PRONOUNS or _EXPLETIVE.match(sentence):
+    pronoun = opening_pronoun(sentence)
+    if not subject or not pronoun or _EXPLETIVE.match(sentence):
         return sentence
-    if found[0].lower() in _OF_PERSONS and subject.lower().startswith("the "):
+    if pronoun in _OF_PERSONS and subject.lower().startswith("the "):
         return sentence
-    ending = PRONOUNS[found[0].lower()]
+    ending = PRONOUNS[pronoun]
     if not ending and _head(sentence) is None:
         return sentence
-    return f"{subject}{ending}{sentence[found.end() :]}"
+    return f"{subject}{ending}{sentence[len(pronoun) :]}"
 
 
 def _head(clause: str) -> _Head | None:

@@ -12,7 +12,7 @@ from jina_components.errors import ConfigError
 from jina_components.grounder.gathering import Evidence, Gatherer, Limits
 from jina_components.grounder.judging import ChatJudge, EntailmentJudge, Judge
 from jina_components.grounder.pipeline import Pipeline, last
-from jina_components.grounder.sources import Wanted, sort_references
+from jina_components.grounder.sources import Given, Wanted, path_hint, sort_references
 from jina_components.grounder.text import Checked, check_text, ground_sentences, joined, split_sentences
 from jina_components.protocols import (
     ChatModel,
@@ -24,7 +24,6 @@ from jina_components.protocols import (
 )
 from jina_components.search_options import SearchOptions
 from jina_components.types import (
-    Document,
     GroundedSentence,
     GroundedText,
     Grounding,
@@ -118,23 +117,26 @@ class Grounder(Component):
             concurrency=concurrency,
         )
 
-    def ground(self, statement: str, *, references: Sequence[str | Document] | None = None) -> Grounding:
+    def ground(self, statement: str, *, references: Sequence[Given] | None = None) -> Grounding:
         """What the evidence says of a statement.
 
         Args:
             statement: One or a few sentences, of up to 10,000 characters; for longer texts there is `ground_text`.
-            references: What to take evidence from, in place of all that `source` knows: URLs, which are read; hosts
-                (`example.com`, `example.com/docs`), to which the search is restricted; and texts or documents of one's
-                own.
+            references: What to take evidence from, in place of all that `source` knows: URLs, and files as
+                `pathlib.Path`, which are read; hosts (`example.com`, `example.com/docs`), to which the search is
+                restricted; pages that `Reader.read` gave; and texts or documents of one's own. A text without an id
+                is named by its place: `references[0]`.
 
         Returns:
             The verdict, with the quotes that show it. A statement that claims nothing that could be checked (a
             question, a command, a greeting …) has the verdict `not enough evidence`, and `reason` says why.
-            `warnings` names references that could not be read.
+            `warnings` names references that could not be read, and strings that were taken for texts or hosts while
+            files have their names.
 
         Raises:
             InputError: the statement is empty, too long or invalid Unicode; `references` is no list, or empty, or one
                 of them is; the retriever holds no documents.
+            ReadError: the one file that `references` names could not be read.
             ConfigError: `references` need a reader or a search that the Grounder was not given, or there is neither
                 a source nor references.
             WebError: none of the references could be read, or no search was answered.
@@ -143,13 +145,13 @@ class Grounder(Component):
         """
         return run_sync(self.aground(statement, references=references))
 
-    async def aground(self, statement: str, *, references: Sequence[str | Document] | None = None) -> Grounding:
+    async def aground(self, statement: str, *, references: Sequence[Given] | None = None) -> Grounding:
         """Like `ground`, for event loops, which it does not block."""
         async with aclosing(self.astream(statement, references=references)) as steps:
             return await last(steps)
 
     def stream(
-        self, statement: str, *, references: Sequence[str | Document] | None = None
+        self, statement: str, *, references: Sequence[Given] | None = None
     ) -> Generator[GroundingStep, None, None]:
         """`ground`, watched: its steps as they are taken, the last one `done`, with the result.
 
@@ -158,7 +160,7 @@ class Grounder(Component):
         yield from iterate_sync(self.astream(statement, references=references))
 
     async def astream(
-        self, statement: str, *, references: Sequence[str | Document] | None = None
+        self, statement: str, *, references: Sequence[Given] | None = None
     ) -> AsyncGenerator[GroundingStep, None]:
         """Like `stream`, for event loops, which it does not block."""
         check_text(statement, what="statement", limit=MAX_STATEMENT, instead="ground_text checks longer texts")
@@ -169,7 +171,7 @@ class Grounder(Component):
                 yield step
 
     def ground_text(
-        self, text: str, *, references: Sequence[str | Document] | None = None, show_progress: bool = False
+        self, text: str, *, references: Sequence[Given] | None = None, show_progress: bool = False
     ) -> GroundedText:
         """What the evidence says of each sentence of a text, such as an answer of a language model.
 
@@ -190,14 +192,14 @@ class Grounder(Component):
         return run_sync(self.aground_text(text, references=references, show_progress=show_progress))
 
     async def aground_text(
-        self, text: str, *, references: Sequence[str | Document] | None = None, show_progress: bool = False
+        self, text: str, *, references: Sequence[Given] | None = None, show_progress: bool = False
     ) -> GroundedText:
         """Like `ground_text`, for event loops, which it does not block."""
         found, total, evidence = await self._sentences(text, references)
         return await joined(text, found, evidence, total=total, show_progress=show_progress)
 
     def stream_text(
-        self, text: str, *, references: Sequence[str | Document] | None = None
+        self, text: str, *, references: Sequence[Given] | None = None
     ) -> Generator[GroundedSentence, None, None]:
         """The sentences of a text in their order, as they have been checked.
 
@@ -206,7 +208,7 @@ class Grounder(Component):
         yield from iterate_sync(self.astream_text(text, references=references))
 
     async def astream_text(
-        self, text: str, *, references: Sequence[str | Document] | None = None
+        self, text: str, *, references: Sequence[Given] | None = None
     ) -> AsyncGenerator[GroundedSentence, None]:
         """Like `stream_text`, for event loops, which it does not block."""
         found, _, _ = await self._sentences(text, references)
@@ -215,7 +217,7 @@ class Grounder(Component):
                 yield checked.sentence
 
     async def _sentences(
-        self, text: str, references: Sequence[str | Document] | None
+        self, text: str, references: Sequence[Given] | None
     ) -> tuple[AsyncGenerator[Checked, None], int, Evidence]:
         """The sentences of a text as they will be checked, how many they are, and what was read for all of them."""
         check_text(text, what="text")
@@ -230,7 +232,7 @@ class Grounder(Component):
         given = ", ".join(f"{name}={value!r}" for name, value in self._arguments[1].items())
         return f"Grounder({self._source!r}{f', {given}' if given else ''})"
 
-    def _wanted(self, references: Sequence[str | Document] | None) -> Wanted | None:
+    def _wanted(self, references: Sequence[Given] | None) -> Wanted | None:
         """The references by their kind, as far as the parts can deal with them."""
         if references is None:
             if self._source is None:
@@ -242,7 +244,7 @@ class Grounder(Component):
         if wanted.hosts and not isinstance(self._source, SupportsSearch):
             raise ConfigError(
                 f"{wanted.hosts[0]!r} is taken for a host to search, for which the Grounder needs a WebSearch as its "
-                "source. To read a page, give its URL; a text of your own, as a Document."
+                f"source. To read a page, give its URL; a text of your own, as a Document.{path_hint(wanted.hosts[0])}"
             )
         return wanted
 

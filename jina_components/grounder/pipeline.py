@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from itertools import chain
 
 from jina_components.errors import BackendError
-from jina_components.grounder.claims import Claim
+from jina_components.grounder.claims import Claim, Topic
 from jina_components.grounder.gathering import Evidence, Gatherer
 from jina_components.grounder.judging import Judge, Judged
 from jina_components.grounder.passages import Passage, Pool
@@ -19,6 +20,8 @@ from jina_components.grounder.text import Check
 from jina_components.grounder.verdicts import combine, judge_claim
 from jina_components.protocols import ChatModel, SupportsRerank
 from jina_components.types import ClaimVerdict, Grounding, GroundingStep, Usage, shorten
+
+_NO_TOPIC = Topic()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,21 +47,30 @@ class Pipeline:
     max_references: int
     concurrency: int
 
-    async def plan(self, statement: str, *, before: str = "", subject: str = "") -> Plan:
+    async def plan(self, statement: str, *, before: str = "", topic: Topic = _NO_TOPIC) -> Plan:
         """What to check and to search for, given the text before the statement and what that was about."""
         if self.chat is not None:
             return await plan_by_chat(statement, before=before, max_queries=self.max_queries, chat=self.chat)
-        return plan_by_rules(statement, subject=subject, max_queries=self.max_queries, web=self.web)
+        return plan_by_rules(statement, topic=topic, max_queries=self.max_queries, web=self.web)
 
     def checker(self, wanted: Wanted | None, evidence: Evidence) -> Check:
-        """What checks a sentence of a text by evidence that was read before, and by what else is found."""
+        """What checks a sentence of a text by evidence that was read before, and by what else is found.
 
-        async def check(sentence: str, before: str, subject: str) -> tuple[Grounding | None, Usage]:
-            plan = await self.plan(sentence, before=before, subject=subject)
+        Sentences that claim the same are checked once.
+        """
+        found: dict[object, Grounding] = {}
+        turns: defaultdict[object, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+        async def check(sentence: str, before: str, topic: Topic) -> tuple[Grounding | None, Usage]:
+            plan = await self.plan(sentence, before=before, topic=topic)
             if not plan.claims.claims:
                 return None, plan.usage
-            async with aclosing(self.steps(sentence, plan, wanted, evidence.copy())) as steps:
-                grounding = await last(steps)
+            same = (tuple(claim.text for claim in plan.claims.claims), plan.queries)
+            async with turns[same]:
+                if same in found:
+                    return _said_again(found[same], sentence, plan), plan.usage
+                async with aclosing(self.steps(sentence, plan, wanted, evidence.copy())) as steps:
+                    grounding = found[same] = await last(steps)
             return grounding, grounding.usage
 
         return check
@@ -76,6 +88,8 @@ class Pipeline:
 
     async def _prepare(self, wanted: Wanted | None, evidence: Evidence) -> AsyncGenerator[GroundingStep, None]:
         """Read the references that can be read without a search."""
+        if wanted is not None:
+            evidence.warn(*wanted.hints)
         if wanted is not None and wanted.texts:
             evidence.add(wanted.texts, Usage())
         if wanted is not None and wanted.urls:
@@ -160,6 +174,13 @@ def _done(grounding: Grounding) -> GroundingStep:
 
 def _told(plan: Plan) -> str:
     return "; ".join(claim.text for claim in plan.claims.claims) or plan.claims.reason
+
+
+def _said_again(grounding: Grounding, sentence: str, plan: Plan) -> Grounding:
+    """What was found of the same claims, of a sentence that makes them in its own words."""
+    pairs = zip(grounding.claims, plan.claims.claims, strict=True)
+    claims = tuple(replace(verdict, start=claim.start, end=claim.end) for verdict, claim in pairs)
+    return replace(grounding, statement=sentence, claims=claims, usage=plan.usage)
 
 
 def _nothing_claimed(statement: str, plan: Plan) -> Grounding:

@@ -11,7 +11,7 @@ from typing import Any
 from jina_components.core.chat_json import ask_json, parse_object
 from jina_components.core.locating import locate
 from jina_components.core.overlap import terms
-from jina_components.grounder.claims import Claim, Claims, split_claims
+from jina_components.grounder.claims import Claim, Claims, Topic, split_claims
 from jina_components.grounder.english import BEFORE_PLACES, DETERMINERS, PRONOUNS, SUBORDINATORS
 from jina_components.protocols import ChatMessage, ChatModel
 from jina_components.types import Usage, shorten
@@ -70,9 +70,9 @@ class Plan:
     usage: Usage = field(default_factory=Usage)
 
 
-def plan_by_rules(statement: str, *, subject: str, max_queries: int, web: bool) -> Plan:
+def plan_by_rules(statement: str, *, topic: Topic, max_queries: int, web: bool) -> Plan:
     """The plan that `split_claims` and `plan_queries` make."""
-    claims = split_claims(statement, subject=subject)
+    claims = split_claims(statement, topic=topic)
     queries = (tuple(plan_queries(claim.text, limit=max_queries, web=web)) for claim in claims.claims)
     return Plan(claims, tuple(queries))
 

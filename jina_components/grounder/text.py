@@ -11,14 +11,14 @@ from jina_components.core.inputs import check_query, check_unicode
 from jina_components.core.progress import progress_bar
 from jina_components.core.quotable import quotable_spans
 from jina_components.errors import InputError, WebError
-from jina_components.grounder.claims import split_claims
+from jina_components.grounder.claims import Topic, split_claims
 from jina_components.grounder.gathering import Evidence
 from jina_components.types import GroundedSentence, GroundedText, Grounding, Usage
 
 MAX_TEXT = 1_000_000
 """Characters of the longest text."""
 
-Check: TypeAlias = Callable[[str, str, str], Awaitable[tuple[Grounding | None, Usage]]]
+Check: TypeAlias = Callable[[str, str, Topic], Awaitable[tuple[Grounding | None, Usage]]]
 """Checks a sentence, given the text before it and what that was about: None where it claims nothing, and the tokens."""
 
 # Characters of the text before a sentence that its check is given.
@@ -30,7 +30,7 @@ class Sentence(NamedTuple):
 
     start: int
     end: int
-    subject: str
+    topic: Topic
 
 
 class Checked(NamedTuple):
@@ -59,10 +59,10 @@ async def ground_sentences(
     """The sentences of a text in order; some are checked at a time. Ends, and cancels the rest, when it is closed."""
     turns = asyncio.Semaphore(at_a_time)
 
-    async def checked(start: int, end: int, subject: str) -> Checked:
+    async def checked(start: int, end: int, topic: Topic) -> Checked:
         async with turns:
             try:
-                grounding, usage = await check(text[start:end], text[max(start - _BEFORE, 0) : start], subject)
+                grounding, usage = await check(text[start:end], text[max(start - _BEFORE, 0) : start], topic)
             except WebError as error:  # of one sentence, which is no reason to lose the others
                 grounding, usage = _unsought(text[start:end], error), Usage()
                 return Checked(GroundedSentence(start, end, grounding), usage, error)
@@ -116,10 +116,10 @@ async def joined(
 def split_sentences(text: str) -> list[Sentence]:
     """The sentences of a text; linear time."""
     sentences: list[Sentence] = []
-    subject = ""
+    topic = Topic()
     for start, end in quotable_spans(text):
-        sentences.append(Sentence(start, end, subject))
-        subject = split_claims(text[start:end], subject=subject).subject
+        sentences.append(Sentence(start, end, topic))
+        topic = split_claims(text[start:end], topic=topic).topic
     return sentences
 
 

@@ -21,7 +21,7 @@ MAX_REFERENCES = 30
 # Chosen on SciFact's training claims that are not held back; so is the next, and on part of FoolMeTwice's.
 _SETTLED = 0.6
 _STEEP = 4  # how much less a passage has to say that settles less: the power of how much it does
-_DIVIDED = 0.1  # how near to one half the passages lean that decide nothing
+_DIVIDED = 0.05  # how near to one half the passages lean that decide nothing
 # Probability that a passage shows what it is quoted for: of the surest; of others for the same, as a share of that; and
 # of those to the contrary.
 _WORTH_QUOTING, _BESIDE, _AGAINST = 0.3, 0.75, 0.5

@@ -17,7 +17,7 @@ class Reference:
     """A verbatim quote that speaks for or against a claim.
 
     Attributes:
-        url: URL, path or id of the source.
+        url: URL, path or id of the source; of a text passed without one, its place: `references[0]`.
         key_quote: The exact words: `source_text[start:end] == key_quote`, checked before it is given out.
         is_supportive: Whether it speaks for the claim, rather than against it.
         confidence: Probability of that, 0 to 1.
@@ -82,6 +82,12 @@ class Grounding:
     claims: tuple[ClaimVerdict, ...] = ()
     usage: Usage = Usage()
     warnings: tuple[str, ...] = ()
+
+    @property
+    def checked_as(self) -> tuple[str, ...]:
+        """Those of its claims that stand in the statement in other words, as where a pronoun was replaced by a name."""
+        stated = _plain(self.statement)
+        return tuple(claim.claim for claim in self.claims if _plain(claim.claim) not in stated)
 
     def __repr__(self) -> str:
         return (
@@ -152,3 +158,8 @@ class GroundedText:
 
     def _repr_html_(self) -> str:
         return text_html(self)
+
+
+def _plain(words: str) -> str:
+    """Words as they are compared: whatever the spaces between them and the mark at their end."""
+    return " ".join(words.split()).rstrip(".!…;, ")

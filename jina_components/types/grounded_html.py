@@ -52,10 +52,12 @@ def grounding_html(grounding: Grounding) -> str:
         f"<li>{_badge(claim.verdict)} {html.escape(claim.claim)} <small>({claim.factuality:.2f})</small></li>"
         for claim in grounding.claims
     )
+    is_several = len(grounding.claims) > 1
     return (
         f"<div><p>“{html.escape(grounding.statement)}”</p>"
         f"<p>{_badge(grounding.verdict)} <small>(factuality {grounding.factuality:.2f})</small> "
-        f"{html.escape(grounding.reason)}</p>{f'<ul>{claims}</ul>' if len(grounding.claims) > 1 else ''}"
+        f"{html.escape(grounding.reason)}{'' if is_several else _checked_as(grounding)}</p>"
+        f"{f'<ul>{claims}</ul>' if is_several else ''}"
         f"{_quotes(grounding.references)}{_warnings(grounding.warnings)}</div>"
     )
 
@@ -69,7 +71,14 @@ def _marked(words: str, grounding: Grounding, number: int) -> str:
 
 
 def _line(grounding: Grounding) -> str:
-    return f"{_badge(grounding.verdict)} {html.escape(grounding.reason)}{_quotes(grounding.references)}"
+    reason = html.escape(grounding.reason)
+    return f"{_badge(grounding.verdict)} {reason}{_checked_as(grounding)}{_quotes(grounding.references)}"
+
+
+def _checked_as(grounding: Grounding) -> str:
+    """The claims that are not told in the words of the statement."""
+    claims = "; ".join(f"“{html.escape(claim)}”" for claim in grounding.checked_as)
+    return f" <small>(checked as: {claims})</small>" if claims else ""
 
 
 def _badge(verdict: Verdict) -> str:

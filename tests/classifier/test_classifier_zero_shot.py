@@ -208,7 +208,7 @@ def test_wrong_inputs_are_named(inputs, index, message):
         (["sea", None], 1, r"labels\[1\] must be str, got NoneType"),
         (["sea", "b\ud800"], 1, r"labels\[1\] is not valid Unicode"),
         ({"sea": "x", "bank": " "}, None, r"labels\['bank'\]: the description is empty"),
-        ({"sea": "x", "bank": []}, None, r"labels\['bank'\] must be described by a text"),
+        ({"sea": "x", "bank": []}, None, r"labels\['bank'\] must be described by one str, got list"),
         ({"sea": "x", 3: "y"}, 1, r"labels\[1\] must be str, got int"),
     ],
 )

@@ -109,3 +109,13 @@ def test_a_text(run, facts, tmp_path, monkeypatch):
     assert [bool(json.loads(line)["grounding"]) for line in out.splitlines()] == [False, True, False]
     answer.write_text("Hello!\n")
     assert run("ground-text", answer, "--reference", facts)[0] == 1
+
+
+def test_what_was_checked_in_other_words_is_told(run, facts, tmp_path):
+    answer = tmp_path / "answer.md"
+    answer.write_text("The harbour bridge is old. It was opened in 1932.")
+    for stream in ((), ("--stream",)):
+        _, out, _ = run("ground-text", answer, "--reference", facts, *stream)
+        assert out.count("    checked as: “The harbour bridge was opened in 1932.”\n") == 1
+    _, out, _ = run("ground", STATEMENT, "--reference", facts)
+    assert "checked as" not in out

@@ -146,7 +146,7 @@ def test_the_index_must_be_a_folder(run, folder):
 def test_a_source_is_removed(run, folder, index):
     code, out, err = run("remove", folder / "water.md", folder / "no.md", "--from", index)
     assert code == 0
-    assert "1 sources removed" in out
+    assert "1 source removed" in out
     assert f"not in the index: {folder / 'no.md'}" in err
     assert run("search", "stream", "--index", index, "--mode", "lexical")[0] == 1
     assert run("remove", folder / "water.md", "--from", index)[0] == 1

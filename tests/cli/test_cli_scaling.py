@@ -41,7 +41,7 @@ def test_failures_are_told_and_the_rest_is_done(run, docs, tmp_path, workers):
     code, out, err = run("index", docs, missing, "--to", tmp_path / "index", "--workers", workers, *FAST)
     assert code == 3
     assert "3 sources read, 3 chunks added" in out
-    assert f"not read: {docs / 'broken.pdf'}: " in err
+    assert f"not read: {docs / 'broken.pdf'} is a broken" in err
     assert f"not read: {missing} does not exist" in err
     assert err.count(str(missing)) == 1
     code, out, err = run("index", missing, "--to", tmp_path / "index", "--workers", workers, *FAST)

@@ -4,14 +4,16 @@ import asyncio
 import json
 import pickle
 import threading
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jina_components import Document, EntailmentScorer, Reranker, Retriever, Segmenter
-from jina_components.errors import BackendError, ConfigError, InputError
+from jina_components.errors import BackendError, ConfigError, InputError, ReadError
 from jina_components.grounder import Grounder
+from jina_components.reader import Reader
 from jina_components.testing import FakeChat, FakeEmbedder, FakeEntailmentScorer
 from jina_components.testing.assertions import in_threads
 from jina_components.types import Entailment, Entailments, Page, Ranking, Usage
@@ -348,3 +350,40 @@ def test_quotes_are_verbatim_in_any_documents(texts, start):
         return
     grounding = Grounder(entailment=Decided()).ground("Titan moon m o n T i t a n.", references=chunks)
     assert_verbatim(grounding, {chunk.metadata["source"]: " " * start + chunk.text for chunk in chunks})
+
+
+# --- references as callers have them -----------------------------------------------------------------------------
+
+
+def test_a_text_is_named_by_its_place_in_reason_and_quotes():
+    grounding = Grounder(entailment=FAKE).ground("Bread is baked from flour, water and salt.", references=[BREAD])
+    assert grounding.reason.startswith("Supported. references[0]: “Bread")
+    assert_verbatim(grounding, {"references[0]": BREAD})
+
+
+def test_files_and_pages_are_references_too(tmp_path):
+    path = tmp_path / "facts.md"
+    path.write_text(FACTS.content)
+    statement = "Titan is the largest moon of Saturn."
+    with Reader() as reader:
+        grounder = Grounder(entailment=FAKE, reader=reader)
+        by_path = grounder.ground(statement, references=[path])
+        assert by_path.references[0].url == str(path)
+        assert by_path.verdict == grounder.ground_text(statement, references=[path]).sentences[0].grounding.verdict
+        hinted = grounder.ground(statement, references=[str(path), FACTS])
+        assert [warning for warning in hinted.warnings if f"Path('{path}')" in warning]
+        with pytest.raises(ReadError, match="gone"):
+            grounder.ground(statement, references=[tmp_path / "gone.md"])
+    by_page = Grounder(entailment=FAKE).ground(statement, references=[FACTS])
+    assert (by_page.references[0].url, by_page.references[0].title) == ("facts.md", "Facts")
+    assert_verbatim(by_page, TEXTS)
+
+
+def test_a_file_needs_a_reader(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = Path("facts.md")
+    path.write_text(FACTS.content)
+    with pytest.raises(ConfigError, match=r"To read facts\.md the Grounder needs a reader"):
+        Grounder(entailment=FAKE).ground("Titan is a moon.", references=[path])
+    with pytest.raises(ConfigError, match=r"host to search.* pass Path\('facts\.md'\)"):
+        Grounder(entailment=FAKE).ground("Titan is a moon.", references=["facts.md"])

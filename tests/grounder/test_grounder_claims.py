@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jina_components.grounder.claims import claims_nothing, split_claims
+from jina_components.core.quotable import quotable_spans
+from jina_components.grounder.claims import Topic, claims_nothing, split_claims
 
 
 def claims(statement, **settings):
@@ -65,11 +66,36 @@ def test_in_doubt_a_sentence_stays_whole(statement):
 def test_a_pronoun_stands_for_what_the_sentence_before_was_about():
     text = "The Eiffel Tower is in Paris. It was completed in 1889. Its designer was Eiffel."
     assert claims(text)[1:] == ["The Eiffel Tower was completed in 1889.", "The Eiffel Tower's designer was Eiffel."]
-    assert claims("It was completed in 1889.", subject="The Eiffel Tower") == [
+    assert claims("It was completed in 1889.", topic=Topic("The Eiffel Tower")) == [
         "The Eiffel Tower was completed in 1889."
     ]
-    assert claims("It is known that water is wet.", subject="Paris") == ["It is known that water is wet."]
+    assert claims("It is known that water is wet.", topic=Topic("Paris")) == ["It is known that water is wet."]
     assert claims("It was completed in 1889.") == ["It was completed in 1889."]
+
+
+@pytest.mark.parametrize(
+    ("text", "last"),
+    [
+        ("The widget weighs 3 kg. The pro plan costs $12. It was released in Berlin.", "It was released in Berlin."),
+        ("The widget is small. The pro plan was dear. It was sold. It was released.", "It was released."),
+        ("The widget orbits it. The pro plan was dear. It was released.", "It was released."),
+        ("Python is slow, but C is fast. It was released.", "It was released."),
+        ("Paris is large. Tom met Anna. He was released.", "He was released."),
+        ("France is large. Its capital is old. It was burnt.", "It was burnt."),
+        ("The widget is small. The plan is dear. The plan is new. It was sold.", "The plan was sold."),
+        ("The widget is small. Wow! It was sold.", "The widget was sold."),
+        ("The Eiffel Tower is in Paris. It was built by Gustave Eiffel. It was shut.", "The Eiffel Tower was shut."),
+        ("Marie Curie was born in Warsaw. Curie studied in Paris. She was ill.", "Marie Curie was ill."),
+        ("The plan is dear. The pro plan is new. It was sold.", "It was sold."),
+    ],
+)  # fmt: skip
+def test_a_pronoun_stays_where_the_last_two_sentences_are_about_different_things(text, last):
+    assert claims(text)[-1] == last
+    topic, checked = Topic(), []
+    for start, end in quotable_spans(text):  # as the sentences of a text are read, one by one
+        found = split_claims(text[start:end], topic=topic)
+        topic, checked = found.topic, [*checked, *(claim.text for claim in found.claims)]
+    assert checked == claims(text)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +136,7 @@ def test_a_statement_of_claims_and_others_has_the_claims_alone():
 def test_claims_stand_in_order_in_the_statement(words):
     statement = " ".join(words)
     last = 0
-    for claim in split_claims(statement, subject="Rome").claims:
+    for claim in split_claims(statement, topic=Topic("Rome")).claims:
         assert last <= claim.start < claim.end <= len(statement)
         assert claim.text.strip()
         last = claim.end

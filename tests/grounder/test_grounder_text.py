@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 from html.parser import HTMLParser
 
@@ -115,6 +116,39 @@ def test_a_sentence_whose_evidence_cannot_be_sought_does_not_lose_the_others():
     assert [warning for warning in grounded.warnings if "down" in warning]
 
 
+def test_sentences_that_claim_the_same_are_checked_once():
+    asked = []
+
+    class Counting(FakeEntailmentScorer):
+        def score(self, pairs, **settings):
+            asked.extend(pairs)
+            return super().score(pairs, **settings)
+
+    text = (
+        "Titan is a moon of Saturn. It is a moon of Saturn. Bread is blue.\n\n" + "Titan is a moon of Saturn.\n\n" * 30
+    )
+    grounder = Grounder(entailment=Counting())
+    once = grounder.ground_text("Titan is a moon of Saturn. Bread is blue.", references=[MOONS])
+    alone, asked = len(asked), []
+    grounded = grounder.ground_text(text, references=[MOONS])
+    assert 0 < len(asked) == alone
+    assert grounded.usage == once.usage
+    first, again, _, *others = grounded.sentences
+    assert (again.grounding.statement, again.grounding.claims[0].end) == ("It is a moon of Saturn.", 23)
+    assert again.grounding.claims[0].claim == "Titan is a moon of Saturn."
+    assert again.grounding.references == first.grounding.references
+    assert len(others) == 30
+    for other in others:
+        assert dataclasses.replace(other.grounding, usage=first.grounding.usage) == first.grounding
+        assert other.grounding.usage.prompt_tokens == 0
+
+
+def test_a_pronoun_that_may_stand_for_either_is_left_in_place():
+    text = "The widget weighs 3 kg. The pro plan costs $12. It was released in Berlin."
+    last = GROUNDER.ground_text(text, references=[MOONS]).sentences[-1].grounding
+    assert (last.claims[0].claim, last.checked_as) == ("It was released in Berlin.", ())
+
+
 def test_a_chat_model_is_shown_the_text_before_a_sentence():
     def reply(messages):
         given = json.loads(messages[-1].content)
@@ -197,3 +231,17 @@ def test_pages_of_the_web_are_linked_and_nothing_else(url, linked):
     page = Tags(grounding_of("supported", 0.9, Reference(url, "Quote", True, 0.8, 0, 5))._repr_html_())
     assert [attributes["href"] for tag, attributes in page.tags if tag == "a"] == [url] * linked
     assert url in page.text
+
+
+def test_what_was_checked_in_other_words_is_shown():
+    grounded = GROUNDER.ground_text("Titan is <i>big</i>. It is a moon.", references=[MOONS])
+    first, second = (each.grounding for each in grounded.sentences)
+    assert (first.checked_as, second.checked_as) == ((), ("Titan is a moon.",))
+    assert "checked as" not in Tags(first._repr_html_()).text
+    for page in (grounded, second):
+        assert Tags(page._repr_html_()).text.count("(checked as: “Titan is a moon.”)") == 1
+    several = GROUNDER.ground("Acme was founded in 1990 and was sold in 2001.", references=[MOONS])
+    assert several.checked_as == ("Acme was sold in 2001.",)
+    assert "checked as" not in several._repr_html_()  # they are listed anyway
+    evil = dataclasses.replace(second, claims=(ClaimVerdict(f"Titan {EVIL}", "refuted", 0.1),))
+    assert "script" not in {tag for tag, _ in Tags(evil._repr_html_()).tags}
