@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jina_components.cli.common import Commands, add_command, print_json, read_text, shows_progress
+from jina_components.cli.common import Commands, add_command, counted, print_json, read_text, shows_progress
 from jina_components.cli.vectors import add_embedder_option, make_embedder
 from jina_components.core.names import resolve_name
 from jina_components.errors import ConfigError, InputError, ReadError
@@ -156,7 +156,8 @@ def _train(options: argparse.Namespace) -> int:
         )
     else:
         print(
-            f"{options.to}: learned {training.num_examples} examples, knows {len(training.labels)} labels "
+            f"{options.to}: learned {counted(training.num_examples, 'example')}, "
+            f"knows {counted(len(training.labels), 'label')} "
             f"({len(training.new_labels)} new), version {training.version}"
         )
     return 0

@@ -36,6 +36,7 @@ _FLAGS = {
     "gpus_per_worker is for Ray: pass ray_address too": "--gpus-per-worker is for Ray: pass --ray too",
     "pass a file, or all of it to read_all": "name a file of it",
     "the path must be a directory": "--to must be a folder",
+    "train() with others, or pass labels=": "train it on others too, or name --labels",
     "several sets of labels are for classify_groups": "run classify once for each set of labels",
     "gpus_per_worker=": "--gpus-per-worker ",
 }

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from jina_components.core.names import resolve_name
-from jina_components.errors import InputError, ReadError
+from jina_components.errors import InputError, JinaComponentsError, ReadError
 from jina_components.scale.parquet import check_columns, read_table
 
 Raw = tuple[int, Any]
@@ -98,6 +98,8 @@ def raw_rows(path: Path, columns: Columns) -> Iterator[Raw]:
     try:
         for number, raw in rows(path, columns):
             yield number, raw
+    except JinaComponentsError:  # some are OSErrors
+        raise
     except csv.Error as error:
         raise ReadError(
             f"{path} cannot be read past row {number}: {error}. Look for a quote that is not closed; a text of that "

@@ -101,6 +101,15 @@ def test_examples_on_standard_input(run, examples, tmp_path, monkeypatch):
         assert err.startswith(found[1])
 
 
+def test_one_label_is_none_to_choose_from(run, tmp_path):
+    (tmp_path / "one.jsonl").write_text('{"text": "a pear", "label": "apples"}\n')
+    _, out, _ = run("train-classifier", tmp_path / "one.jsonl", "--to", tmp_path / "one", *EMBEDDER)
+    assert "learned 1 example, knows 1 label (1 new)" in out
+    code, out, err = run("classify", "x", "--from", tmp_path / "one", *EMBEDDER)
+    assert (code, out) == (2, "")
+    assert "only the label 'apples' has been learned: train it on others too, or name --labels." in err
+
+
 def test_what_labels_are_taken_for(run, tmp_path):
     wrong = tmp_path / "wrong.tsv"
     wrong.write_text("text\tlabel\nthe team won the match\tcooking\nboil pasta\tcooking\n")

@@ -63,6 +63,16 @@ def test_the_web(run, server, monkeypatch):
     assert json.loads(out)["references"][0]["url"] == server.url("/read")
 
 
+@pytest.mark.parametrize("command", ["ground", "ground-text"])
+def test_help_says_what_exit_codes_mean(run, capsys, command):
+    with pytest.raises(SystemExit):
+        run(command, "--help")
+    codes = capsys.readouterr().out.partition("exit codes:\n")[2].splitlines()
+    assert [line.split()[0] for line in codes] == ["0", "1", "2", "3"]
+    assert "supported or refuted" in codes[0]
+    assert "not enough evidence" in codes[1]
+
+
 def test_nothing_found_and_sources_that_fail(run, facts, server, tmp_path):
     assert run("ground", "Is it a bridge?", "--reference", facts)[0] == 1
     code, out, err = run("ground", STATEMENT, "--reference", server.url("/gone"), "--reference", facts, *LOOPBACK)

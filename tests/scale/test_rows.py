@@ -93,7 +93,7 @@ def test_parquet(tmp_path):
     with pytest.raises(ConfigError, match="no column 'body'; it has 'text', 'id', 'x'"):
         read(path, Columns("body"))
     path.write_bytes(path.read_bytes()[:-9])
-    with pytest.raises(ReadError, match="no Parquet file"):
+    with pytest.raises(ReadError, match=r"\A\S+texts\.parquet is no Parquet file"):
         read(path)
 
 
@@ -108,7 +108,7 @@ def test_files_that_cannot_be_read(tmp_path):
     with pytest.raises(ConfigError, match="no column 'text'; it has 'a;b'"):
         read(tmp_path / "texts.csv")
     (tmp_path / "texts.csv").write_text("")
-    with pytest.raises(ReadError, match="is empty, or its first line is: that must name the columns"):
+    with pytest.raises(ReadError, match=r"\A\S+texts\.csv is empty, or its first line is: .* name the columns\.\Z"):
         read(tmp_path / "texts.csv")
     (tmp_path / "folder.csv").mkdir()
     with pytest.raises(ReadError, match=r"folder\.csv is a directory: pass a file\.\Z"):
