@@ -21,6 +21,7 @@ from jina_components.cli.common import (
     print_json,
     read_text,
     shows_progress,
+    tell_failures,
     with_flags,
 )
 from jina_components.cli.searching import PROVIDERS, make_providers
@@ -201,8 +202,7 @@ def _references(named: Sequence[str], reader: Reader, *, web: bool) -> tuple[lis
             raise ConfigError(f"{shorten(name)!r} is no file, no folder and no URL{hint}.")
     references: list[str | Page] = [*elsewhere]
     reading = reader.read_all(files, options=QUOTABLE)
-    for failure in reading.failures:
-        print(f"jina-components: not read: {failure.source}: {with_flags(failure.error)}", file=sys.stderr)
+    tell_failures(reading.failures)
     references += [page for page in reading.pages if page.content.strip()]
     if not references:
         raise InputError("None of the references holds anything that could be read.")
