@@ -34,6 +34,34 @@ def test_the_retrieving_session_finds_its_document(tmp_path):
     assert "stage='dense'" in done.stdout
 
 
+def section(title: str) -> str:
+    return re.findall(r"```python\n(.*?)```", README.split(f"## {title}\n")[1], re.S)[0]
+
+
+def test_the_classifying_session_learns_what_it_says(tmp_path):
+    code = section("Classifying").replace("my.classifier", str(tmp_path / "my.classifier"))
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert [line.split()[0] for line in done.stdout.splitlines()] == ["app", "card"]
+
+
+def test_the_segmenting_session_gives_chunks():
+    code = "text = 'It rains. ' * 300\n" + section("Segmenting")
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert len(done.stdout.splitlines()) == 3
+
+
+def test_the_checking_session_refutes():
+    given = "from jina_components import Document, Embedder, Retriever\n"
+    given += "retriever = Retriever(Embedder())\n"
+    given += "retriever.add([Document('The bridge was opened in 1952. It is 3 km long.', id='bridge')])\n"
+    given += "answer_of_a_language_model = 'It is 3 km long.'\n"
+    done = subprocess.run(
+        [sys.executable, "-c", given + section("Checking statements")],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.startswith("refuted")
+
+
 def test_the_commands_named_exist(capsys):
     for line in block("sh", 1).splitlines():
         command = shlex.split(line)[1]
