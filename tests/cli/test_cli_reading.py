@@ -158,7 +158,7 @@ def test_what_to_do_is_said_in_flags(
         (["read", server.url("/"), "--allow-network", "localhost"], "127.0.0.0/8 for localhost"),
         (["index", server.url("/"), "--to", str(tmp_path / "index")], "see --allow-network."),
         (["read", page, "--format", "readerlm"], "name it with --reader-lm."),
-        (["read", str(tmp_path)], "on the command line to index"),
+        (["read", str(tmp_path)], "name a file of it"),
     ):
         assert main(arguments) == 2
         assert says in capsys.readouterr().err

@@ -6,6 +6,7 @@ import pickle
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
 from pathlib import Path
 
@@ -24,9 +25,11 @@ pytestmark = pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="reads /
 
 
 @pytest.fixture
-def watch(tmp_path, monkeypatch):
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
-    return Watch(tmp_path)
+def watch(monkeypatch):
+    # Not `tmp_path`, which is too long for the path of Chromium's socket where several processes run tests.
+    with tempfile.TemporaryDirectory(prefix="jc") as folder:
+        monkeypatch.setenv("TMPDIR", folder)
+        yield Watch(Path(folder))
 
 
 def read(browser, url, *, timeout=20):
