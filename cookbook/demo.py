@@ -99,7 +99,7 @@ def main() -> int:
             exact = reader.read(citation.source).content[citation.start : citation.end] == citation.quote
             wrong += not exact
             place = f"{Path(citation.source).name}{f', page {citation.page}' if citation.page else ''}"
-            print(f"    [{number}] {place}: {'verbatim' if exact else 'NOT FOUND'}")
+            print(f"    [^{number}] {place}: {'verbatim' if exact else 'NOT FOUND'}")
     print(f"\n{len(retriever)} chunks of {len(pages)} documents; those made for this demo are in {DEMO}.")
     return 1 if wrong else 0
 

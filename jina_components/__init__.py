@@ -17,12 +17,16 @@ if TYPE_CHECKING:
     from jina_components.core.quantization import dequantize as dequantize
     from jina_components.core.quantization import quantize as quantize
     from jina_components.core.quantization import search_quantized as search_quantized
+    from jina_components.deep_search import Budget as Budget
     from jina_components.deep_search import DeepSearchAgent as DeepSearchAgent
+    from jina_components.deep_search import DeepSearchOptions as DeepSearchOptions
+    from jina_components.deep_search import Prices as Prices
     from jina_components.embedder import Embedder as Embedder
     from jina_components.embedding_cache import EmbeddingCache as EmbeddingCache
     from jina_components.entailment import EntailmentScorer as EntailmentScorer
     from jina_components.filters import Field as Field
     from jina_components.grounder import Grounder as Grounder
+    from jina_components.local_chat import LocalChat as LocalChat
     from jina_components.models.endpoint import Endpoint as Endpoint
     from jina_components.protocols import ChatMessage as ChatMessage
     from jina_components.read_options import PLAIN as PLAIN
@@ -48,17 +52,20 @@ if TYPE_CHECKING:
     from jina_components.types import Entailment as Entailment
     from jina_components.types import Example as Example
     from jina_components.types import Image as Image
+    from jina_components.types import Trace as Trace
     from jina_components.web_search import WebSearch as WebSearch
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "Answer": "types",
+    "Budget": "deep_search",
     "ChatConverter": "reader.chat_models",
     "ChatMessage": "protocols",
     "Classifier": "classifier",
     "ClassifierRegistry": "classifier",
     "DeepSearchAgent": "deep_search",
+    "DeepSearchOptions": "deep_search",
     "Document": "types",
     "Embedder": "embedder",
     "EmbeddingCache": "embedding_cache",
@@ -71,12 +78,14 @@ _HOMES = {
     "Fusion": "retriever",
     "Grounder": "grounder",
     "Image": "types",
+    "LocalChat": "local_chat",
     "MarkdownStyle": "read_options",
     "MilvusStore": "retriever.stores.milvus",
     "OpenAIChat": "chat",
     "PLAIN": "read_options",
     "Parents": "retriever",
     "PgvectorStore": "retriever.stores.pgvector",
+    "Prices": "deep_search",
     "QUOTABLE": "read_options",
     "QdrantStore": "retriever.stores.qdrant",
     "ReadOptions": "read_options",
@@ -86,6 +95,7 @@ _HOMES = {
     "Retriever": "retriever",
     "SearchOptions": "search_options",
     "Segmenter": "segmenter",
+    "Trace": "types",
     "Viewport": "read_options",
     "WebSearch": "web_search",
     "calibrate": "core.quantization",

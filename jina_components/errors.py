@@ -20,7 +20,10 @@
     ├── ExtractionError                     bytes arrived but hold no readable document; `.source`
     ├── BusyError (RuntimeError)            another caller is changing it right now; try again later
     ├── BudgetExceededError (RuntimeError)  a result has more tokens than it was allowed; `.tokens`
-    └── ChatError (RuntimeError)            a chat model failed or answered out of form
+    ├── TraceError (ValueError)             a trace or checkpoint does not fit the search that it is to continue
+    └── ChatError (RuntimeError)            a chat model failed or answered out of form; `.status_code`
+        ├── ContextOverflowError            the conversation is longer than the model's context
+        └── RefusalError                    the model, or a filter of its server, refused to answer
 
 Every error pickles, so that it survives a process boundary.
 """
@@ -176,5 +179,25 @@ class BudgetExceededError(JinaComponentsError, RuntimeError):
         self.tokens = tokens
 
 
+class TraceError(JinaComponentsError, ValueError):
+    """A trace or checkpoint belongs to another search than the one it is to replay or continue, or cannot be saved."""
+
+
 class ChatError(JinaComponentsError, RuntimeError):
-    """A chat model failed or answered out of form."""
+    """A chat model failed or answered out of form.
+
+    Attributes:
+        status_code: HTTP status that its server answered with; 0 where it gave none.
+    """
+
+    def __init__(self, message: str, status_code: int = 0) -> None:
+        super().__init__(message, status_code)
+        self.status_code = status_code
+
+
+class ContextOverflowError(ChatError):
+    """The conversation is longer than the chat model's context."""
+
+
+class RefusalError(ChatError):
+    """The chat model, or a content filter of its server, refused to answer."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_checkable
@@ -12,6 +13,7 @@ from jina_components.search_options import SearchOptions
 from jina_components.types import (
     Document,
     Entailments,
+    Grounding,
     Image,
     MultiVectorEmbeddings,
     Page,
@@ -229,6 +231,15 @@ class SupportsSearch(Protocol):
         ...
 
 
+@runtime_checkable
+class SupportsGround(Protocol):
+    """Checks statements against texts, as a `Grounder` does."""
+
+    async def aground(self, statement: str, *, references: Sequence[Document] | None = None) -> Grounding:
+        """What the references say of the statement, with verbatim quotes."""
+        ...
+
+
 FinishReason: TypeAlias = Literal["stop", "length", "repetition"]
 """What ended a generated text: the model itself, the cap on its length, or a loop it had run into."""
 
@@ -241,11 +252,14 @@ class ChatMessage:
         role: Whose turn it is.
         content: What is said.
         images: What is shown with it, for models that see.
+        files: Texts and PDFs sent along: paths, or `data:` URIs (`text/plain`, `application/pdf`) of up to 10 MB. A
+            `DeepSearchAgent` reads them; chat models by themselves do not take them.
     """
 
     role: Literal["system", "user", "assistant"]
     content: str
     images: tuple[Image, ...] = ()
+    files: tuple[str | os.PathLike[str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

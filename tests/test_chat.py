@@ -1,3 +1,4 @@
+import asyncio
 import base64
 import json
 from io import BytesIO
@@ -127,10 +128,21 @@ def test_images_of_pillow_urls_and_data_uris(server):
     assert PIL.Image.open(BytesIO(base64.b64decode(uri.partition(",")[2]))).size == (3, 5)
 
 
-@pytest.mark.parametrize("source", [b"no image", "no such file.png", "ftp://h/a.png", "/dev/zero", "data:text/html,x"])
+@pytest.mark.parametrize(
+    "source",
+    [
+        b"no image",
+        "no such file.png",
+        "ftp://h/a.png",
+        "/dev/zero",
+        "data:text/html,x",
+        PIL.Image.new("CMYK", (2, 2)),
+        PIL.Image.new("RGB", (0, 2)),
+    ],
+)
 def test_what_is_no_image_is_refused(source):
     chat = OpenAIChat("m", base_url="http://localhost")
-    with pytest.raises(InputError, match="PNG, JPEG, GIF or WebP|is no file"):
+    with pytest.raises(InputError, match="PNG, JPEG, GIF or WebP|is no file|cannot be made a PNG"):
         chat.chat([ChatMessage("user", "What is it?", (Image(source),))])
 
 
@@ -157,7 +169,9 @@ def test_a_reply_of_json(server, mode, form):
 
 
 def test_an_unknown_json_mode():
-    with pytest.raises(ConfigError, match="json_mode must be 'json_schema', 'json_object' or 'none', got 'xml'"):
+    with pytest.raises(
+        ConfigError, match="json_mode must be one of 'auto', 'json_schema', 'json_object', 'none', got 'xml'"
+    ):
         OpenAIChat("m", base_url="http://localhost", json_mode="xml")
 
 
@@ -167,3 +181,14 @@ def test_a_reply_that_was_cut(server, given, finish_reason):
     server.routes["/v1/chat/completions"] = [http(200, json.dumps(body).encode())]
     with OpenAIChat("tiny", base_url=server.url("/v1")) as chat:
         assert chat.chat(HELLO).finish_reason == finish_reason
+
+
+async def test_sync_and_async_give_the_same(server):
+    server.routes["/v1/chat/completions"] = [completion('{"a": 1}', prompt_tokens=9, completion_tokens=2)]
+    chat = OpenAIChat("tiny", base_url=server.url("/v1"))
+    sync = [await asyncio.to_thread(chat.chat, HELLO), await asyncio.to_thread(chat.chat_json, HELLO, schema=SCHEMA)]
+    assert [await chat.achat(HELLO), await chat.achat_json(HELLO, schema=SCHEMA)] == sync
+    bodies = [json.loads(request.body) for request in server.received]
+    assert bodies[:2] == bodies[2:]
+    await asyncio.to_thread(chat.close)
+    await chat._api.aclose()

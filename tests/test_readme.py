@@ -62,6 +62,18 @@ def test_the_checking_session_refutes():
     assert done.stdout.startswith("refuted")
 
 
+def test_the_deep_search_session_answers_from_two_documents():
+    given = "from jina_components import Document, Embedder, Retriever\n"
+    given += "embedder = Embedder()\nretriever = Retriever(embedder)\n"
+    given += "retriever.add([Document('The Holm Bridge over the Ness opened in 1952.', id='bridge'), "
+    given += "Document('Ann Lee was an engineer. She designed the Holm Bridge.', id='lee'), Document('It rains.')])\n"
+    done = subprocess.run(
+        [sys.executable, "-c", given + section("Deep search")], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert "[^1]" in done.stdout
+    assert "designed the Holm Bridge" in done.stdout
+
+
 def test_the_commands_named_exist(capsys):
     for line in block("sh", 1).splitlines():
         command = shlex.split(line)[1]
@@ -73,7 +85,7 @@ def test_the_commands_named_exist(capsys):
 def test_the_first_command_answers(capsys, monkeypatch):
     monkeypatch.chdir(ROOT)
     assert main(shlex.split(block("sh", 1).splitlines()[0])[1:]) == 0
-    assert "[1]" in capsys.readouterr().out
+    assert "[^1]" in capsys.readouterr().out
 
 
 def test_every_public_component_is_in_the_table():

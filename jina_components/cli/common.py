@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from jina_components.core.controls import RULING
 from jina_components.errors import ConfigError
 from jina_components.read_options import QUOTABLE
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 NOTHING_TO_READ = "There is nothing to search: none of the sources could be read, or they hold no text."
 NOTHING_INDEXED = "Nothing was indexed: none of the sources could be read, or they hold no text."
+_CHAT_URL = "https://api.openai.com/v1"
 # Characters of a default chunk, which has no more tokens than that.
 _CHUNK = 1000
 
@@ -39,7 +42,29 @@ _FLAGS = {
     "train() with others, or pass labels=": "train it on others too, or name --labels",
     "several sets of labels are for classify_groups": "run classify once for each set of labels",
     "gpus_per_worker=": "--gpus-per-worker ",
+    "DeepSearchAgent(…, chat=OpenAIChat(…))": "name one with --chat-model",
+    "pass chat=OpenAIChat(…)": "name one with --chat-model",
+    "pass Budget(money=…, prices=Prices(prompt=…, completion=…))": "pass --price-prompt and --price-completion",
+    "must be a tuple of host names": "must be host names",
+    "boost_hostnames": "--boost-host",
+    "bad_hostnames": "--bad-host",
+    "only_hostnames": "--only-host",
+    "max_attempts": "--max-attempts",
+    "max_citations": "--max-citations",
+    "team_size": "--team-size",
+    "search_language": "--search-language",
+    "budget.tokens": "--budget-tokens",
+    "budget.": "--max-",
+    "prices.": "--price-",
+    'Send long texts along as files: ChatMessage("user", question, files=(Path("text.txt"),))': "Send long texts along "
+    "with --file",
+    "Put larger ones into a Retriever, and search that": "Pass it as a PATH instead",
 }
+# Where a message of the library finds a file that was sent along.
+_SENT_FILE = re.compile(r"messages\[\d+\]\.files\[\d+\]")
+
+# Characters that tell the reasons of failures apart.
+_REASON = 60
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 (it has no public name)
 
@@ -123,25 +148,32 @@ def with_flags(message: object) -> str:
     text = str(message)
     for words, flag in _FLAGS.items():
         text = text.replace(words, flag)
-    return text
+    return _SENT_FILE.sub("--file", text)
 
 
 def add_chat_options(parser: argparse._ActionsContainer, *, help: str) -> None:
     """Options of commands that may ask a chat model."""
     parser.add_argument("--chat-model", metavar="NAME", help=help)
     parser.add_argument(
-        "--chat-url", default=os.environ.get("OPENAI_BASE_URL", "https://api.openai.com/v1"), metavar="URL",
+        "--chat-url", metavar="URL",
         help="its OpenAI-compatible API (default: $OPENAI_BASE_URL, else OpenAI's); the key is $OPENAI_API_KEY",
     )  # fmt: skip
 
 
 def make_chat(options: argparse.Namespace) -> ChatModel | None:
-    """The model of `add_chat_options`, or None."""
+    """The model of `add_chat_options`, or None.
+
+    Raises:
+        ConfigError: only its URL is given, or it makes no sense.
+    """
     if not options.chat_model:
+        if options.chat_url is not None:
+            raise ConfigError("--chat-url needs the name of the model that it serves: pass --chat-model NAME too.")
         return None
     from jina_components.chat import OpenAIChat
 
-    return OpenAIChat(options.chat_model, base_url=options.chat_url, api_key=os.environ.get("OPENAI_API_KEY"))
+    url = os.environ.get("OPENAI_BASE_URL", _CHAT_URL) if options.chat_url is None else options.chat_url
+    return OpenAIChat(options.chat_model, base_url=url, api_key=os.environ.get("OPENAI_API_KEY"))
 
 
 def fitting_segmenter(context: int | None) -> Segmenter:
@@ -173,6 +205,13 @@ def tell_failures(failures: Sequence[SourceFailure]) -> None:
         print(f"jina-components: not read: {named}", file=sys.stderr)
 
 
+def tell(options: argparse.Namespace, what: str) -> None:
+    """Say on standard error what is done now: of commands with --quiet unless it is given, else to a person."""
+    is_told = not options.quiet if "quiet" in options else shows_progress()
+    if is_told and sys.stderr is not None:
+        print(f"jina-components: {readable(what)}", file=sys.stderr, flush=True)
+
+
 def counted(number: int, what: str) -> str:
     """A number of things, such as `1 source` or `2 sources`."""
     return f"{number} {what}{'s' * (number != 1)}"
@@ -183,9 +222,58 @@ def shows_progress() -> bool:
     return sys.stderr is not None and sys.stderr.isatty()
 
 
+def readable(text: str) -> str:
+    """A text from elsewhere as a terminal may show it: without control characters but for tabs and line ends."""
+    return RULING.sub("", text)
+
+
+class Known:
+    """The reasons of failures that were told already."""
+
+    def __init__(self) -> None:
+        self._reasons: set[str] = set()
+
+    def shortened(self, text: str) -> str:
+        """A text in which `… failed: REASON` is `… failed as before` where the reason was told by an earlier text."""
+        before = frozenset(self._reasons)
+        return "; ".join(self._once(part, before) for part in text.split("; "))
+
+    def _once(self, part: str, before: frozenset[str]) -> str:
+        what, failed, why = part.rpartition(" failed: ")
+        if not failed:
+            return part
+        reason = why[:_REASON]  # the rest may be cut off
+        self._reasons.add(reason)
+        return f"{what} failed as before" if reason in before else part
+
+
+def warn(warnings: Sequence[str]) -> None:
+    """Tell warnings of the library on standard error, one a line, in the words of the command line."""
+    known = Known()
+    for warning in dict.fromkeys(warnings):
+        print(f"jina-components: {known.shortened(readable(' '.join(with_flags(warning).split())))}", file=sys.stderr)
+
+
 def print_json(value: Any) -> None:  # noqa: ANN401 (JSON has no type)
-    """One JSON value on one line."""
-    print(json.dumps(value, ensure_ascii=False))
+    """One JSON value on one line, which a terminal may show."""
+    line = json.dumps(value, ensure_ascii=False)
+    print(RULING.sub(lambda match: f"\\u{ord(match[0]):04x}", line))
+
+
+def read_schema(path: Path) -> Mapping[str, Any]:
+    """The JSON Schema in a file.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    try:
+        schema = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise ConfigError(f"{path} is no JSON Schema: {why}.") from error
+    if not isinstance(schema, dict):
+        raise ConfigError(f"{path} is no JSON Schema: it holds no object.")
+    return schema
 
 
 def read_text(path: str) -> str:

@@ -20,8 +20,10 @@ from jina_components.cli.common import (
     make_reader,
     print_json,
     read_text,
+    readable,
     shows_progress,
     tell_failures,
+    warn,
     with_flags,
 )
 from jina_components.cli.searching import PROVIDERS, make_providers
@@ -118,11 +120,11 @@ def _ground(options: argparse.Namespace) -> int:
                 _tell(step)
             grounding = step.grounding
     assert grounding is not None  # noqa: S101 (the last step has the result)
-    _warn(grounding.warnings)
+    warn(grounding.warnings)
     if options.json:
         print_json(asdict(grounding))
     else:
-        print(_render(grounding))
+        print(readable(_render(grounding)))
     if grounding.verdict == "not enough evidence":
         return 1
     return 3 if failed else 0
@@ -135,12 +137,12 @@ def _ground_text(options: argparse.Namespace) -> int:
         if options.stream:
             for sentence in grounder.stream_text(text, references=references):
                 sentences.append(sentence)
-                _warn(sentence.grounding.warnings if sentence.grounding else ())
+                warn(sentence.grounding.warnings if sentence.grounding else ())
                 _print_sentence(text, sentence, as_json=options.json)
         else:
             grounded = grounder.ground_text(text, references=references, show_progress=shows_progress())
             sentences += grounded.sentences
-            _warn(grounded.warnings)
+            warn(grounded.warnings)
             if options.json:
                 print_json(asdict(grounded))
             else:
@@ -215,12 +217,7 @@ def _is_host(name: str) -> bool:
 
 def _tell(step: GroundingStep) -> None:
     claim = f" {step.claim}" if step.claim else ""
-    print(f"jina-components: {step.stage}{claim}: {with_flags(step.text)}", file=sys.stderr, flush=True)
-
-
-def _warn(warnings: Sequence[str]) -> None:
-    for warning in warnings:
-        print(f"jina-components: {with_flags(warning)}", file=sys.stderr)
+    print(f"jina-components: {step.stage}{claim}: {readable(with_flags(step.text))}", file=sys.stderr, flush=True)
 
 
 def _render(grounding: Grounding) -> str:
@@ -258,8 +255,9 @@ def _print_sentence(text: str, sentence: GroundedSentence, *, as_json: bool) -> 
         print(f"  {words}", flush=True)
         return
     grounding = sentence.grounding
-    print(f"{_SIGNS[grounding.verdict]} {words}\n    {grounding.verdict}: {shorten(grounding.reason, 300)}", flush=True)
+    reason = readable(shorten(grounding.reason, 300))
+    print(f"{_SIGNS[grounding.verdict]} {words}\n    {grounding.verdict}: {reason}", flush=True)
     for line in _checked_as(grounding):
         print(f"    {line}", flush=True)
     for number, reference in enumerate(grounding.references[:3], 1):
-        print("    " + _quote(number, reference).replace("\n", "\n    "))
+        print("    " + readable(_quote(number, reference)).replace("\n", "\n    "))

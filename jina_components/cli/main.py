@@ -12,6 +12,7 @@ from jina_components import __version__
 from jina_components.cli import (
     answering,
     classifying,
+    deep_searching,
     grounding,
     indexing,
     reading,
@@ -42,7 +43,18 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for group in (reading, segmenting, vectors, scaling, indexing, searching, answering, classifying, grounding):
+    for group in (
+        reading,
+        segmenting,
+        vectors,
+        scaling,
+        indexing,
+        searching,
+        answering,
+        deep_searching,
+        classifying,
+        grounding,
+    ):
         group.add_commands(commands)
     return parser
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 import re
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+from jina_components.cli.common import read_schema
 from jina_components.errors import ConfigError
 from jina_components.read_options import MarkdownStyle, ReadOptions, Viewport
 
@@ -123,20 +123,10 @@ def _viewport(text: str) -> Viewport:
     return Viewport(width=int(width), height=int(height), scale=float(scale or 1), mobile=bool(mobile))
 
 
-def _schema(path: str) -> object:
-    try:
-        schema = json.loads(Path(path).read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ConfigError(f"{path} is no JSON Schema: {error}.") from error
-    if not isinstance(schema, dict):
-        raise ConfigError(f"{path} is no JSON Schema: it holds no object.")
-    return schema
-
-
 _PARSERS: dict[str, Any] = {
     "cookies": tuple,
     "scripts": tuple,
     "headers": _headers,
     "viewport": _viewport,
-    "json_schema": _schema,
+    "json_schema": lambda path: read_schema(Path(path)),
 }

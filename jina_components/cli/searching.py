@@ -11,13 +11,22 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from jina_components.cli.common import Commands, add_command, add_reading_options, make_reader, print_json, with_flags
+from jina_components.cli.common import (
+    Commands,
+    add_command,
+    add_reading_options,
+    make_reader,
+    print_json,
+    readable,
+    warn,
+    with_flags,
+)
 from jina_components.errors import ConfigError
 from jina_components.search_options import SearchKind, SearchOptions, TimeRange
 from jina_components.types import SearchResult, SearchResults, shorten
 
 if TYPE_CHECKING:
-    from jina_components.web_search import SearchProvider
+    from jina_components.web_search import LocalIndex, SearchProvider
 
 _KEYS = {
     "searxng": "SEARXNG_URL",
@@ -46,8 +55,10 @@ def add_commands(commands: Commands) -> None:
     )  # fmt: skip
     web.add_argument("--merge", action="store_true", help="ask all of them at once")
     web.add_argument(
-        "--pages", type=Path, metavar="DIR", help="the index of `local`; what is read is kept there for later"
-    )
+        "--pages", type=Path, metavar="DIR",
+        help="the index of `local`, made if it is not there: what is read is kept in it for later; "
+        "one of `jina-components index` is for `jina-components search`",
+    )  # fmt: skip
     web.add_argument("--count", type=int, default=10, metavar="N", help="(default: %(default)s)")
     web.add_argument("--kind", choices=get_args(SearchKind), default="web", help="(default: %(default)s)")
     web.add_argument("--country", default="", metavar="CC", help="two letters, such as de")
@@ -88,11 +99,11 @@ def _web(options: argparse.Namespace) -> int:
     return 0 if results else 1
 
 
-def make_providers(options: argparse.Namespace) -> list[SearchProvider]:
-    """Those that `options.provider` names, with `options.pages` as the index of `local`.
+def make_providers(options: argparse.Namespace, *, flag: str = "--provider") -> list[SearchProvider]:
+    """Those that `options.provider` names by this flag, with `options.pages` as the index of `local`.
 
     Raises:
-        ConfigError: one lacks a setting.
+        ConfigError: one lacks a setting, or the index is no index of pages.
     """
     from jina_components import web_search
 
@@ -101,20 +112,28 @@ def make_providers(options: argparse.Namespace) -> list[SearchProvider]:
         "brave": lambda: web_search.BraveSearch(_setting("brave")),
         "ddgs": web_search.DdgsSearch,
         "jina": lambda: web_search.JinaSearch(_setting("jina")),
-        "local": lambda: web_search.LocalIndex.from_defaults(options.pages),
+        "local": lambda: _local(options.pages),
         "searxng": lambda: web_search.SearxngSearch(_setting("searxng")),
         "serper": lambda: web_search.SerperSearch(_setting("serper")),
         "tavily": lambda: web_search.TavilySearch(_setting("tavily")),
     }
     names: list[str] = options.provider or ["local"]
     if "local" in names and options.pages is None:
-        others = ", ".join(["--provider ddgs (extra search)", "arxiv", *_KEYS])
+        others = ", ".join([f"{flag} ddgs (extra search)", "arxiv", *_KEYS])
         raise ConfigError(
             f"The provider local finds what was read before: name its index with --pages, or ask another: {others}."
         )
     if "local" not in names and options.pages is not None:
-        raise ConfigError("--pages is the index of the provider local: add --provider local.")
+        raise ConfigError(f"--pages is the index of the provider local: add {flag} local.")
     return [made[name]() for name in dict.fromkeys(names)]
+
+
+def _local(directory: Path) -> LocalIndex:
+    from jina_components.web_search import LocalIndex
+
+    index = LocalIndex.from_defaults(directory)
+    index.check()
+    return index
 
 
 def _setting(provider: str) -> str:
@@ -124,17 +143,16 @@ def _setting(provider: str) -> str:
 
 
 def _print(results: SearchResults, *, as_json: bool) -> None:
-    for warning in results.warnings:
-        print(f"jina-components: {with_flags(warning)}", file=sys.stderr)
+    warn(results.warnings)
     for rank, result in enumerate(results, 1):
         if as_json:
             print_json(_json(result))
         else:
-            print(f"{rank}. {result.title or result.url}\n   {result.url}")
+            print(readable(f"{rank}. {result.title or result.url}\n   {result.url}"))
             if snippet := shorten(result.content or result.description, 200):
-                print(f"   {snippet}")
+                print(f"   {readable(snippet)}")
         if result.error is not None:
-            why = with_flags(result.error)
+            why = readable(with_flags(result.error))
             if as_json:
                 print(f"jina-components: not read: {result.url}: {why}", file=sys.stderr)
             else:

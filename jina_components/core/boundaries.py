@@ -57,6 +57,7 @@ _ABBREVIATIONS = frozenset(
     env etc hab mgr num núm pág págs sra srta ud uds vd dra exmo sig sigg dott ing avv bijv blz mevr dhr
     př např tzv atd tj popř str čl odst nr tzn np itd tzw ul pkt godz wg dz zob
     örn vb vs yy sf bkz prof doç st tel şti bl kl ca dvs osv jf fx mfl bla
+    mio mrd tsd mln mld
     г гг ул им руб коп см рис табл стр тыс млн млрд проф акад др
     """.split()  # noqa: SIM905 (so many are easier to read and sort as text)
 )

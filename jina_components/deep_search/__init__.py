@@ -1,5 +1,6 @@
 """DeepSearchAgent: a question into a cited answer."""
 
 from jina_components.deep_search.agent import DeepSearchAgent
+from jina_components.deep_search.options import Budget, DeepSearchOptions, Prices
 
-__all__ = ["DeepSearchAgent"]
+__all__ = ["Budget", "DeepSearchAgent", "DeepSearchOptions", "Prices"]

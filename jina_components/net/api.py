@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from datetime import UTC, datetime
 from json import dumps, loads
 from typing import Any, TypeAlias
 
 import httpx
 
+from jina_components.core.inputs import is_finite_number
 from jina_components.errors import ConfigError, HTTPStatusError, InputError, WebError
 from jina_components.net.body import ACCEPT_ENCODING
 from jina_components.net.client import CONNECT_SECONDS, DEFAULT_USER_AGENT
+from jina_components.net.events import as_web_errors, open_events
 from jina_components.net.exchange import Fetched, exchange
 from jina_components.net.headers import checked
 from jina_components.net.retry import retry_after
@@ -24,6 +26,17 @@ Params: TypeAlias = Mapping[str, str | int | Sequence[str]]
 
 _API_KEY = re.compile(r"[!-~]+")
 _HEADER_NAME = re.compile(r"[a-z0-9-]+")
+_MAX_WORDS = 4000
+
+
+class ApiStatusError(HTTPStatusError):
+    """An API answered with an error status.
+
+    Attributes:
+        words: The beginning of what it says about that, as it came: up to 4,000 characters.
+    """
+
+    words = ""
 
 
 class ApiClient(Connected):
@@ -56,7 +69,7 @@ class ApiClient(Connected):
         retries: int = 2,
         max_bytes: int = 200_000_000,
     ) -> None:
-        if min(timeout, max_bytes) <= 0 or retries < 0:
+        if not is_finite_number(timeout) or min(timeout, max_bytes) <= 0 or retries < 0:
             raise ConfigError("timeout and max_bytes must be positive, retries not negative.")
         if api_key is not None and not _API_KEY.fullmatch(api_key):
             raise ConfigError("api_key must be printable ASCII without spaces; was a line end copied along?")
@@ -85,17 +98,53 @@ class ApiClient(Connected):
 
         Raises:
             InputError: `json` holds something that is not JSON, or `path` or a header is malformed.
-            HTTPStatusError: an error status; the message quotes what the server says about it.
+            ApiStatusError: an error status; the message quotes what the server says about it.
             FetchTimeoutError: not complete within `timeout`.
             ContentTooLargeError: the response exceeds `max_bytes`.
             WebError: no connection, or an answer that is no JSON object.
         """
-        try:
-            content = dumps(json, allow_nan=False).encode()
-        except (TypeError, ValueError) as error:
-            raise InputError(f"What goes to {path!r} must be JSON: {error}.") from error
         sent = {"content-type": "application/json", **(headers or {})}
-        return _object(await self._answer(self._request("POST", path, headers=sent, content=content)))
+        return _object(await self._answer(self._request("POST", path, headers=sent, content=_encoded(path, json))))
+
+    async def stream(
+        self, path: str, json: Mapping[str, Any], *, headers: Mapping[str, str] | None = None
+    ) -> AsyncGenerator[str, None]:
+        """The data of the server-sent events with which `path` answers `json`, as they come.
+
+        An answer of JSON, from a server that does not stream, is one event. `timeout` bounds the time until the first
+        bytes, retries included, and then the time from one event to the next. What has begun is not tried again.
+        Closing the generator closes the connection.
+
+        Args:
+            path: What follows the base URL.
+            json: The body.
+            headers: Further request headers.
+
+        Raises:
+            InputError, ApiStatusError, FetchTimeoutError, ContentTooLargeError, WebError: as `post`, the last also
+                where the connection is lost in the middle.
+        """
+        sent = {"content-type": "application/json", "accept": "text/event-stream", **(headers or {})}
+        request = self._request("POST", path, headers=sent, content=_encoded(path, json), unpacked=True)
+        opened = await open_events(
+            await self._connections.transport(),
+            request,
+            deadline=asyncio.get_running_loop().time() + self.timeout,
+            retries=self.retries,
+            max_bytes=self.max_bytes,
+        )
+        if isinstance(opened, Fetched):
+            raise self._failure(opened)
+        try:
+            while True:
+                with as_web_errors(str(request.url), late="sent nothing more"):
+                    async with asyncio.timeout(self.timeout):
+                        data = await opened.next_data()
+                if data is None:
+                    return
+                yield data
+        finally:
+            await opened.aclose()
 
     async def get(
         self, path: str, *, params: Params | None = None, headers: Mapping[str, str] | None = None
@@ -109,7 +158,7 @@ class ApiClient(Connected):
 
         Raises:
             InputError: `path` or a header is malformed.
-            HTTPStatusError, FetchTimeoutError, ContentTooLargeError, WebError: as `post`.
+            ApiStatusError, FetchTimeoutError, ContentTooLargeError, WebError: as `post`.
         """
         return _object(await self._answer(self._request("GET", path, headers=headers or {}, params=params or {})))
 
@@ -121,14 +170,21 @@ class ApiClient(Connected):
         return (await self._answer(self._request("GET", path, headers=sent, params=params or {}))).content
 
     def _request(
-        self, method: str, path: str, *, headers: Mapping[str, str], params: Params | None = None, content: bytes = b""
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str],
+        params: Params | None = None,
+        content: bytes = b"",
+        unpacked: bool = False,
     ) -> httpx.Request:
         try:
             url = httpx.URL(f"{self.base_url}/{path.lstrip('/')}")
         except (ValueError, httpx.InvalidURL) as error:
             raise InputError(f"{path!r} is not the path of a URL: {error}.") from error
         sent = {"accept": "application/json", "user-agent": DEFAULT_USER_AGENT, **checked(headers)}
-        sent["accept-encoding"] = ACCEPT_ENCODING
+        sent["accept-encoding"] = "identity" if unpacked else ACCEPT_ENCODING
         if self._api_key:
             bearer = self.auth_header == "authorization"
             sent[self.auth_header] = f"Bearer {self._api_key}" if bearer else self._api_key
@@ -149,17 +205,19 @@ class ApiClient(Connected):
             max_bytes=self.max_bytes,
         )
         if not 200 <= answer.status_code < 300:
-            wait = retry_after(answer.headers, now=datetime.now(UTC))
-            raise HTTPStatusError(self._complaint(answer), answer.url, answer.status_code, wait)
+            raise self._failure(answer)
         return answer
 
-    def _complaint(self, answer: Fetched) -> str:
-        text = _server_text(answer)
-        if self._api_key:
-            text = text.replace(self._api_key, "***")
+    def _failure(self, answer: Fetched) -> ApiStatusError:
+        text, status = self._without_key(_server_text(answer)), answer.status_code
         says = f": {shorten(text, 300)}" if text else ""
-        status = answer.status_code
-        return f"{answer.url} answered with status {status}{says} ({_remedy(status)})."
+        message = f"{answer.url} answered with status {status}{says} ({_remedy(status)})."
+        error = ApiStatusError(message, answer.url, status, retry_after(answer.headers, now=datetime.now(UTC)))
+        error.words = self._without_key(answer.content.decode("utf-8", "replace"))[:_MAX_WORDS]
+        return error
+
+    def _without_key(self, text: str) -> str:
+        return text.replace(self._api_key, "***") if self._api_key else text
 
 
 def _checked_base(base_url: str) -> str:
@@ -191,6 +249,13 @@ def _server_text(answer: Fetched) -> str:
     nested = error.get("message") if isinstance(error, dict) else error
     text = body.get("detail") or nested or body.get("message") or body
     return text if isinstance(text, str) else dumps(text, ensure_ascii=False)
+
+
+def _encoded(path: str, json: Mapping[str, Any]) -> bytes:
+    try:
+        return dumps(json, allow_nan=False).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InputError(f"What goes to {path!r} must be JSON: {error}.") from error
 
 
 def _object(answer: Fetched) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """For tests: deterministic stand-ins that need no model, and checks that any implementation can run."""
 
 from jina_components.testing.chat import FakeChat, FakeJSONChat
+from jina_components.testing.chat_server import ScriptedChatServer
+from jina_components.testing.chat_wire import ScriptedReply
 from jina_components.testing.embedders import check_embedder
 from jina_components.testing.entailment import check_entailment_scorer
 from jina_components.testing.fakes import FakeEmbedder, FakeEntailmentScorer
@@ -18,6 +20,8 @@ __all__ = [
     "FakeJSONChat",
     "FakeSearchProvider",
     "MemoryStore",
+    "ScriptedChatServer",
+    "ScriptedReply",
     "WarcFetcher",
     "WarcRecorder",
     "check_embedder",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from jina_components.types.answered import Answer, AnsweredSentence, Citation, DeepSearchStep, Spent
 from jina_components.types.classified import (
     Classification,
     Classifications,
@@ -14,7 +15,7 @@ from jina_components.types.classified import (
     Labels,
     Training,
 )
-from jina_components.types.found import Answer, Citation, SearchResult, SearchResults
+from jina_components.types.found import SearchResult, SearchResults
 from jina_components.types.grounded import (
     ClaimVerdict,
     GroundedSentence,
@@ -27,6 +28,7 @@ from jina_components.types.grounded import (
 from jina_components.types.pages import Chunk, Page, Reading, Segmentation, SourceFailure, TokenPiece
 from jina_components.types.scores import DocumentFailure, Entailment, Entailments, Ranking, ScoredDocument, StageScore
 from jina_components.types.texts import Document, Image, Usage, shorten
+from jina_components.types.trace import Trace, TracedCall
 from jina_components.types.vectors import Embeddings, MultiVectorEmbeddings, StorageType
 
 if TYPE_CHECKING:
@@ -34,12 +36,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Answer",
+    "AnsweredSentence",
     "Chunk",
     "Citation",
     "ClaimVerdict",
     "Classification",
     "Classifications",
     "ClassifierVersion",
+    "DeepSearchStep",
     "Document",
     "DocumentFailure",
     "Embeddings",
@@ -64,9 +68,12 @@ __all__ = [
     "SearchResults",
     "Segmentation",
     "SourceFailure",
+    "Spent",
     "StageScore",
     "StorageType",
     "TokenPiece",
+    "Trace",
+    "TracedCall",
     "Training",
     "Usage",
     "Verdict",

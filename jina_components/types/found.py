@@ -1,4 +1,4 @@
-"""What a search of the web finds, and what an answer cites."""
+"""What a search of the web finds."""
 
 from __future__ import annotations
 
@@ -97,56 +97,3 @@ class SearchResults(Sequence[SearchResult]):
         )
         warnings = "".join(f"<li>{html.escape(warning)}</li>" for warning in self.warnings)
         return f"<ol>{items}</ol>" + (f"<ul>{warnings}</ul>" if warnings else "")
-
-
-@dataclass(frozen=True, slots=True)
-class Citation:
-    """A verbatim quote and where it stands.
-
-    Attributes:
-        quote: The exact words.
-        source: URL or path of the source, or the document's id when it has none.
-        start: Offset of the quote in the source's text (`Page.content`, or `Document.text`).
-        end: Its end: `source_text[start:end] == quote`.
-        document_id: Id of the retrieved document that holds it.
-        title: Title of the source, or empty.
-        page: Page number from 1, for paged sources.
-    """
-
-    quote: str
-    source: str
-    start: int
-    end: int
-    document_id: str
-    title: str = ""
-    page: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """An answer and its evidence.
-
-    Attributes:
-        question: The question.
-        text: The answer; `[n]` refers to `citations[n - 1]`.
-        answered: False when the documents do not answer; then `text` says so and nothing is cited.
-        citations: Verified quotes.
-        usage: Tokens spent by the reranker and the chat model.
-    """
-
-    question: str
-    text: str
-    answered: bool
-    citations: tuple[Citation, ...] = ()
-    usage: Usage = Usage()
-
-    def __str__(self) -> str:
-        return self.text
-
-    def _repr_html_(self) -> str:
-        items = "".join(
-            f"<li>“{html.escape(c.quote)}” <small>{html.escape(c.title or c.source)}"
-            f"{f', page {c.page}' if c.page else ''}</small></li>"
-            for c in self.citations
-        )
-        return f"<p>{html.escape(self.text)}</p><ol>{items}</ol>"

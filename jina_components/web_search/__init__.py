@@ -1,7 +1,7 @@
 """Searching the web."""
 
+from jina_components.core.canonical import canonical_url
 from jina_components.search_options import SearchOptions
-from jina_components.web_search.canonical import canonical_url
 from jina_components.web_search.provider import Capabilities, Rate, SearchProvider
 from jina_components.web_search.providers import (
     ArxivSearch,

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, replace
 
+from jina_components.core.canonical import is_within
 from jina_components.errors import (
     ConfigError,
     FetchTimeoutError,
@@ -18,7 +19,6 @@ from jina_components.errors import (
 from jina_components.search_options import SearchOptions
 from jina_components.types import SearchResult
 from jina_components.web_search.availability import CircuitBreaker, RateLimit
-from jina_components.web_search.canonical import is_within
 from jina_components.web_search.merging import merge
 from jina_components.web_search.provider import SearchProvider
 

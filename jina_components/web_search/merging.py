@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import fields, replace
 from typing import Any
 
+from jina_components.core.canonical import canonical_url
 from jina_components.search_options import SearchOptions
 from jina_components.types import SearchResult
-from jina_components.web_search.canonical import canonical_url
 
 # As in Cormack, Clarke & Büttcher 2009. Providers agree on little: a page that two of them find is the better one.
 _FUSION_K = 60

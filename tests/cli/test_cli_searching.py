@@ -8,6 +8,9 @@ from local_server import http
 
 from jina_components.cli import searching
 from jina_components.errors import ConfigError, WebError
+from jina_components.retriever import Retriever
+from jina_components.retriever.stores.faiss import FaissStore
+from jina_components.testing import FakeEmbedder
 from jina_components.types import Page
 from jina_components.web_search import LocalIndex
 
@@ -48,6 +51,13 @@ def test_what_is_missing_is_named(monkeypatch):
         run("rain")
     with pytest.raises(ConfigError, match="--provider local"):
         run("rain", "--provider", "ddgs", "--pages", "x")
+
+
+def test_an_index_of_other_documents_is_refused(tmp_path):
+    with Retriever(FakeEmbedder(), store=FaissStore(tmp_path / "docs")) as retriever:
+        retriever.add(["Rain falls from clouds."])
+    with pytest.raises(ConfigError, match="by --index DIR"):
+        run("rain", "--pages", str(tmp_path / "docs"))
 
 
 def test_an_index_without_pages_is_named(pages, tmp_path, capsys):

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jina_components.core.locating import locate
+from jina_components.core.locating import fold, locate
 
 TEXT = "He said:\n“It’s  **done**” – ﬁnally.\u00a0Then it\u00adself."
 
@@ -46,3 +46,6 @@ def test_what_stands_in_a_text_is_found(text, data):
 def test_whatever_is_found_lies_within(text, quote):
     span = locate(quote, text)
     assert span is None or 0 <= span.start < span.end <= len(text)
+    assert span is None or fold(text[span.start : span.end]).strip() == fold(quote).strip()
+    if wanted := fold(quote).strip():
+        assert (span is not None) == (wanted in fold(text))

@@ -6,6 +6,7 @@ import pytest
 from jina_components.errors import FetchTimeoutError, WebError
 from jina_components.search_options import SearchOptions
 from jina_components.testing import check_search_provider
+from jina_components.types import Page
 from jina_components.web_search import ArxivSearch
 
 ENTRY = """
@@ -47,6 +48,10 @@ def test_results(api):
     assert (found.url, found.title) == ("https://arxiv.org/abs/2501.01234v2", "Rain & clouds: a survey")
     assert (found.description, found.published_time) == ("We count <drops>.", "2025-01-02T03:04:05Z")
     assert found.source == "Author A, Author B, Author C et al."
+    assert found.page == Page(
+        found.url, found.title, "We count <drops>.", published_time="2025-01-02T03:04:05Z",
+        links=(("PDF: Rain & clouds: a survey", "https://arxiv.org/pdf/2501.01234v2"),),
+    )  # fmt: skip
     (asked,) = api.asked
     assert asked.params == {
         "search_query": ["all:rain"], "start": ["10"], "max_results": ["5"], "sortBy": ["relevance"],

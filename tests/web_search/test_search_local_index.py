@@ -6,10 +6,10 @@ import time
 import pytest
 
 from jina_components import Embedder, Retriever, Segmenter
-from jina_components.errors import BackendError, IndexFilesError
+from jina_components.errors import BackendError, ConfigError, IndexFilesError
 from jina_components.search_options import SearchOptions
 from jina_components.testing import FakeEmbedder, check_search_provider
-from jina_components.types import Page
+from jina_components.types import Document, Page
 from jina_components.web_search import LocalIndex
 
 RAIN = Page(
@@ -140,6 +140,18 @@ def test_pages_are_not_lost_when_embedding_fails():
         ask(index, "rain")
     embedder.broken = False
     assert len(ask(index, "rain")) == 3
+
+
+def test_an_index_of_other_documents_is_refused_and_left_as_it_is():
+    retriever = Retriever(FakeEmbedder())
+    retriever.add([Document("Rain.", metadata={"source": "docs/rain.md"})])
+    index = LocalIndex(retriever, Segmenter())
+    with pytest.raises(ConfigError, match=r"such as docs/rain\.md: give it a folder of its own"):
+        ask(index, "rain")
+    index.remember(PAGES)
+    with pytest.raises(ConfigError):
+        index.save()
+    assert len(retriever) == 1
 
 
 def test_sources_without_a_url_are_found_too(bundled_embedder):

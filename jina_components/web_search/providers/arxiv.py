@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from xml.etree import ElementTree as ET
 
 from jina_components.errors import WebError
 from jina_components.search_options import SearchOptions, TimeRange
-from jina_components.types import SearchResult
+from jina_components.types import Page, SearchResult
 from jina_components.web_search.provider import Capabilities, Rate
 from jina_components.web_search.providers.api import ApiProvider
 
@@ -28,7 +29,7 @@ _STOP_WORDS = frozenset({
 
 
 class ArxivSearch(ApiProvider):
-    """Asks the arXiv API, which needs no key. Results lead to the abstracts.
+    """Asks the arXiv API, which needs no key. Results have the abstracts as their pages, which link to the papers.
 
     A query finds what has all its words, or phrases in quotation marks, but for words like "the"; one in arXiv's own
     language (`ti:attention AND au:vaswani`) is passed on.
@@ -112,13 +113,26 @@ def _entries(feed: ET.Element, url: str) -> Iterator[SearchResult]:
         address = _text(entry, "id")
         if "/api/errors" in address:
             raise WebError(f"{url} refuses the query: {_text(entry, 'summary')}.", url)
-        yield SearchResult(
+        found = SearchResult(
             url=address.replace("http://", "https://", 1),
             title=_text(entry, "title"),
             description=_text(entry, "summary"),
             published_time=_text(entry, "published"),
             source=_authors(entry),
         )
+        yield replace(found, page=_abstract(found) if found.description else None)
+
+
+def _abstract(found: SearchResult) -> Page:
+    """What a page of an abstract says, and where the paper is, which it leads to."""
+    paper = found.url.replace("/abs/", "/pdf/", 1)
+    return Page(
+        found.url,
+        found.title,
+        found.description,
+        published_time=found.published_time,
+        links=((f"PDF: {found.title}", paper),) if paper != found.url else (),
+    )
 
 
 def _authors(entry: ET.Element) -> str:

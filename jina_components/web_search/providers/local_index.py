@@ -10,12 +10,13 @@ from dataclasses import replace
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+from jina_components.core.canonical import canonical_url, is_within, site_of
 from jina_components.core.chunks import join_chunks
 from jina_components.core.component import Component
+from jina_components.errors import ConfigError
 from jina_components.filters import FilterLike
 from jina_components.search_options import SearchOptions
 from jina_components.types import Document, Page, Ranking, SearchResult, shorten
-from jina_components.web_search.canonical import canonical_url, is_within, site_of
 from jina_components.web_search.provider import Capabilities
 
 _SNIPPET = 300
@@ -76,6 +77,7 @@ class LocalIndex(Component):
         self._retriever = retriever
         self._segmenter = segmenter
         self._waiting: dict[str, Page] = {}
+        self._is_checked = False
         self._lock = threading.Lock()
         self._indexing = threading.Lock()
 
@@ -110,14 +112,35 @@ class LocalIndex(Component):
 
         Raises:
             InputError: the query, or a page that was to be remembered, does not fit the embedder.
+            ConfigError: the retriever holds other documents than pages remembered.
         """
         return await asyncio.to_thread(self._search, query, options)
+
+    def check(self) -> None:
+        """Refuse what `search` and `save` refuse: an index of other documents, into which pages would be mixed.
+
+        Raises:
+            ConfigError: the retriever holds other documents than pages remembered.
+            IndexFilesError: the index is damaged.
+        """
+        if self._is_checked:
+            return
+        if others := self._retriever.documents(filter={"canonical": {"$exists": False}}):
+            place = shorten(str(others[0].metadata.get("source", others[0].id)), 100)
+            raise ConfigError(
+                f"The local index must be one of pages remembered, and this one holds other documents, such as "
+                f"{place}: give it a folder of its own, which remember() fills, as does jina-components web QUERY "
+                "--provider ddgs --provider local --pages DIR. An index of jina-components index is searched by "
+                "Retriever.open, and on the command line by --index DIR."
+            )
+        self._is_checked = True
 
     def save(self) -> None:
         """Index what waits, so that it lasts.
 
         Raises:
             IndexFilesError: the index's directory is something else's, or the disk failed.
+            ConfigError: the retriever holds other documents than pages remembered.
         """
         with self._indexing:
             self._index_waiting()
@@ -137,6 +160,7 @@ class LocalIndex(Component):
             self._index_waiting()
             if not len(self._retriever):
                 return []
+            self.check()
             first = (options.page - 1) * options.count
             best = self._best_chunks(query, options, first + options.count)
             wanted = dict(list(best.items())[first:])
@@ -167,6 +191,7 @@ class LocalIndex(Component):
         if not pages:
             return
         try:
+            self.check()
             chunks = [chunk for key, page in pages.items() for chunk in self._chunks(key, page)]
             old = {chunk.id for chunk in self._retriever.documents(filter={"canonical": list(pages)})}
             # What is new comes first: whatever interrupts this, no page is lost.

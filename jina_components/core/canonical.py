@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import string
+import unicodedata
 from urllib.parse import quote, urlsplit
 
 _PORTS = {"http": 80, "https": 443}
@@ -28,6 +29,9 @@ _MOBILE_WIKI = re.compile(r"([a-z-]{2,20})\.m\.(wiki[a-z]{2,20}\.org)")
 _MARKS = re.compile(r"^(?:(?:www|m|mobile|amp)\.)+(?=[^.]+\.)")
 _GOOGLE_AMP = re.compile(r"/amp/(?:s/)?([^/]+\..+)")
 _AMP_CACHE = re.compile(r"/[a-z]{1,2}/(?:s/)?([^/]+\..+)")
+# What parts the labels of a host, in any script (RFC 3490 section 3.1).
+_DOTS = re.compile("[\u3002\uff0e\uff61]")
+_LONGEST_LABEL = 63
 _BLANK = re.compile(r"\s")
 _ENCODED = re.compile(r"(%[0-9A-Fa-f]{2})")
 # A cache shows pages, not caches of caches: what pretends to could take time at each of its layers.
@@ -103,10 +107,18 @@ def _host(host: str) -> str:
     if ":" in host:  # an IPv6 address
         return f"[{host}]"
     if not host.isascii():
-        host = host.encode("idna").decode().lower()
+        plain = _DOTS.sub(".", unicodedata.normalize("NFKC", host)).lower().rstrip(".")
+        host = ".".join(map(_label, plain.split(".")))
     if wiki := _MOBILE_WIKI.fullmatch(host):
         return f"{wiki[1]}.{wiki[2]}"
     return _MARKS.sub("", host)
+
+
+def _label(label: str) -> str:
+    """A label as name servers know it (IDNA 2008), in which `straße` and `strasse` are two."""
+    if len(label) > _LONGEST_LABEL:
+        raise ValueError("a label of a host has up to 63 characters")
+    return label if label.isascii() else f"xn--{label.encode('punycode').decode()}"
 
 
 def _path(path: str) -> str:

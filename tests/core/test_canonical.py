@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from jina_components.web_search.canonical import canonical_url, is_within, site_of
+from jina_components.core.canonical import canonical_url, is_within, site_of
 
 
 @pytest.mark.parametrize(
@@ -29,6 +29,8 @@ from jina_components.web_search.canonical import canonical_url, is_within, site_
         ("https://example.com/?q=a+b", "https://example.com?q=a+b"),
         ("https://example.com/?q=a%2Bb", "https://example.com?q=a%2Bb"),
         ("https://bücher.example/", "https://xn--bcher-kva.example"),
+        ("https://straße.example/", "https://xn--strae-oqa.example"),
+        ("https://ＷＷＷ．Bücher。example/", "https://xn--bcher-kva.example"),
         ("https://m.example.com/a", "https://example.com/a"),
         ("https://en.m.wikipedia.org/wiki/Rain", "https://en.wikipedia.org/wiki/Rain"),
         ("https://m.com/a", "https://m.com/a"),
@@ -110,6 +112,8 @@ def test_what_does_not_matter_does_not_matter(path, query, random):
         ("https://city.gov/a", ("gov",), True),
         ("https://a.org", ("example.com", "a.org"), True),
         ("https://a.org", (), False),
+        ("https://straße.de/", ("strasse.de",), False),
+        ("https://straße.de/", ("xn--strae-oqa.de",), True),
     ],
 )
 def test_within(url, sites, wanted):
