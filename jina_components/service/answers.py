@@ -1,0 +1,27 @@
+"""Answers: JSON straight to bytes, never through the framework's encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from starlette.responses import Response
+
+_OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
+
+
+def to_json(value: object) -> bytes:
+    """JSON; numpy arrays (C-contiguous) as lists of numbers."""
+    return orjson.dumps(value, option=_OPTIONS)
+
+
+def json_answer(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """A JSON answer."""
+    return Response(to_json(value), status, dict(headers or {}), "application/json")
+
+
+def event(data: Any, *, name: str = "") -> bytes:  # noqa: ANN401 (JSON has no type)
+    """A server-sent event with JSON data, or with text as it is (`[DONE]`)."""
+    body = data.encode() if isinstance(data, str) else to_json(data)
+    return (f"event: {name}\n".encode() if name else b"") + b"data: " + body + b"\n\n"

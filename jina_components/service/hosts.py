@@ -1,0 +1,47 @@
+"""Which route a request is for: by the first label of its host, as Jina's hosts have it, or by its path."""
+
+from __future__ import annotations
+
+import re
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from jina_components.service.errors import Family
+
+# By the host's first label, what stands for its root: http://r.example.com/X is http://example.com/r/X.
+HOSTS: dict[str, str] = {
+    "api": "", "r": "/r", "s": "/s", "g": "/g", "deepsearch": "/deepsearch", "segment": "/segment",
+}  # fmt: skip
+
+_FAMILIES: tuple[tuple[str, Family], ...] = (
+    ("/r/", "rpc"), ("/s/", "rpc"), ("/g/", "rpc"),
+    ("/v1/chat/", "deepsearch"), ("/deepsearch/", "deepsearch"), ("/v2/", "cohere"), ("/v1/embed/", "cohere"),
+)  # fmt: skip
+_LABEL = re.compile(rb"(?:eu\.)?([a-z]+)\.[a-z0-9.-]+", re.IGNORECASE)
+
+
+class Hosts:
+    """Puts the prefix of a host before the path, and notes the family of routes."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on."""
+        if scope["type"] == "http":
+            prefix = _prefix(dict(scope["headers"]).get(b"host", b""))
+            if prefix:
+                raw = scope.get("raw_path") or scope["path"].encode()
+                scope["path"], scope["raw_path"] = prefix + scope["path"], prefix.encode() + raw
+            scope["state"]["family"] = family_of(scope["path"])
+        await self._app(scope, receive, send)
+
+
+def family_of(path: str) -> Family:
+    """The family of routes that a path is of."""
+    return next((family for prefix, family in _FAMILIES if f"{path}/".startswith(prefix)), "api")
+
+
+def _prefix(host: bytes) -> str:
+    match = _LABEL.match(host)
+    return HOSTS.get(match[1].decode().lower(), "") if match else ""
