@@ -161,9 +161,7 @@ class Embedder(Component):
             ModelFilesError, MissingDependencyError: the model cannot be loaded.
             BackendError: the model failed.
         """
-        with progress_bar(
-            "Embedding", unit="text", total=len(as_list(inputs, what="inputs")), show=show_progress
-        ) as bar:
+        with _progress(inputs, show=show_progress) as bar:
             flow = self._flow(
                 inputs, task, dimensions, truncate,
                 normalized=normalized, late_chunking=late_chunking, advance=bar.update,
@@ -182,9 +180,7 @@ class Embedder(Component):
         show_progress: bool = False,
     ) -> Embeddings:
         """`embed` without blocking the event loop; cancelling stops the model before its next batch."""
-        with progress_bar(
-            "Embedding", unit="text", total=len(as_list(inputs, what="inputs")), show=show_progress
-        ) as bar:
+        with _progress(inputs, show=show_progress) as bar:
             flow = self._flow(
                 inputs, task, dimensions, truncate,
                 normalized=normalized, late_chunking=late_chunking, advance=bar.update,
@@ -244,9 +240,7 @@ class Embedder(Component):
             ModelFilesError, MissingDependencyError: the model cannot be loaded.
             BackendError: the model failed.
         """
-        with progress_bar(
-            "Embedding", unit="text", total=len(as_list(inputs, what="inputs")), show=show_progress
-        ) as bar:
+        with _progress(inputs, show=show_progress) as bar:
             return drive(self._token_flow(inputs, task, dimensions, pool_factor, truncate, advance=bar.update))
 
     async def aembed_multi_vector(
@@ -260,9 +254,7 @@ class Embedder(Component):
         show_progress: bool = False,
     ) -> MultiVectorEmbeddings:
         """`embed_multi_vector` without blocking the event loop; cancelling stops the model before its next batch."""
-        with progress_bar(
-            "Embedding", unit="text", total=len(as_list(inputs, what="inputs")), show=show_progress
-        ) as bar:
+        with _progress(inputs, show=show_progress) as bar:
             return await adrive(self._token_flow(inputs, task, dimensions, pool_factor, truncate, advance=bar.update))
 
     def load(self) -> EmbeddingModel | MultiVectorModel:
@@ -271,6 +263,11 @@ class Embedder(Component):
             if self._loaded is None:
                 self._loaded = load_embedding_model(self._model_name, self._options, identify=self._cache is not None)
             return self._loaded
+
+    @property
+    def loaded(self) -> EmbeddingModel | MultiVectorModel | None:
+        """The model, or None before it is loaded; never waits."""
+        return self._loaded
 
     def close(self) -> None:
         """Give memory, connections and the cache's file back; the next call opens them again."""
@@ -296,7 +293,8 @@ class Embedder(Component):
         advance: Callable[[int], object],
     ) -> Flow[Embeddings]:
         texts = _Texts(inputs, late_chunking=late_chunking)
-        model: EmbeddingModel = yield self._load_single
+        loaded = self._loaded
+        model: EmbeddingModel = (yield self._load_single) if loaded is None else self._as_single(loaded)
         prompt = model.prompt(task)
         truncate = self._truncate if truncate is None else truncate
         rows = Rows(len(inputs), self._dimensions if dimensions is None else dimensions)
@@ -318,9 +316,9 @@ class Embedder(Component):
         tokens = yield from run_windows(inputs, windows, rows, submit, keep)
         show = partial(model.submit_images, task=task, on_progress=advance)
         pictures = windows_of(inputs, texts.images, by_length=False, size=IMAGE_WINDOW)
-        tokens += yield from run_windows(inputs, pictures, rows, show, None)
+        seen = yield from run_windows(inputs, pictures, rows, show, None)
         vectors = cut(rows.array, rows.dimensions)
-        return Embeddings(normalize(vectors) if normalized else vectors, Usage(tokens))
+        return Embeddings(normalize(vectors) if normalized else vectors, Usage(tokens + seen, image_tokens=seen))
 
     def _token_flow(
         self,
@@ -336,7 +334,8 @@ class Embedder(Component):
         check_count(pool_factor, what="pool_factor")
         if task == "retrieval.query" and pool_factor > 1:
             raise InputError("pool_factor is for documents: the vectors of a query are its terms.")
-        model: MultiVectorModel = yield self._load_multi_vector
+        loaded = self._loaded
+        model: MultiVectorModel = (yield self._load_multi_vector) if loaded is None else self._as_multi_vector(loaded)
         width = model.check_dimensions(self._dimensions if dimensions is None else dimensions)
         truncate = self._truncate if truncate is None else truncate
         rows = TokenRows(len(inputs), width, pool_factor)
@@ -345,23 +344,26 @@ class Embedder(Component):
         tokens = yield from run_windows(inputs, windows, rows, submit, rows.finish)
         show = partial(model.submit_images, task=task, on_progress=advance)
         pictures = windows_of(inputs, texts.images, by_length=False, size=IMAGE_WINDOW)
-        tokens += yield from run_windows(inputs, pictures, rows, show, rows.finish)
-        return MultiVectorEmbeddings(tuple(rows.vectors), Usage(tokens))
+        seen = yield from run_windows(inputs, pictures, rows, show, rows.finish)
+        return MultiVectorEmbeddings(tuple(rows.vectors), Usage(tokens + seen, image_tokens=seen))
 
     def _load_single(self) -> EmbeddingModel:
-        if self._gives_tokens() is not True:  # else nothing is to be fetched
-            model = self.load()
-            if not isinstance(model, MultiVectorModel):
-                return model
-        raise ConfigError(f"{self._model_name!r} gives a vector a token: call embed_multi_vector.")
+        # Where the name tells, nothing is to be fetched.
+        return self._as_single(None if self._gives_tokens() is True else self.load())
+
+    def _as_single(self, model: EmbeddingModel | MultiVectorModel | None) -> EmbeddingModel:
+        if model is None or isinstance(model, MultiVectorModel):
+            raise ConfigError(f"{self._model_name!r} gives a vector a token: call embed_multi_vector.")
+        return model
 
     def _load_multi_vector(self) -> MultiVectorModel:
-        if self._gives_tokens() is not False:
-            model = self.load()
-            if isinstance(model, MultiVectorModel):
-                return model
-            if isinstance(model, LocalModel) and model.tokens is not None:
-                return model.tokens
+        return self._as_multi_vector(None if self._gives_tokens() is False else self.load())
+
+    def _as_multi_vector(self, model: EmbeddingModel | MultiVectorModel | None) -> MultiVectorModel:
+        if isinstance(model, MultiVectorModel):
+            return model
+        if isinstance(model, LocalModel) and model.tokens is not None:
+            return model.tokens
         raise ConfigError(
             f"{self._model_name!r} gives no vectors of tokens here: call embed, or take a model that does, such as "
             "'jina-colbert-v2', without an endpoint."

@@ -3,6 +3,7 @@
     JinaComponentsError
     ├── ConfigError (ValueError)            a setting is wrong
     ├── InputError (ValueError)             an input is wrong; `.index` names the item of a batch
+    │   └── TooLongError                    it has more tokens than the model takes
     ├── UnknownNameError (LookupError)      no such model, backend, …; the message lists what is known
     ├── MissingDependencyError (ImportError)  an extra is not installed; the message gives the command
     ├── ModelFilesError (OSError)           model files are missing, incomplete or unsafe
@@ -60,6 +61,10 @@ class InputError(JinaComponentsError, ValueError):
     def __init__(self, message: str, index: int | None = None) -> None:
         super().__init__(message, index)
         self.index = index
+
+
+class TooLongError(InputError):
+    """A text, or an image, has more tokens than the model takes."""
 
 
 class UnknownNameError(JinaComponentsError, LookupError):

@@ -64,8 +64,10 @@ class MarkdownStyle:
         emphasis: Delimiter of emphasised text; empty for none.
         strong: Delimiter of strong text; empty for none.
         rule: A thematic break, up to 128 characters.
-        links: `inlined` (`[text](url)`), `referenced` (`[text][1]`, the URLs at the end) or `discarded` (the text).
+        links: `inlined` (`[text](url)`), `referenced` (`[text][1]`, the URLs at the end), `cited` (`【1†text】`: the
+            number of the URL among the different ones of `Page.links`) or `discarded` (the text).
         references: The form of referenced links: `full` (`[text][1]`), `collapsed` (`[text][]`), `shortcut` (`[text]`).
+        numbered_images: Whether the texts of images begin with their place in `Page.images`: `![Image 1: text](url)`.
         tables: `gfm` (simple tables with pipes, others as HTML), or `html`.
         gfm: Whether to write GitHub's extensions: tables with pipes, strikethrough, task lists. Without it tables are
             HTML.
@@ -81,8 +83,9 @@ class MarkdownStyle:
     emphasis: Literal["*", "_", ""] = "*"
     strong: Literal["**", "__", ""] = "**"
     rule: str = "---"
-    links: Literal["inlined", "referenced", "discarded"] = "inlined"
+    links: Literal["inlined", "referenced", "cited", "discarded"] = "inlined"
     references: Literal["full", "collapsed", "shortcut"] = "full"
+    numbered_images: bool = False
     tables: Literal["gfm", "html"] = "gfm"
     gfm: bool = True
     escape: bool = True

@@ -16,6 +16,7 @@ from jina_components.core.component import Component
 from jina_components.core.flow import Flow, adrive, drive
 from jina_components.core.inputs import as_document, as_list, at_index, check_count, check_query
 from jina_components.errors import BackendError, ConfigError, InputError, JinaComponentsError, WebError
+from jina_components.models.blend import keeping
 from jina_components.models.catalog import DEFAULT_RERANKER
 from jina_components.models.endpoint import Endpoint
 from jina_components.models.loading import LoadOptions, load_scorer
@@ -142,6 +143,7 @@ class Reranker(Component):
         *,
         top_n: int | None = None,
         truncate: bool = False,
+        max_document_length: int | None = None,
     ) -> Ranking:
         """The documents, best first; equal scores keep their order.
 
@@ -151,6 +153,7 @@ class Reranker(Component):
             top_n: Return this many; None for all.
             truncate: Score a document over the context by its head rather than its best chunk, and cut a query
                 that leaves the documents too little of it instead of raising.
+            max_document_length: Cut each document to this many tokens; None for the Reranker's own limit.
 
         Returns:
             The ranking; `index` is the position in `documents`. An image is a document without text, whose metadata
@@ -158,16 +161,17 @@ class Reranker(Component):
             Documents without text, with invalid Unicode, of over 5,000,000 characters or of a wrong type, and images
             that cannot be read, or that the model does not take, are in `failures` with an InputError, images that
             cannot be fetched with a WebError, those on which a local model fails with a BackendError. `usage` counts
-            the tokens that ran: query and document or chunk, equal ones once.
+            the tokens that ran: query and document or chunk, equal ones once. Listwise models give `vectors`.
 
         Raises:
             InputError: an empty query, one that does not fit, or an image that cannot be read or that the model does
                 not take; a bare string; a bad document if `strict`, `.index` names it.
+            ConfigError: `max_document_length` is not positive, or the model is behind an endpoint.
             WebError: the query's image cannot be fetched.
             UnknownNameError, ModelFilesError, MissingDependencyError: the model cannot be loaded.
             BackendError: the model failed, on every document in the same way, or on one if `strict`.
         """
-        return drive(self._flow(query, documents, top_n, truncate=truncate))
+        return drive(self._flow(query, documents, top_n, max_document_length, truncate=truncate))
 
     async def arerank(
         self,
@@ -176,15 +180,17 @@ class Reranker(Component):
         *,
         top_n: int | None = None,
         truncate: bool = False,
+        max_document_length: int | None = None,
     ) -> Ranking:
         """`rerank` without blocking the event loop; cancelling stops the model before its next pass."""
-        return await adrive(self._flow(query, documents, top_n, truncate=truncate))
+        return await adrive(self._flow(query, documents, top_n, max_document_length, truncate=truncate))
 
     def _flow(
         self,
         query: str | Image,
         documents: Sequence[str | Document | Image],
         top_n: int | None,
+        max_document_length: int | None,
         *,
         truncate: bool,
     ) -> Flow[Ranking]:
@@ -192,10 +198,13 @@ class Reranker(Component):
             check_text(check_query(query, images=True), "The query")
         if top_n is not None:
             check_count(top_n, what="top_n")
+        _check_length(max_document_length, "max_document_length")
         candidates, failures = self._candidates(documents)
         if not candidates:
             return Ranking(failures=_report(failures))
         scorer = yield self.load
+        if max_document_length is not None:
+            scorer = keeping(scorer, max_document_length)
         submit = self._submission(scorer, query, candidates, failures, truncate=truncate)
         if not candidates:
             return Ranking(failures=_report(failures))
@@ -208,9 +217,13 @@ class Reranker(Component):
         for row, index in enumerate(candidates):
             if np.isnan(scores.raw[row]):
                 self._refuse(index, _unscored(index, scores.errors.get(row)), failures)
-        ranked = _best_first([*candidates], scores.raw, scorer)
-        results = yield partial(_results, candidates, ranked[:top_n])
-        return Ranking(results, Usage(scores.tokens), _report(failures))
+        ranked = _best_first([*candidates], scores.raw, scorer)[:top_n]
+        results = yield partial(_results, candidates, ranked)
+        vectors = None
+        if scores.vectors is not None:
+            rows = {index: row for row, index in enumerate(candidates)}
+            vectors = scores.vectors[[rows[index] for index, _ in ranked]]
+        return Ranking(results, Usage(scores.tokens), _report(failures), vectors)
 
     def _submission(
         self,

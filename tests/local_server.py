@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jina_components.net import Fetcher, URLGuard
+from jina_components.net.guarding_proxy import stop_listening
 
 LOOPBACK = URLGuard(allow_networks=("127.0.0.0/8",))
 # Trusts nobody, and unlike the usual context needs no time to load certificates.
@@ -61,9 +62,6 @@ class LocalServer:
                 pass
         except (asyncio.IncompleteReadError, ConnectionError):
             pass  # the client went away, as some tests want it to
-        except asyncio.CancelledError:
-            writer.transport.abort()  # closing would wait for somebody to take what is unsent
-            raise
         finally:
             writer.close()
 
@@ -92,11 +90,17 @@ class ServerThread:
         self.loop = asyncio.new_event_loop()
         self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
         self.servers: list[asyncio.Server] = []
+        self.writers: list[asyncio.StreamWriter] = []
         self.thread.start()
 
     def start(self, server: LocalServer, context: ssl.SSLContext | None = None) -> LocalServer:
+        # No coroutine, for one that is cancelled before its first step does nothing, and would close nothing.
+        def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            self.writers.append(writer)
+            self.loop.create_task(server.serve(reader, writer))
+
         listening = asyncio.run_coroutine_threadsafe(
-            asyncio.start_server(server.serve, "127.0.0.1", 0, ssl=context), self.loop
+            asyncio.start_server(accept, "127.0.0.1", 0, ssl=context), self.loop
         ).result()
         self.servers.append(listening)
         server.port = listening.sockets[0].getsockname()[1]
@@ -111,10 +115,11 @@ class ServerThread:
 
     async def _shut_down(self) -> None:
         for server in self.servers:
-            server.close()
-        await asyncio.sleep(0)  # what was accepted a moment ago begins, and can be ended
+            await stop_listening(server)
         tasks = asyncio.all_tasks() - {asyncio.current_task()}
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        for writer in self.writers:
+            writer.transport.abort()  # closing would wait for somebody to take what is unsent
         await asyncio.sleep(0)

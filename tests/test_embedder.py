@@ -15,7 +15,7 @@ from sentence_transformers.sentence_transformer.modules import Pooling
 from tiny_checkpoints import save_checkpoint, save_sentence_transformer
 
 from jina_components import Embedder
-from jina_components.errors import ConfigError, InputError, ModelFilesError, UnknownNameError
+from jina_components.errors import ConfigError, InputError, ModelFilesError, TooLongError, UnknownNameError
 from jina_components.models.catalog import DEFAULT_EMBEDDER
 
 TEXTS = ["The sea is calm today.", "Stocks fell sharply on Monday.", "A boat lies in the harbour."]
@@ -188,8 +188,17 @@ def test_truncation_keeps_the_head():
     for result in (Embedder(TABLE, truncate=True).embed([long]), Embedder(TABLE).embed([long], truncate=True)):
         assert result.usage.total_tokens == 8192
         np.testing.assert_allclose(result.vectors, Embedder(TABLE).embed(["sea"]).vectors, atol=1e-5)
-    with pytest.raises(InputError, match="truncate=True"):
-        Embedder(TABLE, truncate=True).embed([long], truncate=False)
+    with pytest.raises(TooLongError, match=r"inputs\[1\] has 18000 tokens.*truncate=True") as raised:
+        Embedder(TABLE, truncate=True).embed(["sea", long], truncate=False)
+    assert raised.value.index == 1
+
+
+def test_it_tells_whether_it_is_loaded():
+    embedder = Embedder(TABLE)
+    assert embedder.loaded is None
+    assert embedder.load() is embedder.loaded
+    embedder.close()
+    assert embedder.loaded is None
 
 
 def test_an_unknown_task(bundled_embedder):

@@ -352,3 +352,14 @@ def test_wrong_settings_are_errors_and_never_another_model():
         Reranker("ms-marco-MiniLM-L6-v3").load()
     with pytest.raises(ModelFilesError, match="not a folder"):
         Reranker("/no/such/folder").load()
+
+
+async def test_a_limit_of_one_call_is_that_of_a_reranker_so_made(reranker):
+    long = "Bread is baked in an oven. Paris is the capital of France."
+    wanted = Reranker(reranker.name, max_document_length=5).rerank(QUERY, [long, "Paris is in France"])
+    got = reranker.rerank(QUERY, [long, "Paris is in France"], max_document_length=5)
+    assert got == wanted != reranker.rerank(QUERY, [long, "Paris is in France"])
+    assert await reranker.arerank(QUERY, [long, "Paris is in France"], max_document_length=5) == wanted
+    for wrong in (0, 2.0, True):
+        with pytest.raises(ConfigError, match="max_document_length must be a positive integer or None"):
+            reranker.rerank(QUERY, [long], max_document_length=wrong)

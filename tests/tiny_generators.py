@@ -66,3 +66,16 @@ def small_reader_lm(folder: Path, **settings: Any) -> ReaderLM:
     """A model with room for 250 tokens of prompt."""
     save_generator(folder, max_position_embeddings=255)
     return ReaderLM(folder, precision="float32", max_tokens=5, **settings)
+
+
+def count_tokens(model):
+    """A list that grows with each token of the model's from now on."""
+    written, tokens = [], model._backend.tokens
+
+    def noted(*args, **settings):
+        for token in tokens(*args, **settings):
+            written.append(token)
+            yield token
+
+    model._backend.tokens = noted
+    return written

@@ -30,11 +30,13 @@ class Scorer(NamedTuple):
         names: The labels.
         probabilities: Of each of them, shape [n, labels], for unit vectors of inputs, shape [n, dimensions].
         usage: What it cost to know the labels.
+        uncached_usage: What it would have cost with nothing remembered.
     """
 
     names: tuple[str, ...]
     probabilities: Callable[[FloatArray], NDArray[np.floating]]
     usage: Usage
+    uncached_usage: Usage
 
 
 class Labeller:
@@ -60,7 +62,8 @@ class Labeller:
 
     def words(self, labels: Sequence[str]) -> tuple[FloatArray, Usage]:
         """Where the names of labels lie, shape [labels, dimensions], and what that cost."""
-        return self._vectors.of(as_label_set(labels, self._templates, least=1))
+        vectors, usage, _ = self._vectors.of(as_label_set(labels, self._templates, least=1))
+        return vectors, usage
 
     def forget(self) -> None:
         """Give the memory of the labels' vectors back."""
@@ -72,8 +75,8 @@ class Labeller:
         """Labels of inputs; arguments and errors as in `Classifier.classify`."""
         self._check(inputs)
         scorer = yield from self._scorer_flow(labels, is_needed=bool(inputs))
-        [results], usage = yield from self._results_flow(inputs, [scorer], advance)
-        return Classifications(results, usage)
+        [results], inputs_usage = yield from self._results_flow(inputs, [scorer], advance)
+        return Classifications(results, scorer.usage + inputs_usage, scorer.uncached_usage + inputs_usage)
 
     def group_flow(
         self, inputs: Sequence[str | Image], groups: Mapping[str, Labels], advance: Callable[[int], object]
@@ -87,9 +90,11 @@ class Labeller:
             self._label_set(labels, f"groups[{name!r}]") for name, labels in zip(names, groups.values(), strict=True)
         ]
         scorers = (yield partial(self._label_scorers, sets)) if inputs else [_empty(labels.names) for labels in sets]
-        results, usage = yield from self._results_flow(inputs, scorers, advance)
-        made = (Classifications(some, usage) for some in results)
-        return GroupedClassifications(dict(zip(names, made, strict=True)), usage)
+        results, inputs_usage = yield from self._results_flow(inputs, scorers, advance)
+        usage = sum((scorer.usage for scorer in scorers), inputs_usage)
+        uncached = sum((scorer.uncached_usage for scorer in scorers), inputs_usage)
+        made = (Classifications(some, usage, uncached) for some in results)
+        return GroupedClassifications(dict(zip(names, made, strict=True)), usage, uncached)
 
     def evaluation_flow(
         self, examples: Examples, labels: Labels | None, advance: Callable[[int], object]
@@ -103,8 +108,8 @@ class Labeller:
         scorer = yield from self._scorer_flow(labels, is_needed=True)
         _check_known(checked, scorer.names)
         inputs = [example.input for example in checked]
-        [results], usage = yield from self._results_flow(inputs, [scorer], advance, what="examples")
-        return evaluate(checked, results, scorer.names, usage)
+        [results], inputs_usage = yield from self._results_flow(inputs, [scorer], advance, what="examples")
+        return evaluate(checked, results, scorer.names, scorer.usage + inputs_usage)
 
     def _scorer_flow(self, labels: Labels | None, *, is_needed: bool) -> Flow[Scorer]:
         if labels is None:
@@ -120,9 +125,9 @@ class Labeller:
         *,
         what: str = "inputs",
     ) -> Flow[tuple[list[tuple[Classification, ...]], Usage]]:
-        """What each scorer says of the inputs, and what all of it cost."""
+        """What each scorer says of the inputs, and what these cost."""
         results: list[list[Classification]] = [[] for _ in scorers]
-        usage = sum((scorer.usage for scorer in scorers), Usage())
+        usage = Usage()
         for start in range(0, len(inputs), SLICE):
             part = inputs[start : start + SLICE]
             found, cost = yield partial(self._classified, part, scorers, start, what)
@@ -162,9 +167,9 @@ class Labeller:
         return [self._label_scorer(labels) for labels in sets]
 
     def _label_scorer(self, labels: LabelSet) -> Scorer:
-        vectors, usage = self._vectors.of(labels)
+        vectors, usage, uncached = self._vectors.of(labels)
         scale, more = scale_of(self._space, vectors, temperature=self._temperature, multi_label=self._multi_label)
-        return Scorer(labels.names, lambda inputs: scale.probabilities(inputs @ vectors.T), usage + more)
+        return Scorer(labels.names, lambda inputs: scale.probabilities(inputs @ vectors.T), usage + more, uncached)
 
     def _learned_scorer(self) -> Scorer:
         check_exclusive(multi_label=self._multi_label)
@@ -173,7 +178,7 @@ class Labeller:
         if state is None or len(known) < 2:
             said = f"only the label {known[0]!r} has been learned" if known else "nothing has been learned"
             raise ConfigError(f"To choose needs two labels at least, and {said}: train() with others, or pass labels=.")
-        return Scorer(known, state.learner.probabilities, Usage())
+        return Scorer(known, state.learner.probabilities, Usage(), Usage())
 
 
 def check_exclusive(*, multi_label: bool) -> None:
@@ -188,7 +193,7 @@ def check_exclusive(*, multi_label: bool) -> None:
 
 def _empty(names: tuple[str, ...]) -> Scorer:
     """Where there is nothing to score, so that labels need not be embedded."""
-    return Scorer(names, lambda inputs: np.zeros((len(inputs), len(names))), Usage())
+    return Scorer(names, lambda inputs: np.zeros((len(inputs), len(names))), Usage(), Usage())
 
 
 def _as_results(

@@ -7,26 +7,23 @@ FOLDER/<id>/              each one's directory
 from __future__ import annotations
 
 import asyncio
-import json
 import os
-import sqlite3
 import threading
 import uuid
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 from jina_components.classifier.classifier import Classifier
+from jina_components.classifier.entries import Entries, RegisteredClassifier, now
 from jina_components.classifier.saved import SavedClassifier
 from jina_components.core.component import Component
 from jina_components.core.durable import remove
 from jina_components.core.inputs import check_unicode
 from jina_components.core.names import resolve_name
-from jina_components.errors import ConfigError, InputError, JinaComponentsError, ModelFilesError, UnknownNameError
+from jina_components.errors import ConfigError, InputError, UnknownNameError
 from jina_components.protocols import SupportsEmbed
 from jina_components.types import Classifications, Image
 from jina_components.types.classified import Examples, Training
@@ -34,61 +31,7 @@ from jina_components.types.classified import Examples, Training
 Access: TypeAlias = Literal["private", "public"]
 """Who may classify with it: its owner, or everybody. Training, deleting and listing are the owner's."""
 
-_DATABASE = "registry.sqlite3"
-_FORMAT_VERSION = 1
-_WAIT_SECONDS = 30.0
 _MOST_OPEN = 64
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS classifiers (
-    id TEXT PRIMARY KEY,
-    owner TEXT NOT NULL,
-    model TEXT NOT NULL,
-    access TEXT NOT NULL,
-    use_label_names INTEGER NOT NULL,
-    labels TEXT NOT NULL DEFAULT '[]',
-    updated_number INTEGER NOT NULL DEFAULT 0,
-    used_number INTEGER NOT NULL DEFAULT 0,
-    created_at TEXT NOT NULL,
-    updated_at TEXT NOT NULL,
-    used_at TEXT
-);
-CREATE INDEX IF NOT EXISTS by_owner ON classifiers (owner);
-CREATE TABLE IF NOT EXISTS deleted (id TEXT PRIMARY KEY);
-"""
-_COLUMNS = (
-    "id, owner, model, access, use_label_names, labels, updated_number, used_number, created_at, updated_at, used_at"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class RegisteredClassifier:
-    """A classifier of a registry. Times are UTC in ISO 8601.
-
-    Attributes:
-        id: UUID.
-        owner: Who made it.
-        model: Name of the embedder that it learns with.
-        access: Who may classify with it.
-        use_label_names: Whether it learns from the names of labels too, as a `Classifier` so made.
-        labels: Those learned.
-        updated_number: How often it was trained.
-        used_number: How often it was asked to classify.
-        created_at: When it was made.
-        updated_at: When it was trained last, or made.
-        used_at: When it was last asked to classify; None before.
-    """
-
-    id: str
-    owner: str
-    model: str
-    access: str
-    use_label_names: bool
-    labels: tuple[str, ...]
-    updated_number: int
-    used_number: int
-    created_at: str
-    updated_at: str
-    used_at: str | None
 
 
 class ClassifierRegistry(Component):
@@ -99,7 +42,7 @@ class ClassifierRegistry(Component):
     Args:
         folder: Made when first used.
         embedders: Embedders by the name of their model, or what gives one for a name and raises UnknownNameError for
-            others. They stay open.
+            others. They stay open. What a classifier has learned is read again when another one is given for its name.
 
     Raises:
         ModelFilesError: later, from every method: the folder's files are damaged, something else's, or the disk failed.
@@ -114,9 +57,9 @@ class ClassifierRegistry(Component):
             raise ConfigError(f"embedders must be a mapping of names to embedders, or a function; got {embedders!r}.")
         self._folder = Path(folder)
         self._embedders = embedders
-        self._open: OrderedDict[str, Classifier] = OrderedDict()
+        self._open: OrderedDict[str, tuple[SupportsEmbed, Classifier]] = OrderedDict()
+        self._entries = Entries(self._folder)
         self._lock = threading.Lock()
-        self._is_ready = False
 
     def create(
         self, model: str, *, owner: str, access: Access = "private", use_label_names: bool = True
@@ -134,18 +77,57 @@ class ClassifierRegistry(Component):
             InputError: no owner.
             ConfigError: another access.
         """
-        if access not in ("private", "public"):
-            raise ConfigError(f"access must be 'private' or 'public', got {access!r}.")
-        _check_owner(owner)
+        made = self._new(model, owner, access, use_label_names=use_label_names)
         self._embedder(model)
-        made, now = str(uuid.uuid4()), _now()
-        with self._connected() as connection:
-            connection.execute(
-                "INSERT INTO classifiers (id, owner, model, access, use_label_names, created_at, updated_at) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (made, owner, model, access, use_label_names, now, now),
-            )
-        return self.get(made, user=owner)
+        return self._added(made)
+
+    async def acreate(
+        self, model: str, *, owner: str, access: Access = "private", use_label_names: bool = True
+    ) -> RegisteredClassifier:
+        """`create` without blocking the event loop."""
+        return await asyncio.to_thread(self.create, model, owner=owner, access=access, use_label_names=use_label_names)
+
+    def create_trained(
+        self,
+        model: str,
+        examples: Examples,
+        *,
+        owner: str,
+        access: Access = "private",
+        use_label_names: bool = True,
+        num_iters: int = 10,
+    ) -> tuple[RegisteredClassifier, Training]:
+        """Make a classifier that has learned from examples; if that fails, or the process is killed, there is none.
+
+        Arguments and errors are those of `create` and of `Classifier.train`.
+        """
+        made = self._new(model, owner, access, use_label_names=use_label_names)
+        try:
+            training = self._classifier(made).train(examples, num_iters=num_iters)
+        except BaseException:
+            self._forget(made.id)
+            raise
+        return self._added(_trained(made, training)), training
+
+    async def acreate_trained(
+        self,
+        model: str,
+        examples: Examples,
+        *,
+        owner: str,
+        access: Access = "private",
+        use_label_names: bool = True,
+        num_iters: int = 10,
+    ) -> tuple[RegisteredClassifier, Training]:
+        """`create_trained` without blocking the event loop; once cancelled, there is none."""
+        made = self._new(model, owner, access, use_label_names=use_label_names)
+        try:
+            classifier = await asyncio.to_thread(self._classifier, made)
+            training = await classifier.atrain(examples, num_iters=num_iters)
+        except BaseException:
+            await asyncio.to_thread(self._forget, made.id)
+            raise
+        return await asyncio.to_thread(self._added, _trained(made, training)), training
 
     def get(self, id: str, *, user: str) -> RegisteredClassifier:
         """A classifier that a user may classify with.
@@ -153,20 +135,23 @@ class ClassifierRegistry(Component):
         Raises:
             UnknownNameError: there is none of this id, or it is private and another user's.
         """
-        row = self._row(id)
+        row = self._entries.find(id) if _is_id(id) else None
         if row is None or (row.access != "public" and row.owner != user):
             raise _unknown(id)
         return row
 
+    async def aget(self, id: str, *, user: str) -> RegisteredClassifier:
+        """`get` without blocking the event loop."""
+        return await asyncio.to_thread(self.get, id, user=user)
+
     def list(self, owner: str) -> tuple[RegisteredClassifier, ...]:
         """A user's own classifiers, in the order that they were made."""
         _check_owner(owner)
-        with self._connected() as connection:
-            rows = connection.execute(
-                f"SELECT {_COLUMNS} FROM classifiers WHERE owner = ? ORDER BY created_at, rowid",  # noqa: S608 (constants)
-                (owner,),
-            ).fetchall()
-        return tuple(map(_registered, rows))
+        return self._entries.of(owner)
+
+    async def alist(self, owner: str) -> tuple[RegisteredClassifier, ...]:
+        """`list` without blocking the event loop."""
+        return await asyncio.to_thread(self.list, owner)
 
     def train(self, id: str, examples: Examples, *, user: str, num_iters: int = 10) -> Training:
         """Train a user's own classifier; as `Classifier.train`.
@@ -216,14 +201,14 @@ class ClassifierRegistry(Component):
         """
         directory = self._folder / self._owned(id, owner).id
         with SavedClassifier(directory).locked():
-            with self._connected() as connection:
-                connection.execute("INSERT OR IGNORE INTO deleted VALUES (?)", (id,))
-                connection.execute("DELETE FROM classifiers WHERE id = ?", (id,))
-            remove(directory)
-        with self._connected() as connection:
-            self._remove_deleted(connection)
+            self._entries.delete(id)
+        self._entries.end_deletions()
         with self._lock:
             self._open.pop(id, None)
+
+    async def adelete(self, id: str, *, owner: str) -> None:
+        """`delete` without blocking the event loop."""
+        await asyncio.to_thread(self.delete, id, owner=owner)
 
     def close(self) -> None:
         """Give memory back; the next call reads again."""
@@ -233,18 +218,26 @@ class ClassifierRegistry(Component):
     def __repr__(self) -> str:
         return f"ClassifierRegistry({str(self._folder)!r})"
 
-    def _row(self, id: str) -> RegisteredClassifier | None:
-        if not _is_id(id):
-            return None
-        with self._connected() as connection:
-            row = connection.execute(
-                f"SELECT {_COLUMNS} FROM classifiers WHERE id = ?",  # noqa: S608 (constants)
-                (id,),
-            ).fetchone()
-        return None if row is None else _registered(row)
+    def _new(self, model: str, owner: str, access: str, *, use_label_names: bool) -> RegisteredClassifier:
+        """One that nobody knows of yet."""
+        if access not in ("private", "public"):
+            raise ConfigError(f"access must be 'private' or 'public', got {access!r}.")
+        _check_owner(owner)
+        at = now()
+        return RegisteredClassifier(str(uuid.uuid4()), owner, model, access, use_label_names, (), 0, 0, at, at, None)
+
+    def _added(self, made: RegisteredClassifier) -> RegisteredClassifier:
+        self._entries.add(made)
+        return made
+
+    def _forget(self, id: str) -> None:
+        """What was made for a classifier that nobody knows of."""
+        with self._lock:
+            self._open.pop(id, None)
+        remove(self._folder / id)
 
     def _owned(self, id: str, user: str) -> RegisteredClassifier:
-        row = self._row(id)
+        row = self._entries.find(id) if _is_id(id) else None
         if row is None or row.owner != user:
             raise _unknown(id)
         return row
@@ -262,88 +255,29 @@ class ClassifierRegistry(Component):
         return row, self._classifier(row)
 
     def _classifier(self, row: RegisteredClassifier) -> Classifier:
+        embedder = self._embedder(row.model)
         with self._lock:
             found = self._open.get(row.id)
-        made = found or Classifier(
-            self._embedder(row.model), path=self._folder / row.id, use_label_names=row.use_label_names
-        )
-        with self._lock:
-            found = self._open.setdefault(row.id, made)
+            if found is None or found[0] is not embedder:
+                made = Classifier(embedder, path=self._folder / row.id, use_label_names=row.use_label_names)
+                found = self._open[row.id] = embedder, made
             self._open.move_to_end(row.id)
             while len(self._open) > _MOST_OPEN:
                 self._open.popitem(last=False)
-            return found
+            return found[1]
 
     def _note_training(self, id: str, training: Training) -> None:
-        with self._connected() as connection:
-            self._note(connection, id, training.labels, training.version)
-            is_there = connection.execute("SELECT 1 FROM classifiers WHERE id = ?", (id,)).fetchone()
-        if not is_there:
+        if not self._entries.note_training(id, training.labels, training.version):
             remove(self._folder / id)  # it was deleted before the training began
             raise _unknown(id)
 
     def _note_use(self, row: RegisteredClassifier, classifier: Classifier) -> None:
-        with self._connected() as connection:
-            is_there = connection.execute(
-                "UPDATE classifiers SET used_number = used_number + 1, used_at = ? WHERE id = ?", (_now(), row.id)
-            ).rowcount
-        if is_there and (number := classifier.version) > row.updated_number:
-            labels = classifier.labels
-            with self._connected() as connection:  # what a process killed after training did not say
-                self._note(connection, row.id, labels, number)
-
-    def _note(self, connection: sqlite3.Connection, id: str, labels: Sequence[str], number: int) -> None:
-        """Say what a classifier has learned, unless that is known."""
-        connection.execute(
-            "UPDATE classifiers SET labels = ?, updated_number = ?, updated_at = ? WHERE id = ? AND updated_number < ?",
-            (json.dumps(labels), number, _now(), id, number),
-        )
-
-    def _remove_deleted(self, connection: sqlite3.Connection) -> None:
-        """Remove directories of what was deleted; nothing else, for an old copy of the database knows not all."""
-        for (name,) in connection.execute("SELECT id FROM deleted").fetchall():
-            remove(self._folder / name)
-            if not (self._folder / name).exists():
-                connection.execute("DELETE FROM deleted WHERE id = ?", (name,))
-
-    @contextmanager
-    def _connected(self) -> Iterator[sqlite3.Connection]:
-        """A connection for one operation, so that none is open when the process forks."""
-        try:
-            self._prepare()
-            with closing(self._connect()) as connection, connection:
-                yield connection
-        except JinaComponentsError:  # some are OSErrors
-            raise
-        except (sqlite3.Error, OSError) as error:
-            raise ModelFilesError(
-                f"{self._folder / _DATABASE} cannot be used: {error}. If it is damaged, restore it from a copy."
-            ) from error
-
-    def _connect(self) -> sqlite3.Connection:
-        return sqlite3.connect(self._folder / _DATABASE, timeout=_WAIT_SECONDS)
-
-    def _prepare(self) -> None:
-        """Once: make the folder and its tables, and end deletions that were cut short."""
-        with self._lock:
-            if self._is_ready:
-                return
-            self._folder.mkdir(parents=True, exist_ok=True)
-            with closing(self._connect()) as connection, connection:
-                version = connection.execute("PRAGMA user_version").fetchone()[0]
-                if version not in (0, _FORMAT_VERSION):
-                    raise ModelFilesError(
-                        f"{self._folder} is a registry of format version {version}, this release reads "
-                        f"{_FORMAT_VERSION}: upgrade jina-components."
-                    )
-                connection.executescript(f"{_SCHEMA} PRAGMA user_version = {_FORMAT_VERSION};")
-                self._remove_deleted(connection)
-            self._is_ready = True
+        if self._entries.note_use(row.id) and (number := classifier.version) > row.updated_number:
+            self._entries.note_training(row.id, classifier.labels, number)  # a process was killed before it said so
 
 
-def _registered(row: Sequence[Any]) -> RegisteredClassifier:
-    number, owner, model, access, use_label_names, labels, *rest = row
-    return RegisteredClassifier(number, owner, model, access, bool(use_label_names), tuple(json.loads(labels)), *rest)
+def _trained(made: RegisteredClassifier, training: Training) -> RegisteredClassifier:
+    return replace(made, labels=training.labels, updated_number=training.version, updated_at=now())
 
 
 def _unknown(id: str) -> UnknownNameError:
@@ -361,7 +295,3 @@ def _is_id(name: object) -> bool:
         return isinstance(name, str) and str(uuid.UUID(name)) == name
     except ValueError:
         return False
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")

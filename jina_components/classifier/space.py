@@ -197,5 +197,5 @@ def _replaced(error: InputError, index: int, what: str) -> InputError:
     message = error.message.replace("pass truncate=True", "make the embedder with truncate=True")
     own = re.match(r"\w+\[\d+\](?::? )", message)
     if own is None:
-        return at_index(InputError(message), index, what=what)
-    return InputError(f"{what}[{index}]{message[own.end() - 1 :]}", index)
+        return at_index(type(error)(message), index, what=what)
+    return type(error)(f"{what}[{index}]{message[own.end() - 1 :]}", index)

@@ -127,11 +127,11 @@ class LabelVectors:
 
     def __init__(self, space: Space) -> None:
         self._space = space
-        self._kept: OrderedDict[LabelSet, FloatArray] = OrderedDict()
+        self._kept: OrderedDict[LabelSet, tuple[FloatArray, Usage]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def of(self, labels: LabelSet) -> tuple[FloatArray, Usage]:
-        """Their vectors, shape [labels, dimensions], and what that cost this time.
+    def of(self, labels: LabelSet) -> tuple[FloatArray, Usage, Usage]:
+        """Their vectors, shape [labels, dimensions], what that cost this time, and what it cost the first time.
 
         Raises:
             InputError: a label that the embedder refuses.
@@ -139,13 +139,14 @@ class LabelVectors:
         with self._lock:
             if labels in self._kept:
                 self._kept.move_to_end(labels)
-                return self._kept[labels], Usage()
+                vectors, usage = self._kept[labels]
+                return vectors, Usage(), usage
         vectors, usage = self._embed(labels)
         with self._lock:
-            self._kept[labels] = vectors
+            self._kept[labels] = vectors, usage
             while len(self._kept) > _MOST_SETS:
                 self._kept.popitem(last=False)
-        return vectors, usage
+        return vectors, usage, usage
 
     def clear(self) -> None:
         """Give their memory back."""
@@ -161,7 +162,7 @@ class LabelVectors:
                 raise
             name = labels.names[owners[error.index]]
             reason = error.message.removeprefix(f"inputs[{error.index}]")
-            raise InputError(f"labels[{shorten(name)!r}]{reason}", owners[error.index]) from error
+            raise type(error)(f"labels[{shorten(name)!r}]{reason}", owners[error.index]) from error
         starts = np.flatnonzero(np.diff(owners, prepend=-1))
         return normalize(np.add.reduceat(embedded.vectors, starts, axis=0)), embedded.usage
 

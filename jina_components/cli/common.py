@@ -123,7 +123,7 @@ def make_reader(
     from jina_components.reader import Reader
 
     cache = ResponseCache(options.cache, tolerance=options.cache_tolerance) if options.cache else None
-    fetcher = Fetcher(guard=_make_guard(options.allow_network), cache=cache)
+    fetcher = Fetcher(guard=make_guard(options.allow_network), cache=cache)
     with Reader(fetcher=fetcher, html_converter=html_converter, captioner=captioner, extractor=extractor) as reader:
         try:
             yield reader
@@ -131,7 +131,12 @@ def make_reader(
             run_sync(fetcher.aclose())
 
 
-def _make_guard(networks: Sequence[str]) -> URLGuard:
+def make_guard(networks: Sequence[str]) -> URLGuard:
+    """The guard of `--allow-network`.
+
+    Raises:
+        ConfigError: one is no network.
+    """
     from jina_components.net import URLGuard
 
     try:

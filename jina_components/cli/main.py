@@ -19,6 +19,7 @@ from jina_components.cli import (
     scaling,
     searching,
     segmenting,
+    serving,
     vectors,
 )
 from jina_components.cli.common import with_flags
@@ -54,6 +55,7 @@ def build_parser() -> argparse.ArgumentParser:
         deep_searching,
         classifying,
         grounding,
+        serving,
     ):
         group.add_commands(commands)
     return parser

@@ -51,7 +51,8 @@ _HELP = {
 _STYLE_HELP = {
     "heading": "style of headings", "bullet": "marker of list items", "emphasis": "delimiter of emphasis",
     "strong": "delimiter of strong text", "rule": "a thematic break", "links": "style of links",
-    "references": "style of referenced links", "tables": "tables with pipes, or as HTML",
+    "references": "style of referenced links", "numbered_images": "number the texts of images",
+    "tables": "tables with pipes, or as HTML",
     "gfm": "write GitHub's extensions of Markdown", "escape": "escape what would read as Markdown",
 }  # fmt: skip
 

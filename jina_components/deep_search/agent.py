@@ -153,16 +153,24 @@ class DeepSearchAgent(Component):
         """
         yield from iterate_sync(self.astream(question, options=options, checkpoint=checkpoint))
 
-    async def astream(
+    def astream(
         self,
         question: str | Sequence[ChatMessage],
         *,
         options: DeepSearchOptions | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
     ) -> AsyncGenerator[DeepSearchStep, None]:
-        """Like `stream`, for event loops, which it does not block."""
+        """Like `stream`, for event loops, which it does not block.
+
+        What is wrong with question or options as such is raised at once; all else on the way.
+        """
         conversation, chosen = read_conversation(question), options or self._options
         self._check(chosen)
+        return self._steps(conversation, chosen, checkpoint)
+
+    async def _steps(
+        self, conversation: Conversation, chosen: DeepSearchOptions, checkpoint: str | os.PathLike[str] | None
+    ) -> AsyncGenerator[DeepSearchStep, None]:
         request, deadline = self._request(conversation, chosen), chosen.budget.seconds
         with Journal(request, path=checkpoint, deadline=deadline) as journal:
             async with aclosing(Session(self._parts, conversation, chosen, journal).steps()) as steps:

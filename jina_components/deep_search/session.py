@@ -7,8 +7,10 @@ import json
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Any
 
+from jina_components.core.canonical import canonical_url
 from jina_components.deep_search.chat.asking import Asker
 from jina_components.deep_search.chat.reasoner import ChatReasoner
 from jina_components.deep_search.citing.addresses import find_addresses
@@ -208,6 +210,7 @@ class Session:
             state.was_answered = state.was_answered or member_state.was_answered
             state.queries += [query for query in member_state.queries if query not in state.queries]
             state.urls.update(member_state.urls)
+            state.images.update(member_state.images)
             state.warnings.update(member_state.warnings)
             state.knowledge += [item for item in member_state.knowledge if item.kind != "analysis"]
             answers.append((member_state.question, outcome.attributed.text))
@@ -275,6 +278,7 @@ class Session:
             visited_urls=tuple(known[: self._options.max_returned_urls]),
             read_urls=tuple(state.urls.read),
             num_urls=state.urls.count,
+            images=_related_images(state, [*(citation.source for citation in attributed.citations), *known]),
             usage=tools.meter.usage,
             spent=tools.meter.spent,
             warnings=tuple(state.warnings),
@@ -319,6 +323,11 @@ class _Teller:
                 at=self._tools.journal.seconds, tokens=self._tools.meter.spent.tokens,
             )
         )  # fmt: skip
+
+
+def _related_images(state: State, pages: Sequence[str]) -> tuple[str, ...]:
+    """Images of those pages that were read, each once."""
+    return tuple(dict.fromkeys(chain.from_iterable(state.images.get(canonical_url(page), ()) for page in pages)))
 
 
 async def _today() -> str:

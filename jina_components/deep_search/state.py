@@ -57,6 +57,7 @@ class State:
         diary: What was done since the last rejection, in words for the reasoner.
         evidence: Documents found or read, by id, in the order they came. Their texts stand verbatim in their sources.
         urls: What may be visited, and what was.
+        images: By the canonical URL of a page that was read, those of its images.
         rejected: Answers that were rejected.
         warnings: For the answer.
         step: Number of the step, from 1.
@@ -77,6 +78,7 @@ class State:
     diary: list[str] = field(default_factory=list)
     evidence: dict[str, Document] = field(default_factory=dict)
     urls: KnownUrls = field(default_factory=KnownUrls)
+    images: dict[str, tuple[str, ...]] = field(default_factory=dict)
     rejected: list[Rejected] = field(default_factory=list)
     warnings: dict[str, None] = field(default_factory=dict)
     step: int = 0

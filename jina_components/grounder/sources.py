@@ -114,16 +114,21 @@ def sort_references(references: Sequence[Given]) -> Wanted:
                 raise InputError(f"references[{index}]: {shorten(named)!r} is no http or https URL.", index)
             urls[named] = None
             continue
-        is_host = _HOST.fullmatch(named) is not None
-        if is_host:
+        to_search = is_host(named)
+        if to_search:
             hosts[named] = None
         else:
             texts.setdefault(source, _named(source, item, index))
         if hint := path_hint(named):
-            hints.append(f"references[{index}] is taken for a {'host to search' if is_host else 'text'}.{hint}")
+            hints.append(f"references[{index}] is taken for a {'host to search' if to_search else 'text'}.{hint}")
     if not (urls or hosts or texts):
         raise InputError("references is empty: name a URL, a host or a text, or leave it out to search everywhere.")
     return Wanted(tuple(urls), tuple(hosts), tuple(texts.values()), tuple(hints))
+
+
+def is_host(named: str) -> bool:
+    """Whether a string is taken for a host, or for a folder of one (`example.com/docs`)."""
+    return _HOST.fullmatch(named) is not None
 
 
 def path_hint(named: str) -> str:

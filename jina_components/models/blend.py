@@ -5,14 +5,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from jina_components.errors import ConfigError
 from jina_components.models.pending import Pending
-from jina_components.models.scoring import Scorer, Scores, sigmoid
+from jina_components.models.scoring import RemoteScorer, Scorer, Scores, sigmoid
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -61,6 +62,20 @@ class Blend:
         """Close all of them."""
         for scorer in self.scorers:
             scorer.close()
+
+
+def keeping(scorer: Any, document: int) -> Scorer:  # noqa: ANN401 (any of ours)
+    """The same scorer, but that it keeps so many tokens of a document.
+
+    Raises:
+        ConfigError: it is behind an endpoint.
+    """
+    if isinstance(scorer, Blend):
+        return replace(scorer, scorers=tuple(keeping(part, document) for part in scorer.scorers))
+    if isinstance(scorer, RemoteScorer):
+        raise ConfigError("An endpoint counts tokens by itself: leave max_document_length out.")
+    limited: Scorer = replace(scorer, limits=replace(scorer.limits, document=document))
+    return limited
 
 
 def _gathered(futures: Sequence[Future[Any]]) -> Future[list[Any]]:

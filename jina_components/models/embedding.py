@@ -242,6 +242,17 @@ class LocalModel:
             raise ConfigError(f"{self.identity.name!r} takes texts alone; jina-clip-v2 is one that takes images too.")
         return self.images.submit(images, indices, adapter=self.tasks.adapter(task), on_progress=on_progress)
 
+    def spelled(self, texts: Sequence[str], *, task: str, truncate: bool) -> list[list[str]]:
+        """The tokens of texts that have vectors of their own, spelled; raises what embedding them raises.
+
+        Raises:
+            ConfigError: it gives none.
+        """
+        if self.tokens is None:
+            raise ConfigError(f"{self.identity.name!r} gives no vectors of tokens.")
+        sequences = self.tokens.sequences(texts, indices=range(len(texts)), task=task, truncate=truncate)
+        return [self.tokenizer.spelled(sequence.ids) for sequence in sequences]
+
     def close(self) -> None:
         """Connections for images; what else is held is memory, which goes with the object."""
         for side in (self.images, self.tokens):

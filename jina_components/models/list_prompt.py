@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from jina_components.errors import InputError, ModelFilesError
+from jina_components.errors import InputError, ModelFilesError, TooLongError
 from jina_components.models.sequences import TokenSequence
 from jina_components.models.tokenize import TextTokenizer, split_ids
 
@@ -125,7 +125,7 @@ class ListPrompt:
         offsets = self._tokenizer.encode(text, add_special_tokens=False).offsets
         most = max_length or QUERY_TOKENS
         if len(offsets) > most and max_length is None and not truncate:
-            raise InputError(
+            raise TooLongError(
                 f"The query has {len(offsets)} tokens, more than the {most} that the model takes: shorten it, or set "
                 "max_query_length or truncate=True to keep its head."
             )

@@ -75,13 +75,15 @@ class Listwise:
         found = [Block(result.rows[start : end - 1], result.rows[end - 1]) for start, end in pairwise(ends)]
         good = [number for number in range(len(blocks)) if number not in result.errors]
         scores = np.full(len(distinct), np.nan, np.float32)
+        vectors = np.full((len(distinct), result.rows.shape[1]), np.nan, np.float32)
         for number, own in zip(good, merged_scores([found[number] for number in good]), strict=True):
             scores[blocks[number].start : blocks[number].stop] = own
+            vectors[blocks[number].start : blocks[number].stop] = normalize(found[number].documents)
         failed = {place: error for number, error in result.errors.items() for place in blocks[number]}
         errors = chunk_errors(chunks, distinct, JobResult(scores[:, None], failed))
         raw = best_rows(chunks, distinct, scores)
         raw[[*errors]] = np.nan
-        return Scores(raw, tokens, errors)
+        return Scores(raw, tokens, errors, best_rows(chunks, distinct, vectors, by=scores))
 
     def scale(self, raw: NDArray[Any]) -> NDArray[np.floating[Any]]:
         """As they are, -1 to 1."""

@@ -21,7 +21,7 @@ import numpy as np
 from jina_components.core.late_interaction import pool_vectors
 from jina_components.core.names import resolve_name
 from jina_components.core.vectors import cut, normalize
-from jina_components.errors import BackendError, ConfigError, InputError, ModelFilesError
+from jina_components.errors import BackendError, ConfigError, InputError, ModelFilesError, TooLongError
 from jina_components.models.layout import Layout, read_json
 from jina_components.models.pending import Pending
 from jina_components.models.runner import JobResult, ModelRunner
@@ -165,7 +165,7 @@ class MultiVectorTokenizer:
         if any(len(sequence) > most for sequence in sequences):
             if not truncate:
                 place = next(place for place, sequence in enumerate(sequences) if len(sequence) > most)
-                raise InputError(
+                raise TooLongError(
                     f"inputs[{indices[place]}] has {len(sequences[place])} tokens, more than the {most} of a query of "
                     "this model: shorten it, or pass truncate=True to keep its head.",
                     indices[place],

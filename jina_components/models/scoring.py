@@ -15,7 +15,7 @@ import numpy as np
 from jina_components.core.background import background_loop
 from jina_components.core.late_interaction import max_sim
 from jina_components.core.vectors import normalize
-from jina_components.errors import InputError, JinaComponentsError
+from jina_components.errors import JinaComponentsError, TooLongError
 from jina_components.models.chunks import Chunks, DistinctChunks, best_rows, chunk_errors, count_tokens, distinct_chunks
 from jina_components.models.multi_vector import MultiVectorTokenizer
 from jina_components.models.pending import Pending
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from jina_components.models.backends.http import HTTPReranker
     from jina_components.models.maxsim import MaxSimScorer
+    from jina_components.types import FloatArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +46,14 @@ class Scores(NamedTuple):
         raw: On a monotone scale, shape [len(texts)]; NaN for a text without tokens, or on which the model failed.
         tokens: That ran.
         errors: By position, what the model failed with on some of the texts.
+        vectors: Of each text, or of its best chunk, where the model compares one of it with one of the query; unit
+            length, shape [len(texts), width].
     """
 
     raw: NDArray[Any]
     tokens: int
     errors: Mapping[int, JinaComponentsError] = MappingProxyType({})
+    vectors: FloatArray | None = None
 
 
 class Scorer(Protocol):
@@ -247,7 +251,7 @@ def _question(query: str, tokenizer: TextTokenizer, limits: Limits, *, truncate:
     """The query on its own."""
     [parts] = tokenizer.chunks([query], truncate=truncate, max_length=limits.query)
     if len(parts) > 1:
-        raise InputError(
+        raise TooLongError(
             f"The query has more tokens than the model's context of {tokenizer.context}: shorten it, or "
             "set max_query_length or truncate=True to keep its head."
         )

@@ -18,7 +18,7 @@ import numpy as np
 
 from jina_components.core.batching import batches
 from jina_components.core.inputs import check_unicode
-from jina_components.errors import InputError, ModelFilesError
+from jina_components.errors import InputError, ModelFilesError, TooLongError
 from jina_components.models.frames import Frame, PairFrame, pair_frame, sides_of, text_frame
 from jina_components.models.late_chunking import window_sequence, windows
 from jina_components.models.pieces import PieceTokenizer, is_by_piece
@@ -76,6 +76,10 @@ class TextTokenizer:
         """Number of token ids."""
         return self._tokenizer.get_vocab_size()
 
+    def spelled(self, ids: NDArray[np.int32]) -> list[str]:
+        """What each of these tokens stands for, special ones too."""
+        return self._tokenizer.decode_batch(ids[:, None].tolist(), skip_special_tokens=False)
+
     def limit(self, context: int) -> None:
         """Take no longer sequences than this, special tokens included."""
         self.context = min(context, self.context or context)
@@ -105,8 +109,8 @@ class TextTokenizer:
             truncate: Keep the head of a text over the context.
 
         Raises:
-            InputError: a text is over the context and `truncate` is False, or is no valid Unicode; `.index`
-                names it.
+            TooLongError: a text is over the context and `truncate` is False; `.index` names it.
+            InputError: a text is no valid Unicode; likewise.
         """
         indices = range(len(texts)) if indices is None else indices
         for index, text in zip(indices, texts, strict=True):
@@ -122,7 +126,7 @@ class TextTokenizer:
     def _within(self, ids: NDArray[np.int32], room: int | None, index: int, *, truncate: bool) -> NDArray[np.int32]:
         """A text's tokens where they fit, or their head if it may be cut."""
         if room is not None and len(ids) > room and not truncate:
-            raise InputError(
+            raise TooLongError(
                 f"inputs[{index}] has {len(ids) + len(self._single)} tokens, more than the model's context of "
                 f"{self.context}: segment it first, or pass truncate=True to keep its head.",
                 index,
@@ -299,7 +303,7 @@ class TextTokenizer:
         if most is None:
             return length
         if length > most and not truncate:
-            raise InputError(
+            raise TooLongError(
                 f"The query has {length} tokens; up to {most} leave room for documents in the model's context of "
                 f"{self.context}: shorten it, or set max_query_length or truncate=True to keep its head."
             )
@@ -337,7 +341,7 @@ def _check_pair(premise: int, hypothesis: int, most: int | None, index: int) -> 
         text = "hypothesis" if premise else "premise"
         raise InputError(f"pairs[{index}]: the {text} has no text that the model's tokenizer keeps.", index)
     if most is not None and hypothesis > most:
-        raise InputError(
+        raise TooLongError(
             f"pairs[{index}]: the hypothesis has {hypothesis} tokens; up to {most} leave room for the premise in the "
             "model's context: shorten it, or pass truncate=True to keep its head.",
             index,
@@ -359,10 +363,13 @@ def check_text(text: str, name: str, index: int | None = None) -> None:
     """Refuse what the tokenizer cannot take; `name` and `index` are those of the error.
 
     Raises:
-        InputError: over `MAX_CHARACTERS`, or no valid Unicode.
+        TooLongError: over `MAX_CHARACTERS`.
+        InputError: no valid Unicode.
     """
     if len(text) > MAX_CHARACTERS:
-        raise InputError(f"{name} has {len(text):,} characters, more than {MAX_CHARACTERS:,}: segment it first.", index)
+        raise TooLongError(
+            f"{name} has {len(text):,} characters, more than {MAX_CHARACTERS:,}: segment it first.", index
+        )
     check_unicode(text, what=name, index=index)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from jina_components.errors import InputError, ModelFilesError
+from jina_components.errors import ModelFilesError, TooLongError
 from jina_components.models.patches import Patches
 from jina_components.models.sequences import TokenSequence
 from jina_components.models.tokenize import split_ids
@@ -158,7 +158,7 @@ class PairPrompts:
             For each document its pairs; chunks overlap by 80 tokens, or a quarter of the room if that is less.
 
         Raises:
-            InputError: the query leaves less than an eighth of the context, or an image does not fit beside it.
+            TooLongError: the query leaves less than an eighth of the context, or an image does not fit beside it.
         """
         query = self._query(query, max_query_length, truncate=truncate)
         whole = [self._cut(document, max_document_length) for document in documents]
@@ -168,7 +168,9 @@ class PairPrompts:
             if len(pairs[number][0]) <= self.context:
                 continue
             if not isinstance(document, str):
-                raise InputError(f"The query and an image of {document.tokens} tokens are over {self.context} tokens.")
+                raise TooLongError(
+                    f"The query and an image of {document.tokens} tokens are over {self.context} tokens."
+                )
             parts = self.prompts.parts(document, max(1, room - _SLACK), truncate=truncate)
             pairs[number] = self._framed(query, parts)
         return pairs
@@ -182,7 +184,7 @@ class PairPrompts:
             return query
         if isinstance(query, str) and truncate:
             return self._cut(query, most)
-        raise InputError(
+        raise TooLongError(
             f"The query has {length} tokens; up to {most} leave room for documents in the model's context of "
             f"{self.context}: shorten it, or set max_query_length or truncate=True to keep its head."
         )

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 WINDOW, AHEAD = 1024, 2
 # Fewer where each token gives a vector.
 TOKEN_WINDOW = 256
+# Texts of so many characters together are tokenized by the caller: another thread would take longer to answer.
+_AT_ONCE = 1000
 # Images that are fetched and prepared at a time; one of 512 x 512 pixels takes 3 MB.
 IMAGE_WINDOW = 16
 
@@ -78,7 +80,8 @@ def run_windows(
         while waiting or running:
             if waiting and len(running) < AHEAD:
                 window = waiting.popleft()
-                running.append((window, (yield partial(submit, [inputs[index] for index in window], window))))
+                begin = partial(submit, [inputs[index] for index in window], window)
+                running.append((window, begin() if _is_short(begin.args[0]) else (yield begin)))
                 continue
             window, pending = running[0]
             rows[window], ran = pending.finish((yield pending.future))
@@ -90,6 +93,10 @@ def run_windows(
         for _, pending in running:
             pending.cancel()
     return tokens
+
+
+def _is_short(inputs: Sequence[Any]) -> bool:
+    return all(isinstance(item, str) for item in inputs) and sum(map(len, inputs)) <= _AT_ONCE
 
 
 def fill(rows: FloatArray, places: Sequence[int], found: Sequence[FloatArray | None]) -> list[int]:

@@ -117,6 +117,35 @@ class Fetcher(Connected):
             return accepted(await self._follow(url, sent, options), errors=options.accept_errors)
         return await self._through(self.cache, url, sent, options)
 
+    async def post(
+        self,
+        url: str,
+        content: bytes,
+        *,
+        headers: Mapping[str, str] | None = None,
+        options: FetchOptions = FetchOptions(),  # noqa: B008 (immutable)
+    ) -> Fetched:
+        """The answer of `url` to `content`; never from the cache.
+
+        For receivers that bear to be sent the same twice: what fails on the way is tried again. A redirect is an error
+        status, since the content was not meant for where it leads.
+
+        Args:
+            url: An http(s) URL.
+            content: The body.
+            headers: Request headers, such as `content-type`.
+            options: Settings of this call; those of caching and of robots do not count.
+
+        Raises:
+            BlockedURLError, FetchTimeoutError, ContentTooLargeError, HTTPStatusError, WebError, InputError: as `fetch`.
+        """
+        url = self.guard.check(url)
+        sent = {"accept": "*/*", "user-agent": self.user_agent, **checked(headers or {})}
+        async with self.politeness.turn(httpx.URL(url).raw_host.decode()):
+            deadline = asyncio.get_running_loop().time() + (options.timeout or self.timeout)
+            answer = await self._hop(url, sent, options, deadline, content)
+        return accepted(answer, errors=options.accept_errors)
+
     async def check_robots(self, url: str, options: FetchOptions) -> float:
         """Seconds that the site of `url` asks the bot `options.robots` to leave between requests, 0 for none.
 
@@ -178,7 +207,7 @@ class Fetcher(Connected):
         remaining = options.timeout or self.timeout
         for _ in range(self.max_redirects + 1):
             delay = await self.check_robots(url, options) if options.robots else 0.0
-            async with self.politeness.turn(httpx.URL(url).host, delay=delay):
+            async with self.politeness.turn(httpx.URL(url).raw_host.decode(), delay=delay):
                 begin = clock()
                 fetched = await self._hop(url, headers, options, begin + remaining)
                 remaining -= clock() - begin
@@ -191,12 +220,21 @@ class Fetcher(Connected):
             url = target
         raise WebError(f"{url}: more than {self.max_redirects} redirects; it may redirect in a circle.", url)
 
-    async def _hop(self, url: str, headers: Mapping[str, str], options: FetchOptions, deadline: float) -> Fetched:
+    async def _hop(
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        options: FetchOptions,
+        deadline: float,
+        content: bytes | None = None,
+    ) -> Fetched:
         connect = min(CONNECT_SECONDS, options.timeout or self.timeout)
         request = httpx.Request(
-            "GET",
+            "GET" if content is None else "POST",
             url,
-            headers={**headers, "accept-encoding": ACCEPT_ENCODING},
+            # Left to httpx, the host of a name that IDNA 2008 refuses (xn--i-7iq.ws) would be an error.
+            headers={**headers, "host": httpx.URL(url).netloc.decode("ascii"), "accept-encoding": ACCEPT_ENCODING},
+            content=content,
             extensions={"timeout": {"connect": connect}},
         )
         send = functools.partial(
@@ -206,7 +244,7 @@ class Fetcher(Connected):
             retries=self.retries,
             max_bytes=options.max_bytes or self.max_bytes,
             keep_errors=options.accept_errors,
-            notice=functools.partial(self.politeness.heed, request.url.host),
+            notice=functools.partial(self.politeness.heed, request.url.raw_host.decode()),
         )
         if not options.proxy:
             return await send(await self._connections.transport())

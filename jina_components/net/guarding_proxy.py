@@ -90,8 +90,8 @@ class GuardingProxy:
     async def aclose(self) -> None:
         """Stop listening and end all connections."""
         if self._server is not None:
-            self._server.close()
-            self._server = None
+            server, self._server = self._server, None
+            await stop_listening(server)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -114,30 +114,32 @@ class GuardingProxy:
         self._passages.pop(passage.username, None)
         passage.shut("the job is over")
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101 (this is a coroutine of the server's)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        # A lost or ended connection is an everyday event here, and nobody is left to tell.
-        try:
-            with suppress(OSError, EOFError, asyncio.CancelledError):
-                await self._serve(reader, writer, task)
-        finally:
-            if task.cancelling():
-                writer.transport.abort()  # what a peer does not take would keep the connection open
-            else:
-                writer.close()
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # No coroutine, for one that is cancelled before its first step does nothing, and would close nothing.
+        def end(task: asyncio.Task[None]) -> None:
+            self._tasks.discard(task)
+            writer.transport.abort()  # closing would wait for the peer to take what is unsent
 
-    async def _serve(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, task: asyncio.Task[None]
-    ) -> None:
+        task = asyncio.get_running_loop().create_task(self._handle(reader, writer))
+        self._tasks.add(task)
+        task.add_done_callback(end)
+
+    async def _handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # A lost or ended connection is an everyday event here, and nobody is left to tell.
+        with suppress(OSError, EOFError):
+            await self._serve(reader, writer)
+            writer.close()
+            await writer.wait_closed()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         async with asyncio.timeout(_HEAD_SECONDS):
             head = await _read_head(reader)
         passage = self._passage_of(head)
         if passage is None:
             await _answer(writer, 407, "Authentication is needed.", "Proxy-Authenticate: Basic realm=guard\r\n")
             return
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 (this is a coroutine of one)
         passage.enter(task)
         method, target, _ = head.line
         if target == READY_URL:
@@ -189,7 +191,7 @@ class GuardingProxy:
             async with asyncio.timeout(CONNECT_SECONDS):
                 await _ask_tunnel(proxy, addresses[0], port, streams)
         except BaseException as error:
-            streams[1].close()
+            streams[1].transport.abort()
             if isinstance(error, OSError | EOFError):
                 raise WebError(f"The proxy {proxy_host}:{proxy_port} gives no tunnel to {host} ({error}).") from error
             raise
@@ -205,6 +207,19 @@ class GuardingProxy:
         if scheme.lower() != "basic" or passage is None or not hmac.compare_digest(password, passage.password):
             return None
         return passage
+
+
+async def stop_listening(server: asyncio.Server) -> None:
+    """Close a server once its callback has every connection that was accepted; one of TLS may still shake hands.
+
+    A connection that is on its way there when its server closes would stay open: CPython issue 109564.
+    """
+    loop = asyncio.get_running_loop()
+    for listening in server.sockets:
+        loop.remove_reader(listening.fileno())
+    for _ in range(2):  # turns of the loop: a transport is made, and the callback is called
+        await asyncio.sleep(0)
+    server.close()
 
 
 def _tunnelled(authority: str) -> str:

@@ -75,7 +75,7 @@ class ProxiedTransport(httpx.AsyncHTTPTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Check the target, then send the request by way of the proxy."""
         port = request.url.port or DEFAULT_PORTS[request.url.scheme]
-        await self._guard.resolve(request.url.host, port)
+        await self._guard.resolve(request.url.raw_host.decode(), port)
         return await super().handle_async_request(request)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -27,8 +28,8 @@ _BRACKET, _ESCAPED = re.compile(r"[\[\]\\]"), r"\\\g<0>"
 _MARKDOWN = ("content", "markdown", "screenshot", "pageshot", "readerlm")
 
 
-def finish(page: Page, options: ReadOptions) -> Page:
-    """`page` with what `options` ask for beyond its source; tokens are those of the bundled tokenizer.
+def finish(page: Page, options: ReadOptions, tokenizer: str | os.PathLike[str] = "bundled") -> Page:
+    """`page` with what `options` ask for beyond its source; tokens are those of the tokenizer of this name.
 
     Raises:
         BudgetExceededError: the content has more tokens than `token_budget`.
@@ -37,7 +38,7 @@ def finish(page: Page, options: ReadOptions) -> Page:
     if options.format in _MARKDOWN and (summaries := list(_summaries(page, options))):
         content = "\n\n".join([content.rstrip(), *summaries])
     offsets, warnings = page.page_offsets, page.warnings
-    starts, ends = _tokenizer().spans(content)
+    starts, ends = _tokenizer(os.fspath(tokenizer)).spans(content)
     tokens = len(starts)
     if options.max_tokens is not None and tokens > options.max_tokens:
         content = content[: ends[options.max_tokens - 1]]
@@ -61,10 +62,10 @@ def finish(page: Page, options: ReadOptions) -> Page:
 
 
 @functools.cache
-def _tokenizer() -> Tokenizer:
-    from jina_components.models.tokenizers import BUNDLED, Tokenizer
+def _tokenizer(name: str) -> Tokenizer:
+    from jina_components.models.tokenizers import Tokenizer
 
-    return Tokenizer(BUNDLED)
+    return Tokenizer(name)
 
 
 def _summaries(page: Page, options: ReadOptions) -> Iterator[str]:

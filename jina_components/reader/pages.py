@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from copy import copy
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
@@ -159,12 +159,17 @@ def _recognized(loaded: Loaded) -> tuple[Source, Format, ParsedHtml | None]:
 
 
 def _converted(page: Page, conversion: Conversion) -> Page:
-    cost = {**asdict(conversion.usage), "finish_reason": conversion.finish_reason}
+    spent = conversion.usage
+    cost = {
+        "prompt_tokens": spent.prompt_tokens,
+        "completion_tokens": spent.completion_tokens,
+        "finish_reason": conversion.finish_reason,
+    }
     return replace(
         page,
         content=conversion.text,
         metadata={**page.metadata, "conversion": cost},
-        usage=page.usage + Usage(conversion.usage.prompt_tokens),  # those of the text are counted as its tokens
+        usage=page.usage + Usage(spent.prompt_tokens),  # those of the text are counted as its tokens
         warnings=(*(text for text in page.warnings if text != NO_MAIN_CONTENT), *_CUT[conversion.finish_reason]),
     )
 

@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence, Sized
 from contextlib import aclosing
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from jina_components.core.background import iterate_sync, run_sync
@@ -14,7 +15,7 @@ from jina_components.core.inputs import as_list
 from jina_components.core.progress import progress_bar
 from jina_components.errors import ConfigError, ExtractionError, InputError, JinaComponentsError
 from jina_components.protocols import ChatModel, SupportsConvert, SupportsExtract
-from jina_components.read_options import ReadOptions
+from jina_components.read_options import ContentFormat, ReadOptions
 from jina_components.reader.finishing import finish
 from jina_components.reader.loading import Loaded, Loader
 from jina_components.reader.many import Key, named_sources, read_each
@@ -47,9 +48,11 @@ class Reader(Component):
             its tokens. Pages over the model's context fail, unless it is a `ReaderLM(truncate=True)`.
         captioner: Model that describes images, for `ReadOptions.captions`.
         extractor: Chat model or `ReaderLM` that extracts what `ReadOptions.instruction` and `json_schema` ask for.
+        tokenizer: Counts the tokens of contents, as that of a `Segmenter`.
 
     Raises:
         ConfigError: a limit is not positive, or `html_converter` converts nothing.
+        UnknownNameError: no tokenizer of this name.
 
     Example:
         >>> page = Reader().read(b"<title>Rain</title><p>It rains <b>today</b>.</p>")
@@ -68,12 +71,17 @@ class Reader(Component):
         html_converter: SupportsConvert | None = None,
         captioner: ChatModel | None = None,
         extractor: ChatModel | SupportsExtract | None = None,
+        tokenizer: str | os.PathLike[str] = "bundled",
     ) -> None:
         if min(max_file_bytes, concurrency) < 1:
             raise ConfigError(
                 f"max_file_bytes and concurrency must be positive, got {max_file_bytes} and {concurrency}."
             )
+        from jina_components.models.tokenizers import resolve_tokenizer
+
+        resolve_tokenizer(tokenizer)
         self._options = options
+        self._tokenizer = tokenizer
         self._concurrency = concurrency
         self._loader = Loader(fetcher=fetcher, browser=browser, max_file_bytes=max_file_bytes)
         self._pages = PageMaker(
@@ -84,6 +92,14 @@ class Reader(Component):
     def options(self) -> ReadOptions:
         """How it reads where a call says nothing else."""
         return self._options
+
+    def check(self, options: ReadOptions) -> None:
+        """Refuse options that need a model which the reader was not given; loads nothing.
+
+        Raises:
+            ConfigError: they do.
+        """
+        self._pages.check(options)
 
     def read(
         self,
@@ -128,6 +144,55 @@ class Reader(Component):
         """Like `read`, for event loops, which it does not block."""
         how = self._how(options)
         return await self._made(await self._loader.load(source, how, base_url=base_url, content_type=content_type), how)
+
+    def read_formats(
+        self,
+        source: str | os.PathLike[str] | bytes,
+        formats: Sequence[ContentFormat],
+        *,
+        options: ReadOptions | None = None,
+        base_url: str = "",
+        content_type: str = "",
+    ) -> tuple[Page, ...]:
+        """The page in each of several formats, loaded only once, but for a second kind of picture.
+
+        Args:
+            source: As `read` takes it.
+            formats: What `ReadOptions.format` can be.
+            options: How to read it; their `format` does not count.
+            base_url: As `read` takes it.
+            content_type: Likewise.
+
+        Raises:
+            What `read` raises.
+        """
+        return run_sync(
+            self.aread_formats(source, formats, options=options, base_url=base_url, content_type=content_type)
+        )
+
+    async def aread_formats(
+        self,
+        source: str | os.PathLike[str] | bytes,
+        formats: Sequence[ContentFormat],
+        *,
+        options: ReadOptions | None = None,
+        base_url: str = "",
+        content_type: str = "",
+    ) -> tuple[Page, ...]:
+        """Like `read_formats`, for event loops, which it does not block."""
+        given = self._how(options)
+        each = [replace(given, format=kind) for kind in as_list(formats, what="formats")]
+        loaded: dict[str, Loaded] = {}
+        for how in [how for how in each if how.pictures] or each[:1]:
+            if how.format not in loaded:
+                loaded[how.format] = await self._loader.load(source, how, base_url=base_url, content_type=content_type)
+        pages = []
+        for how in each:
+            of_format = loaded.get(how.format) or next(iter(loaded.values()))
+            if len(each) > 1:
+                of_format = replace(of_format, parsed=None)  # it would be used up by the first format
+            pages.append(await self._made(of_format, self._how(how)))
+        return tuple(pages)
 
     def stream(self, url: str, *, options: ReadOptions | None = None) -> Iterator[Page]:
         """Ever better versions of a page while it loads in the browser; the last one is what `read` gives.
@@ -270,4 +335,4 @@ class Reader(Component):
 
     async def _made(self, loaded: Loaded, how: ReadOptions) -> Page:
         page = await self._pages.make(loaded, how)
-        return await asyncio.to_thread(finish, page, how)
+        return await asyncio.to_thread(finish, page, how, self._tokenizer)

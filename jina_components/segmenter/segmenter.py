@@ -44,7 +44,8 @@ class Segmenter(Component):
             sentence or word.
         min_chunk_length: Shortest chunk, in the same unit, where the text and the limit allow for it.
         tokenizer: `bundled`, that of `static-minilm-v1`; `cl100k_base`, `o200k_base`, `p50k_base`, `p50k_edit`,
-            `r50k_base` or `gpt2`; or the path of a `tokenizer.json`. Special tokens are not counted.
+            `r50k_base` or `gpt2`; the path of a `tokenizer.json`; or a `Tokenizer` that is loaded, which segmenters may
+            share. Special tokens are not counted.
         pack: False makes a chunk of every piece, as the hosted Segmenter does: line, sentence of a line over 800
             characters, list item with up to 6 nested ones, quote, table, block of code or mathematics. White space
             that the text begins with is then in no chunk, and other white space with the chunk before it.
@@ -79,7 +80,7 @@ class Segmenter(Component):
         length_unit: LengthUnit = "characters",
         overlap: int = 0,
         min_chunk_length: int = 0,
-        tokenizer: str | os.PathLike[str] = BUNDLED,
+        tokenizer: str | os.PathLike[str] | Tokenizer = BUNDLED,
         pack: bool = True,
         language: str | None = None,
         embedder: SupportsEmbed | None = None,
@@ -89,12 +90,13 @@ class Segmenter(Component):
             raise ConfigError(f"length_unit must be 'characters' or 'tokens', got {length_unit!r}.")
         if embedder is not None and not isinstance(embedder, SupportsEmbed):
             raise ConfigError(f"embedder must have embed_documents(), got {type(embedder).__name__}.")
-        resolve_tokenizer(tokenizer)
+        if not isinstance(tokenizer, Tokenizer):
+            resolve_tokenizer(tokenizer)
         self._limit = max_chunk_length
         self._unit = length_unit
         self._overlap = overlap
         self._min_size = min_chunk_length
-        self._tokenizer_name = tokenizer
+        self._given_tokenizer = tokenizer
         self._pack = pack
         self._language = None if language is None else resolve_language(language)
         self._embedder = embedder
@@ -121,7 +123,8 @@ class Segmenter(Component):
             load_parser(self._language)
         with self._lock:
             if self._tokenizer is None:
-                self._tokenizer = Tokenizer(self._tokenizer_name)
+                given = self._given_tokenizer
+                self._tokenizer = given if isinstance(given, Tokenizer) else Tokenizer(given)
             return self._tokenizer
 
     def close(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -14,12 +15,40 @@ from starlette.middleware.cors import CORSMiddleware
 from jina_components import __version__
 from jina_components.errors import JinaComponentsError
 from jina_components.service import errors
+from jina_components.service.admission import Admission
+from jina_components.service.batches.running import Batches
 from jina_components.service.calls import Access, OpenAccess
 from jina_components.service.components import Components
+from jina_components.service.docs import add_docs
 from jina_components.service.hosts import Hosts
+from jina_components.service.metrics import Metrics
 from jina_components.service.routes import ROUTERS
 from jina_components.service.settings import ServiceSettings
 from jina_components.service.watching import Watching
+
+logger = logging.getLogger(__name__)
+
+_DESCRIPTION = """\
+Search components behind Jina's, OpenAI's and Cohere's APIs, on your own hardware: existing clients need only another
+base URL.
+
+Every answer carries `X-Request-ID`. Requests beyond the limits are answered with 429 or 503 and `Retry-After`.
+"""
+_TAGS = {
+    "embeddings": "Vectors of texts and images.",
+    "rerank": "Documents by their relevance to a query.",
+    "classification": "Labels of texts and images, by their words or by training.",
+    "segment": "Tokens and chunks of texts.",
+    "batch": "Embeddings of many inputs, made in the background.",
+    "models": "What is served.",
+    "deepsearch": "Answers found by searching, reading and reasoning.",
+    "reader": "Pages as clean text.",
+    "search": "Results of the web, read.",
+    "grounding": "Statements checked against sources.",
+    "service": "Probes and metrics.",
+}
+# So that scripts of web pages can read them.
+_EXPOSED = ("X-Request-ID", "X-Served-By", "Retry-After", "X-Usage-Tokens")
 
 
 def create_app(
@@ -32,32 +61,66 @@ def create_app(
         components: What answers; None to make it from the settings. It is closed with the application.
         access: Who may ask; None for everybody, which is for the loopback interface only.
     """
-    app = FastAPI(title="jina_components", version=__version__, lifespan=_lifespan, redirect_slashes=False)
-    app.state.settings = settings
-    app.state.components = components or Components(settings)
-    app.state.access = access or OpenAccess()
-    app.state.ready = False
+    app = FastAPI(
+        title="jina_components",
+        version=__version__,
+        description=_DESCRIPTION,
+        openapi_tags=[{"name": name, "description": words} for name, words in _TAGS.items()],
+        lifespan=_lifespan,
+        redirect_slashes=False,
+        docs_url=None,
+        redoc_url=None,
+        # The framework's own spans and logs hold URLs, queries and messages of errors.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
+    )
+    state = app.state
+    state.settings = settings
+    state.components = components or Components(settings)
+    state.access = access or OpenAccess()
+    state.metrics = Metrics(state.components)
+    state.ready = state.ending = False
+    state.failure = None
     for router in ROUTERS:
         app.include_router(router)
-    for kind in (RequestValidationError, HTTPException, errors.Problem, JinaComponentsError, Exception):
+    add_docs(app)
+    for kind in (RequestValidationError, HTTPException, errors.Problem, JinaComponentsError):
         app.add_exception_handler(kind, errors.handle)
     # The last added is the outermost.
-    app.add_middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["*"], allow_headers=["*"])
+    app.add_middleware(Admission, limits=settings.limits, metrics=state.metrics)
     app.add_middleware(Hosts)
-    app.add_middleware(Watching)
+    app.add_middleware(
+        CORSMiddleware, allow_origins=["*"], allow_methods=["*"], allow_headers=["*"], expose_headers=_EXPOSED
+    )
+    app.add_middleware(Watching, metrics=state.metrics, stand_ins=settings.stand_ins)
     return app
 
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     components: Components = app.state.components
-    await asyncio.to_thread(components.warm_up)
-    watching = asyncio.create_task(components.watch_idle())
-    app.state.ready = True
+    tasks = [asyncio.create_task(components.watch_idle())]
+    if app.state.settings.warm_up:
+        tasks.append(asyncio.create_task(_warm_up(app)))
+    else:
+        app.state.ready = True
     try:
-        yield
+        async with Batches(components) as app.state.batches:
+            yield
     finally:
         app.state.ready = False
-        watching.cancel()
-        await asyncio.gather(watching, return_exceptions=True)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await components.aclose()
+
+
+async def _warm_up(app: FastAPI) -> None:
+    """Load models; requests that come before that wait for theirs. A server ends when it fails."""
+    components: Components = app.state.components
+    try:
+        await asyncio.to_thread(components.warm_up)
+    except JinaComponentsError as error:
+        logger.error("Warming up failed: %s", error)  # noqa: TRY400 (whose stack tells an operator nothing)
+        app.state.failure = error
+    else:
+        app.state.ready = not app.state.ending

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import random
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -32,7 +32,7 @@ class Call:
     """A request, for its log line, metrics and spans. Routes fill in what they come to know.
 
     Attributes:
-        request_id: 32 hexadecimal digits.
+        request_id: 32 hexadecimal digits; a name, no secret.
         product: What was asked for.
         model: The model's name as the client wrote it; only after it was found, so that logs hold no stranger's text.
         items: Inputs, documents or pages.
@@ -41,7 +41,7 @@ class Call:
         caller: Who asked; None before that is known.
     """
 
-    request_id: str = field(default_factory=lambda: secrets.token_hex(16))
+    request_id: str = field(default_factory=lambda: f"{random.getrandbits(128):032x}")
     product: Product = "service"
     model: str = ""
     items: int = 0

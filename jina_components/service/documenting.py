@@ -39,9 +39,10 @@ class RpcError(BaseModel):
 
 
 class DeepSearchError(BaseModel):
-    """An error of the deepsearch family."""
+    """An error of the deepsearch family; of a body that does not fit, with its details."""
 
     error: str
+    details: list[Violation] | None = None
 
 
 class CohereError(BaseModel):
@@ -59,6 +60,10 @@ _COMMON = {
     408: "Came too slowly.", 413: "Too large.", 422: "Does not fit the schema.", 429: "Too many requests.", 500: "A fault of the service.",
     503: "Come again later.", 504: "Took too long.",
 }  # fmt: skip
+# Families that answer in other forms than JSON too, by what the client accepts.
+_FORMS: dict[Family, dict[str, Any]] = {
+    "rpc": {"content": {kind: {"schema": {"type": "string"}} for kind in ("text/plain", "text/event-stream")}}
+}
 
 
 def documented(
@@ -73,8 +78,9 @@ def documented(
     """
     statuses = {**_COMMON, **(more or {})}
     responses: dict[int, dict[str, Any]] = {
-        status: {"model": _MODELS[family], "description": words} for status, words in sorted(statuses.items())
+        status: {"model": _MODELS[family], "description": words, **_FORMS.get(family, {})}
+        for status, words in sorted(statuses.items())
     }
-    if ok is not None:
-        responses[200] = {"model": ok, "description": "Done."}
+    if ok is not None or family in _FORMS:
+        responses[200] = {"model": ok, "description": "Done.", **_FORMS.get(family, {})}
     return {"responses": responses, "response_model": None}

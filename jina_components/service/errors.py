@@ -122,6 +122,7 @@ _BY_CLASS: tuple[tuple[type[Exception], Callable[[Any], Problem]], ...] = (
     (errors.WebError, lambda e: problem(422, e.message)),
     (errors.ExtractionError, lambda e: problem(422, e.message)),
     (errors.ConfigError, lambda e: problem(400, e.message)),
+    (errors.TooLongError, lambda e: problem(400, e.message, code="INPUT_TOKEN_LIMIT_EXCEEDED")),
     (errors.InputError, lambda e: problem(400, e.message)),
     (errors.ChatError, lambda e: problem(503, e.message, headers={"Retry-After": _SOON})),
 )
@@ -186,7 +187,10 @@ def _rpc(connection: HTTPConnection, told: Problem, _: str) -> Response:
 
 def _deepsearch(_: HTTPConnection, told: Problem, __: str) -> Response:
     detail = "Internal" if told.status == 500 else told.detail
-    return json_answer({"error": detail, **told.fields}, told.status, told.headers)
+    fields = dict(told.fields)
+    if "errors" not in fields:
+        return json_answer({"error": detail, **fields}, told.status, told.headers)
+    return json_answer({"error": detail, "details": fields.pop("errors"), **fields}, 400, told.headers)
 
 
 def _cohere(_: HTTPConnection, told: Problem, request_id: str) -> Response:
@@ -205,7 +209,7 @@ def _not_valid(violations: Sequence[Mapping[str, Any]]) -> Problem:
 
 def _violation(found: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        "field": " -> ".join(map(str, found["loc"])),
+        "field": _printable(" -> ".join(map(str, found["loc"]))),
         "message": found["msg"],
         "type": found["type"],
         "input": _shown(found.get("input")),
@@ -214,4 +218,11 @@ def _violation(found: Mapping[str, Any]) -> dict[str, Any]:
 
 def _shown(given: object) -> object:
     """An input as an error echoes it: short, and JSON."""
-    return given if given is None or isinstance(given, int | float | bool) else shorten(str(given), _SHOWN)
+    if given is None or isinstance(given, float) or (isinstance(given, int) and abs(given) < 2**63):
+        return given
+    return _printable(shorten(str(given), _SHOWN))
+
+
+def _printable(text: str) -> str:
+    """Halves of surrogate pairs, which no JSON of ours can hold, by their numbers."""
+    return text.encode(errors="backslashreplace").decode()

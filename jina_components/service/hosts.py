@@ -11,10 +11,11 @@ from jina_components.service.errors import Family
 # By the host's first label, what stands for its root: http://r.example.com/X is http://example.com/r/X.
 HOSTS: dict[str, str] = {
     "api": "", "r": "/r", "s": "/s", "g": "/g", "deepsearch": "/deepsearch", "segment": "/segment",
+    "svip": "/svip",
 }  # fmt: skip
 
 _FAMILIES: tuple[tuple[str, Family], ...] = (
-    ("/r/", "rpc"), ("/s/", "rpc"), ("/g/", "rpc"),
+    ("/r/", "rpc"), ("/s/", "rpc"), ("/g/", "rpc"), ("/svip/", "rpc"),
     ("/v1/chat/", "deepsearch"), ("/deepsearch/", "deepsearch"), ("/v2/", "cohere"), ("/v1/embed/", "cohere"),
 )  # fmt: skip
 _LABEL = re.compile(rb"(?:eu\.)?([a-z]+)\.[a-z0-9.-]+", re.IGNORECASE)
@@ -29,7 +30,7 @@ class Hosts:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on."""
         if scope["type"] == "http":
-            prefix = _prefix(dict(scope["headers"]).get(b"host", b""))
+            prefix = prefix_of(dict(scope["headers"]).get(b"host", b""))
             if prefix:
                 raw = scope.get("raw_path") or scope["path"].encode()
                 scope["path"], scope["raw_path"] = prefix + scope["path"], prefix.encode() + raw
@@ -42,6 +43,7 @@ def family_of(path: str) -> Family:
     return next((family for prefix, family in _FAMILIES if f"{path}/".startswith(prefix)), "api")
 
 
-def _prefix(host: bytes) -> str:
+def prefix_of(host: bytes) -> str:
+    """What stands for the root of a host; empty for that of the application."""
     match = _LABEL.match(host)
     return HOSTS.get(match[1].decode().lower(), "") if match else ""

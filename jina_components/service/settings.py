@@ -57,6 +57,8 @@ class ServiceSettings:
         data: Folder of what lasts: trained classifiers, batches, pages read; made when it is needed.
         aliases: By a name that clients ask for, the model that answers: a catalog name, a folder or a hub id. Other
             names are those of the catalog; a client can never name a folder or a hub id by itself.
+        stand_ins: By the name of a model that is not here, the bundled one that answers in its place; answers say so in
+            `X-Served-By`. Names of `aliases` come first.
         only: The only names that are served; empty for all.
         embedder: Model of embeddings inside the service: pages remembered, deep search.
         reranker: Likewise, of passages.
@@ -75,6 +77,7 @@ class ServiceSettings:
 
     data: Path
     aliases: Mapping[str, str] = field(default_factory=dict, hash=False)
+    stand_ins: Mapping[str, str] = field(default_factory=dict, hash=False)
     only: tuple[str, ...] = ()
     embedder: str = DEFAULT_EMBEDDER
     reranker: str = DEFAULT_RERANKER

@@ -113,6 +113,7 @@ class Answer:
         visited_urls: Sources that are known, best first, up to `max_returned_urls`.
         read_urls: Those of them that were read.
         num_urls: How many are known.
+        images: URLs of images on web pages that were read: those of cited pages first, then of the best ones.
         usage: Tokens of all models: chat, reranker, embedder and Grounder.
         spent: What the budget counted.
         warnings: What a reader of the answer should know: sources that failed, models that did …
@@ -130,6 +131,7 @@ class Answer:
     visited_urls: tuple[str, ...] = ()
     read_urls: tuple[str, ...] = ()
     num_urls: int = 0
+    images: tuple[str, ...] = field(default=(), repr=False)
     usage: Usage = Usage()
     spent: Spent = Spent()
     warnings: tuple[str, ...] = ()

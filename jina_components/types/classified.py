@@ -65,10 +65,12 @@ class Classifications(Sequence[Classification]):
         results: One of each input.
         usage: Tokens that the call embedded, where the embedder tells: the inputs, and what stands for labels and was
             not embedded before.
+        uncached_usage: Tokens of the inputs and of all that stands for labels, so that equal calls have equal ones.
     """
 
     results: tuple[Classification, ...] = ()
     usage: Usage = Usage()
+    uncached_usage: Usage = Usage()
 
     @overload
     def __getitem__(self, index: int) -> Classification: ...
@@ -107,10 +109,12 @@ class GroupedClassifications:
         groups: By name of the group, in the order that they were asked for, the labels of each input. The usage of all
             of them is that of the whole call.
         usage: Tokens that the call embedded, where the embedder tells.
+        uncached_usage: As that of `Classifications`, of all groups together.
     """
 
     groups: Mapping[str, Classifications] = field(hash=False)
     usage: Usage = Usage()
+    uncached_usage: Usage = Usage()
 
     def __getitem__(self, name: str) -> Classifications:
         if name not in self.groups:

@@ -26,7 +26,8 @@ def encode(value: object) -> Any:  # noqa: ANN401 (JSON)
     """A value as JSON values, which `decode` turns into an equal one.
 
     Takes JSON values, tuples, bytes, arrays, our errors (their class and arguments; of a class of somebody else's, the
-    nearest of ours) and dataclasses of all these, whose fields that have their default are left out.
+    nearest of ours) and dataclasses of all these, whose fields that have their default are left out, and those that
+    are not meant for it (metadata `on_record` False).
 
     Raises:
         TypeError: it holds something else.
@@ -41,7 +42,8 @@ def encode(value: object) -> Any:  # noqa: ANN401 (JSON)
     if isinstance(value, list | tuple):
         return [encode(item) for item in value]
     if is_dataclass(value):
-        given = ((each, getattr(value, each.name)) for each in fields(value) if each.init)
+        kept = (each for each in fields(value) if each.init and each.metadata.get("on_record", True))
+        given = ((each, getattr(value, each.name)) for each in kept)
         return {each.name: encode(held) for each, held in given if not _is_default(each, held)}
     if isinstance(value, Mapping) and all(isinstance(name, str) for name in value):
         return {name: encode(item) for name, item in value.items()}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import html
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Literal, overload
+from dataclasses import dataclass, field
+from typing import Any, Literal, overload
 
 from jina_components.errors import JinaComponentsError
 from jina_components.types.texts import Document, Usage, shorten, shown
@@ -67,11 +67,14 @@ class Ranking(Sequence[ScoredDocument]):
         results: The documents.
         usage: Tokens that ranking them cost.
         failures: Documents that are not among the results because they could not be ranked, by index.
+        vectors: Of each result, where the model compares a vector of the document (of its best chunk) with one of the
+            query, as listwise models do, else None; float32, unit length, shape [len(results), dimensions].
     """
 
     results: tuple[ScoredDocument, ...] = ()
     usage: Usage = Usage()
     failures: tuple[DocumentFailure, ...] = ()
+    vectors: Any = field(default=None, compare=False, metadata={"on_record": False})  # Any: numpy is not imported here
 
     @overload
     def __getitem__(self, index: int) -> ScoredDocument: ...

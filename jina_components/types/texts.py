@@ -18,10 +18,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens that a call cost, counted by the model's own tokenizer, special tokens included."""
+    """Tokens that a call cost, counted by the model's own tokenizer, special tokens included.
+
+    Attributes:
+        prompt_tokens: Of what went in.
+        completion_tokens: Of what a model wrote.
+        image_tokens: Of the prompt tokens those of images, where an `Embedder` counted them.
+    """
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    image_tokens: int = field(default=0, repr=False)
 
     @property
     def total_tokens(self) -> int:
@@ -29,7 +36,11 @@ class Usage:
         return self.prompt_tokens + self.completion_tokens
 
     def __add__(self, other: Usage) -> Usage:
-        return Usage(self.prompt_tokens + other.prompt_tokens, self.completion_tokens + other.completion_tokens)
+        return Usage(
+            self.prompt_tokens + other.prompt_tokens,
+            self.completion_tokens + other.completion_tokens,
+            self.image_tokens + other.image_tokens,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,14 @@ import pytest
 from classifier_samples import EXAMPLES, BlockingEmbedder, SeeingEmbedder
 
 from jina_components.classifier import ClassifierRegistry
-from jina_components.errors import BusyError, ConfigError, InputError, ModelFilesError, UnknownNameError
+from jina_components.errors import (
+    BusyError,
+    ConfigError,
+    IndexMismatchError,
+    InputError,
+    ModelFilesError,
+    UnknownNameError,
+)
 from jina_components.testing import FakeEmbedder
 from jina_components.types import Usage
 
@@ -161,6 +168,43 @@ async def test_the_async_twins_do_the_same(registry):
         await registry.aclassify(made.id, TEXTS, user="bob")
     with pytest.raises(UnknownNameError):
         await registry.atrain(made.id, TEXTS, user="bob")
+    assert await registry.aget(made.id, user="ann") == registry.get(made.id, user="ann")
+    assert await registry.alist("ann") == registry.list("ann")
+    assert (await registry.acreate("fake", owner="bob", access="public")).access == "public"
+    await registry.adelete(made.id, owner="ann")
+    assert registry.list("ann") == (registry.get(other.id, user="ann"),)
+    with pytest.raises(UnknownNameError):
+        await registry.adelete(made.id, owner="ann")
+
+
+async def test_one_made_of_examples_is_there_with_what_it_has_learned_or_not_at_all(registry, folder):
+    made, training = registry.create_trained("fake", EXAMPLES, owner="ann", access="public")
+    again, same = await registry.acreate_trained("fake", EXAMPLES, owner="ann")
+    assert training == same
+    assert [made, again] == list(registry.list("ann"))
+    assert (made.labels, made.updated_number, made.access) == (("sports", "cooking"), 1, "public")
+    assert registry.classify(made.id, TEXTS, user="bob")[0].label == "sports"
+    kept = sorted(path.name for path in folder.iterdir())
+    for wrong in ([*EXAMPLES, ("", "sports")], [("x", " ")]):
+        with pytest.raises(InputError):
+            registry.create_trained("fake", wrong, owner="bob")
+        with pytest.raises(InputError):
+            await registry.acreate_trained("fake", wrong, owner="bob")
+    with pytest.raises(UnknownNameError):
+        registry.create_trained("other", EXAMPLES, owner="bob")
+    assert registry.list("bob") == ()
+    assert sorted(path.name for path in folder.iterdir()) == kept
+
+
+def test_an_embedder_that_took_the_place_of_another_is_the_one_used(folder):
+    embedders = {"fake": FakeEmbedder()}
+    registry = ClassifierRegistry(folder, embedders)
+    made, _ = registry.create_trained("fake", EXAMPLES, owner="ann")
+    embedders["fake"] = FakeEmbedder(dimensions=16)
+    with pytest.raises(IndexMismatchError):
+        registry.classify(made.id, TEXTS, user="ann")
+    embedders["fake"] = FakeEmbedder()
+    assert registry.classify(made.id, TEXTS, user="ann")[0].label == "sports"
 
 
 def test_embedders_by_a_function(folder):

@@ -8,9 +8,11 @@ from hypothesis import strategies as st
 from jina_components import DeepSearchAgent, Document, Reranker, Retriever, Segmenter
 from jina_components.core.quotable import quotable_spans
 from jina_components.deep_search.citing.citations import cite
+from jina_components.deep_search.options import DeepSearchOptions
 from jina_components.errors import ConfigError, InputError
-from jina_components.testing import FakeEmbedder
-from jina_components.types import Page, SearchResults
+from jina_components.testing import FakeEmbedder, FakeSearchProvider
+from jina_components.types import Page, SearchResult, SearchResults
+from jina_components.web_search import WebSearch
 
 FACTS = Page(
     "facts.md",
@@ -86,6 +88,32 @@ def test_what_the_documents_do_not_say_is_not_answered(agent, question):
 def test_a_question_is_needed(agent, question):
     with pytest.raises(InputError, match="question"):
         agent.run(question)
+
+
+async def test_a_stream_refuses_at_once(agent):
+    with pytest.raises(InputError, match="question"):
+        agent.astream("???")
+    with pytest.raises(ConfigError, match="chat model"):
+        agent.astream("Who?", options=DeepSearchOptions(schema={"type": "object"}))
+
+
+def test_a_page_lends_its_images_and_has_the_date_that_its_finder_tells(bundled_embedder):
+    def found(name, text, **more):
+        images = tuple(("", f"https://{name}.com/{image}.png") for image in (name, "other"))
+        page = Page(f"https://{name}.com/", name, text, images=images)
+        return SearchResult(page.url, name, text, page=page, **more)
+
+    bread = found("bread", "When bread is baked, it rises.")
+    moons = found("moons", "Huygens landed on Titan in 2005.", published_time="2024-05-06")
+    search = WebSearch(FakeSearchProvider([bread, moons]))
+    agent = DeepSearchAgent(search, reranker=Reranker(), embedder=bundled_embedder)
+    answer = agent.run("When did Huygens land on Titan?")
+    [citation] = answer.citations
+    assert (citation.source, citation.published_time) == ("https://moons.com/", "2024-05-06")
+    of_moons, of_bread = (
+        [f"https://{name}.com/{image}.png" for image in (name, "other")] for name in ("moons", "bread")
+    )
+    assert list(answer.images) == of_moons + of_bread
 
 
 def test_an_empty_corpus_is_an_error():

@@ -146,6 +146,13 @@ def test_links_that_share_words_with_the_question_first():
     assert kept[:2] == (("Landing on Titan", "https://a.com/titan"), ("Home", "https://a.com/"))
 
 
+def test_the_first_images_are_kept():
+    images = [("", f"https://a.com/{n}.png") for n in range(30)]
+    page = Page(URL, "t", FACT, images=(("", "data:image/png;base64,AA"), images[0], *images))
+    kept = page_text(page, "Titan").images
+    assert kept == tuple(url for _, url in images[:20])
+
+
 def test_a_hostile_page_takes_no_time():
     page = Page(
         URL, "t" * 100_000, "moon. # x\n" * 500_000, links=(("x" * 1000, "https://a.com/" + "a/" * 400),) * 100_000

@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from tiny_checkpoints import edit_json, save_checkpoint
-from tiny_generators import CHAT_TEMPLATE, FLOAT32, save_generator
+from tiny_generators import CHAT_TEMPLATE, FLOAT32, count_tokens, save_generator
 
 from jina_components.errors import BackendError, ConfigError, ModelFilesError, UnknownNameError
 from jina_components.models.decoding import REPEATS, SHORTEST_LOOP
@@ -140,13 +140,13 @@ def test_text_after_half_a_character(model):
 
 def test_cancelling_stops_between_tokens(folder):
     model = load_generative_model(str(folder), FLOAT32)
+    written = count_tokens(model)
     running, waiting = begin(model, max_tokens=3000), begin(model, max_tokens=3000)
     assert running.next_piece().result(60)
-    asked = time.monotonic()
     running.cancel()
     waiting.cancel()
     wait_until_idle(model)
-    assert time.monotonic() - asked < 2
+    assert 0 < len(written) < 3000
     with pytest.raises(CancelledError):
         running.future.result()
     pieces = running.next_piece()

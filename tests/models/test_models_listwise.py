@@ -269,3 +269,26 @@ def test_blocks_that_say_the_opposite_have_scores_all_the_same():
     opposite = Block(np.array([[-1.0, 0.0]], np.float32), np.array([1.0, 0.0], np.float32))
     assert [scores.tolist() for scores in merged_scores([opposite, opposite])] == [[-1.0], [-1.0]]
     assert merged_scores([]) == []
+
+
+# --- vectors, and a limit of one call --------------------------------------------------------------------------
+
+
+def test_vectors_are_those_of_the_results(reranker):
+    texts = [f"{WORDS[number % 20]} {number}" for number in range(60)]
+    ranking = reranker.rerank(QUERY, ["", *texts])
+    vectors, scores = ranking.vectors, [hit.score for hit in ranking]
+    assert (vectors.dtype, vectors.shape) == (np.float32, (60, 24))
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, rtol=1e-5)
+    # The scores are their cosines with one vector, which would not be found for those of other documents.
+    query, *_ = np.linalg.lstsq(vectors, scores, rcond=None)
+    np.testing.assert_allclose(vectors @ query, scores, atol=1e-4)
+    np.testing.assert_array_equal(reranker.rerank(QUERY, ["", *texts], top_n=5).vectors, vectors[:5])
+    assert Reranker().rerank(QUERY, DOCUMENTS).vectors is None
+
+
+def test_a_limit_of_one_call_is_that_of_a_reranker_made_with_it(folder, reranker):
+    limited = Reranker(folder, precision="float32", max_document_length=4)
+    wanted = limited.rerank(QUERY, DOCUMENTS)
+    got = reranker.rerank(QUERY, DOCUMENTS, max_document_length=4)
+    assert got == wanted != reranker.rerank(QUERY, DOCUMENTS)

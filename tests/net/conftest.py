@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import socket
 
 import pytest
@@ -28,3 +29,10 @@ def resolver(monkeypatch: pytest.MonkeyPatch):
         return asked
 
     return install
+
+
+@pytest.fixture(scope="module", autouse=True)
+def what_is_left_open_is_told_here():
+    """Not by a later test, in which garbage happens to be collected."""
+    yield
+    gc.collect()

@@ -85,8 +85,8 @@ def test_members_beyond_one_piece_are_joined():
 
 def test_a_body_of_empty_members_costs_little_time():
     empty = gzip.compress(b"")
-    begin = time.monotonic()
+    begin = time.process_time()
     assert unpack(empty * 20_000, encoding="gzip", max_bytes=100) == b""
     with pytest.raises(WebError, match="more than 100,000 gzip members"):
         unpack(empty * 2_500_000, encoding="gzip", max_bytes=100)
-    assert time.monotonic() - begin < 20
+    assert time.process_time() - begin < 20

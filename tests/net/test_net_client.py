@@ -158,12 +158,11 @@ async def test_retries_end(server, fetcher):
     assert len(server.received) == 3
 
 
-async def test_a_wait_beyond_the_time_limit_is_not_begun(server, fetcher):
+async def test_a_wait_beyond_the_time_limit_is_not_begun(server):
     server.routes["/"] = [http(429, Retry_After="120")]
-    begin = time.monotonic()
-    with pytest.raises(HTTPStatusError):
-        await fetcher.fetch(server.url("/"))
-    assert time.monotonic() - begin < 1
+    async with loopback_fetcher(timeout=100) as fetcher, asyncio.timeout(50):
+        with pytest.raises(HTTPStatusError):
+            await fetcher.fetch(server.url("/"))
 
 
 async def test_lost_connections_are_retried(server, fetcher):
@@ -184,10 +183,8 @@ async def test_a_slow_drip_meets_the_total_timeout(server):
 
     server.routes["/"] = drip
     async with loopback_fetcher(timeout=0.3) as fetcher:
-        begin = time.monotonic()
         with pytest.raises(FetchTimeoutError, match="raise timeout") as caught:
             await fetcher.fetch(server.url("/"))
-        assert 0.25 < time.monotonic() - begin < 1.5
     assert isinstance(caught.value, TimeoutError)
     assert caught.value.url == server.url("/")
 
@@ -327,17 +324,16 @@ async def test_error_pages_are_returned_when_asked_for(server, fetcher):
         await fetcher.fetch(server.url("/404"), options=FetchOptions(accept_errors=True, max_bytes=1000))
 
 
-async def test_limits_of_one_fetch(server, fetcher):
+async def test_limits_of_one_fetch(server):
     async def silent(_, writer):
         await asyncio.sleep(60)
 
     server.routes |= {"/silent": silent, "/": [http(body=b"x" * 1000)]}
-    begin = time.monotonic()
-    with pytest.raises(FetchTimeoutError):
-        await fetcher.fetch(server.url("/silent"), options=FetchOptions(timeout=0.2))
-    assert time.monotonic() - begin < 2
-    with pytest.raises(ContentTooLargeError, match="999 bytes"):
-        await fetcher.fetch(server.url("/"), options=FetchOptions(max_bytes=999))
+    async with loopback_fetcher(timeout=50) as fetcher, asyncio.timeout(40):
+        with pytest.raises(FetchTimeoutError):
+            await fetcher.fetch(server.url("/silent"), options=FetchOptions(timeout=0.2))
+        with pytest.raises(ContentTooLargeError, match="999 bytes"):
+            await fetcher.fetch(server.url("/"), options=FetchOptions(max_bytes=999))
 
 
 async def test_a_thousand_pages_with_200_in_flight(server):

@@ -1,5 +1,6 @@
 import asyncio
 import base64
+import socket
 from contextlib import asynccontextmanager, suppress
 
 import pytest
@@ -324,6 +325,38 @@ async def test_closing_ends_all_connections(server):
     writer.close()
     with suppress(ConnectionError):
         await writer.wait_closed()
+
+
+@pytest.mark.parametrize("turns", range(8))
+async def test_closing_ends_what_was_accepted_a_moment_ago(turns):
+    """Whichever step of asyncio's a connection has come to by then."""
+    async with running() as proxy:
+        with socket.create_connection(("127.0.0.1", proxy.port), timeout=5) as client:
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            await proxy.aclose()
+            with suppress(ConnectionResetError):
+                assert client.recv(1) == b""
+
+
+async def test_closing_ends_what_takes_no_answer(server):
+    """Its buffers are full, and what is left of the answer is never sent."""
+
+    async def endless(_, writer):
+        writer.write(b"HTTP/1.1 200 X\r\n\r\n")
+        while True:
+            writer.write(b"x" * 65_536)
+            await writer.drain()
+
+    server.routes["/"] = endless
+    async with running() as proxy:
+        passage = proxy.open(limits=PassageLimits())
+        reader, writer = await connect(proxy)
+        writer.write(f"GET {server.url('/')} HTTP/1.1\r\nProxy-Authorization: {password(passage)}\r\n\r\n".encode())
+        await reader.readuntil(b"\r\n\r\n")
+        proxy.end(passage)
+    assert not proxy._tasks
+    writer.transport.abort()
 
 
 @given(st.text(max_size=40))

@@ -23,6 +23,7 @@ class Crowd:
     def __init__(self, politeness):
         self.politeness = politeness
         self.order, self.starts, self.inside, self.most = [], [], {}, {}
+        self.most_anywhere = 0
 
     async def visit(self, name, host="a", stay=0.01, delay=0.0):
         async with self.politeness.turn(host, delay=delay):
@@ -30,6 +31,7 @@ class Crowd:
             self.starts.append(time.monotonic())
             self.inside[host] = self.inside.get(host, 0) + 1
             self.most[host] = max(self.most.get(host, 0), self.inside[host])
+            self.most_anywhere = max(self.most_anywhere, sum(self.inside.values()))
             try:
                 await asyncio.sleep(stay)
             finally:
@@ -38,11 +40,10 @@ class Crowd:
 
 async def test_turns_are_limited_by_host_and_taken_in_order():
     crowd = Crowd(Politeness(per_host=3))
-    begin = time.monotonic()
     await asyncio.gather(*(crowd.visit((host, n), host, 0.03) for n in range(12) for host in "abcd"))
     assert crowd.most == dict.fromkeys("abcd", 3)
     assert all([n for at, n in crowd.order if at == host] == list(range(12)) for host in "abcd")
-    assert 0.12 <= time.monotonic() - begin < 0.4  # the hosts side by side
+    assert crowd.most_anywhere == 12  # the hosts side by side
     assert crowd.politeness._hosts == {}
 
 
@@ -58,10 +59,8 @@ async def test_requests_begin_a_delay_apart():
 
 async def test_without_a_delay_nobody_waits():
     crowd = Crowd(Politeness(per_host=200))
-    begin = time.monotonic()
     await asyncio.gather(*(crowd.visit(n, stay=0.05) for n in range(200)))
     assert crowd.most == {"a": 200}
-    assert time.monotonic() - begin < 1
 
 
 @pytest.mark.parametrize("status", [429, 503])
@@ -93,7 +92,7 @@ async def test_what_a_site_asks_for_is_cut():
     begin = time.monotonic()
     await crowd.visit(0, delay=10**9)
     await crowd.visit(1, delay=10**9)
-    assert 0.19 <= time.monotonic() - begin < 1
+    assert time.monotonic() - begin >= 0.19
     politeness.heed("b", Fetched("", 500, {"retry-after": "9"}, b""))
     politeness.heed("b", Fetched("", 429, {}, b""))
     assert "b" not in politeness._hosts
@@ -221,11 +220,11 @@ async def test_fetches_take_turns_and_their_time_starts_then(server):
 async def test_retry_after_of_one_fetch_holds_the_others_back(server):
     server.routes |= {"/busy": [http(503, retry_after="0.4"), http(body=b"up")], "/": [http(body=b"x")]}
     async with loopback_fetcher() as fetcher:
+        begin = time.monotonic()
         busy = asyncio.create_task(fetcher.fetch(server.url("/busy")))
         await asyncio.sleep(0.15)
-        begin = time.monotonic()
         await fetcher.fetch(server.url("/"))
-        assert time.monotonic() - begin > 0.2
+        assert time.monotonic() - begin >= 0.4
         assert (await busy).content == b"up"
         server.routes["/busy"] = [http(429, retry_after="90")]
         with pytest.raises(HTTPStatusError) as caught:

@@ -5,7 +5,7 @@ from contextlib import suppress
 
 import pytest
 import trustme
-from local_server import LOOPBACK, http, loopback_fetcher
+from local_server import LOOPBACK, LocalServer, ServerThread, http, loopback_fetcher
 
 from jina_components.errors import BlockedURLError, HTTPStatusError, WebError
 from jina_components.net import Fetcher, FetchOptions, ResponseCache, URLGuard
@@ -16,7 +16,7 @@ def through(proxy, credentials=""):
 
 
 @pytest.fixture
-async def tunnel():
+def tunnel():
     """A proxy that opens tunnels to 127.0.0.1, whatever host is asked for; and what it was asked for."""
     asked = []
 
@@ -26,16 +26,20 @@ async def tunnel():
                 writer.write(data)
         writer.close()
 
-    async def serve(reader, writer):
-        head = (await reader.readuntil(b"\r\n\r\n")).decode()
-        asked.append(head.split(" ")[1])
-        there = await asyncio.open_connection("127.0.0.1", int(asked[-1].rpartition(":")[2]))
-        writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-        await asyncio.gather(pump(reader, there[1]), pump(there[0], writer))
+    class Tunnels(LocalServer):
+        async def serve(self, reader, writer):
+            head = (await reader.readuntil(b"\r\n\r\n")).decode()
+            asked.append(head.split(" ")[1])
+            there = await asyncio.open_connection("127.0.0.1", int(asked[-1].rpartition(":")[2]))
+            writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            try:
+                await asyncio.gather(pump(reader, there[1]), pump(there[0], writer))
+            finally:
+                there[1].transport.abort()
 
-    listening = await asyncio.start_server(serve, "127.0.0.1", 0)
-    yield listening.sockets[0].getsockname()[1], asked
-    listening.close()
+    thread = ServerThread()
+    yield thread.start(Tunnels()).port, asked
+    thread.stop()
 
 
 async def test_plain_requests_go_to_the_proxy(server, fetcher, resolver):

@@ -58,7 +58,7 @@ async def test_the_last_outcome_is_given():
 async def test_the_wait_of_the_server_is_kept():
     begin = time.monotonic()
     assert await run(Reply(503, {"retry-after": "0.2"}), Reply(200), retries=1) == (Reply(200), 2)
-    assert 0.2 <= time.monotonic() - begin < 1
+    assert time.monotonic() - begin >= 0.2
 
 
 async def test_no_wait_beyond_the_deadline():

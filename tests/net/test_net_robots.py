@@ -176,9 +176,9 @@ async def test_a_cancelled_reader_does_not_keep_the_others_from_the_file(server,
 )
 async def test_a_hostile_file_costs_little_time(server, fetcher, text):
     server.routes["/robots.txt"] = [http(body=text.encode())]
-    begin = time.monotonic()
+    begin = time.process_time()
     await is_allowed(fetcher, server)("/" + "a" * 1000)
-    assert time.monotonic() - begin < 5
+    assert time.process_time() - begin < 5
 
 
 async def test_memory_is_bounded():

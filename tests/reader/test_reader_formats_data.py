@@ -90,9 +90,9 @@ def test_a_field_beyond_the_limit_of_csv_is_told() -> None:
 )
 @pytest.mark.parametrize("name", ["x.csv", "x.json"])
 def test_no_data_takes_long(bomb: str, name: str) -> None:
-    begin = time.perf_counter()
+    begin = time.process_time()
     read("x" + bomb, name)
-    assert time.perf_counter() - begin < 10
+    assert time.process_time() - begin < 10
 
 
 def test_xml_of_data_stays_and_of_documents_is_read() -> None:

@@ -12,6 +12,7 @@ from jina_components.read_options import PLAIN, MarkdownStyle, ReadOptions
 from jina_components.reader.markdown import Rendered, to_markdown
 
 BASE = "http://h/d/page.html"
+ORIGIN = "http://h"
 
 
 def body(html: str) -> HtmlElement:
@@ -309,6 +310,24 @@ def test_referenced_links() -> None:
     assert markdown(html, links="referenced", references="shortcut").startswith("[a] \\[1] [b] [c] [a][1]\n\n[a]: ")
     assert markdown(html, links="referenced", references="collapsed").startswith("[a][] \\[1] [b][] [c][]")
     assert markdown(html, links="discarded") == "a [1] b c a"
+
+
+def test_cited_links_are_numbered_by_their_place_among_the_different_urls() -> None:
+    html = '<p><a href="/a">one</a> <a href="/b"><b>two</b></a> <a href="/a">three</a> <a href="mailto:a@b.c">mail</a>'
+    rendered = written(html, style=MarkdownStyle(links="cited"))
+    assert rendered.text == "【1†one】 【2†**two**】 【1†three】 mail"
+    assert list(dict.fromkeys(url for _, url in rendered.links)) == [f"{ORIGIN}/a", f"{ORIGIN}/b"]
+    assert written(html, style=MarkdownStyle(links="cited"), links="text").text == "one **two** three mail"
+
+
+def test_images_can_be_numbered() -> None:
+    html = '<p>A <img src="/a.png" alt="cat"> <img src="/b.png"> <img src="/a.png" alt="dog">'
+    numbered = MarkdownStyle(numbered_images=True)
+    assert written(html, style=numbered).text == (
+        f"A ![Image 1: cat]({ORIGIN}/a.png) ![Image 2]({ORIGIN}/b.png) ![Image 3: dog]({ORIGIN}/a.png)"
+    )
+    assert written(html, style=numbered, images="alt").text == "A (Image 1: cat) (Image 3: dog)"
+    assert written(html, style=numbered).images[1] == ("", f"{ORIGIN}/b.png")
 
 
 def test_what_follows_a_shortcut_is_not_its_target() -> None:

@@ -9,12 +9,15 @@ from pathlib import Path
 import pytest
 from local_server import LocalServer, http, loopback_fetcher
 
+from jina_components import Segmenter
 from jina_components.core.background import run_sync
 from jina_components.errors import (
     BudgetExceededError,
     ConfigError,
     HTTPStatusError,
+    InputError,
     RobotsDeniedError,
+    UnknownNameError,
     WebError,
 )
 from jina_components.net import Fetcher, ResponseCache
@@ -192,6 +195,32 @@ def test_token_limits(reader: Reader, server: LocalServer) -> None:
     page = reader.read(page_at(server), options=ReadOptions(max_tokens=20))
     assert page.usage.completion_tokens == 20
     assert any("cut after 20" in warning for warning in page.warnings)
+
+
+def test_tokens_are_those_of_the_tokenizer(server: LocalServer) -> None:
+    text = "Extraordinarily unconventional tokenization"
+    tokens = Segmenter(tokenizer="cl100k_base").count(text)
+    with Reader(tokenizer="cl100k_base") as counting:
+        assert counting.read(text.encode()).usage.completion_tokens == tokens
+        cut = counting.read(text.encode(), options=ReadOptions(max_tokens=tokens - 1))
+        assert Segmenter(tokenizer="cl100k_base").count(cut.content) == tokens - 1
+    assert Segmenter().count(text) != tokens
+    with pytest.raises(UnknownNameError, match="cl200k"):
+        Reader(tokenizer="cl200k")
+
+
+def test_several_formats_of_one_load(reader: Reader, server: LocalServer) -> None:
+    url = page_at(server)
+    content, html, text = reader.read_formats(url, ["content", "html", "text"])
+    assert server.paths() == ["/a/page"]
+    for page, kind in ((content, "content"), (html, "html"), (text, "text")):
+        assert page == reader.read(url, options=ReadOptions(format=kind))
+    assert reader.read_formats(b"# Rain", ["markdown"])[0].content == "# Rain"
+    assert reader.read_formats(url, []) == ()
+    with pytest.raises(InputError, match="formats"):
+        reader.read_formats(url, "html")
+    with pytest.raises(ConfigError, match="html_converter"):
+        reader.read_formats(url, ["content", "readerlm"])
 
 
 def test_chunks(reader: Reader, server: LocalServer) -> None:

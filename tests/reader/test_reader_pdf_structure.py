@@ -285,6 +285,7 @@ def test_links_are_inline_and_listed() -> None:
         ({"links": "text"}, "Read the archive and write. The"),
         ({"links": "none"}, "Read and . The"),
         ({"links": "referenced"}, "Read [the archive][1] and [write][2]. The"),
+        ({"style": MarkdownStyle(links="cited")}, "Read 【1†the archive】 and 【2†write】. The"),
         ({"style": MarkdownStyle(links="discarded")}, "Read the archive and write. The"),
         (
             {"style": MarkdownStyle(links="referenced", references="collapsed")},

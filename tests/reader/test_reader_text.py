@@ -83,15 +83,15 @@ def test_links_and_images() -> None:
     "bomb", ["[" * 200_000, "[](x" * 50_000, "[a](" * 50_000, "<http://" * 50_000, "```\n" * 50_001]
 )
 def test_no_text_takes_long(bomb: str) -> None:
-    begin = time.perf_counter()
+    begin = time.process_time()
     read(bomb)
-    assert time.perf_counter() - begin < 4
+    assert time.process_time() - begin < 4
 
 
 def test_headings_that_end_in_signs() -> None:
-    begin = time.perf_counter()
+    begin = time.process_time()
     assert read("# a" + " #" * 24_000 + "x").title.endswith("# #x")
-    assert time.perf_counter() - begin < 2
+    assert time.process_time() - begin < 2
     assert read("# C# and F# ##").title == "C# and F"
     assert read("## Rain ##\n").title == "Rain"
 

@@ -4,6 +4,8 @@ import pickle
 import socket
 import sys
 import threading
+import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,10 +18,16 @@ from jina_components.testing.assertions import in_threads
 from jina_components.testing.store_samples import WIDTH, random_sample, unit_vectors
 from jina_components.types import Document
 
-pytest.importorskip("pymilvus")
+grpc_handler = pytest.importorskip("pymilvus.client.grpc_handler")
 pytest.importorskip("milvus_lite")
 # Milvus Lite leaves a log open when it refuses to make a collection twice.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+
+@pytest.fixture(autouse=True)
+def indexes_are_made_at_once(monkeypatch):
+    """As they are in Milvus Lite, whereas the client asks twice a second."""
+    monkeypatch.setattr(grpc_handler, "time", SimpleNamespace(**vars(time) | {"sleep": lambda _: time.sleep(0.01)}))
 
 
 @pytest.fixture

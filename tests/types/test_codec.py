@@ -219,3 +219,8 @@ def test_json_values_survive(value: Any) -> None:
 @given(st.builds(Document, st.text(), st.text(), st.dictionaries(st.text(), json_values, max_size=3)))
 def test_documents_survive(document: Document) -> None:
     assert through(document, Document) == document
+
+
+def test_vectors_of_a_ranking_are_left_out():
+    hit = ScoredDocument(DOCUMENT, 1.0)
+    assert encode(Ranking((hit,), vectors=np.ones((1, 512), np.float32))) == encode(Ranking((hit,)))

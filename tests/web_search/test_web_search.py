@@ -48,6 +48,18 @@ class Slow(FakeSearchProvider):
         return await super().search(query, options)
 
 
+class Meeting(FakeSearchProvider):
+    """Answers once all that come together have been asked."""
+
+    def __init__(self, *args, together, **settings):
+        super().__init__(*args, **settings)
+        self.together = together
+
+    async def search(self, query, options):
+        await self.together.wait()
+        return await super().search(query, options)
+
+
 class Pages:
     """A reader that holds pages, some of which take their time or fail."""
 
@@ -124,17 +136,16 @@ def test_what_the_caller_must_mend_is_not_passed_over(error, merge):
 
 
 def test_asked_at_once_and_fused():
+    together = asyncio.Barrier(2)
     search = WebSearch(
         [
-            Slow([A, B], delay=0.3, name="one"),
-            Slow([SearchResult("http://www.b.org/rain/", "", "x"), C], delay=0.3, name="two"),
+            Meeting([A, B], together=together, name="one"),
+            Meeting([SearchResult("http://www.b.org/rain/", "", "x"), C], together=together, name="two"),
             FakeSearchProvider(name="three", error=WebError("down")),
         ],
         merge=True,
     )
-    started = time.monotonic()
     found = search.search("more rain x")
-    assert time.monotonic() - started < 0.55
     assert urls(found)[0] == B.url
     assert found[0].providers == ("one", "two")
     assert set(urls(found)) == {A.url, B.url, C.url}
@@ -260,9 +271,7 @@ def test_a_result_never_leads_to_a_file(tmp_path, reader, url):
 
 def test_pages_not_read_in_time_keep_their_snippet():
     reader = Pages(delays={B.url: 60})
-    started = time.monotonic()
     found = WebSearch(FakeSearchProvider([A, B]), reader=reader).search("rain", options=SearchOptions(deadline=0.4))
-    assert time.monotonic() - started < 5
     by_url = {result.url: result for result in found}
     assert by_url[A.url].page
     assert by_url[B.url].page is None

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain, zip_longest
 
+from jina_components.core.canonical import canonical_url
 from jina_components.core.origins import origin_of
 from jina_components.deep_search.actions import Query
 from jina_components.deep_search.comparing import Comparer, shortened
@@ -152,7 +153,7 @@ class Gatherer:
         for url, answer in zip(known, answers, strict=True):
             if isinstance(answer, PageText):
                 if self._take_page(url, answer, state, draft):
-                    pages.setdefault(answer.url, answer)
+                    pages.setdefault(answer.url, _dated(answer, state.urls.published(url)))
                 continue
             self._take_more(url, answer, state, draft)
         texts = {document.text for document in state.evidence.values()}
@@ -219,7 +220,7 @@ class Gatherer:
                 draft.snippets[f"{shorten(hit.title, _SNIPPET)}: {told}".removeprefix(": ")] = None
             draft.urls[hit.url] = None
             if hit.page is not None and self._take_page(hit.url, hit.page, state, draft):
-                pages[hit.page.url] = hit.page
+                pages[hit.page.url] = _dated(hit.page, state.urls.published(hit.url))
         return pages
 
     def _to_visit(self, urls: Sequence[str], state: State, draft: _Draft) -> list[str]:
@@ -274,6 +275,7 @@ class Gatherer:
             return False
         state.urls.mark_read(url, final=page.url)
         draft.urls[page.url] = None
+        state.images[canonical_url(page.url)] = page.images
         for text, link in page.links:
             state.urls.add_link(link, title=text)
         return True
@@ -289,6 +291,11 @@ class Gatherer:
         scores = await self._comparer.relevance(query, documents)
         order = sorted(range(len(documents)), key=lambda place: -scores[place])
         return [documents[place] for place in order[: self._top_k]]
+
+
+def _dated(page: PageText, published_time: str) -> PageText:
+    """The page, with the date that its finder tells where it tells none itself."""
+    return page if page.published_time else replace(page, published_time=published_time)
 
 
 def _text(page: PageText) -> str:

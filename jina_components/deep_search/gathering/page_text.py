@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from jina_components.core.canonical import canonical_url
 from jina_components.core.headings import headings
@@ -19,6 +20,8 @@ _PART = 6_000
 _PARTS = 16
 # Links to keep of those at the head of a page, the ones whose text shares words with what is asked first.
 _LINKS, _LINKS_SEEN = 100, 5_000
+# Images to keep, and the longest of their URLs.
+_IMAGES, _LONGEST_URL = 20, 2_000
 _HEADING = 200
 
 
@@ -43,6 +46,7 @@ class PageText:
         headings: Where headings stand, and the trail of headings from there on; those that stand above the stretches.
         page_offsets: For paged sources, the offset at which each page begins; else empty.
         links: (text, URL) of links worth knowing, the most promising first.
+        images: URLs of its first images, in order.
         usage: Tokens that reading it took.
     """
 
@@ -54,6 +58,7 @@ class PageText:
     headings: tuple[tuple[int, str], ...] = ()
     page_offsets: tuple[int, ...] = ()
     links: tuple[tuple[str, str], ...] = ()
+    images: tuple[str, ...] = ()
     usage: Usage = field(default_factory=Usage)
 
     def heading_at(self, place: int) -> str:
@@ -84,6 +89,7 @@ def page_text(page: Page, query: str) -> PageText:
         headings=tuple(_above(headings(text), spans)),
         page_offsets=page.page_offsets,
         links=_best_links(page.links, query),
+        images=_first_images(page.images),
         usage=page.usage,
     )
 
@@ -125,3 +131,8 @@ def _best_links(links: Sequence[tuple[str, str]], query: str) -> tuple[tuple[str
         if is_page(url := found[number][1]):
             best.setdefault(canonical_url(url), found[number])
     return tuple(best.values())
+
+
+def _first_images(images: Iterable[tuple[str, str]]) -> tuple[str, ...]:
+    urls = (url for _, url in images if is_web(url) and len(url) <= _LONGEST_URL)
+    return tuple(islice(dict.fromkeys(urls), _IMAGES))

@@ -176,6 +176,11 @@ class KnownUrls:
         entry = self._entries.get(canonical_url(given))
         return entry.url if entry else None
 
+    def published(self, url: str) -> str:
+        """The date of a known page, as its finder tells it, or empty."""
+        entry = self._entries.get(canonical_url(url))
+        return entry.published_time if entry else ""
+
     def is_of_corpus(self, url: str) -> bool:
         """Whether it is the source of a document of a corpus."""
         entry = self._entries.get(canonical_url(url))

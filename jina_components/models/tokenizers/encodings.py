@@ -10,13 +10,13 @@ ids of r50k_base; p50k_base and p50k_edit add runs of 2 to 25 spaces to them.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from jina_components.errors import MissingDependencyError
+from jina_components.errors import InputError, MissingDependencyError
 from jina_components.models.tokenizers.byte_pairs import BytePairEncoder
 from jina_components.models.tokenizers.ranks import load_ranks
 
@@ -44,7 +44,7 @@ _PROMPT = "<|endofprompt|>"
 _FILL = ("<|fim_prefix|>", "<|fim_middle|>", "<|fim_suffix|>")
 _CHAT = ("<|im_start|>", "<|im_end|>", "<|im_sep|>")
 
-_GPT2_SIZE = 50256
+_CL100K_SIZE, _GPT2_SIZE = 100256, 50256
 _SPACE_RUNS = {b" " * length: 50255 + length for length in range(2, 26)}
 
 
@@ -70,6 +70,20 @@ def load_encoding(name: str, *, folder: Path | None, offline: bool) -> BytePairE
     """
     encoding = ENCODINGS[name]
     return encoding.load(name, encoding.special_tokens, folder, offline)
+
+
+def decode_cl100k(ids: Sequence[int]) -> str:
+    """The text of tokens of cl100k_base; U+FFFD for bytes that are no character.
+
+    Raises:
+        InputError: an id that it does not have.
+    """
+    from toktok import _encoding
+
+    wrong = next((number for number in ids if not 0 <= number < _CL100K_SIZE), None)
+    if wrong is not None:
+        raise InputError(f"{wrong} is no token of text in cl100k_base, which has 0 to {_CL100K_SIZE - 1}.")
+    return _encoding("cl100k_base").decode_bytes(list(ids)).decode(errors="replace")
 
 
 def _carried(name: str, special_tokens: tuple[str, ...], folder: Path | None, offline: bool) -> BytePairEncoder:  # noqa: ARG001

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from jina_components.core.component import Component
 from jina_components.core.names import resolve_name
 from jina_components.errors import ConfigError, InputError
 from jina_components.models.files import bundled_path
@@ -49,7 +50,7 @@ def resolve_tokenizer(name: str | os.PathLike[str]) -> str | Path:
     return Path(name)
 
 
-class Tokenizer:
+class Tokenizer(Component):
     """The tokens of a text. Special tokens are neither added nor recognised: in a text they are text.
 
     A long text is tokenized in windows of some 262,144 characters, which keeps memory flat. For the encodings and
@@ -57,7 +58,9 @@ class Tokenizer:
     up to twice that); other models may see a token more or less there.
 
     Places are in code points. The byte-level encodings may end a token within a character: its place then goes to
-    the end of that character, and the next token's begins with it. Each surrogate counts as U+FFFD. Thread-safe.
+    the end of that character, and the next token's begins with it. Each surrogate counts as U+FFFD.
+
+    Thread-safe. Pickles as its settings.
 
     Args:
         name: `bundled`, that of `static-minilm-v1`; `cl100k_base` or `o200k_base`; `p50k_base`, `p50k_edit`,

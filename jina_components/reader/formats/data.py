@@ -146,9 +146,9 @@ def _parsed(text: str) -> Any:  # noqa: ANN401 (any JSON)
 def _said(held: Any, names: tuple[str, ...]) -> str:  # noqa: ANN401 (any JSON)
     if not isinstance(held, Mapping):
         return ""
-    return next(
-        (" ".join(text.split()) for name in names if isinstance(text := held.get(name), str) and text.strip()), ""
-    )
+    said = next((text for name in names if isinstance(text := held.get(name), str) and text.strip()), "")
+    # Escapes can spell halves of surrogate pairs, which are no text.
+    return " ".join(said.encode("utf-16", "surrogatepass").decode("utf-16", "replace").split())
 
 
 def _indented(text: str) -> str:

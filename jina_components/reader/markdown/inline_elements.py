@@ -115,6 +115,10 @@ def image(writer: Writer, element: HtmlElement) -> End:
     if is_pixel(element):
         return skip  # it counts visits
     alt, url, title = writer.targets.image(element)
+    if writer.style.numbered_images and url:
+        alt = f"Image {len(writer.targets.images)}{f': {alt}' if alt else ''}"
+        if writer.style.images == "alt":
+            alt = f"({alt})" if ":" in alt else ""
     if writer.style.images == "alt" or (writer.style.images == "all" and is_lost(element)):
         writer.text(f" {alt} ")
     elif writer.style.images == "all" and url:

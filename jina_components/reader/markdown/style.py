@@ -18,8 +18,9 @@ class Style:
         gfm: Whether strikethrough, task lists and footnotes are written.
         pipes: Whether simple tables are written with pipes.
         inline: Whether anything within a line is marked (code, math, footnotes, superscripts …).
-        links: `inlined`, `text`, `none`, or the form of referenced ones: `full`, `collapsed`, `shortcut`.
+        links: `inlined`, `cited`, `text`, `none`, or the form of referenced ones: `full`, `collapsed`, `shortcut`.
         images: `all`, `none` or `alt`.
+        numbered_images: Whether their texts begin with their number.
         keep_data_urls: Whether images within the page keep their data.
         line_break: What `<br>` becomes.
     """
@@ -35,6 +36,7 @@ class Style:
     inline: bool
     links: str
     images: str
+    numbered_images: bool
     keep_data_urls: bool
     line_break: str
 
@@ -65,6 +67,7 @@ def style_of(options: ReadOptions) -> Style:
         inline=inline,
         links=_links(options),
         images=options.images,
+        numbered_images=style.numbered_images,
         keep_data_urls=options.keep_data_urls,
         line_break="  \n" if inline else "\n",
     )
@@ -75,6 +78,8 @@ def _links(options: ReadOptions) -> str:
         return options.links
     if options.style.links == "discarded":
         return "text"
+    if options.style.links == "cited" and options.links == "all":
+        return "cited"
     return options.style.references if "referenced" in (options.links, options.style.links) else "inlined"
 
 

@@ -46,6 +46,7 @@ class Targets:
     images: list[tuple[str, str]] = field(default_factory=list)
     _definitions: dict[str, tuple[str, str]] = field(default_factory=dict)  # label and target by the label's key
     _numbers: dict[str, str] = field(default_factory=dict)  # by target
+    _cited: dict[str, int] = field(default_factory=dict)  # place of a URL among the different ones of `links`
 
     def link(self, element: HtmlElement) -> Link | None:
         """The link that an `<a>` is; None for one that leads nowhere, or within the page."""
@@ -60,7 +61,7 @@ class Targets:
 
     def link_to(self, url: str, text: str) -> Link:
         """A link to be written in the form that is asked for."""
-        return Link(url, text, lambda inner: self._written(inner, destination(url)))
+        return Link(url, text, lambda inner: self._written(inner, url))
 
     def embedded(self, element: HtmlElement, text: str) -> str:
         """A link to what a frame or player shows; empty if it has no source."""
@@ -73,6 +74,7 @@ class Targets:
     def _list_link(self, text: str, url: str) -> None:
         if url[:4].lower() == "http":
             self.links.append((text, url))
+            self._cited.setdefault(url, len(self._cited) + 1)
 
     def image(self, element: HtmlElement) -> tuple[str, str, str]:
         """(Alternative text, URL, title) of an `<img>`; no URL if it has none that can be fetched."""
@@ -89,8 +91,10 @@ class Targets:
             return source
         return f"blob:{hashlib.blake2b(source.encode('utf-8', 'surrogatepass'), digest_size=16).hexdigest()}"
 
-    def _written(self, text: str, target: str) -> str:
-        form = self.style.links
+    def _written(self, text: str, url: str) -> str:
+        form, target = self.style.links, destination(url)
+        if form == "cited":
+            return f"【{self._cited[url]}†{text}】" if url in self._cited else text
         if form == "inlined":
             return f"[{text}]({target})"
         if form != "full" and len(text) <= _MOST_LABEL and "\n" not in text and "![" not in text:

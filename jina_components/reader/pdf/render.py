@@ -64,6 +64,7 @@ class Writer:
     _numbers: dict[str, str] = field(default_factory=dict)
     _defined: dict[str, str] = field(default_factory=dict)
     _keys: dict[str, str] = field(default_factory=dict)
+    _cited: dict[str, int] = field(default_factory=dict)  # the place of each URL among the different ones
 
     def page(self, blocks: Sequence[Block | Table]) -> str:
         """Markdown of a page."""
@@ -128,7 +129,10 @@ class Writer:
 
     def _linked(self, text: str) -> str:
         def written(found: re.Match[str]) -> str:
-            label, url = self._label(found[2]), _url(self.urls[int(found[1].translate(_TO_DIGITS))])
+            given = self.urls[int(found[1].translate(_TO_DIGITS))]
+            label, url = self._label(found[2]), _url(given)
+            if self.style.links == "cited" and label.strip():
+                return f"【{self._place(given)}†{label}】"
             if self.style.links == "inlined" and label.strip():
                 return f"[{label}]({url})"
             if self.style.links == "referenced" and label.strip():
@@ -157,6 +161,11 @@ class Writer:
         if not short:
             return f"[{label}][{self._numbers[url]}]"
         return f"[{label}][]" if self.style.labels == "collapsed" else f"[{label}]"
+
+    def _place(self, url: str) -> int:
+        if not self._cited:
+            self._cited = {each: place for place, each in enumerate(dict.fromkeys(self.urls), 1)}
+        return self._cited[url]
 
     def references(self) -> str:
         """The definitions of the links written so far, a line each; empty where they are written otherwise."""

@@ -2,6 +2,34 @@
 
 from fastapi import APIRouter
 
-from jina_components.service.routes import health
+from jina_components.service.routes import (
+    batches,
+    classification,
+    cohere,
+    deepsearch,
+    embeddings,
+    grounding,
+    health,
+    models,
+    reader,
+    rerank,
+    search,
+    segment,
+    svip,
+)
 
-ROUTERS: tuple[APIRouter, ...] = (health.router,)
+ROUTERS: tuple[APIRouter, ...] = (
+    embeddings.router,  # first those that are asked for most: a route is found by trying one after the other
+    health.router,
+    deepsearch.router,
+    segment.router,
+    rerank.router,
+    classification.router,
+    cohere.router,
+    batches.router,
+    models.router,
+    reader.router,
+    search.router,
+    svip.router,
+    grounding.router,
+)

@@ -1,26 +1,45 @@
-"""Probes: `/health`, `/live`, `/ready`."""
+"""What operators ask: `/health`, `/live`, `/ready`, `/metrics`; and what is here: `/`."""
 
 from __future__ import annotations
 
 from fastapi import APIRouter, Request
-from starlette.responses import Response
+from prometheus_client.exposition import choose_encoder
+from starlette.responses import PlainTextResponse, Response
 
+from jina_components import __version__
 from jina_components.service.answers import json_answer
+from jina_components.service.documenting import documented
 from jina_components.service.errors import problem
+from jina_components.service.metrics import Metrics
 
 router = APIRouter(tags=["service"])
 
 
-@router.get("/health")
-@router.get("/live")
+@router.get("/", **documented("api"))
+async def index() -> Response:
+    """What is here, and where to read on."""
+    pages = {"docs": "/docs", "openapi": "/openapi.json", "models": "/v1/models", "metrics": "/metrics"}
+    return json_answer({"name": "jina_components", "version": __version__, **pages})
+
+
+@router.get("/health", **documented("api"))
+@router.get("/live", **documented("api"))
 async def live() -> Response:
     """Whether the process answers."""
     return json_answer({"status": "ok"})
 
 
-@router.get("/ready")
+@router.get("/ready", **documented("api"))
 async def ready(request: Request) -> Response:
     """Whether it takes requests: models are warm, and it is not about to end."""
     if not request.app.state.ready:
         raise problem(503, "The service is starting or ending.", headers={"Retry-After": "1"})
     return json_answer({"status": "ready"})
+
+
+@router.get("/metrics", response_class=PlainTextResponse, **documented("api"))
+async def metrics(request: Request) -> Response:
+    """Numbers for Prometheus."""
+    counted: Metrics = request.app.state.metrics
+    encode, media_type = choose_encoder(request.headers.get("accept", ""))
+    return Response(encode(counted.registry), headers={"Content-Type": media_type})

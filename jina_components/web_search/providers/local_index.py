@@ -102,6 +102,12 @@ class LocalIndex(Component):
         with self._indexing:
             return not self._waiting and not len(self._retriever)
 
+    @property
+    def num_waiting(self) -> int:
+        """Pages in memory that the next search, `save` or `close` indexes."""
+        with self._lock:
+            return len(self._waiting)
+
     def remember(self, pages: Iterable[Page]) -> None:
         """Find these pages from now on; one that was known by its URL is replaced."""
         with self._lock:

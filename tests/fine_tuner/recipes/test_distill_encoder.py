@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 
 import numpy as np
 import pytest
 from sentence_transformers import SentenceTransformer
 
 from jina_components.embedder import Embedder
+from jina_components.fine_tuner.recipes import distill_encoder
 from jina_components.fine_tuner.recipes.data.encoder_texts import SOURCES, cuts
 from jina_components.fine_tuner.recipes.data.held_back import squad_questions
 from jina_components.fine_tuner.recipes.data.jsonl import read_jsonl
 from jina_components.fine_tuner.recipes.data.table_texts import collect
-from jina_components.fine_tuner.recipes.distill_encoder import main
+from jina_components.fine_tuner.recipes.training.matryoshka import matryoshka_axes
 
 TEXTS = ["word1 word2 and word3", "hello world", "word7 word9 word9 word30"]
 
 
 @pytest.fixture(scope="module")
 def run(training_data, teacher, tmp_path_factory):
-    """Folders of the model and of the work."""
+    """Folder of the model and of the work; its axes are learned in fewer steps."""
     folder = tmp_path_factory.mktemp("encoder")
     arguments = ["--teacher", teacher, "--data", training_data, "--work", folder / "work", "--to", folder / "tiny"]
-    main([*map(str, arguments), "--layers", "1", "--steps", "40", "--rate", "0.003"])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(distill_encoder, "matryoshka_axes", partial(matryoshka_axes, steps=100))
+        distill_encoder.main([*map(str, arguments), "--layers", "1", "--steps", "40", "--rate", "0.003"])
     return folder
 
 

@@ -1,0 +1,168 @@
+"""Servers in processes of their own: who serves the model, how each is started, and what memory it has. Linux only."""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+MODEL = "all-MiniLM-L6-v2"
+_START_SECONDS = 120.0
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS")
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A server: its command by model folder, port and folder for its files; and the path that embeds."""
+
+    command: Callable[[str, Path, int, Path], list[str]]
+    path: str = "/v1/embeddings"
+    is_peer: bool = False
+
+
+def _ours(precision: str) -> Contender:
+    def command(python: str, folder: Path, port: int, data: Path) -> list[str]:
+        return [
+            python, "-m", "jina_components", "serve", "--port", str(port), "--data", str(data),
+            "--alias", f"{MODEL}={folder}", "--precision", precision, "--warm-up", MODEL, "--idle-seconds", "86400",
+        ]  # fmt: skip
+
+    return Contender(command)
+
+
+def _infinity(python: str, folder: Path, port: int, data: Path) -> list[str]:  # noqa: ARG001
+    return [
+        str(Path(python).with_name("infinity_emb")), "v2", "--model-id", str(folder), "--served-model-name", MODEL,
+        "--engine", "torch", "--device", "cpu", "--no-bettertransformer", "--host", "127.0.0.1", "--port", str(port),
+    ]  # fmt: skip
+
+
+PEER = "Infinity"
+CONTENDERS: dict[str, Contender] = {
+    "ours auto": _ours("auto"),
+    "ours float32": _ours("float32"),
+    PEER: Contender(_infinity, path="/embeddings", is_peer=True),
+}
+
+
+class Server:
+    """A server's process, which stands still (SIGSTOP) while another is measured.
+
+    Args:
+        contender: Who.
+        python: Its interpreter.
+        folder: The model.
+        data: Folder for its files, and its log.
+        threads: That it may compute with.
+        cores: That it may run on.
+
+    Raises:
+        RuntimeError: it did not start; its last lines.
+    """
+
+    def __init__(
+        self, contender: Contender, python: str, folder: Path, data: Path, *, threads: int, cores: set[int]
+    ) -> None:
+        self.port = _free_port()
+        self.path = contender.path
+        variables = dict.fromkeys(_THREAD_VARIABLES, str(threads)) | {"HF_HUB_OFFLINE": "1", "DO_NOT_TRACK": "1"}
+        data.mkdir(parents=True)
+        self._log = data / "log.txt"
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                contender.command(python, folder, self.port, data),
+                stdout=log,
+                stderr=log,
+                env=os.environ | variables,
+                preexec_fn=lambda: os.sched_setaffinity(0, cores),
+            )
+        atexit.register(self.close)
+        self._await_answer()
+        self._process.send_signal(signal.SIGSTOP)
+
+    @contextmanager
+    def awake(self) -> Iterator[None]:
+        """Let it run for a while."""
+        self._process.send_signal(signal.SIGCONT)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGSTOP)
+
+    @property
+    def resident(self) -> int:
+        """Bytes that it has resident."""
+        status = Path(f"/proc/{self._process.pid}/status").read_text("utf-8")
+        return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmRSS:"))
+
+    def request(self, texts: list[str], encoding: str) -> bytes:
+        """An HTTP request for vectors, whole."""
+        body = json.dumps({"model": MODEL, "input": texts, "encoding_format": encoding}).encode()
+        head = (
+            f"POST {self.path} HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n"
+        )
+        return head.encode() + body
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.kill()
+        self._process.wait()
+
+    def _await_answer(self) -> None:
+        body = self.request(["The first text."], "float").split(b"\r\n\r\n", 1)[1]
+        url = f"http://127.0.0.1:{self.port}{self.path}"
+        until = time.monotonic() + _START_SECONDS
+        while True:
+            asked = urllib.request.Request(url, body, {"Content-Type": "application/json"})
+            try:
+                with urllib.request.urlopen(asked, timeout=60) as answer:
+                    answer.read()
+                return
+            except OSError as error:
+                if self._process.poll() is not None or time.monotonic() > until:
+                    lines = self._log.read_text("utf-8", "replace").splitlines()
+                    raise RuntimeError(f"{error}; {' '.join(lines[-3:])}") from error
+                time.sleep(0.2)
+
+
+def start_all(
+    options: Any,  # noqa: ANN401 (a namespace)
+    folder: Path,
+    temporary: Path,
+    skipped: dict[str, str],
+    cores: set[int],
+) -> Mapping[str, Server]:
+    """The servers that start; the reasons of the others go to `skipped`."""
+    servers = {}
+    for name, contender in CONTENDERS.items():
+        python = options.peers_python if contender.is_peer else sys.executable
+        if options.contenders and name not in options.contenders:
+            continue
+        if python is None:
+            skipped[name] = "no --peers-python"
+            continue
+        print(f"starting {name}", flush=True)
+        try:
+            servers[name] = Server(contender, python, folder, temporary / name, threads=options.threads, cores=cores)
+        except (RuntimeError, OSError) as error:
+            skipped[name] = str(error)
+    return servers
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

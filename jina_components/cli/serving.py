@@ -1,0 +1,239 @@
+"""`serve`: Jina's, OpenAI's and Cohere's HTTP APIs on this machine."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import shlex
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jina_components.cli.common import Commands, add_chat_options, add_command, make_chat, make_guard, shows_progress
+from jina_components.cli.searching import PROVIDERS, make_providers
+from jina_components.cli.vectors import add_embedder_option
+from jina_components.errors import ConfigError, MissingDependencyError
+from jina_components.models.catalog import DEFAULT_RERANKER
+
+if TYPE_CHECKING:
+    from jina_components.retriever import Retriever
+    from jina_components.service import Components, ServiceSettings
+
+logger = logging.getLogger(__name__)
+
+# Fields of the service's limits and what they are limits of.
+_LIMITS: dict[str, tuple[type, str]] = {
+    "max_items": (int, "inputs of a request for embeddings"),
+    "max_documents": (int, "documents of a request to rerank"),
+    "max_body_bytes": (int, "bytes of a body"),
+    "max_upload_bytes": (int, "bytes of a file sent to the reader"),
+    "max_in_flight": (int, "requests at the same time"),
+    "max_in_flight_bytes": (int, "bytes of all bodies at the same time"),
+    "max_in_flight_per_client": (int, "requests of one address or key at the same time"),
+    "timeout": (float, "seconds for a request"),
+    "long_timeout": (float, "seconds for one that reads, searches or reasons"),
+    "body_timeout": (float, "seconds for a body to arrive"),
+}
+
+
+def add_commands(commands: Commands) -> None:
+    """Add the commands of this group."""
+    serve = add_command(
+        commands, "serve", _serve,
+        help="serve the APIs of Jina, OpenAI and Cohere for what this machine can do",
+        examples="""
+            jina-components serve
+            jina-components serve --stand-in --port 9000
+            jina-components serve --alias jina-embeddings-v3=./models/jina-embeddings-v3 --only jina-embeddings-v3
+            jina-components serve --search searxng --chat-model llama3.1 --chat-url http://127.0.0.1:11434/v1
+        """,
+        exit_codes="0  ended by SIGTERM or Ctrl-C, after all that was asked had been answered",
+    )  # fmt: skip
+    _add_listening_options(serve)
+    _add_model_options(serve)
+    _add_source_options(serve)
+    limits = serve.add_argument_group("limits")
+    for name, (kind, what) in _LIMITS.items():
+        limits.add_argument(_flag(name), type=kind, metavar="N", help=f"{what}, at most")
+
+
+def _add_listening_options(serve: argparse.ArgumentParser) -> None:
+    serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    serve.add_argument("--port", type=int, default=8080, help="0 for any that is free (default: %(default)s)")
+    serve.add_argument("--uds", type=Path, metavar="PATH", help="listen on this Unix socket instead")
+    serve.add_argument("--tls-cert", type=Path, metavar="FILE", help="PEM file of the certificate, for https")
+    serve.add_argument("--tls-key", type=Path, metavar="FILE", help="PEM file of its key")
+    serve.add_argument(
+        "--log-format", choices=("json", "text"), default="text" if shows_progress() else "json",
+        help="of the log on standard error (default: text on a terminal, else json)",
+    )  # fmt: skip
+    serve.add_argument(
+        "--drain-seconds", type=float, default=30, metavar="S",
+        help="time that requests in work have when the service is ended (default: %(default)s)",
+    )  # fmt: skip
+
+
+def _add_model_options(serve: argparse.ArgumentParser) -> None:
+    models = serve.add_argument_group("models")
+    models.add_argument(
+        "--alias", action="append", default=[], type=_alias, metavar="NAME=MODEL",
+        help="answer requests for NAME by this catalog name, folder or hub id (may be repeated)",
+    )  # fmt: skip
+    models.add_argument("--only", action="append", default=[], metavar="NAME", help="serve no others (may be repeated)")
+    models.add_argument(
+        "--stand-in", action="store_true",
+        help="answer requests for well-known models whose weights are not here by bundled ones; such answers say so in "
+        "X-Served-By",
+    )  # fmt: skip
+    models.add_argument("--warm-up", action="append", metavar="NAME", help="load it at the start (may be repeated)")
+    models.add_argument("--no-warm-up", action="store_true", help="load nothing before it is asked for")
+    models.add_argument(
+        "--idle-seconds", type=float, default=900, metavar="S",
+        help="free the memory of a model that nobody asked for so long; 0 for never (default: %(default)s)",
+    )  # fmt: skip
+    models.add_argument("--offline", action="store_true", help="never ask the hub for weights")
+    models.add_argument("--device", default="auto", help="such as cpu or cuda (default: %(default)s)")
+    models.add_argument("--precision", default="auto", help="such as float32 (default: %(default)s)")
+    models.add_argument("--backend", default="auto", help="such as onnx or torch (default: %(default)s)")
+    add_embedder_option(serve)
+    models.add_argument("--reranker", default=DEFAULT_RERANKER, metavar="MODEL", help="(default: %(default)s)")
+
+
+def _add_source_options(serve: argparse.ArgumentParser) -> None:
+    sources = serve.add_argument_group("reading and searching")
+    sources.add_argument("--data", type=Path, metavar="DIR", help=f"what lasts is here (default: {_data_folder()})")
+    sources.add_argument(
+        "--index", type=Path, metavar="DIR", help="made by `jina-components index`: for grounding and deep search"
+    )
+    sources.add_argument(
+        "--search", action="append", default=[], dest="provider", metavar="PROVIDER",
+        choices=[name for name in PROVIDERS if name != "local"],
+        help="whom to ask for pages; repeat it for others to ask when this one fails (default: pages read before)",
+    )  # fmt: skip
+    add_chat_options(serve, help="let this chat model reason in deep search; without one, quotes are the answer")
+    sources.add_argument(
+        "--allow-network", action="append", default=[], metavar="CIDR",
+        help="let URLs of clients reach this network although it is not public (may be repeated)",
+    )  # fmt: skip
+    sources.add_argument("--cache-tolerance", type=float, default=3600, metavar="S", help="(default: %(default)s)")
+    sources.add_argument("--no-remember", action="store_true", help="do not find pages again that were read")
+
+
+def _serve(options: argparse.Namespace) -> int:
+    try:
+        from jina_components.service import create_app
+        from jina_components.service.server import serve
+    except ModuleNotFoundError as error:
+        raise MissingDependencyError(f"Serving needs {error.name}: pip install 'jina-components[service]'.") from error
+    if options.tls_key is not None and options.tls_cert is None:
+        raise ConfigError("--tls-key is the key of a certificate: pass --tls-cert too.")
+    settings = _settings(options)
+    with _components(options, settings) as components:
+        components.check_warm_up()
+        serve(
+            create_app(settings, components=components),
+            host=options.host,
+            port=options.port,
+            uds=options.uds,
+            certificate=options.tls_cert,
+            key=options.tls_key,
+            log_format=options.log_format,
+            drain_seconds=options.drain_seconds,
+            on_listening=_announcing(options, settings, components),
+        )
+    return 0
+
+
+def _settings(options: argparse.Namespace) -> ServiceSettings:
+    from jina_components.service import Limits, ServiceSettings
+    from jina_components.service.stand_ins import stand_ins
+
+    limits = {name: value for name in _LIMITS if (value := getattr(options, name)) is not None}
+    chosen: dict[str, Any] = {}
+    if options.warm_up or options.no_warm_up or options.only:
+        chosen["warm_up"] = tuple(options.warm_up or (() if options.no_warm_up else options.only))
+    return ServiceSettings(
+        data=options.data or _data_folder(),
+        aliases=dict(options.alias),
+        stand_ins=stand_ins() if options.stand_in else {},
+        only=tuple(options.only),
+        embedder=options.embedder,
+        reranker=options.reranker,
+        backend=options.backend,
+        device=options.device,
+        precision=options.precision,
+        offline=options.offline,
+        idle_seconds=options.idle_seconds or None,
+        read_pages=not options.no_remember,
+        allow_networks=tuple(options.allow_network),
+        cache_tolerance=options.cache_tolerance,
+        limits=Limits(**limits),
+        **chosen,
+    )
+
+
+@contextmanager
+def _components(options: argparse.Namespace, settings: ServiceSettings) -> Iterator[Components]:
+    from jina_components.service import Components
+
+    make_guard(options.allow_network)  # tells in the words of the command line what is no network
+    options.pages = None
+    providers = make_providers(options, flag="--search") if options.provider else None
+    retriever = _retriever(options)
+    try:
+        yield Components(settings, chat=make_chat(options), providers=providers, retriever=retriever)
+    finally:
+        if retriever is not None:
+            retriever.close()
+
+
+def _retriever(options: argparse.Namespace) -> Retriever | None:
+    if options.index is None:
+        return None
+    from jina_components.embedder import Embedder
+    from jina_components.retriever import Retriever
+
+    return Retriever.open(options.index, Embedder(options.embedder, truncate=True, offline=options.offline))
+
+
+def _announcing(
+    options: argparse.Namespace, settings: ServiceSettings, components: Components
+) -> Callable[[str], None]:
+    """Tells where the service is: people how to call it, and programs in a line of the log."""
+
+    def announce(url: str) -> None:
+        if options.log_format == "json":
+            logger.info("Listening on %s", url)
+            return
+        socket, base = (["--unix-socket", str(options.uds)], "http://localhost") if options.uds else ([], url)
+        asked = ["curl", *socket, f"{base}/v1/embeddings", "--json", '{"model": "MODEL", "input": ["Hello"]}']
+        names = dict.fromkeys((*components.embedders.names, *components.rerankers.names))
+        lines = [
+            f"jina-components listens on {url}",
+            f"  docs    {base}/docs",
+            f"  models  {', '.join(settings.warm_up) or 'loaded when asked for'}; {len(names)} names: {base}/v1/models",
+            f"  data    {settings.data}",
+            f"  try     {shlex.join(asked).replace('MODEL', settings.embedder)}",
+        ]
+        print("\n".join(lines), file=sys.stderr, flush=True)
+
+    return announce
+
+
+def _alias(text: str) -> tuple[str, str]:
+    name, equals, model = text.partition("=")
+    if not (name and equals and model):
+        raise argparse.ArgumentTypeError(f"{text!r} is no alias such as jina-embeddings-v3=small-embedding-v1")
+    return name, model
+
+
+def _data_folder() -> Path:
+    """Where programs keep what lasts: `jina_components` in `$XDG_DATA_HOME`, or else in `~/.local/share`."""
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "jina_components"
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"

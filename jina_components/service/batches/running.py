@@ -1,0 +1,48 @@
+"""The batches of a service as a whole: kept, fetched, worked on and told of."""
+
+from __future__ import annotations
+
+import asyncio
+from types import TracebackType
+from typing import Self
+
+from jina_components.service.batches.files import BatchFiles
+from jina_components.service.batches.store import BatchStore
+from jina_components.service.batches.webhooks import Webhooks
+from jina_components.service.batches.worker import BatchWorker
+from jina_components.service.components import Components
+
+
+class Batches:
+    """The batches of a service, worked on for as long as an `async with` block lasts; what is not done then waits.
+
+    Args:
+        components: Of the service; batches are kept in its folder.
+        store: Keeps them; None for one in that folder.
+
+    Attributes:
+        store: Keeps them.
+        files: Fetches those that stand behind URLs.
+        webhooks: Tells of their end.
+        worker: Embeds.
+    """
+
+    def __init__(self, components: Components, *, store: BatchStore | None = None) -> None:
+        self.store = store or BatchStore(components.settings.data / "batches")
+        self.files = BatchFiles(components)
+        self.webhooks = Webhooks(self.store, components)
+        self.worker = BatchWorker(self.store, components, self.webhooks)
+        self._working: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        await asyncio.to_thread(self.store.open)
+        self._working = asyncio.create_task(self.worker.run())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._working is not None:
+            self._working.cancel()
+            await asyncio.gather(self._working, return_exceptions=True)
+        await asyncio.to_thread(self.store.close)

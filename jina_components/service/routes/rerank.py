@@ -1,0 +1,84 @@
+"""Reranking: `/v1/rerank` (also Cohere's v1), `/rerank`, and Cohere's `/v2/rerank`."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+from starlette.responses import Response
+
+from jina_components.errors import InputError, TooLongError
+from jina_components.models.vision_scoring import ScoresImages
+from jina_components.reranker import Reranker
+from jina_components.service.answers import json_answer
+from jina_components.service.calls import Call, admitted
+from jina_components.service.components import Components
+from jina_components.service.documenting import documented
+from jina_components.service.errors import invalid
+from jina_components.service.wire.inputs import has_data_images, of_field, seen
+from jina_components.service.wire.rerank import (
+    CohereRerankAnswer,
+    CohereRerankRequest,
+    RerankAnswer,
+    RerankRequest,
+    answer_body,
+    cohere_answer_body,
+)
+from jina_components.types import Image, Ranking
+
+router = APIRouter(tags=["rerank"])
+
+_Admitted = Annotated[Call, Depends(admitted("rerank"))]
+
+
+@router.post("/v1/rerank", **documented("api", ok=RerankAnswer))
+@router.post("/rerank", **documented("api", ok=RerankAnswer))
+async def rerank(request: Request, asked: RerankRequest, call: _Admitted) -> Response:
+    """Documents in the order of their relevance to a query, best first."""
+    ranking = await _ranked(request, asked, call)
+    if asked.return_embeddings:  # which take their time
+        return await asyncio.to_thread(lambda: json_answer(answer_body(asked, ranking)))
+    return json_answer(answer_body(asked, ranking))
+
+
+@router.post("/v2/rerank", **documented("cohere", ok=CohereRerankAnswer))
+async def cohere_rerank(request: Request, asked: CohereRerankRequest, call: _Admitted) -> Response:
+    """The same for Cohere's clients."""
+    return json_answer(cohere_answer_body(asked, await _ranked(request, asked, call), call.request_id))
+
+
+async def _ranked(request: Request, asked: RerankRequest, call: Call) -> Ranking:
+    components: Components = request.app.state.components
+    with components.rerankers.use(asked.model) as reranker:
+        call.model, call.items = asked.model, len(asked.documents)
+        most = components.settings.limits.max_documents
+        if call.items > most:
+            raise invalid("body -> documents", f"A request has at most {most} documents.", kind="too_long")
+        query, *documents = await _inputs(reranker, asked)
+        try:
+            with of_field("documents"):
+                ranking = await reranker.arerank(
+                    query,
+                    documents,
+                    top_n=asked.top_n,
+                    truncate=bool(asked.truncation),
+                    max_document_length=asked.max_doc_length,
+                )
+        except TooLongError:
+            raise
+        except InputError as error:  # that names no document
+            raise invalid("body -> query", error.message) from error
+    if asked.return_embeddings and ranking.vectors is None:
+        told = f"{asked.model!r} is no listwise model, which alone have them: leave it out."
+        raise invalid("body -> return_embeddings", told, given=True)
+    call.tokens = ranking.usage.total_tokens
+    return ranking
+
+
+async def _inputs(reranker: Reranker, asked: RerankRequest) -> list[str | Image]:
+    """The query and the documents; of a model that takes images, data URIs are images."""
+    items = [asked.query, *(document.item for document in asked.documents)]
+    if has_data_images(items) and isinstance(await asyncio.to_thread(reranker.load), ScoresImages):
+        return seen(items)
+    return items

@@ -1,0 +1,344 @@
+"""A service behind a port: listens, answers, and ends without losing what it took on."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+import os
+import re
+import signal
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import HANDLED_SIGNALS, ServerState
+
+from jina_components.errors import ConfigError
+from jina_components.service.calls import Access
+from jina_components.service.logs import LogFormat, logging_config
+from jina_components.service.telemetry import exported_spans
+
+logger = logging.getLogger(__name__)
+
+# Connections that may wait to be accepted.
+_BACKLOG = 2048
+# Seconds that an idle connection is kept: longer than clients and proxies keep theirs, so that they are who closes it.
+_KEEP_ALIVE = 75
+# Seconds for the head of a request, or for what comes of a body after its answer.
+_HEAD_SECONDS = 30.0
+# Bytes of a head, or of whatever else of a request is not its body.
+_HEAD_BYTES = 64 * 1024
+# Seconds in which a client has to take some of what waits for it.
+_UNSENT_SECONDS = 60.0
+# Seconds that idle connections stay when the service ends, for requests that are on their way.
+_LAST_CALL = 0.5
+# Seconds for requests that were cancelled.
+_CANCELLED = 5.0
+
+# An offer of HTTP/2, which Java's client makes with every request: its parser would take the body for that.
+_OFFER = re.compile(rb"\r\nupgrade:", re.IGNORECASE)
+_HEAD_TOO_LARGE = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+)  # fmt: skip
+
+
+def serve(
+    app: FastAPI,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8080,
+    uds: Path | None = None,
+    certificate: Path | None = None,
+    key: Path | None = None,
+    log_format: LogFormat = "json",
+    drain_seconds: float = 30.0,
+    on_listening: Callable[[str], None] | None = None,
+) -> None:
+    """Serve until SIGTERM or SIGINT; a second SIGINT ends the process at once.
+
+    It configures logging, to standard error, and exports spans where `OTEL_EXPORTER_OTLP_ENDPOINT` says so.
+
+    Args:
+        app: As `create_app` makes it.
+        host: Name or address to listen on; only the loopback interface for a service that needs no keys.
+        port: 0 for any.
+        uds: A Unix socket to listen on instead.
+        certificate: PEM file of the certificate chain, for https.
+        key: PEM file of its key; None where the certificate's file holds it.
+        log_format: `json`, an object a line, or `text`.
+        drain_seconds: How long requests in work may take when the service ends; the rest is cancelled.
+        on_listening: Called with the URL when connections are accepted.
+
+    Raises:
+        ConfigError: it cannot listen there, or must not; the certificate cannot be used.
+        MissingDependencyError: spans are to be exported, and the extra `telemetry` is not installed.
+        JinaComponentsError: a model cannot be warmed up.
+    """
+    access: Access = app.state.access
+    if certificate is not None:
+        _check_certificate(certificate, key)
+    listening = _unix_socket(uds) if uds is not None else _tcp_socket(host, port, needs_keys=access.needs_keys)
+    with listening, exported_spans():
+        config = configured(app, log_config=logging_config(log_format), ssl_certfile=certificate, ssl_keyfile=key)
+        url = _url(listening, is_tls=certificate is not None)
+        server = Server(
+            config, app, drain_seconds=drain_seconds, on_listening=lambda: on_listening(url) if on_listening else None
+        )
+        server.run(sockets=[listening])
+    if uds is not None:
+        uds.unlink(missing_ok=True)
+    if app.state.failure is not None:
+        raise app.state.failure
+
+
+def configured(app: FastAPI, **others: Any) -> uvicorn.Config:  # noqa: ANN401 (those of uvicorn)
+    """How uvicorn serves an application, for `Server`."""
+    return uvicorn.Config(
+        app,
+        http=Connection,
+        ws="none",
+        lifespan="on",
+        access_log=False,  # it would hold URLs
+        server_header=False,
+        proxy_headers=False,
+        backlog=_BACKLOG,
+        timeout_keep_alive=_KEEP_ALIVE,
+        **others,
+    )
+
+
+class _State(ServerState):
+    """What connections share: whether the server ends."""
+
+    is_ending = False
+
+
+class Connection(HttpToolsProtocol):
+    """A connection that holds no more than a head's worth of what is no body, and does not wait for ever."""
+
+    server_state: _State
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to wait for the first head."""
+        super().connection_made(transport)
+        self._loose_bytes = 0
+        self._is_in_body = False
+        self._head_since: float | None = self.loop.time()
+        self._unsent, self._unsent_since = 0, 0.0
+
+    def data_received(self, data: bytes) -> None:
+        """Parse, unless too much came that was neither a finished head nor a body; offers to upgrade are ignored."""
+        if self._head_since is None and self.is_idle:
+            self._head_since = self.loop.time()
+        self._loose_bytes += len(data)
+        if not self._is_in_body:
+            head, end, rest = data.partition(b"\r\n\r\n")
+            if _OFFER.search(head):
+                data = _OFFER.sub(b"\r\nx-upgrade:", head) + end + rest
+        super().data_received(data)
+        if self._loose_bytes > _HEAD_BYTES and not self.transport.is_closing():
+            self.transport.write(_HEAD_TOO_LARGE)
+            self.transport.close()
+
+    def on_headers_complete(self) -> None:
+        """Begin a request; its answer closes the connection when the server ends."""
+        self._head_since, self._loose_bytes, self._is_in_body = None, 0, True
+        super().on_headers_complete()
+        if self.server_state.is_ending:
+            self.cycle.keep_alive = False
+
+    def on_body(self, body: bytes) -> None:
+        """Take a piece of a body."""
+        self._loose_bytes = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """Take the end of a body."""
+        self._loose_bytes, self._is_in_body = 0, False
+        super().on_message_complete()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no request is worked on."""
+        return self.cycle is None or self.cycle.response_complete
+
+    def shutdown(self) -> None:
+        """The answer in work closes the connection. An idle one is kept a moment: a request may be on its way."""
+        if not self.is_idle:
+            self.cycle.keep_alive = False
+
+    def close_if_idle(self) -> None:
+        """Close a connection on which nothing was begun."""
+        if self.is_idle and not self._loose_bytes:
+            self.transport.close()
+
+    def check(self, now: float) -> None:
+        """Close a connection whose client sends its head, or takes its answer, too slowly."""
+        if self._head_since is not None and now - self._head_since > _HEAD_SECONDS:
+            self.transport.close()
+        unsent = self.transport.get_write_buffer_size()
+        if not unsent or unsent != self._unsent:
+            self._unsent, self._unsent_since = unsent, now
+        elif now - self._unsent_since > _UNSENT_SECONDS:
+            self.transport.abort()
+
+
+class Server(uvicorn.Server):
+    """Uvicorn's, which ends gracefully.
+
+    Args:
+        config: As `configured` makes it.
+        app: What it serves.
+        drain_seconds: How long requests in work may take when the server ends.
+        on_listening: Called when connections are accepted.
+    """
+
+    def __init__(
+        self, config: uvicorn.Config, app: FastAPI, *, drain_seconds: float, on_listening: Callable[[], None]
+    ) -> None:
+        super().__init__(config)
+        self.server_state: _State = _State()
+        self._app = app
+        self._drain_seconds = drain_seconds
+        self._on_listening = on_listening
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and say so."""
+        await super().startup(sockets)
+        self._on_listening()
+
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second: whether to end."""
+        if counter % 10 == 0:
+            now = asyncio.get_running_loop().time()
+            for connection in self._connections():
+                connection.check(now)
+        return await super().on_tick(counter) or self._app.state.failure is not None
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop listening, answer what was asked, cancel what takes too long, and close everything."""
+        state = self._app.state
+        state.ready, state.ending = False, True
+        logger.info("The service ends; requests in work: %d.", len(self.server_state.tasks))
+        await asyncio.sleep(0)  # connections that wait are accepted
+        for server in self.servers:
+            server.close()
+        for listening in sockets or ():
+            listening.close()
+        self.server_state.is_ending = True
+        for connection in self._connections():
+            connection.shutdown()
+        try:
+            async with asyncio.timeout(self._drain_seconds):
+                await self._drain()
+        except TimeoutError:
+            await self._cancel()
+        await self.lifespan.shutdown()
+
+    async def _drain(self) -> None:
+        last_call = asyncio.get_running_loop().time() + _LAST_CALL
+        while self.server_state.connections or self.server_state.tasks:
+            await asyncio.sleep(0.05)
+            if asyncio.get_running_loop().time() > last_call:
+                for connection in self._connections():
+                    connection.close_if_idle()
+
+    async def _cancel(self) -> None:
+        tasks = [*self.server_state.tasks]
+        logger.warning("Cancelled after %g seconds; requests in work: %d.", self._drain_seconds, len(tasks))
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=_CANCELLED)
+        await asyncio.sleep(0.05)  # for what was written
+        for connection in self._connections():
+            connection.transport.abort()
+
+    def _connections(self) -> list[Connection]:
+        return [each for each in self.server_state.connections if isinstance(each, Connection)]
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Signals end the server, not the process: what called it may go on."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {each: signal.signal(each, self.handle_exit) for each in HANDLED_SIGNALS}
+        try:
+            yield
+        finally:
+            for each, handler in before.items():
+                signal.signal(each, handler)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 (as signals have it)
+        """End; at once when Ctrl-C is pressed again, whatever threads are busy with."""
+        if self.should_exit and sig == signal.SIGINT:
+            os._exit(128 + sig)
+        self.should_exit = True
+
+
+def _check_certificate(certificate: Path, key: Path | None) -> None:
+    try:
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(certificate, key)
+    except OSError as error:  # which those of ssl are too
+        why = error.strerror or error
+        raise ConfigError(f"The certificate {certificate} and its key cannot be used: {why}.") from error
+
+
+def _tcp_socket(host: str, port: int, *, needs_keys: bool) -> socket.socket:
+    """A socket that listens.
+
+    Raises:
+        ConfigError: it cannot, or strangers could reach a service that needs no keys.
+    """
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        if not needs_keys and not ipaddress.ip_address(str(address[0]).partition("%")[0]).is_loopback:
+            raise ConfigError(
+                f"Without keys, everybody who reaches {host} could use the service: listen on 127.0.0.1, or on a Unix "
+                "socket behind a proxy that knows its users."
+            )
+        return socket.create_server(address[:2], family=family, backlog=_BACKLOG)
+    except OSError as error:
+        raise ConfigError(
+            f"Cannot listen on port {port} of {host}: {error.strerror or error}. Choose another."
+        ) from error
+
+
+def _unix_socket(path: Path) -> socket.socket:
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        if path.is_socket() and not _is_heard(path):
+            path.unlink()  # of a process that was killed
+        listening.bind(str(path))
+        listening.listen(_BACKLOG)
+    except OSError as error:
+        listening.close()
+        raise ConfigError(f"Cannot listen on {path}: {error.strerror or error}.") from error
+    return listening
+
+
+def _is_heard(path: Path) -> bool:
+    """Whether a process listens on a Unix socket."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as trying:
+        try:
+            trying.connect(str(path))
+        except ConnectionRefusedError:
+            return False
+    return True
+
+
+def _url(listening: socket.socket, *, is_tls: bool) -> str:
+    if listening.family == socket.AF_UNIX:
+        return f"unix:{listening.getsockname()}"
+    host, port = listening.getsockname()[:2]
+    return f"http{'s' * is_tls}://{f'[{host}]' if ':' in host else host}:{port}"

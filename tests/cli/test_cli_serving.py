@@ -1,0 +1,168 @@
+"""`jina-components serve`, in a process of its own."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from local_server import LocalServer, http
+from served_process import serving
+
+from jina_components.models.catalog import BY_NAME, DEFAULT_EMBEDDER, DEFAULT_RERANKER
+from jina_components.models.files import on_disk
+
+
+def stop(process: Any) -> int:
+    process.running.terminate()
+    return process.running.wait(60)
+
+
+def test_it_serves_until_it_is_told_to_end(tmp_path: Path) -> None:
+    with serving(tmp_path, "--alias", "mine=static-minilm-v1", "--warm-up", "mine", "--stand-in") as process:
+        with httpx.Client(base_url=process.url, timeout=60) as client:
+            while client.get("/ready").status_code != 200:
+                time.sleep(0.05)
+            own = client.post("/v1/embeddings", json={"model": "mine", "input": "tides"})
+            stood_in = client.post("/v1/embeddings", json={"model": "text-embedding-3-small", "input": "tides"})
+            ranked = client.post("/v1/rerank", json={"model": "rerank-v3.5", "query": "tides", "documents": ["moon"]})
+            models = client.get("/metrics").text
+        assert stop(process) == 0
+    assert [own.status_code, stood_in.status_code, ranked.status_code] == [200, 200, 200]
+    assert len(own.json()["data"][0]["embedding"]) == BY_NAME["static-minilm-v1"].dimensions
+    assert "x-served-by" not in own.headers
+    assert stood_in.headers["x-served-by"] == DEFAULT_EMBEDDER
+    assert ranked.headers["x-served-by"] == DEFAULT_RERANKER
+    assert 'jina_models_in_memory{kind="embedder",model="static-minilm-v1"} 1.0' in models
+    assert [line["status"] for line in process.requests()][-4:] == [200] * 4
+
+
+def test_people_are_told_where_it_is_and_how_to_call_it(tmp_path: Path) -> None:
+    socket_path = tmp_path / "s"
+    log = tmp_path / "log"
+    command = [sys.executable, "-m", "jina_components", "serve", "--log-format", "text", "--no-warm-up"]
+    command += ["--uds", str(socket_path), "--data", str(tmp_path / "data")]
+    with log.open("wb") as written, subprocess.Popen(command, stderr=written) as running:
+        try:
+            while "curl" not in log.read_text():
+                assert running.poll() is None, log.read_text()
+                time.sleep(0.05)
+            with httpx.Client(transport=httpx.HTTPTransport(uds=str(socket_path)), base_url="http://here") as client:
+                assert client.get("/live").json() == {"status": "ok"}
+            running.terminate()
+            assert running.wait(60) == 0
+        finally:
+            running.kill()
+    told = log.read_text()
+    assert f"listens on unix:{socket_path}" in told
+    assert f"curl --unix-socket {socket_path} http://localhost/v1/embeddings --json" in told
+    assert "method=GET route=/live status=200" in told
+    assert not socket_path.exists()
+
+
+def test_spans_go_where_the_environment_says(tmp_path: Path, server: LocalServer) -> None:
+    server.routes["/v1/traces"] = [http(200)]
+    there = {"OTEL_EXPORTER_OTLP_ENDPOINT": server.url(""), "OTEL_SERVICE_NAME": "tides"}
+    with serving(tmp_path, "--no-warm-up", env=there) as process:
+        answer = httpx.get(f"{process.url}/live", headers={"traceparent": f"00-{'ab' * 16}-{'cd' * 8}-01"})
+        assert stop(process) == 0
+    sent = b"".join(request.body for request in server.received)
+    for told in (b"tides", b"/live", answer.headers["x-request-id"].encode(), bytes.fromhex("ab" * 16)):
+        assert told in sent
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--host", "0.0.0.0"], "Without keys, everybody who reaches 0.0.0.0 could use the service"),
+        (["--warm-up", "no-such-model"], "Model 'no-such-model' is not known here"),
+        (["--only", "no-such-model"], "Model 'no-such-model' is not known here"),
+        (["--tls-key", "key.pem"], "pass --tls-cert too"),
+        (["--tls-cert", "no-such.pem"], "The certificate no-such.pem and its key cannot be used"),
+        (["--max-in-flight", "0"], "limits.max_in_flight must be positive"),
+        (["--search", "brave"], "BRAVE_API_KEY"),
+        (["--chat-url", "http://127.0.0.1:9"], "--chat-model"),
+        (["--index", "no-such-index"], "no-such-index"),
+        (["--allow-network", "home"], "--allow-network takes CIDR networks"),
+    ],
+)
+def test_what_cannot_be_served_is_told(
+    run: Callable[..., tuple[int, str, str]],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    arguments: list[str],
+    told: str,
+) -> None:
+    monkeypatch.delenv("BRAVE_API_KEY", raising=False)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("jina_components.service.server.Server.run", lambda *_, **__: pytest.fail("it is served"))
+    code, _, error = run("serve", "--data", tmp_path / "data", "--port", "0", *arguments)
+    assert code == 2
+    assert told in error
+
+
+def test_an_alias_has_two_sides(run: Callable[..., Any], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        run("serve", "--alias", "mine")
+    assert "'mine' is no alias such as" in capsys.readouterr().err
+
+
+def test_a_port_in_use_is_told(run: Callable[..., tuple[int, str, str]], tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        code, _, error = run("serve", "--data", tmp_path, "--port", port)
+    assert code == 2
+    assert f"Cannot listen on port {port}" in error
+
+
+def test_a_model_that_cannot_be_loaded_ends_it(tmp_path: Path) -> None:
+    (tmp_path / "broken").mkdir()
+    arguments = ["--alias", f"mine={tmp_path / 'broken'}", "--warm-up", "mine"]
+    command = [sys.executable, "-m", "jina_components", "serve", "--port", "0", "--data", str(tmp_path / "data")]
+    ended = subprocess.run([*command, *arguments], capture_output=True, text=True, check=False, timeout=60)
+    assert ended.returncode == 2
+    assert "Warming up failed" in ended.stderr
+    assert "Model 'mine' cannot be loaded" in ended.stderr.splitlines()[-1]
+
+
+def test_without_its_extra_it_says_what_to_install(tmp_path: Path) -> None:
+    code = "import sys; sys.modules['uvicorn'] = None; from jina_components.cli import main; sys.exit(main(['serve']))"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert ended.returncode == 2
+    assert "Serving needs uvicorn: pip install 'jina-components[service]'." in ended.stderr
+
+
+def test_other_commands_load_nothing_of_it() -> None:
+    code = (
+        "import sys; from jina_components.cli.main import build_parser; build_parser(); "
+        "print({'fastapi', 'uvicorn', 'starlette', 'opentelemetry', 'prometheus_client'} & set(sys.modules))"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert told.strip() == "set()"
+
+
+def test_stand_ins_are_models_that_are_not_here() -> None:
+    from jina_components.service.stand_ins import stand_ins
+
+    made = stand_ins()
+    assert {"jina-embeddings-v3", "jina-reranker-v2-base-multilingual", "jina-colbert-v2", "embed-v4.0"} <= set(made)
+    assert all(BY_NAME[target].bundled for target in made.values())
+    assert not [name for name in made if name in BY_NAME and on_disk(BY_NAME[name])]
+
+
+@pytest.mark.parametrize("variable", ["/elsewhere", None])
+def test_data_is_kept_where_programs_keep_it(monkeypatch: pytest.MonkeyPatch, variable: str | None) -> None:
+    from jina_components.cli.serving import _data_folder
+
+    monkeypatch.setenv("HOME", "/home/somebody")
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    if variable is not None:
+        monkeypatch.setenv("XDG_DATA_HOME", variable)
+    folder = variable or "/home/somebody/.local/share"
+    assert _data_folder() == Path(folder) / "jina_components"

@@ -1,0 +1,92 @@
+"""Services to test: applications over folders of their own, in this process or behind a real port.
+
+- `make_app(**settings)`: an application; `components=` and `access=` go to `create_app`
+- `service_app`, `client`: a plain application, and a client that calls it in this process
+- `start_service(app)`: a real server on the loopback interface, as its URL; `service_url`: one
+- `run_service(app)`: the same, which ends with a `with` block
+
+All last for a module, and are closed at its end.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from starlette.testclient import TestClient
+
+from jina_components.service import Access, Components, ServiceSettings, create_app
+from jina_components.service.server import Server, configured
+
+
+@pytest.fixture(scope="module")
+def make_app(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., FastAPI]:
+    def make(*, components: Components | None = None, access: Access | None = None, **settings: Any) -> FastAPI:
+        made = ServiceSettings(**{"data": tmp_path_factory.mktemp("data"), "warm_up": (), **settings})
+        return create_app(made, components=components, access=access)
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def service_app(make_app: Callable[..., FastAPI]) -> FastAPI:
+    return make_app()
+
+
+@pytest.fixture(scope="module")
+def client(service_app: FastAPI) -> Iterator[TestClient]:
+    with TestClient(service_app, raise_server_exceptions=False) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def start_service() -> Iterator[Callable[..., str]]:
+    with ExitStack() as running:
+        yield lambda app, **config: running.enter_context(running_service(app, **config))
+
+
+@pytest.fixture(scope="module")
+def run_service() -> Callable[..., AbstractContextManager[str]]:
+    return running_service
+
+
+@pytest.fixture(scope="module")
+def service_url(make_app: Callable[..., FastAPI], start_service: Callable[..., str]) -> str:
+    return start_service(make_app())
+
+
+@contextmanager
+def running_service(app: FastAPI, *, drain_seconds: float = 10, **config: Any) -> Iterator[str]:
+    """The URL of a server in a thread, which ends with the block; `config` is uvicorn's."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    port = listening.getsockname()[1]
+    made = configured(app, log_config=None, **config)
+    server = Server(made, app, drain_seconds=drain_seconds, on_listening=lambda: None)
+    failures: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            server.run(sockets=[listening])
+        except BaseException as failure:  # noqa: BLE001 (raised in the test)
+            failures.append(failure)
+
+    thread = threading.Thread(target=run, name="service")
+    thread.start()
+    try:
+        while not server.started:
+            if not thread.is_alive():
+                raise RuntimeError("The service did not start.") from (failures[0] if failures else None)
+            time.sleep(0.01)
+        yield f"http{'s' if server.config.is_ssl else ''}://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join()
+        listening.close()
+    if failures:
+        raise failures[0]
