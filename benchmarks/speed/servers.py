@@ -19,6 +19,8 @@ from typing import Any
 
 MODEL = "all-MiniLM-L6-v2"
 _START_SECONDS = 120.0
+# optimum 2 has no BetterTransformer any more.
+_SETTINGS = {"HF_HUB_OFFLINE": "1", "DO_NOT_TRACK": "1", "INFINITY_BETTERTRANSFORMER": "false"}
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS")
 
 
@@ -44,7 +46,7 @@ def _ours(precision: str) -> Contender:
 def _infinity(python: str, folder: Path, port: int, data: Path) -> list[str]:  # noqa: ARG001
     return [
         str(Path(python).with_name("infinity_emb")), "v2", "--model-id", str(folder), "--served-model-name", MODEL,
-        "--engine", "torch", "--device", "cpu", "--no-bettertransformer", "--host", "127.0.0.1", "--port", str(port),
+        "--engine", "torch", "--device", "cpu", "--host", "127.0.0.1", "--port", str(port),
     ]  # fmt: skip
 
 
@@ -76,7 +78,7 @@ class Server:
     ) -> None:
         self.port = _free_port()
         self.path = contender.path
-        variables = dict.fromkeys(_THREAD_VARIABLES, str(threads)) | {"HF_HUB_OFFLINE": "1", "DO_NOT_TRACK": "1"}
+        variables = dict.fromkeys(_THREAD_VARIABLES, str(threads)) | _SETTINGS
         data.mkdir(parents=True)
         self._log = data / "log.txt"
         with self._log.open("wb") as log:

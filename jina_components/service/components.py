@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache, partial
 from typing import Generic, TypeVar
 
+from opentelemetry import trace
+
 from jina_components.classifier import Classifier, ClassifierRegistry
 from jina_components.deep_search import DeepSearchAgent
 from jina_components.embedder import Embedder

@@ -145,6 +145,7 @@ def test_what_does_not_fit_is_named(client, wrong, field, kind):
     [
         ({"model": "jina-embeddings-v9"}, "INPUT_MODEL_NOT_FOUND", ()),
         ({"model": "small-reranker-v1"}, "INPUT_MODEL_NOT_FOUND", ()),
+        ({"model": "static-minilm-v1-maxsim"}, "INPUT_MODEL_NOT_FOUND", ()),
         ({"input": ["short", "word " * 600]}, "INPUT_TOKEN_LIMIT_EXCEEDED", ("inputs[1]", "512")),
         ({"labels": ["short", "word " * 600]}, "INPUT_TOKEN_LIMIT_EXCEEDED", ("labels[", "512")),
         ({"labels": [str(number) for number in range(513)]}, "INPUT_LABEL_LIMIT_EXCEEDED", ("513", "512")),

@@ -5,6 +5,7 @@ import base64
 import pytest
 from starlette.testclient import TestClient
 from test_embedder_images import file_of, picture, save_clip
+from tiny_colberts import save_bert_colbert
 
 from jina_components import Embedder, Image
 from jina_components.classifier import Classifier
@@ -60,5 +61,15 @@ def test_an_image_that_cannot_be_had_is_named(client, image):
 
 
 def test_a_model_of_texts_takes_no_images(client):
-    asked = {"model": "small-embedding-v1", "input": [{"image": uri(PNGS[0])}], "labels": LABELS}
-    assert client.post("/v1/classify", json=asked).status_code in (400, 422)
+    asked = {"model": "small-embedding-v1", "input": ["a cat", {"image": uri(PNGS[0])}], "labels": LABELS}
+    answer = client.post("/v1/classify", json=asked)
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "body -> input -> 1")
+    assert client.post("/v1/classify", json=asked | {"input": uri(b"short")}).status_code == 200  # it is a text
+
+
+def test_a_model_of_token_vectors_classifies_nothing(make_app, tmp_path):
+    with TestClient(make_app(aliases={"tokens": str(save_bert_colbert(tmp_path / "colbert"))})) as client:
+        answer = client.post("/v1/classify", json={"model": "tokens", "input": "a cat", "labels": LABELS})
+    told = answer.json()
+    assert (answer.status_code, told["errors"][0]["field"]) == (422, "body -> model")
+    assert str(tmp_path) not in told["detail"]

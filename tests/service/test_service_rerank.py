@@ -1,6 +1,7 @@
 """`/v1/rerank`, `/rerank` and Cohere's `/v2/rerank`."""
 
 import json
+import tempfile
 import uuid
 
 import numpy as np
@@ -148,6 +149,7 @@ def test_coheres_second_version_has_an_id_and_no_documents_unless_asked(rerank):
         ({"model": "seeing", "documents": ["a", {"image": PIXEL[:60]}]}, "documents -> 1", "value_error"),
         ({"query": ""}, "query", "value_error"),
         ({"query": {"image": PIXEL}}, "query", "value_error"),
+        ({"model": "list", "query": {"image": PIXEL}}, "query", "value_error"),
         ({"query": None}, "query", "string_type"),
         ({"top_n": 0}, "top_n", "greater_than_equal"),
         ({"max_doc_length": 8193}, "max_doc_length", "less_than_equal"),
@@ -161,6 +163,7 @@ def test_what_does_not_fit_is_named(client, wrong, field, kind):
     assert (answer.status_code, told["code"]) == (422, "INPUT_VALIDATION"), told
     assert [(each["field"], each["type"]) for each in told["errors"]] == [(f"body -> {field}", kind)]
     assert told["detail"].startswith(f"Validation error(s): body -> {field}: ")
+    assert tempfile.gettempdir() not in told["detail"]
     asked = {"max_tokens_per_doc": 0} if field == "max_doc_length" else wrong
     cohere = client.post("/v2/rerank", json=ASKED | asked)
     assert (cohere.status_code, cohere.json().keys()) == (422, {"id", "message"})

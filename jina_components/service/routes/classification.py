@@ -15,13 +15,14 @@ from starlette.responses import Response
 from jina_components.classifier import RegisteredClassifier
 from jina_components.embedder import Embedder
 from jina_components.errors import BusyError, ModelFilesError, UnknownNameError
+from jina_components.models.multi_vector import MultiVectorModel
 from jina_components.service.answers import json_answer
 from jina_components.service.calls import Call, admitted
 from jina_components.service.components import Components
 from jina_components.service.documenting import documented
 from jina_components.service.errors import Problem, invalid, problem
 from jina_components.service.wire import classification as wire
-from jina_components.service.wire.inputs import has_data_images, of_field, seen
+from jina_components.service.wire.inputs import of_field, seen
 from jina_components.types import Classifications, Image, Usage
 from jina_components.types.classified import Example, GroupedClassifications, Training
 
@@ -97,7 +98,7 @@ async def _learned(components: Components, asked: wire.ClassifyRequest, id: str,
         row = await components.classifiers.aget(id, user=call.owner)
     with components.embedders.use(row.model) as embedder:
         call.model = row.model
-        inputs = await _inputs(embedder, asked.input)
+        inputs = await _inputs(embedder, asked.input, call.model)
         with _registry(), of_field("input"):
             return await components.classifiers.aclassify(id, inputs, user=call.owner)
 
@@ -112,7 +113,7 @@ async def _zero_shot(
     with components.embedders.use(asked.model) as embedder:
         call.model = asked.model
         wire.check_labels(asked.labels)
-        inputs = await _inputs(embedder, asked.input)
+        inputs = await _inputs(embedder, asked.input, call.model)
         are_images = all(isinstance(item, Image) for item in inputs)
         classifier = components.classifier(embedder, temperature=_IMAGE_TEMPERATURE if are_images else None)
         with of_field("input"):
@@ -129,7 +130,7 @@ async def _created(
     with components.embedders.use(asked.model) as embedder:
         call.model = asked.model
         wire.check_examples(asked.input, least=2)
-        examples = await _examples(embedder, asked.input)
+        examples = await _examples(embedder, asked.input, call.model)
         with _registry(), of_field("input"):
             return await components.classifiers.acreate_trained(
                 asked.model, examples, owner=call.owner, access=asked.access or "private", num_iters=num_iters
@@ -144,7 +145,7 @@ async def _taught(components: Components, asked: wire.TrainRequest, id: str, cal
     with components.embedders.use(row.model) as embedder:
         call.model = row.model
         wire.check_examples(asked.input, least=1)
-        examples = await _examples(embedder, asked.input)
+        examples = await _examples(embedder, asked.input, call.model)
         with _registry(), of_field("input"):
             return await components.classifiers.atrain(id, examples, user=call.owner, num_iters=num_iters)
 
@@ -154,14 +155,26 @@ def _check_number(given: Sequence[object], most: int) -> None:
         raise invalid("body -> input", f"A request has at most {most} inputs.", kind="too_long")
 
 
-async def _inputs(embedder: Embedder, inputs: Sequence[str | Image]) -> list[str | Image]:
-    """Inputs; where the model takes images, data URIs are images."""
+async def _inputs(embedder: Embedder, inputs: Sequence[str | Image], name: str) -> list[str | Image]:
+    """Inputs; where the model takes images, data URIs are images.
+
+    Raises:
+        Problem: 422 where it takes none, or gives no vectors of inputs.
+    """
     model = embedder.loaded or await asyncio.to_thread(embedder.load)
-    return seen(inputs) if has_data_images(inputs) and getattr(model, "images", None) is not None else [*inputs]
+    if isinstance(model, MultiVectorModel):
+        raise invalid("body -> model", f"{name!r} gives vectors of tokens: classify with one that embeds inputs.")
+    if getattr(model, "images", None) is not None:
+        return seen(inputs)
+    for index, item in enumerate(inputs):
+        if isinstance(item, Image):
+            told = f"{name!r} takes texts alone; jina-clip-v2 is one that takes images too."
+            raise invalid(f"body -> input -> {index}", told)
+    return [*inputs]
 
 
-async def _examples(embedder: Embedder, examples: Sequence[Example]) -> list[Example]:
-    inputs = await _inputs(embedder, [example.input for example in examples])
+async def _examples(embedder: Embedder, examples: Sequence[Example], name: str) -> list[Example]:
+    inputs = await _inputs(embedder, [example.input for example in examples], name)
     return [replace(example, input=item) for example, item in zip(examples, inputs, strict=True)]
 
 

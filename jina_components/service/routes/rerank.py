@@ -79,6 +79,12 @@ async def _ranked(request: Request, asked: RerankRequest, call: Call) -> Ranking
 async def _inputs(reranker: Reranker, asked: RerankRequest) -> list[str | Image]:
     """The query and the documents; of a model that takes images, data URIs are images."""
     items = [asked.query, *(document.item for document in asked.documents)]
-    if has_data_images(items) and isinstance(await asyncio.to_thread(reranker.load), ScoresImages):
+    images = [place for place, item in enumerate(items) if isinstance(item, Image)]
+    if not images and not has_data_images(items):
+        return items
+    if isinstance(await asyncio.to_thread(reranker.load), ScoresImages):
         return seen(items)
+    if images:
+        field = f"documents -> {images[0] - 1}" if images[0] else "query"
+        raise invalid(f"body -> {field}", f"{asked.model!r} takes texts alone; jina-reranker-m0 takes images too.")
     return items
