@@ -12,7 +12,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -20,7 +20,7 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-from uvicorn.server import HANDLED_SIGNALS, ServerState
+from uvicorn.server import HANDLED_SIGNALS
 
 from jina_components.errors import ConfigError
 from jina_components.service.calls import Access
@@ -40,7 +40,7 @@ _HEAD_BYTES = 64 * 1024
 # Seconds in which a client has to take some of what waits for it.
 _UNSENT_SECONDS = 60.0
 # Seconds that idle connections stay when the service ends, for requests that are on their way.
-_LAST_CALL = 0.5
+_LAST_CALL = 1.0
 # Seconds for requests that were cancelled.
 _CANCELLED = 5.0
 
@@ -116,16 +116,8 @@ def configured(app: FastAPI, **others: Any) -> uvicorn.Config:  # noqa: ANN401 (
     )
 
 
-class _State(ServerState):
-    """What connections share: whether the server ends."""
-
-    is_ending = False
-
-
 class Connection(HttpToolsProtocol):
     """A connection that holds no more than a head's worth of what is no body, and does not wait for ever."""
-
-    server_state: _State
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for the first head."""
@@ -150,11 +142,9 @@ class Connection(HttpToolsProtocol):
             self.transport.close()
 
     def on_headers_complete(self) -> None:
-        """Begin a request; its answer closes the connection when the server ends."""
+        """Begin a request."""
         self._head_since, self._loose_bytes, self._is_in_body = None, 0, True
         super().on_headers_complete()
-        if self.server_state.is_ending:
-            self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of a body."""
@@ -206,7 +196,6 @@ class Server(uvicorn.Server):
         self, config: uvicorn.Config, app: FastAPI, *, drain_seconds: float, on_listening: Callable[[], None]
     ) -> None:
         super().__init__(config)
-        self.server_state: _State = _State()
         self._app = app
         self._drain_seconds = drain_seconds
         self._on_listening = on_listening
@@ -229,20 +218,37 @@ class Server(uvicorn.Server):
         state = self._app.state
         state.ready, state.ending = False, True
         logger.info("The service ends; requests in work: %d.", len(self.server_state.tasks))
-        await asyncio.sleep(0)  # connections that wait are accepted
-        for server in self.servers:
-            server.close()
-        for listening in sockets or ():
-            listening.close()
-        self.server_state.is_ending = True
+        waiting = self._stop_listening(sockets or [])
         for connection in self._connections():
             connection.shutdown()
         try:
             async with asyncio.timeout(self._drain_seconds):
+                await asyncio.gather(*map(self._connect, waiting), return_exceptions=True)
                 await self._drain()
         except TimeoutError:
             await self._cancel()
         await self.lifespan.shutdown()
+
+    def _stop_listening(self, sockets: list[socket.socket]) -> list[socket.socket]:
+        """The connections that nobody has accepted yet, which closing the sockets alone would reset."""
+        spare = [listening.dup() for listening in sockets]
+        for server in self.servers:
+            server.close()
+        for listening in sockets:
+            listening.close()
+        waiting: list[socket.socket] = []
+        for listening in spare:
+            with listening, suppress(BlockingIOError):
+                listening.setblocking(False)
+                while True:
+                    waiting.append(listening.accept()[0])
+        return waiting
+
+    async def _connect(self, accepted: socket.socket) -> None:
+        accepted.setblocking(False)
+        await asyncio.get_running_loop().connect_accepted_socket(
+            lambda: Connection(self.config, self.server_state, self.lifespan.state), accepted, ssl=self.config.ssl
+        )
 
     async def _drain(self) -> None:
         last_call = asyncio.get_running_loop().time() + _LAST_CALL

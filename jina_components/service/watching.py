@@ -42,7 +42,7 @@ class Watching:
         call = Call()
         scope.setdefault("state", {})["call"] = call
         REQUEST_ID.set(call.request_id)
-        wire = _Wire(receive, send, call, self._stand_ins)
+        wire = _Wire(scope, receive, send, self._stand_ins)
         began_at, began = time.time(), time.perf_counter()
         with _span(scope) as span:
             try:
@@ -93,10 +93,11 @@ class Watching:
 class _Wire:
     """What goes over the connection, counted; `status` is 499 until an answer begins."""
 
-    def __init__(self, receive: Receive, send: Send, call: Call, stand_ins: Mapping[str, str]) -> None:
+    def __init__(self, scope: Scope, receive: Receive, send: Send, stand_ins: Mapping[str, str]) -> None:
         self._receive = receive
         self._send = send
-        self._call = call
+        self._call: Call = scope["state"]["call"]
+        self._app = scope["app"]
         self._stand_ins = stand_ins
         self.status = GONE
         self.bytes_in = 0
@@ -115,6 +116,8 @@ class _Wire:
             headers["X-Request-ID"] = self._call.request_id
             if stand_in := self._stand_ins.get(self._call.model.removeprefix("jina-ai/")):
                 headers["X-Served-By"] = stand_in
+            if self._app.state.ending:
+                headers["Connection"] = "close"  # the next request should go elsewhere
         elif message["type"] == "http.response.body":
             self.bytes_out += len(message.get("body", b""))
             self.complete = not message.get("more_body", False)

@@ -54,9 +54,8 @@ def rerank(client):
     return ask
 
 
-@pytest.mark.parametrize("path", ["/v1/rerank", "/rerank"])
-def test_documents_come_best_first_with_scores_and_as_they_were_given(rerank, expected, path):
-    answer = rerank(path)
+def test_documents_come_best_first_with_scores_and_as_they_were_given(rerank, expected):
+    answer = rerank()
     assert {key: answer[key] for key in ("model", "object")} == {"model": DEFAULT_RERANKER, "object": "list"}
     tokens = expected.usage.total_tokens
     assert answer["usage"] == {"total_tokens": tokens, "prompt_tokens": tokens}
@@ -65,6 +64,14 @@ def test_documents_come_best_first_with_scores_and_as_they_were_given(rerank, ex
         {"index": hit.index, "relevance_score": round(hit.score, 8), "document": given[hit.index]} for hit in expected
     ]
     assert answer["results"][0]["index"] == 1
+
+
+def test_clients_of_vllm_get_objects(rerank):
+    answer = rerank()
+    for result in answer["results"]:
+        result["document"] = {"text": TEXTS[result["index"]]}
+    assert rerank("/rerank") == answer
+    assert rerank("/rerank", return_documents=False) == rerank(return_documents=False)
 
 
 @pytest.mark.parametrize(("top_n", "number"), [(None, 3), (1, 1), (2, 2), (99, 3), ("2", 2)])
@@ -131,7 +138,7 @@ def test_coheres_second_version_has_an_id_and_no_documents_unless_asked(rerank):
         "billed_units": {"search_units": 1},
         "tokens": {"input_tokens": rerank()["usage"]["total_tokens"]},
     }
-    assert rerank("/v2/rerank", return_documents=True)["results"] == rerank()["results"]
+    assert rerank("/v2/rerank", return_documents=True)["results"] == rerank("/rerank")["results"]
 
 
 @pytest.mark.parametrize(

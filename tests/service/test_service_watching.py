@@ -33,7 +33,7 @@ def spans() -> Iterator[InMemorySpanExporter]:
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     trace.set_tracer_provider(provider)  # which a process does once
     yield exporter
-    provider.shutdown()
+    exporter.shutdown()  # not the provider, which would warn of each later span
 
 
 @pytest.fixture(scope="module")

@@ -1,9 +1,11 @@
-"""Reranking: `/v1/rerank` (also Cohere's v1), `/rerank`, and Cohere's `/v2/rerank`."""
+"""Reranking: `/v1/rerank` (also Cohere's v1), vLLM's `/rerank`, and Cohere's `/v2/rerank`."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated
+from collections.abc import Callable
+from functools import partial
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
@@ -33,19 +35,29 @@ _Admitted = Annotated[Call, Depends(admitted("rerank"))]
 
 
 @router.post("/v1/rerank", **documented("api", ok=RerankAnswer))
-@router.post("/rerank", **documented("api", ok=RerankAnswer))
 async def rerank(request: Request, asked: RerankRequest, call: _Admitted) -> Response:
     """Documents in the order of their relevance to a query, best first."""
-    ranking = await _ranked(request, asked, call)
-    if asked.return_embeddings:  # which take their time
-        return await asyncio.to_thread(lambda: json_answer(answer_body(asked, ranking)))
-    return json_answer(answer_body(asked, ranking))
+    return await _answer(partial(answer_body, asked, await _ranked(request, asked, call)), asked)
+
+
+@router.post("/rerank", **documented("api", ok=RerankAnswer))
+async def rerank_as_vllm(request: Request, asked: RerankRequest, call: _Admitted) -> Response:
+    """The same as vLLM serves it, whose clients take no documents but objects with `text`."""
+    return await _answer(partial(answer_body, asked, await _ranked(request, asked, call), as_objects=True), asked)
 
 
 @router.post("/v2/rerank", **documented("cohere", ok=CohereRerankAnswer))
 async def cohere_rerank(request: Request, asked: CohereRerankRequest, call: _Admitted) -> Response:
     """The same for Cohere's clients."""
-    return json_answer(cohere_answer_body(asked, await _ranked(request, asked, call), call.request_id))
+    return await _answer(
+        partial(cohere_answer_body, asked, await _ranked(request, asked, call), call.request_id), asked
+    )
+
+
+async def _answer(make_body: Callable[[], dict[str, Any]], asked: RerankRequest) -> Response:
+    if asked.return_embeddings:  # which take their time
+        return await asyncio.to_thread(lambda: json_answer(make_body()))
+    return json_answer(make_body())
 
 
 async def _ranked(request: Request, asked: RerankRequest, call: Call) -> Ranking:

@@ -108,7 +108,7 @@ class RerankResult(BaseModel):
         "embedders and of those that compare tokens."
     )
     document: str | dict[str, str] | None = Field(
-        None, description="As it was given, a string or an object; of listwise models always an object."
+        None, description="As it was given, a string or an object; of listwise models, and but for /v1, an object."
     )
     embedding: list[float] | None = None
 
@@ -129,16 +129,22 @@ class CohereRerankAnswer(RerankAnswer):
     meta: dict[str, Any]
 
 
-def answer_body(asked: RerankRequest, ranking: Ranking) -> dict[str, Any]:
-    """A `RerankAnswer`, without what was not asked for."""
+def answer_body(asked: RerankRequest, ranking: Ranking, *, as_objects: bool = False) -> dict[str, Any]:
+    """A `RerankAnswer`, without what was not asked for.
+
+    Args:
+        asked: The request.
+        ranking: What became of it.
+        as_objects: Whether a document that was given as a string is an object too, as it is of listwise models.
+    """
+    as_objects = as_objects or ranking.vectors is not None
     results: list[dict[str, Any]] = []
     for row, hit in enumerate(ranking):
         index = int(hit.index or 0)
         result: dict[str, Any] = {"index": index, "relevance_score": round(hit.score, 8)}
         if asked.echoes:
             echo = asked.documents[index].echo
-            is_listwise = ranking.vectors is not None
-            result["document"] = {"text": echo} if is_listwise and isinstance(echo, str) else echo
+            result["document"] = {"text": echo} if as_objects and isinstance(echo, str) else echo
         if asked.return_embeddings:
             result["embedding"] = ranking.vectors[row]
         results.append(result)
@@ -155,4 +161,4 @@ def cohere_answer_body(asked: RerankRequest, ranking: Ranking, request_id: str) 
         "billed_units": {"search_units": units},
         "tokens": {"input_tokens": ranking.usage.total_tokens},
     }
-    return {"id": str(uuid.UUID(request_id)), **answer_body(asked, ranking), "meta": meta}
+    return {"id": str(uuid.UUID(request_id)), **answer_body(asked, ranking, as_objects=True), "meta": meta}
