@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from jina_components.core.component import Component
 from jina_components.core.flow import Flow, adrive, drive
-from jina_components.core.inputs import as_list, check_count, check_query, check_text_item
+from jina_components.core.inputs import MixedInputs, as_list, check_count, check_query
 from jina_components.core.progress import Bar, progress_bar
 from jina_components.core.vectors import check_dimensions, cut, normalize
 from jina_components.embedding_cache import CacheKey, EmbeddingCache
@@ -292,7 +292,7 @@ class Embedder(Component):
         late_chunking: bool,
         advance: Callable[[int], object],
     ) -> Flow[Embeddings]:
-        texts = _Texts(inputs, late_chunking=late_chunking)
+        texts = MixedInputs(inputs, late_chunking=late_chunking)
         loaded = self._loaded
         model: EmbeddingModel = (yield self._load_single) if loaded is None else self._as_single(loaded)
         prompt = model.prompt(task)
@@ -330,7 +330,7 @@ class Embedder(Component):
         *,
         advance: Callable[[int], object],
     ) -> Flow[MultiVectorEmbeddings]:
-        texts = _Texts(inputs, late_chunking=False)
+        texts = MixedInputs(inputs, late_chunking=False)
         check_count(pool_factor, what="pool_factor")
         if task == "retrieval.query" and pool_factor > 1:
             raise InputError("pool_factor is for documents: the vectors of a query are its terms.")
@@ -377,24 +377,6 @@ class Embedder(Component):
         if spec is None or (spec.kind == "embedding" and spec.token_dimensions):
             return None
         return spec.kind == "late-interaction" and bool(spec.token_dimensions)
-
-
-class _Texts:
-    """Where texts and images stand in a list of both.
-
-    Raises:
-        InputError: no list, an item that is neither or blank, or an image among chunks; `.index` names it.
-    """
-
-    def __init__(self, inputs: Sequence[str | Image], *, late_chunking: bool) -> None:
-        self.images = [place for place, item in enumerate(as_list(inputs, what="inputs")) if isinstance(item, Image)]
-        images = set(self.images)
-        self.places = [place for place in range(len(inputs)) if place not in images] if images else range(len(inputs))
-        if images and late_chunking:
-            raise InputError(f"inputs[{self.images[0]}] is an image: late chunking is for texts.", self.images[0])
-        for place in self.places:
-            check_text_item(inputs[place], place, what="inputs", images=True)
-        self.items = [item for item in inputs if isinstance(item, str)]
 
 
 def _query(text: str | Image) -> str | Image:

@@ -242,6 +242,12 @@ class ReadOptions:
         """Whether something is to be extracted from the page by a model."""
         return bool(self.instruction) or self.json_schema is not None
 
+    @property
+    def is_memorable(self) -> bool:
+        """Whether what is read so may be kept, is what anybody would read, and is text to search in."""
+        own = self.do_not_track or self.cookies or self.headers or self.proxy or self.scripts or self.extracts
+        return not own and self.format in ("content", "markdown", "text")
+
     def __repr__(self) -> str:
         return _shown(self, hidden="proxy")
 

@@ -126,17 +126,22 @@ class Server:
         body = self.request(["The first text."], "float").split(b"\r\n\r\n", 1)[1]
         url = f"http://127.0.0.1:{self.port}{self.path}"
         until = time.monotonic() + _START_SECONDS
-        while True:
-            asked = urllib.request.Request(url, body, {"Content-Type": "application/json"})
-            try:
-                with urllib.request.urlopen(asked, timeout=60) as answer:
-                    answer.read()
-                return
-            except OSError as error:
-                if self._process.poll() is not None or time.monotonic() > until:
-                    lines = self._log.read_text("utf-8", "replace").splitlines()
-                    raise RuntimeError(f"{error}; {' '.join(lines[-3:])}") from error
-                time.sleep(0.2)
+        while (failure := _failure(url, body)) is not None:
+            if self._process.poll() is not None or time.monotonic() > until:
+                lines = self._log.read_text("utf-8", "replace").splitlines()
+                raise RuntimeError(f"{failure}; {' '.join(lines[-3:])}")
+            time.sleep(0.2)
+
+
+def _failure(url: str, body: bytes) -> OSError | None:
+    """Why a request got no answer."""
+    try:
+        asked = urllib.request.Request(url, body, {"Content-Type": "application/json"})
+        with urllib.request.urlopen(asked, timeout=60) as answer:
+            answer.read()
+    except OSError as error:
+        return error
+    return None
 
 
 def start_all(

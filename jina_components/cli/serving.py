@@ -118,6 +118,11 @@ def _add_source_options(serve: argparse.ArgumentParser) -> None:
         "--allow-network", action="append", default=[], metavar="CIDR",
         help="let URLs of clients reach this network although it is not public (may be repeated)",
     )  # fmt: skip
+    sources.add_argument(
+        "--allow-origin", action="append", metavar="ORIGIN",
+        help="let scripts of this web site call the service, such as https://example.com, or * for all (may be "
+        "repeated; default: all, or none with --index or --allow-network)",
+    )  # fmt: skip
     sources.add_argument("--cache-tolerance", type=float, default=3600, metavar="S", help="(default: %(default)s)")
     sources.add_argument("--no-remember", action="store_true", help="do not find pages again that were read")
 
@@ -169,6 +174,7 @@ def _settings(options: argparse.Namespace) -> ServiceSettings:
         idle_seconds=options.idle_seconds or None,
         read_pages=not options.no_remember,
         allow_networks=tuple(options.allow_network),
+        allow_origins=None if options.allow_origin is None else tuple(options.allow_origin),
         cache_tolerance=options.cache_tolerance,
         limits=Limits(**limits),
         **chosen,

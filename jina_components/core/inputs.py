@@ -8,7 +8,7 @@ from numbers import Real
 from typing import Any, TypeVar
 
 from jina_components.errors import InputError, WebError
-from jina_components.types import Document, shorten
+from jina_components.types import Document, Image, shorten
 
 Placed = TypeVar("Placed", bound=InputError | WebError)
 
@@ -75,6 +75,28 @@ def check_text_item(text: object, index: int, *, what: str, images: bool = False
     if not isinstance(text, str):
         raise InputError(_wrong_type(f"{what}[{index}]", ["str"], text, images=images), index)
     _check_filled(text, index, what)
+
+
+class MixedInputs:
+    """Where texts and images stand in a list of both.
+
+    Attributes:
+        images, places: Indices of the images, and of the texts.
+        items: The texts.
+
+    Raises:
+        InputError: no list, an item that is neither or blank, or an image among chunks; `.index` names it.
+    """
+
+    def __init__(self, inputs: Sequence[str | Image], *, late_chunking: bool) -> None:
+        self.images = [place for place, item in enumerate(as_list(inputs, what="inputs")) if isinstance(item, Image)]
+        images = set(self.images)
+        self.places = [place for place in range(len(inputs)) if place not in images] if images else range(len(inputs))
+        if images and late_chunking:
+            raise InputError(f"inputs[{self.images[0]}] is an image: late chunking is for texts.", self.images[0])
+        for place in self.places:
+            check_text_item(inputs[place], place, what="inputs", images=True)
+        self.items = [item for item in inputs if isinstance(item, str)]
 
 
 def as_pairs(pairs: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:

@@ -10,6 +10,9 @@ from jina_components.errors import UnknownNameError
 
 T = TypeVar("T")
 
+# Characters of a name that an error shows, and that near ones are sought for, which takes its time.
+_SHOWN = 200
+
 
 def resolve_name(table: Mapping[str, T], name: str, *, what: str) -> T:
     """The row of `table` called `name`.
@@ -19,6 +22,7 @@ def resolve_name(table: Mapping[str, T], name: str, *, what: str) -> T:
     """
     if isinstance(name, str) and name in table:
         return table[name]
-    nearest = difflib.get_close_matches(str(name), table, n=1)
+    shown = name if len(str(name)) <= _SHOWN else f"{str(name)[:_SHOWN]}…"
+    nearest = difflib.get_close_matches(str(shown), table, n=1)
     hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
-    raise UnknownNameError(f"Unknown {what} {name!r}.{hint} Known: {', '.join(sorted(table))}.")
+    raise UnknownNameError(f"Unknown {what} {shown!r}.{hint} Known: {', '.join(sorted(table))}.")

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from jina_components.errors import InputError, ModelFilesError, TooLongError
+from jina_components.models.parts import split_ids
 from jina_components.models.sequences import TokenSequence
-from jina_components.models.tokenize import TextTokenizer, split_ids
+from jina_components.models.tokenize import TextTokenizer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -1,9 +1,4 @@
-"""Texts and pairs into token ids, with the model's limit enforced.
-
-A document too long to be scored in one pass is cut into overlapping chunks, and the best one's score is its own:
-MaxP of Dai & Callan 2019 (https://arxiv.org/abs/1905.09217), for whom the rest of a relevant document may be
-about anything.
-"""
+"""Texts and pairs into token ids, with the model's limit enforced; longer documents that are scored come in parts."""
 
 from __future__ import annotations
 
@@ -21,6 +16,7 @@ from jina_components.core.inputs import check_unicode
 from jina_components.errors import InputError, ModelFilesError, TooLongError
 from jina_components.models.frames import Frame, PairFrame, pair_frame, sides_of, text_frame
 from jina_components.models.late_chunking import window_sequence, windows
+from jina_components.models.parts import split_ids
 from jina_components.models.pieces import PieceTokenizer, is_by_piece
 from jina_components.models.sequences import TokenSequence
 
@@ -32,8 +28,6 @@ if TYPE_CHECKING:
 _SLICE, _SLICE_CHARACTERS = 256, 2_000_000
 # A longer text is refused before it is tokenized, which takes some hundred bytes of memory a character.
 MAX_CHARACTERS = 5_000_000
-# Tokens that neighbouring chunks of a document share, as in jina-reranker-v2, and the part of a chunk they may be.
-_OVERLAP, _MOST_OVERLAP = 80, 1 / 4
 # Part of the context that a query leaves to the documents at least: a chunk must hold a sentence to be judged, and
 # the passes that a long document takes grow as the chunks shrink.
 _DOCUMENT_SHARE = 1 / 8
@@ -346,17 +340,6 @@ def _check_pair(premise: int, hypothesis: int, most: int | None, index: int) -> 
             "model's context: shorten it, or pass truncate=True to keep its head.",
             index,
         )
-
-
-def split_ids(ids: NDArray[np.int32], room: int | None, *, truncate: bool) -> list[NDArray[np.int32]]:
-    """Parts of `room` tokens that overlap and cover `ids`, or its head alone."""
-    if not room or len(ids) <= room:
-        return [ids] if len(ids) else []
-    if truncate:
-        return [ids[:room]]
-    last = len(ids) - room
-    step = room - min(_OVERLAP, int(room * _MOST_OVERLAP))
-    return [ids[start : start + room] for start in (*range(0, last, step), last)]
 
 
 def check_text(text: str, name: str, index: int | None = None) -> None:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from jina_components.errors import ModelFilesError, TooLongError
+from jina_components.models.parts import split_ids
 from jina_components.models.patches import Patches
 from jina_components.models.sequences import TokenSequence
-from jina_components.models.tokenize import split_ids
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

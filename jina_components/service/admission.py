@@ -14,6 +14,7 @@ from jina_components.service.calls import call_of, key_of
 from jina_components.service.errors import answer_problem, problem
 from jina_components.service.metrics import Metrics
 from jina_components.service.settings import Limits
+from jina_components.types import shorten
 
 EXEMPT = frozenset({"/health", "/live", "/ready", "/metrics"})
 """Paths that are answered under any load."""
@@ -95,6 +96,9 @@ class Admission:
         """The whole body. Bytes are counted as they come, for a client may announce them and send none."""
         is_upload = connection.scope["path"].startswith(_UPLOADS)
         most = self._limits.max_upload_bytes if is_upload else self._limits.max_body_bytes
+        if (encoding := connection.headers.get("content-encoding", "").strip().lower()) not in ("", "identity"):
+            told = f"A body in Content-Encoding {shorten(encoding)!r} is not taken: send it as it is."
+            raise problem(415, told, headers={"Accept-Encoding": "identity"})
         self._check(int(connection.headers.get("content-length", 0)), 0, most)
         held, more, body = 0, True, bytearray()
         try:

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import orjson
+from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 _OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
+
+Form: TypeAlias = Literal["text", "json", "events"]
+
+
+def form_of(connection: HTTPConnection) -> Form:
+    """The form of an answer of the rpc family that a client accepts; text where it names none of ours."""
+    accept = connection.headers.get("accept", "").lower()
+    if "text/event-stream" in accept:
+        return "events"
+    return "json" if "/json" in accept else "text"
 
 
 def to_json(value: object) -> bytes:

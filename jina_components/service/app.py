@@ -11,6 +11,9 @@ from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Match, Route
 
 from jina_components import __version__
 from jina_components.errors import JinaComponentsError
@@ -20,7 +23,9 @@ from jina_components.service.batches.running import Batches
 from jina_components.service.calls import Access, OpenAccess
 from jina_components.service.components import Components
 from jina_components.service.docs import add_docs
+from jina_components.service.documenting import Documented
 from jina_components.service.hosts import Hosts
+from jina_components.service.memory import watch_memory
 from jina_components.service.metrics import Metrics
 from jina_components.service.routes import ROUTERS
 from jina_components.service.settings import ServiceSettings
@@ -32,7 +37,12 @@ _DESCRIPTION = """\
 Search components behind Jina's, OpenAI's and Cohere's APIs, on your own hardware: existing clients need only another
 base URL.
 
-Every answer carries `X-Request-ID`. Requests beyond the limits are answered with 429 or 503 and `Retry-After`.
+- Every answer carries `X-Request-ID`. Requests beyond the limits are answered with 429 or 503 and `Retry-After`.
+- A key goes into `Authorization: Bearer KEY`; classifiers and batches are seen with the key that made them.
+- Fields that are not documented are ignored, and null is as good as left out. Numbers and booleans may come as \
+strings, such as `"8"` or `"true"`, and booleans as 0 and 1. Other names of a field that clients use are told in its \
+description.
+- Bodies come uncompressed.
 """
 _TAGS = {
     "embeddings": "Vectors of texts and images.",
@@ -61,7 +71,7 @@ def create_app(
         components: What answers; None to make it from the settings. It is closed with the application.
         access: Who may ask; None for everybody, which is for the loopback interface only.
     """
-    app = FastAPI(
+    app = Documented(
         title="jina_components",
         version=__version__,
         description=_DESCRIPTION,
@@ -85,20 +95,43 @@ def create_app(
     add_docs(app)
     for kind in (RequestValidationError, HTTPException, errors.Problem, JinaComponentsError):
         app.add_exception_handler(kind, errors.handle)
+    app.add_exception_handler(405, _no_such_method)
     # The last added is the outermost.
     app.add_middleware(Admission, limits=settings.limits, metrics=state.metrics)
     app.add_middleware(Hosts)
     app.add_middleware(
-        CORSMiddleware, allow_origins=["*"], allow_methods=["*"], allow_headers=["*"], expose_headers=_EXPOSED
+        CORSMiddleware,
+        allow_origins=_origins(state.components),
+        allow_methods=["*"],
+        allow_headers=["*"],
+        expose_headers=_EXPOSED,
     )
     app.add_middleware(Watching, metrics=state.metrics, stand_ins=settings.stand_ins)
     return app
 
 
+async def _no_such_method(request: Request, _: Exception) -> Response:
+    """405 that names the methods of the path; the framework names those of its first route alone."""
+    routes = [route for router in ROUTERS for route in router.routes if isinstance(route, Route)]
+    fitting = [route for route in routes if route.matches(request.scope)[0] is not Match.NONE]
+    fitting = [route for route in fitting if route.path == request.scope["path"]] or fitting  # without parameters
+    allowed = ", ".join(sorted({method for route in fitting for method in route.methods or ()}))
+    told = f"{request.method} is no method of this path, which has {allowed}."
+    return errors.answer_problem(request, errors.problem(405, told, headers={"Allow": allowed}))
+
+
+def _origins(components: Components) -> tuple[str, ...]:
+    """As `ServiceSettings.allow_origins` has it."""
+    how = components.settings
+    if how.allow_origins is not None:
+        return how.allow_origins
+    return () if how.allow_networks or components.retriever is not None else ("*",)
+
+
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     components: Components = app.state.components
-    tasks = [asyncio.create_task(components.watch_idle())]
+    tasks = [asyncio.create_task(components.watch_idle()), asyncio.create_task(watch_memory())]
     if app.state.settings.warm_up:
         tasks.append(asyncio.create_task(_warm_up(app)))
     else:

@@ -1,167 +1,38 @@
-"""The components behind the routes: each model once, loaded when it is asked for, given back when nobody does."""
+"""The components behind the routes."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from functools import cached_property, lru_cache, partial
-from typing import Generic, TypeVar
-
-from opentelemetry import trace
 
 from jina_components.classifier import Classifier, ClassifierRegistry
 from jina_components.deep_search import DeepSearchAgent
 from jina_components.embedder import Embedder
 from jina_components.entailment import EntailmentScorer
-from jina_components.errors import MissingDependencyError, ModelFilesError, UnknownNameError
 from jina_components.grounder import Grounder
 from jina_components.models.catalog import BY_NAME
-from jina_components.models.spec import ModelKind, ModelSpec
 from jina_components.models.tokenizers import Tokenizer
 from jina_components.net import Fetcher, ResponseCache, URLGuard
 from jina_components.protocols import ChatModel
-from jina_components.read_options import ContentFormat, ReadOptions
+from jina_components.read_options import ReadOptions
 from jina_components.reader import Reader
 from jina_components.reranker import Reranker
 from jina_components.retriever import Retriever
 from jina_components.retriever.stores.faiss import FaissStore
 from jina_components.search_options import SearchOptions
 from jina_components.segmenter import Segmenter
+from jina_components.service.failures import Failures
+from jina_components.service.models import Models, embeds, reranks
 from jina_components.service.settings import ServiceSettings
 from jina_components.types import Page
 from jina_components.web_search import ArxivSearch, LocalIndex, SearchProvider, WebSearch
 
 logger = logging.getLogger(__name__)
 
-Model = TypeVar("Model", Embedder, Reranker)
-
-_RERANKS: tuple[ModelKind, ...] = ("cross-encoder", "late-interaction", "listwise", "blend")
-
-# Formats of pages that are searched in, and how many wait until they are put into the index together.
-_SEARCHABLE: tuple[ContentFormat, ...] = ("content", "markdown", "text")
+# Pages that wait until they are put into the index together.
 _INDEXED_TOGETHER = 64
-
-
-@dataclass(slots=True)
-class _Held(Generic[Model]):
-    """A model in memory, or ready to be."""
-
-    model: Model
-    users: int = 0
-    used_at: float = field(default_factory=time.monotonic)
-
-
-class Models(Generic[Model]):
-    """Models of one kind by the name that clients know them by. Thread-safe.
-
-    Args:
-        settings: Those of the service.
-        make: Makes one, by catalog name, folder or hub id; loads nothing yet.
-        does: Whether a model of the catalog is of this kind.
-    """
-
-    def __init__(
-        self, settings: ServiceSettings, make: Callable[[str], Model], does: Callable[[ModelSpec], bool]
-    ) -> None:
-        self._settings = settings
-        self._make: Callable[[str], Model] = make
-        self._does = does
-        self._held: dict[str, _Held[Model]] = {}
-        self._lock = threading.Lock()
-
-    @property
-    def names(self) -> list[str]:
-        """What clients may ask for."""
-        stand_ins = {**self._settings.stand_ins, **self._settings.aliases}
-        known = [name for name, target in stand_ins.items() if self._may_be(target)]
-        known += [spec.name for spec in BY_NAME.values() if self._does(spec)]
-        return [name for name in dict.fromkeys(known) if not self._settings.only or name in self._settings.only]
-
-    @property
-    def held(self) -> list[str]:
-        """Names of models in memory, or about to be; of folders and hub ids, their aliases."""
-        aliases = {target: name for name, target in self._settings.aliases.items()}
-        with self._lock:
-            return [name if name in BY_NAME else aliases[name] for name in self._held]
-
-    def spec(self, name: str) -> ModelSpec | None:
-        """The catalog's row of what answers to a name; None for a folder or hub id that it does not know."""
-        return BY_NAME.get(self.target(name))
-
-    def target(self, name: str) -> str:
-        """What answers to a name.
-
-        Raises:
-            UnknownNameError: nothing does.
-        """
-        plain = name.removeprefix("jina-ai/")
-        if self._settings.only and plain not in self._settings.only:
-            raise UnknownNameError(f"Model {name!r} is not served here; {self._served()}")
-        target = self._settings.aliases.get(plain) or self._settings.stand_ins.get(plain)
-        if target is not None and self._may_be(target):
-            return target
-        spec = BY_NAME.get(plain)
-        if spec is None or not self._does(spec):
-            raise UnknownNameError(f"Model {name!r} is not known here for this; {self._served()}")
-        return spec.name
-
-    @contextmanager
-    def use(self, name: str) -> Iterator[Model]:
-        """The model of this name, which stays in memory at least for the length of the block.
-
-        Raises:
-            UnknownNameError: there is none, or what the block does with it shows that it cannot be loaded.
-        """
-        target = self.target(name)
-        with self._lock:
-            held = self._held.get(target)
-            if held is None:
-                held = self._held[target] = _Held(self._make(target))
-            held.users += 1
-        span = trace.get_tracer(__name__).start_span("model", attributes={"jina.model": target})
-        try:
-            yield held.model
-        except (ModelFilesError, MissingDependencyError) as error:  # whose words are about this machine
-            logger.warning("Model %s cannot be loaded: %s", target, error)
-            raise UnknownNameError(
-                f"Model {name!r} cannot be loaded here; the log of the service says why, and its option --alias lets "
-                f"another model answer in its place. {self._served()}"
-            ) from error
-        finally:
-            span.end()
-            with self._lock:
-                held.users -= 1
-                held.used_at = time.monotonic()
-
-    def offload(self, idle_seconds: float) -> list[str]:
-        """Close what nobody used for so long; the next use loads it again."""
-        before = time.monotonic() - idle_seconds
-        with self._lock:
-            idle = [name for name, held in self._held.items() if not held.users and held.used_at <= before]
-            for name in idle:
-                self._held.pop(name).model.close()  # those who kept it may still call it: it loads again
-        return idle
-
-    def close(self) -> None:
-        """Close all."""
-        with self._lock:
-            held, self._held = [*self._held.values()], {}
-        for each in held:
-            each.model.close()
-
-    def _may_be(self, target: str) -> bool:
-        """Whether what an alias leads to is of this kind, as far as the catalog knows it."""
-        spec = BY_NAME.get(target)
-        return spec is None or self._does(spec)
-
-    def _served(self) -> str:
-        names = self.names
-        return f"GET /v1/models lists those that are, such as {', '.join(names[:3])}."
 
 
 class Components:
@@ -204,11 +75,14 @@ class Components:
         return Fetcher(guard=URLGuard(allow_networks=self.settings.allow_networks), cache=cache)
 
     @cached_property
+    def failures(self) -> Failures:
+        """Of pages that the Reader was asked for."""
+        return Failures()
+
+    @cached_property
     def reader(self) -> Reader:
         """Reads pages."""
-        return Reader(
-            fetcher=self.fetcher, captioner=self._captioner, extractor=self.chat, tokenizer="cl100k_base"
-        )
+        return Reader(fetcher=self.fetcher, captioner=self._captioner, extractor=self.chat, tokenizer="cl100k_base")
 
     @cached_property
     def pages(self) -> LocalIndex:
@@ -238,10 +112,10 @@ class Components:
             pages: Pages of URLs.
             how: How they were read; what is no text to search in is not kept either.
         """
-        is_private = how.do_not_track or how.cookies or how.headers or how.proxy
-        if not self.settings.read_pages or is_private or how.extracts or how.format not in _SEARCHABLE:
+        if not self.settings.read_pages or not how.is_memorable:
             return
-        self.pages.remember(pages)
+        # One with a warning may be an error page, a wall before a page, or half of it.
+        self.pages.remember(page for page in pages if not page.warnings)
         if self.pages.num_waiting >= _INDEXED_TOGETHER:
             await asyncio.to_thread(self.pages.save)
 
@@ -390,13 +264,3 @@ class Components:
             strict=True,
             fetcher=self.fetcher,
         )
-
-
-def embeds(spec: ModelSpec) -> bool:
-    """Whether a model gives vectors."""
-    return spec.kind == "embedding" or (spec.kind == "late-interaction" and bool(spec.token_dimensions))
-
-
-def reranks(spec: ModelSpec) -> bool:
-    """Whether a model scores documents."""
-    return spec.kind in _RERANKS

@@ -1,12 +1,14 @@
-"""What the OpenAPI document says of errors: every status that a family of routes answers with."""
+"""The OpenAPI document: every status that a family of routes answers with, and requests to try."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from fastapi import FastAPI
 from pydantic import BaseModel
 
 from jina_components.service.errors import Family
+from jina_components.service.examples import BODIES, PARAMETERS
 
 
 class Violation(BaseModel):
@@ -57,12 +59,14 @@ _MODELS: dict[Family, type[BaseModel]] = {
 }  # fmt: skip
 _COMMON = {
     400: "Wrong input.", 401: "No key, or a wrong one.", 402: "No balance.", 403: "Not allowed.",
-    408: "Came too slowly.", 413: "Too large.", 422: "Does not fit the schema.", 429: "Too many requests.", 500: "A fault of the service.",
+    408: "Came too slowly.", 413: "Too large.", 415: "Compressed.",
+    422: "Does not fit the schema.", 429: "Too many requests.", 500: "A fault of the service.",
     503: "Come again later.", 504: "Took too long.",
 }  # fmt: skip
+_HEAD_TOO_LARGE = "The path, query string and headers are too large; the connection is closed."
 # Families that answer in other forms than JSON too, by what the client accepts.
 _FORMS: dict[Family, dict[str, Any]] = {
-    "rpc": {"content": {kind: {"schema": {"type": "string"}} for kind in ("text/plain", "text/event-stream")}}
+    "rpc": {"content": {"text/plain": {"schema": {"type": "string"}}, "text/event-stream": {}}}
 }
 
 
@@ -83,4 +87,43 @@ def documented(
     }
     if ok is not None or family in _FORMS:
         responses[200] = {"model": ok, "description": "Done.", **_FORMS.get(family, {})}
+    responses[431] = {"description": _HEAD_TOO_LARGE}
     return {"responses": responses, "response_model": None}
+
+
+class Documented(FastAPI):
+    """An application whose OpenAPI document has examples, and no titles that say the names of fields again."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The document."""
+        if self.openapi_schema is None:
+            document = super().openapi()
+            _drop_titles(document["components"]["schemas"])
+            _drop_titles(document["paths"])
+            for path, operations in document["paths"].items():
+                for operation in operations.values():
+                    _add_examples(path, operation)
+            self.openapi_schema = document
+        return self.openapi_schema
+
+
+def _drop_titles(schema: object, *, are_names: bool = False) -> None:
+    """Remove `title` from schemas and all within them; `are_names` where the keys are names of fields."""
+    if isinstance(schema, list):
+        for each in schema:
+            _drop_titles(each)
+    elif isinstance(schema, dict):
+        if not are_names:
+            schema.pop("title", None)
+        for key, value in schema.items():
+            _drop_titles(value, are_names=key == "properties" and not are_names)
+
+
+def _add_examples(path: str, operation: dict[str, Any]) -> None:
+    for parameter in operation.get("parameters", ()):
+        name = parameter["name"]
+        if parameter.get("required") or (name == "q" and "requestBody" not in operation and "{" not in path):
+            parameter["example"] = PARAMETERS.get(f"{path} {name}") or PARAMETERS[name]
+    content = operation.get("requestBody", {}).get("content", {})
+    if "application/json" in content:
+        content["application/json"]["example"] = BODIES[path]

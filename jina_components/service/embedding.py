@@ -8,19 +8,19 @@ each vector of 384 dimensions 8 µs in base64, 10 µs as numbers, 1 µs in bits.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from jina_components.embedder import Embedder
 from jina_components.errors import InputError, UnknownNameError
+from jina_components.models.catalog import BY_NAME
 from jina_components.models.embedding import EmbeddingModel, LocalModel
 from jina_components.models.multi_vector import MultiVectorModel
 from jina_components.models.tokenizers.encodings import decode_cl100k
 from jina_components.service.errors import invalid
-from jina_components.service.settings import Limits
-from jina_components.service.wire.embeddings import EmbeddingsRequest
-from jina_components.service.wire.inputs import has_data_images, of_field, seen
+from jina_components.service.wire.embeddings import EmbeddingsRequest, nearest_task, too_many_dimensions
+from jina_components.service.wire.inputs import of_field, seen, takes_no_images
 from jina_components.types import Embeddings, Image, MultiVectorEmbeddings
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 # Numbers from which on an answer is written in a thread.
 _MANY = 16_384
 _SIDES = {"query": "retrieval.query", "document": "retrieval.passage"}
+# Fields that errors name.
+_FIELDS: Mapping[str, str] = {name: name for name in ("input", "task", "dimensions")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,11 @@ class Embedded:
 
 
 async def embedded(
-    embedder: Embedder, asked: EmbeddingsRequest, *, per_token: bool | None = None, field: str = "input"
+    embedder: Embedder,
+    asked: EmbeddingsRequest,
+    *,
+    per_token: bool | None = None,
+    fields: Mapping[str, str] = _FIELDS,
 ) -> Embedded:
     """What a request asks for.
 
@@ -53,43 +59,59 @@ async def embedded(
         embedder: Of the model that it names.
         asked: The request.
         per_token: Whether a vector a token is wanted, or else one an input; None for what model and request say.
-        field: Of the inputs, for errors.
+        fields: By Jina's name of a field the client's, for errors.
 
     Raises:
         Problem: 422 with the field that the model does not take.
         TooLongError: a text is over the context.
         JinaComponentsError: as `Embedder.embed` raises otherwise.
     """
-    # Loading takes seconds, a model that is loaded no change of thread.
-    model = embedder.loaded
-    if model is None:
-        model = await asyncio.to_thread(embedder.load)
-    inputs = await _inputs(asked.input, model)
-    _check(asked, inputs, model, field)
-    of_tokens = isinstance(model, MultiVectorModel)
-    if of_tokens and per_token is False:
+    model = await loaded(embedder)
+    _check(asked, model)
+    inputs = inputs_of(model, await _texts(asked.input), name=asked.model, field=fields["input"])
+    if isinstance(model, MultiVectorModel) and per_token is False:
         raise invalid("body -> model", f"{asked.model!r} gives a vector a token: ask /v1/embeddings for them.")
     try:
-        with of_field(field):
-            if per_token or asked.return_multivector or of_tokens:
+        with of_field(fields["input"]):
+            if per_token or asked.return_multivector or isinstance(model, MultiVectorModel):
                 return await _tokens(embedder, model, inputs, asked)
-            return await _vectors(embedder, model, inputs, asked)
+            return await _vectors(embedder, model, inputs, asked, fields)
     except UnknownNameError as error:  # the model is loaded, so it is not its name
-        raise invalid("body -> task", error.message, kind="enum", given=asked.task) from error
+        raise invalid(f"body -> {fields['task']}", error.message, kind="enum", given=asked.task) from error
 
 
-def check_number(number: int, limits: Limits, *, field: str) -> None:
-    """Refuse more inputs than a request may have.
+async def loaded(embedder: Embedder) -> EmbeddingModel | MultiVectorModel:
+    """The model; one that is not loaded yet is, in a thread, for that takes seconds."""
+    model = embedder.loaded
+    return await asyncio.to_thread(embedder.load) if model is None else model
+
+
+def inputs_of(
+    model: EmbeddingModel | MultiVectorModel, items: Sequence[str | Image], *, name: str, field: str = "input"
+) -> list[str | Image]:
+    """Inputs as a model takes them: of one that sees, strings that are data URIs of images are these images.
+
+    Args:
+        model: What embeds them.
+        items: Texts and images.
+        name: Of the model, for errors.
+        field: Of the inputs, likewise.
 
     Raises:
-        Problem: 422, which names the limit.
+        Problem: 422, it takes no images.
     """
-    if number > limits.max_items:
-        raise invalid(f"body -> {field}", f"A request has at most {limits.max_items} inputs.", kind="too_long")
+    if getattr(model, "images", None) is not None:
+        return seen(items)
+    for place, item in enumerate(items):
+        if isinstance(item, Image):
+            raise invalid(f"body -> {field} -> {place}", takes_no_images(name))
+    return [*items]
 
 
-async def written(result: Embeddings | MultiVectorEmbeddings, write: Callable[[], bytes]) -> bytes:
-    """What `write` makes of vectors; of many in a thread, so that others are answered meanwhile.
+async def written(
+    result: Embeddings | MultiVectorEmbeddings, write: Callable[[], bytes], *, fields: Mapping[str, str] = _FIELDS
+) -> bytes:
+    """What `write` makes of vectors; of many in a thread, so that others are answered meanwhile. `fields` as above.
 
     Raises:
         Problem: 422 when their dimensions do not fit the encoding.
@@ -98,18 +120,22 @@ async def written(result: Embeddings | MultiVectorEmbeddings, write: Callable[[]
     try:
         return write() if sum(rows.size for rows in vectors) <= _MANY else await asyncio.to_thread(write)
     except InputError as error:
-        raise invalid("body -> dimensions", error.message) from error
+        raise invalid(f"body -> {fields['dimensions']}", error.message) from error
 
 
 async def _vectors(
-    embedder: Embedder, model: EmbeddingModel | MultiVectorModel, inputs: list[str | Image], asked: EmbeddingsRequest
+    embedder: Embedder,
+    model: EmbeddingModel,
+    inputs: list[str | Image],
+    asked: EmbeddingsRequest,
+    fields: Mapping[str, str],
 ) -> Embedded:
     width = model.width if isinstance(model, LocalModel) else None  # another may have to ask a server
     if width is not None and asked.dimensions is not None and asked.dimensions > width:
-        raise _too_many(asked.dimensions, width)
+        raise too_many_dimensions(asked.dimensions, width, field=fields["dimensions"])
     result = await embedder.aembed(
         inputs,
-        task=asked.task or None,
+        task=_task(asked, model),
         dimensions=asked.dimensions,
         normalized=asked.normalized is not False,
         truncate=bool(asked.truncate),
@@ -128,7 +154,7 @@ async def _tokens(
         raise invalid("body -> dimensions", "Vectors of tokens have one width: leave it out with return_multivector.")
     if asked.dimensions is not None and asked.dimensions not in own.widths:
         if asked.dimensions > own.widths[0]:
-            raise _too_many(asked.dimensions, own.widths[0])
+            raise too_many_dimensions(asked.dimensions, own.widths[0])
         known = ", ".join(map(str, own.widths))
         raise invalid("body -> dimensions", f"Input should be one of {known}", kind="enum", given=asked.dimensions)
     default = model.tasks.default if isinstance(model, LocalModel) else ""
@@ -145,34 +171,32 @@ async def _tokens(
     return Embedded(result, [next(spelled) if isinstance(item, str) else None for item in inputs])
 
 
-def _check(
-    asked: EmbeddingsRequest, inputs: list[str | Image], model: EmbeddingModel | MultiVectorModel, field: str
-) -> None:
+def _task(asked: EmbeddingsRequest, model: EmbeddingModel) -> str | None:
+    """The task; of a model that another stands in for, which has no such task, the nearest that every model takes."""
+    task = asked.task or None
+    named = BY_NAME.get(asked.model.removeprefix("jina-ai/"))
+    if task is None or named is None or task not in {*named.prompts, *named.adapters}:
+        return task
+    try:
+        model.prompt(task)
+    except UnknownNameError:
+        return nearest_task(task)
+    return task
+
+
+def _check(asked: EmbeddingsRequest, model: EmbeddingModel | MultiVectorModel) -> None:
     """Refuse what the model cannot do, in the request's terms rather than the library's."""
     if asked.return_tokenized_input and not asked.return_multivector:
         raise invalid("body -> return_tokenized_input", "Only with return_multivector.")
     if asked.late_chunking and not (isinstance(model, LocalModel) and model.takes_spans):
         raise invalid("body -> late_chunking", f"{asked.model!r} cannot do late chunking as it runs here.")
-    if _sees(model):
-        return
-    place = next((place for place, item in enumerate(inputs) if isinstance(item, Image)), None)
-    if place is not None:
-        raise invalid(f"body -> {field} -> {place}", f"{asked.model!r} takes no images.")
 
 
-def _sees(model: EmbeddingModel | MultiVectorModel) -> bool:
-    """Whether it takes images."""
-    return getattr(model, "images", None) is not None
-
-
-async def _inputs(given: Sequence[str | Image | Tokens], model: EmbeddingModel | MultiVectorModel) -> list[str | Image]:
+async def _texts(given: Sequence[str | Image | Tokens]) -> list[str | Image]:
     """Texts and images; what stands for a text is decoded in a thread, for the vocabulary may have to be read."""
-    inputs: list[str | Image]
     if any(isinstance(item, tuple) for item in given):
-        inputs = await asyncio.to_thread(_decoded, given)
-    else:
-        inputs = [item for item in given if not isinstance(item, tuple)]
-    return seen(inputs) if _sees(model) and has_data_images(inputs) else inputs
+        return await asyncio.to_thread(_decoded, given)
+    return [item for item in given if not isinstance(item, tuple)]
 
 
 def _decoded(given: Sequence[str | Image | Tokens]) -> list[str | Image]:
@@ -183,12 +207,3 @@ def _decoded(given: Sequence[str | Image | Tokens]) -> list[str | Image]:
         except InputError as error:
             raise invalid(f"body -> input -> {index}", error.message) from error
     return inputs
-
-
-def _too_many(dimensions: int, most: int) -> Exception:
-    return invalid(
-        "body -> dimensions",
-        f"Input should be less than or equal to {most}",
-        kind="less_than_equal",
-        given=dimensions,
-    )

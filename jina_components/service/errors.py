@@ -9,8 +9,10 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Literal, TypeAlias
 
 from fastapi.exceptions import RequestValidationError
@@ -19,7 +21,7 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import PlainTextResponse, Response
 
 from jina_components import errors
-from jina_components.service.answers import event, json_answer
+from jina_components.service.answers import event, form_of, json_answer
 from jina_components.service.calls import call_of
 from jina_components.types import shorten
 
@@ -29,6 +31,8 @@ Family: TypeAlias = Literal["api", "rpc", "deepsearch", "cohere"]
 
 # Retry-After of what will pass soon.
 _SOON = "1"
+_ADDRESS = re.compile(r"\S+ is no public address \([^)]*\)")
+_ADVICE = re.compile(r"; see URLGuard\([^)]*\)")
 # Characters of an input that an error shows.
 _SHOWN = 200
 
@@ -115,7 +119,7 @@ _BY_CLASS: tuple[tuple[type[Exception], Callable[[Any], Problem]], ...] = (
     (errors.MissingDependencyError, lambda e: problem(400, e.message, code="INPUT_MODEL_NOT_FOUND")),
     (errors.BusyError, lambda e: problem(409, e.message, headers={"Retry-After": _SOON})),
     (errors.BudgetExceededError, lambda e: problem(409, e.message, name="BudgetExceededError")),
-    (errors.BlockedURLError, lambda e: problem(451, e.message)),
+    (errors.BlockedURLError, lambda e: problem(451, for_clients(e.message))),
     (errors.RobotsDeniedError, lambda e: problem(409, e.message)),
     (errors.ContentTooLargeError, lambda e: problem(413, e.message, name="TargetFileTooLargeError")),
     (errors.FetchTimeoutError, lambda e: problem(422, e.message)),
@@ -128,12 +132,19 @@ _BY_CLASS: tuple[tuple[type[Exception], Callable[[Any], Problem]], ...] = (
 )
 
 
+def for_clients(message: str) -> str:
+    """A message of the library without the guard's words on where names of ours lead, and its advice for operators."""
+    return _ADVICE.sub("", _ADDRESS.sub("it leads to no public address", message))
+
+
 def as_problem(error: Exception) -> Problem:
     """What a client is told of an error. What is our own fault is logged, and told without its words."""
     if isinstance(error, Problem):
         return error
     if isinstance(error, RequestValidationError):
         return _not_valid([_violation(each) for each in error.errors()])
+    if isinstance(error, HTTPException) and isinstance(error.__cause__, RecursionError | ValueError):
+        return problem(400, "The body cannot be parsed: send JSON in UTF-8, of few levels and numbers of few digits.")
     if isinstance(error, HTTPException):
         return problem(error.status_code if error.status_code in SORTS else 400, error.detail, headers=error.headers)
     for kind, make in _BY_CLASS:
@@ -177,10 +188,10 @@ def _api(_: HTTPConnection, told: Problem, request_id: str) -> Response:
 
 
 def _rpc(connection: HTTPConnection, told: Problem, _: str) -> Response:
-    body, accept = rpc_body(told), connection.headers.get("accept", "")
-    if "text/event-stream" in accept:
+    body, form = rpc_body(told), form_of(connection)
+    if form == "events":
         return Response(event(body, name="error"), told.status, told.headers, "text/event-stream")
-    if "/json" in accept:
+    if form == "json":
         return json_answer(body, told.status, told.headers)
     return PlainTextResponse(body["readableMessage"], told.status, told.headers)
 
@@ -220,7 +231,18 @@ def _shown(given: object) -> object:
     """An input as an error echoes it: short, and JSON."""
     if given is None or isinstance(given, float) or (isinstance(given, int) and abs(given) < 2**63):
         return given
-    return _printable(shorten(str(given), _SHOWN))
+    return _printable(shorten(str(_head(given)), _SHOWN))
+
+
+def _head(given: object, depth: int = 3) -> object:
+    """The beginning of a value, for the whole of it may be many megabytes to spell out."""
+    if isinstance(given, str):
+        return given[: 2 * _SHOWN]
+    if depth and isinstance(given, dict):
+        return {_head(key): _head(value, depth - 1) for key, value in islice(given.items(), _SHOWN)}
+    if depth and isinstance(given, list):
+        return [_head(each, depth - 1) for each in islice(given, _SHOWN)]
+    return f"{type(given).__name__} …" if isinstance(given, dict | list) and given else given
 
 
 def _printable(text: str) -> str:

@@ -68,6 +68,8 @@ class ServiceSettings:
         idle_seconds: A model that nobody asked for so long gives its memory back; None to keep all.
         read_pages: Whether pages read by `/r/` are found again by `/s/`.
         allow_networks: Networks, in CIDR form, that URLs of clients may reach although they are not public.
+        allow_origins: Web sites whose scripts may call the service (CORS); `("*",)` for all. None for all, or for none
+            where `allow_networks` or documents of one's own let the service tell what a web site could not find out.
         cache_tolerance: Age in seconds up to which a page fetched before is served again.
         limits: What requests may take.
 
@@ -89,6 +91,7 @@ class ServiceSettings:
     idle_seconds: float | None = 900.0
     read_pages: bool = True
     allow_networks: tuple[str, ...] = ()
+    allow_origins: tuple[str, ...] | None = None
     cache_tolerance: float = 3600.0
     limits: Limits = Limits()
 

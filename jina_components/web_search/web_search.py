@@ -14,7 +14,6 @@ from jina_components.core.inputs import check_query
 from jina_components.core.names import resolve_name
 from jina_components.errors import ConfigError
 from jina_components.protocols import SupportsRead
-from jina_components.read_options import ReadOptions
 from jina_components.search_options import SearchOptions
 from jina_components.types import Page, SearchResult, SearchResults, Usage
 from jina_components.web_search.asking import Found, Line, ask_at_once, ask_in_order
@@ -137,7 +136,7 @@ class WebSearch(Component):
         known = {result.url for result in found.results if result.page}
         async with aclosing(reading):
             async for results in reading:
-                if _is_memorable(options.read_options or self._reader.options):
+                if (options.read_options or self._reader.options).is_memorable:
                     self._remember(result.page for result in results if result.page and result.url not in known)
                 known.update(result.url for result in results if result.page)
                 yield _results(query, results, found)
@@ -200,8 +199,3 @@ def _checked(provider: SearchProvider | str) -> SearchProvider | str:
 def _results(query: str, results: Sequence[SearchResult], found: Found) -> SearchResults:
     usage = sum((result.page.usage for result in results if result.page), Usage())
     return SearchResults(query, tuple(results), usage, found.warnings)
-
-
-def _is_memorable(how: ReadOptions) -> bool:
-    """Whether what is read so may be kept, is nobody's own (cookies), and is text to search in."""
-    return not (how.do_not_track or how.cookies) and how.format in ("content", "markdown", "text")

@@ -124,7 +124,8 @@ def test_errors_are_in_coheres_form(v2):
         ({"texts": TEXTS, "images": ["https://example.com/x.png"]}, "Send one of"),
         ({"texts": []}, "Send one of"),
         ({"texts": ["x"] * 513}, "512"),
-        ({"texts": ["x"], "output_dimension": 1000}, "384"),
+        ({"texts": ["x"], "output_dimension": 1000}, "output_dimension: .* 384"),
+        ({"texts": ["x"], "output_dimension": 12, "embedding_types": ["binary"]}, "output_dimension: .* multiple of 8"),
         ({"texts": ["x", " "]}, "body -> texts -> 1"),
         ({"texts": ["x"], "max_tokens": 5}, "max_tokens"),
         ({"images": ["https://example.com/x.png"]}, "body -> images -> 0"),
@@ -134,4 +135,4 @@ def test_errors_are_in_coheres_form(v2):
     ]
     for body, message in wrong:
         with pytest.raises(cohere.UnprocessableEntityError, match=message):
-            v2.embed(model=MODEL, **body, **asked)
+            v2.embed(model=MODEL, **{**asked, **body})

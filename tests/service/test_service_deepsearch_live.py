@@ -6,7 +6,7 @@ import asyncio
 import json
 import socket
 import threading
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from io import BytesIO
 from typing import Any
 
@@ -16,11 +16,9 @@ from local_server import LocalServer, http, loopback_fetcher
 from PIL import Image
 
 from jina_components import Retriever
-from jina_components.errors import WebError
 from jina_components.protocols import ChatMessage, ChatReply
 from jina_components.service import Components, ServiceSettings, streaming
 from jina_components.service.pictures import pictures
-from jina_components.service.streaming import kept_alive
 from jina_components.testing import FakeSearchProvider
 from jina_components.types import SearchResult
 
@@ -83,55 +81,6 @@ def test_a_stream_is_kept_alive(address: tuple[str, int], thinker: Thinker, monk
         comments = [line for line in (next(lines) for _ in range(9)) if line]
         assert set(comments) == {": keep-alive"}
     assert thinker.ended.wait(60)
-
-
-def test_comments_come_between_events_alone() -> None:
-    async def run() -> list[bytes]:
-        was_silent = asyncio.Event()
-
-        async def events() -> AsyncGenerator[bytes, None]:
-            yield b"one"
-            await was_silent.wait()
-            yield b"two"
-
-        seen = []
-        async for event in kept_alive(events(), 0.001):
-            seen.append(event)
-            if event.startswith(b":"):
-                was_silent.set()
-        return seen
-
-    seen = asyncio.run(run())
-    assert [event for event in seen if not event.startswith(b":")] == [b"one", b"two"]
-    assert b": keep-alive\n\n" in seen[1:-1]
-    assert (seen[0], seen[-1]) == (b"one", b"two")
-
-
-def test_failures_of_events_come_through_and_their_source_ends() -> None:
-    ended = []
-
-    async def events(*, fails: bool) -> AsyncGenerator[bytes, None]:
-        try:
-            yield b"one"
-            if fails:
-                raise WebError("It broke.")
-            await asyncio.Event().wait()
-        finally:
-            ended.append(fails)
-
-    async def run(*, fails: bool) -> None:
-        alive = kept_alive(events(fails=fails), 0.001)
-        assert await anext(alive) == b"one"
-        if fails:
-            with pytest.raises(WebError):
-                await anext(alive)
-        else:
-            assert (await anext(alive)).startswith(b":")
-            await alive.aclose()
-
-    asyncio.run(run(fails=True))
-    asyncio.run(run(fails=False))
-    assert ended == [True, False]
 
 
 # Images

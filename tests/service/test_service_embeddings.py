@@ -292,3 +292,19 @@ def test_a_large_answer_is_whole(service_url):
     assert [item["index"] for item in answer["data"]] == list(range(300))
     with Embedder("static-minilm-v1") as library:
         alike([item["embedding"] for item in answer["data"]], library.embed(texts).vectors)
+
+
+@pytest.mark.parametrize(
+    ("path", "field"), [("/v1/embeddings", "input"), ("/v1/rerank", "documents"), ("/v1/classify", "input")]
+)
+def test_of_many_wrong_items_the_first_is_told(ask, path, field):
+    answer = ask(path, **{"query": "q", "labels": ["a", "b"], field: [None] * 10_000})
+    assert answer.status_code == 422
+    assert [error["field"] for error in answer.json()["errors"]] == [f"body -> {field} -> 0"]
+
+
+def test_a_list_without_end_is_not_looked_through(ask):
+    for endless in (["a"] * 150_000, [[1] * 150_000]):
+        answer = ask(input=endless)
+        assert answer.status_code == 422
+        assert [error["type"] for error in answer.json()["errors"]] == ["too_long"]

@@ -49,6 +49,8 @@ def library(folders):
 @pytest.fixture(scope="module")
 def service(make_app, start_service, folders):
     aliases = {name: str(folder) for name, folder in folders.items()}
+    stood_in_for = ("jina-embeddings-v5-text-small", "jina-code-embeddings-0.5b")
+    aliases |= dict.fromkeys(stood_in_for, aliases["jina-embeddings-v3"])
     return start_service(make_app(aliases=aliases, precision="float32", allow_networks=("127.0.0.0/8",)))
 
 
@@ -244,3 +246,25 @@ def test_openais_client_asks_for_base64_and_reads_it(service, library):
             client.embeddings.create(model="jina-embeddings-v3", input="x", dimensions=10_000)
         with pytest.raises(openai.BadRequestError, match="no-such-model"):
             client.embeddings.create(model="no-such-model", input="x")
+
+
+@pytest.mark.parametrize(
+    ("model", "task", "nearest"),
+    [
+        ("jina-embeddings-v5-text-small", "clustering", "separation"),
+        ("jina-code-embeddings-0.5b", "nl2code.query", "retrieval.query"),
+        ("jina-code-embeddings-0.5b", "qa.passage", "retrieval.passage"),
+        ("jina-embeddings-v5-text-small", "classification", "classification"),
+    ],
+)
+def test_a_model_that_stands_in_does_the_nearest_task(embed, model, task, nearest):
+    tasks = ("separation", "classification", "retrieval.query", "retrieval.passage", "text-matching")
+    by_task = {own: embed("jina-embeddings-v3", TEXTS, task=own) for own in tasks}
+    given = embed(model, TEXTS, task=task)
+    assert [own for own in tasks if by_task[own] == given] == [nearest]
+
+
+@pytest.mark.parametrize("model", ["jina-embeddings-v3", "jina-code-embeddings-0.5b"])
+def test_a_task_that_the_named_model_has_not_is_none(ask, model):
+    answer = ask(model, TEXTS, task="clustering")
+    assert [error["field"] for error in answer.json()["errors"]] == ["body -> task"]

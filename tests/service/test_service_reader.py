@@ -69,7 +69,7 @@ def site() -> Iterator[Site]:
 @pytest.fixture(scope="module")
 def reads(make_app: Callable[..., Any]) -> Iterator[TestClient]:
     """A service that reaches the loopback interface."""
-    app = make_app(allow_networks=("127.0.0.0/8",))
+    app = make_app(allow_networks=("127.0.0.0/8",), allow_origins=("*",))
     with TestClient(app, raise_server_exceptions=False) as client:
         yield client
 
@@ -197,7 +197,8 @@ def test_questions_of_browsers_are_answered(reads, url):
     answer = reads.options(f"/r/{url}", headers=preflight | {"access-control-request-headers": "x-engine"})
     assert answer.status_code == 200
     assert answer.headers["access-control-allow-origin"] == "*"
-    assert reads.options("/r/").status_code == 204
+    for asked in ("/r", "/r/", f"/r/{url}", "/s/", "/s/sea", "/g/", "/g/It rains.", "/svip/"):
+        assert reads.options(asked).headers["allow"] == "GET, POST, OPTIONS"
     assert reads.get(f"/r/{url}", headers={"origin": "https://app.test"}).headers["access-control-allow-origin"] == "*"
 
 
@@ -512,13 +513,16 @@ def test_names_that_no_standard_allows_are_looked_up_all_the_same(reads, site, n
 )  # fmt: skip
 def test_what_is_not_public(client, target, engine):
     answer = client.get(f"/r/{target}", headers=JSON | {"x-engine": engine})
-    assert_refused(answer, 451, 45102, "SecurityCompromiseError")
+    assert "URLGuard" not in assert_refused(answer, 451, 45102, "SecurityCompromiseError")["message"]
 
 
 @pytest.mark.parametrize("accept", [JSON, EVENTS, {}])
 def test_names_of_what_is_not_public(client, names, accept):
     names["intranet.test"] = ["10.0.0.1"] * 3
-    assert client.get("/r/http://intranet.test/", headers=accept).status_code == 451
+    answer = client.get("/r/http://intranet.test/", headers=accept)
+    assert answer.status_code == 451
+    assert "intranet.test is refused: it leads to no public address." in answer.text
+    assert "10.0.0.1" not in answer.text
 
 
 def test_a_name_that_changes_once_it_was_checked(reads, site, names):
@@ -658,6 +662,7 @@ def test_pages_are_found_again_unless_they_are_not_to_be(make_app, site):
     app = make_app(allow_networks=("127.0.0.0/8",))
     components: Components = app.state.components
     read = [site.page(f"/remembered/{number}") for number in range(7)]
+    site.routes["/remembered/no"] = [http(404, PAGE, content_type="text/html")]
     with TestClient(app, raise_server_exceptions=False) as client:
         for url, headers in zip(
             read,
@@ -671,6 +676,7 @@ def test_pages_are_found_again_unless_they_are_not_to_be(make_app, site):
             client.get(f"/r/{url}", headers=headers)
         client.post("/r/", json={"url": site.page("/remembered/own"), "customHeader": {"Authorization": "Bearer a"}})
         client.post("/r/", json={"html": PAGE.decode(), "url": "https://example.com/"})
+        assert client.get(f"/r/{site.url('/remembered/no')}").status_code == 200
         assert components.pages.num_waiting == 3
         client.get(f"/r/{read[0]}")
         assert components.pages.num_waiting == 3
@@ -707,6 +713,23 @@ def test_a_client_that_goes_away_ends_the_reading(make_app, start_service, site,
         assert await asyncio.to_thread(ended.wait, 20)
 
     asyncio.run(leave())
+
+
+def test_what_fails_again_and_again_is_left_alone(make_app, site):
+    app = make_app(allow_networks=("127.0.0.0/8",))
+    site.routes["/down"] = [http(302, location="/down")]
+    down, ann = f"/r/{site.url('/down')}", JSON | {"authorization": "Bearer ann"}
+    with TestClient(app, raise_server_exceptions=False) as client:
+        for accept in (ann, ann | EVENTS) * 5:
+            assert client.get(f"{down}#part", headers=accept | {"x-engine": "direct"}).status_code == 422
+        for accept in (ann, ann | EVENTS):
+            refused = client.get(down, headers=accept)
+            assert refused.status_code == 403
+            assert 3500 < int(refused.headers["retry-after"]) <= 3600
+        assert_refused(client.get(down, headers=ann), 403, 40301, "OperationNotAllowedError")
+        # Others are none the worse for it, and other pages neither.
+        assert client.get(down, headers=JSON | {"x-engine": "direct"}).status_code == 422
+        assert client.get(f"/r/{site.page('/up')}", headers=ann).status_code == 200
 
 
 def test_over_a_real_connection(make_app, start_service, site):

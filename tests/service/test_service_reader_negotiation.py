@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import AsyncGenerator
 
@@ -14,13 +13,15 @@ from starlette.testclient import TestClient
 
 from jina_components.errors import BudgetExceededError
 from jina_components.service.calls import Call
-from jina_components.service.wire.negotiation import Result, answer, answer_events, while_connected
+from jina_components.service.wire.negotiation import Result, answer, answer_with
+
+EVENTS = {"accept": "text/event-stream"}
 
 
 def app_of(results: AsyncGenerator[Result, None], call: Call) -> Starlette:
     async def stream(request: Request) -> Response:
         request.scope.setdefault("state", {})["call"] = call
-        return await answer_events(request, results)
+        return await answer_with(request, results)
 
     app = Starlette()
     app.add_route("/", stream)
@@ -40,7 +41,7 @@ def test_what_fails_on_the_way_is_the_last_event():
     closed: list[bool] = []
     call = Call()
     with TestClient(app_of(failing(3, closed), call)) as client:
-        answered = client.get("/")
+        answered = client.get("/", headers=EVENTS)
     blocks = [block.split("\n") for block in answered.text.strip().split("\n\n")]
     assert answered.status_code == 200
     assert [name for name, _ in blocks] == ["event: data"] * 3 + ["event: error"]
@@ -51,66 +52,30 @@ def test_what_fails_on_the_way_is_the_last_event():
     assert call.code
 
 
-def test_what_fails_at_once_has_its_status():
+async def complete(closed: list[bool]) -> AsyncGenerator[Result, None]:
+    try:
+        for number in range(3):
+            yield Result({"number": number}, f"{number}", 10 * number)
+    finally:
+        closed.append(True)
+
+
+def test_but_in_events_the_last_result_is_all():
+    closed: list[bool] = []
+    call = Call()
+    with TestClient(app_of(complete(closed), call)) as client:
+        answered = client.get("/")
+    assert answered.text == "2"
+    assert answered.headers["x-usage-tokens"] == "20"
+    assert (closed, call.tokens) == ([True], 20)
+
+
+@pytest.mark.parametrize("headers", [EVENTS, {}])
+def test_what_fails_at_once_has_its_status(headers):
     closed: list[bool] = []
     with TestClient(app_of(failing(0, closed), Call())) as client, pytest.raises(BudgetExceededError):
-        client.get("/")
+        client.get("/", headers=headers)
     assert closed == [True]
-
-
-def asking(*messages: str) -> Request:
-    """A request whose client sends these messages, one after the other, and then is silent."""
-    waiting = list(messages)
-
-    async def receive() -> dict[str, object]:
-        if not waiting:
-            await asyncio.sleep(3600)
-        return {"type": waiting.pop(0)}
-
-    state = {"call": Call()}
-    return Request({"type": "http", "headers": [], "state": state, "method": "GET", "path": "/"}, receive)
-
-
-async def test_work_ends_with_its_client():
-    cancelled = asyncio.Event()
-
-    async def work() -> None:
-        try:
-            await asyncio.sleep(3600)
-        finally:
-            cancelled.set()
-
-    assert await while_connected(asking("http.request", "http.disconnect"), work()) is None
-    assert cancelled.is_set()
-
-
-async def test_work_gives_what_it_gives_and_fails_as_it_fails():
-    async def work(fails: bool) -> int:
-        await asyncio.sleep(0)
-        if fails:
-            raise BudgetExceededError("Too many.")
-        return 1
-
-    assert await while_connected(asking("http.request"), work(fails=False)) == 1
-    with pytest.raises(BudgetExceededError):
-        await while_connected(asking(), work(fails=True))
-
-
-async def test_work_ends_when_the_request_does():
-    cancelled = asyncio.Event()
-
-    async def work() -> None:
-        try:
-            await asyncio.sleep(3600)
-        finally:
-            cancelled.set()
-
-    task = asyncio.create_task(while_connected(asking(), work()))
-    await asyncio.sleep(0.01)
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    assert cancelled.is_set()
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,7 @@ OWN = "localhost:8080/r"
         ("https://example.com/a b", "https://example.com/a%20b"),
         ("https://example.com/a\r\nX-B: c", "https://example.com/a%0D%0AX-B:%20c"),
         ("https://bücher.example/ü", "https://bücher.example/ü"),
+        ("https://b%C3%BCcher.example:81/%C3%BC", "https://bücher.example:81/%C3%BC"),
         ("https://[2606:4700::1111]:8443/", "https://[2606:4700::1111]:8443/"),
         ("etc/passwd", "http://etc/passwd"),
         ("/etc/passwd", "http://etc/passwd"),
@@ -57,7 +58,8 @@ def test_what_is_read(wrote, url):
         "http://[::1", "http://[zz]/", "http://a%00b/", "x" * 10_000, "http://localhost:8080/",
         "../../etc/passwd",
         "http://a..b/",
-        f"http://{'a' * 64}.com/",
+        f"http://{'a' * 64}.com/", "http://a%2Fb/", "http://a%40b/", "http://a%3A80/", "http://%31%2500/",
+        "http://-ö-.example/", "http://xn--\u00e4.example/", "http://a\u3002\u3002b/",  # what IDNA refuses
         f"http://{'a.' * 130}com/",
         "http://localhost:8080/r/", "http://LOCALHOST:8080/v1/models",
     ],

@@ -40,7 +40,8 @@ def folders(tmp_path_factory):
 @pytest.fixture(scope="module")
 def client(make_app, folders):
     limits = Limits(max_documents=40)
-    with TestClient(make_app(aliases=folders, limits=limits), raise_server_exceptions=False) as client:
+    aliases = {**folders, "jina-reranker-v3": DEFAULT_RERANKER}
+    with TestClient(make_app(aliases=aliases, limits=limits), raise_server_exceptions=False) as client:
         yield client
 
 
@@ -72,6 +73,11 @@ def test_clients_of_vllm_get_objects(rerank):
         result["document"] = {"text": TEXTS[result["index"]]}
     assert rerank("/rerank") == answer
     assert rerank("/rerank", return_documents=False) == rerank(return_documents=False)
+
+
+def test_what_stands_in_for_a_listwise_model_echoes_objects_too(rerank):
+    [best] = rerank(model="jina-reranker-v3", top_n=1)["results"]
+    assert best["document"] == {"text": TEXTS[best["index"]]}
 
 
 @pytest.mark.parametrize(("top_n", "number"), [(None, 3), (1, 1), (2, 2), (99, 3), ("2", 2)])

@@ -238,7 +238,7 @@ class Shown:
             self.numbers.update(number.values)
         for first, second, year in _NUMERIC.findall(text):
             self.numbers.update(map(float, (first, second, year)))
-        for grouped in re.findall(rf"\d+(?:[{_SPACES}]\d+)+", text):
+        for grouped in re.findall(rf"(?<!\d)\d++(?:[{_SPACES}]\d++)+", text):
             self.numbers.update(float(part[:40]) for part in grouped.split())
         self.numbers.update(value for value, _ in find_number_words(text))
         self.months = set(find_months(text, surely=False))

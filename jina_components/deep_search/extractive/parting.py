@@ -17,10 +17,12 @@ _NAME = rf"(?:the )?{_CAPITAL}(?: (?:(?:of|the|de|del|du|von|van|der|la|le) )*{_
 _PAIR = re.compile(
     rf"(?:\b(?:[Bb]oth|[Bb]etween) )?(?<!\w)(?P<one>{_NAME}),? (?P<joint>{_OR}|{_AND}) (?P<other>{_NAME})"
 )
-_SENTENCE = re.compile(r"[^?？؟]*\w[^?？؟]*[?？؟]+")
+_SENTENCE = re.compile(r"([^?？؟]+)([?？؟]*)")
 _JOINT = re.compile(rf",\s*(?:(?:{_AND})\s+)?|\s+(?:{_AND})\s+")
 # Words of a part at least, and parts of a sentence: two are joined by "and who …" in relative clauses too.
 _MIN_WORDS, _MIN_LISTED = 3, 3
+# Characters of a text that is parted; in a longer one, looking for names takes its time.
+_LONGEST = 2_000
 
 
 def part(question: str) -> list[str]:
@@ -30,7 +32,10 @@ def part(question: str) -> list[str]:
 
 def several(question: str) -> list[str]:
     """The questions in a text, in sentences or in a list, that can be asked alone; nothing where it is but one."""
-    sentences = [found[0].strip() for found in _SENTENCE.finditer(question)]
+    if len(question) > _LONGEST:
+        return []
+    found = _SENTENCE.findall(question)
+    sentences = [f"{words}{mark}".strip() for words, mark in found if mark and re.search(r"\w", words)]
     parts = sentences if len(sentences) > 1 else _listed(question)
     return [] if any(has_pronoun(one) or len(one.split()) < _MIN_WORDS for one in parts) else parts
 
@@ -45,6 +50,8 @@ def _listed(question: str) -> list[str]:
 
 
 def _compared(question: str) -> list[str]:
+    if len(question) > _LONGEST:
+        return []
     compares = not _COMPARES.isdisjoint(re.findall(r"\w+", question.casefold()))
     for found in _PAIR.finditer(question):
         if found.start() > 0 and (compares or found["joint"] in _OR.split("|")):

@@ -10,6 +10,7 @@ from jina_components.service.routes import (
     embeddings,
     grounding,
     health,
+    methods,
     models,
     reader,
     rerank,
@@ -32,4 +33,5 @@ ROUTERS: tuple[APIRouter, ...] = (
     search.router,
     svip.router,
     grounding.router,
+    methods.router,
 )

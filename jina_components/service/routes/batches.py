@@ -41,7 +41,7 @@ def _jsonl() -> dict[str, Any]:
     return {**told, "response_class": StreamingResponse}
 
 
-@router.post("/v1/batch/embeddings", **documented("api", ok=BatchStatus))
+@router.post("/v1/batch/embeddings", summary="Embed in the background", **documented("api", ok=BatchStatus))
 async def create(request: Request, asked: BatchRequest, call: Annotated[Call, Depends(admitted("batch"))]) -> Response:
     """Take a batch. Once it is answered, all its lines are on the disk, and will be embedded."""
     batches, components = _batches(request), _components(request)
@@ -72,7 +72,7 @@ async def create(request: Request, asked: BatchRequest, call: Annotated[Call, De
     return _status(request, batch)
 
 
-@router.get("/v1/batches", **documented("api", ok=BatchList))
+@router.get("/v1/batches", summary="List batches", **documented("api", ok=BatchList))
 async def list_newest(
     request: Request,
     call: Annotated[Call, Depends(admitted("batch"))],
@@ -83,25 +83,25 @@ async def list_newest(
     return json_answer([status_of(batch, str(request.base_url)).model_dump() for batch in found])
 
 
-@router.get("/v1/batch/{batch_id}", **documented("api", more=_UNKNOWN, ok=BatchStatus))
+@router.get("/v1/batch/{batch_id}", summary="Show a batch", **documented("api", more=_UNKNOWN, ok=BatchStatus))
 async def show(request: Request, batch_id: str, call: Annotated[Call, Depends(admitted("batch"))]) -> Response:
     """How far a batch is."""
     return _status(request, await asyncio.to_thread(_batches(request).store.get, batch_id, call.owner))
 
 
-@router.delete("/v1/batch/{batch_id}", **documented("api", more=_UNKNOWN, ok=BatchStatus))
+@router.delete("/v1/batch/{batch_id}", summary="Cancel a batch", **documented("api", more=_UNKNOWN, ok=BatchStatus))
 async def cancel(request: Request, batch_id: str, call: Annotated[Call, Depends(admitted("batch"))]) -> Response:
     """Stop a batch; what is done stays until it expires. One that has ended is left as it is."""
     return _status(request, await asyncio.to_thread(_batches(request).store.cancel, batch_id, call.owner))
 
 
-@router.get("/v1/batch/{batch_id}/output", **_jsonl())
+@router.get("/v1/batch/{batch_id}/output", summary="Embeddings of a batch", **_jsonl())
 async def output(request: Request, batch_id: str, call: Annotated[Call, Depends(admitted("batch"))]) -> Response:
     """The embeddings of a batch that has ended, in the order of its lines."""
     return await _results(request, batch_id, call, failed=False, render=output_lines)
 
 
-@router.get("/v1/batch/{batch_id}/errors", **_jsonl())
+@router.get("/v1/batch/{batch_id}/errors", summary="Failed lines of a batch", **_jsonl())
 async def errors(request: Request, batch_id: str, call: Annotated[Call, Depends(admitted("batch"))]) -> Response:
     """The lines of a batch that failed, by number and `custom_id`, and why."""
     return await _results(request, batch_id, call, failed=True, render=error_lines)

@@ -16,7 +16,6 @@ from jina_components.service.calls import Call, call_of
 from jina_components.service.errors import as_problem, problem
 from jina_components.service.streaming import stream
 from jina_components.service.wire.deepsearch import CHAT_MODEL, Completion, CompletionRequest, openai_error, usage_of
-from jina_components.service.wire.negotiation import gone, while_connected
 
 
 @runtime_checkable
@@ -41,10 +40,8 @@ async def chat(request: Request, asked: CompletionRequest, messages: list[ChatMe
     if said.files or asked.wants_json:
         raise problem(400, f"{CHAT_MODEL} takes texts and images, and writes text: ask jina-deepsearch-v1 for more.")
     if asked.stream:
-        return stream(_events(call, completion, _pieces(model, said.messages)))
-    reply = await while_connected(request, model.achat(said.messages))
-    if reply is None:
-        return gone(request)
+        return await stream(_events(call, completion, _pieces(model, said.messages)))
+    reply = await model.achat(said.messages)
     return json_answer(completion.whole({"role": "assistant", "content": reply.text}, **_ended(call, reply)))
 
 

@@ -20,9 +20,11 @@ from jina_components.service.answers import json_answer
 from jina_components.service.calls import Call, admitted
 from jina_components.service.components import Components
 from jina_components.service.documenting import documented
+from jina_components.service.embedding import inputs_of, loaded
 from jina_components.service.errors import Problem, invalid, problem
 from jina_components.service.wire import classification as wire
-from jina_components.service.wire.inputs import of_field, seen
+from jina_components.service.wire.inputs import check_number, of_field
+from jina_components.service.wire.usage import usage_body
 from jina_components.types import Classifications, Image, Usage
 from jina_components.types.classified import Example, GroupedClassifications, Training
 
@@ -38,11 +40,13 @@ _MISSING = {404: "No such classifier, or another user's."}
 _BUSY = {409: "The classifier is being trained."}
 
 
-@router.post("/v1/classify", **documented("api", more=_MISSING, ok=wire.ClassifyAnswer))
+@router.post(
+    "/v1/classify", summary="Classify texts and images", **documented("api", more=_MISSING, ok=wire.ClassifyAnswer)
+)
 async def classify(request: Request, asked: wire.ClassifyRequest, call: _Admitted) -> Response:
     """The label of each input: of those given, by what they mean, or of those that a classifier has learned."""
     components: Components = request.app.state.components
-    _check_number(asked.input, 2 * components.settings.limits.max_items)
+    check_number(asked.input, 2 * components.settings.limits.max_items, field="input")
     results: Classifications | GroupedClassifications
     if asked.classifier_id is not None:
         results = await _learned(components, asked, asked.classifier_id, call)
@@ -53,13 +57,15 @@ async def classify(request: Request, asked: wire.ClassifyRequest, call: _Admitte
     return await asyncio.to_thread(lambda: json_answer(wire.answer_body(results, asked.labels)))
 
 
-@router.post("/v1/train", **documented("api", more={**_MISSING, **_BUSY}, ok=wire.TrainAnswer))
+@router.post(
+    "/v1/train", summary="Train a classifier", **documented("api", more={**_MISSING, **_BUSY}, ok=wire.TrainAnswer)
+)
 async def train(
     request: Request, asked: wire.TrainRequest, call: Annotated[Call, Depends(admitted("train"))]
 ) -> Response:
     """Make a classifier of examples, or teach one more. Usage is the tokens times `num_iters`."""
     components: Components = request.app.state.components
-    _check_number(asked.input, components.settings.limits.max_items)
+    check_number(asked.input, components.settings.limits.max_items, field="input")
     num_iters = asked.num_iters or 10
     if asked.classifier_id is not None:
         made = asked.classifier_id
@@ -69,11 +75,13 @@ async def train(
         made = row.id
     usage = Usage(training.usage.total_tokens * num_iters)
     call.items, call.tokens = training.num_examples, usage.total_tokens
-    return json_answer({"classifier_id": made, "num_samples": training.num_examples, "usage": wire.usage_body(usage)})
+    return json_answer({"classifier_id": made, "num_samples": training.num_examples, "usage": usage_body(usage)})
 
 
-@router.get("/v1/classifiers", **documented("api", ok=wire.ClassifierList))
-@router.post("/v1/classifiers", **documented("api", ok=wire.ClassifierList))
+@router.get("/v1/classifiers", summary="List classifiers", **documented("api", ok=wire.ClassifierList))
+@router.post(
+    "/v1/classifiers", summary="List classifiers, as older clients do", **documented("api", ok=wire.ClassifierList)
+)
 async def classifiers(request: Request, call: _Admitted) -> Response:
     """The caller's classifiers, oldest first."""
     components: Components = request.app.state.components
@@ -82,7 +90,11 @@ async def classifiers(request: Request, call: _Admitted) -> Response:
     return json_answer([wire.classifier_body(row) for row in rows])
 
 
-@router.delete("/v1/classifiers/{id}", **documented("api", more={**_MISSING, **_BUSY}, ok=wire.DeletedClassifier))
+@router.delete(
+    "/v1/classifiers/{id}",
+    summary="Delete a classifier",
+    **documented("api", more={**_MISSING, **_BUSY}, ok=wire.DeletedClassifier),
+)
 async def delete(request: Request, id: str, call: _Admitted) -> Response:
     """Delete one of the caller's classifiers."""
     components: Components = request.app.state.components
@@ -150,27 +162,12 @@ async def _taught(components: Components, asked: wire.TrainRequest, id: str, cal
             return await components.classifiers.atrain(id, examples, user=call.owner, num_iters=num_iters)
 
 
-def _check_number(given: Sequence[object], most: int) -> None:
-    if len(given) > most:
-        raise invalid("body -> input", f"A request has at most {most} inputs.", kind="too_long")
-
-
 async def _inputs(embedder: Embedder, inputs: Sequence[str | Image], name: str) -> list[str | Image]:
-    """Inputs; where the model takes images, data URIs are images.
-
-    Raises:
-        Problem: 422 where it takes none, or gives no vectors of inputs.
-    """
-    model = embedder.loaded or await asyncio.to_thread(embedder.load)
+    """As `inputs_of`; of a model that gives no vectors of inputs, which is 422 too."""
+    model = await loaded(embedder)
     if isinstance(model, MultiVectorModel):
         raise invalid("body -> model", f"{name!r} gives vectors of tokens: classify with one that embeds inputs.")
-    if getattr(model, "images", None) is not None:
-        return seen(inputs)
-    for index, item in enumerate(inputs):
-        if isinstance(item, Image):
-            told = f"{name!r} takes texts alone; jina-clip-v2 is one that takes images too."
-            raise invalid(f"body -> input -> {index}", told)
-    return [*inputs]
+    return inputs_of(model, inputs, name=name)
 
 
 async def _examples(embedder: Embedder, examples: Sequence[Example], name: str) -> list[Example]:

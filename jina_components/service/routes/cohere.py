@@ -11,13 +11,14 @@ from starlette.responses import Response
 from jina_components.service.calls import Call, admitted
 from jina_components.service.components import Components
 from jina_components.service.documenting import documented
-from jina_components.service.embedding import check_number, embedded, written
+from jina_components.service.embedding import embedded, written
 from jina_components.service.wire.cohere import EmbedAnswer, EmbedRequest, answer_body
+from jina_components.service.wire.inputs import check_number
 
 router = APIRouter(tags=["embeddings"])
 
 
-@router.post("/v1/embed", **documented("cohere", ok=EmbedAnswer))
+@router.post("/v1/embed", summary="Embed as Cohere's first API", **documented("cohere", ok=EmbedAnswer))
 async def embed_v1(
     request: Request, asked: EmbedRequest, call: Annotated[Call, Depends(admitted("embeddings"))]
 ) -> Response:
@@ -25,7 +26,7 @@ async def embed_v1(
     return await _answer(request, asked, call, version="1")
 
 
-@router.post("/v2/embed", **documented("cohere", ok=EmbedAnswer))
+@router.post("/v2/embed", summary="Embed as Cohere's second API", **documented("cohere", ok=EmbedAnswer))
 async def embed_v2(
     request: Request, asked: EmbedRequest, call: Annotated[Call, Depends(admitted("embeddings"))]
 ) -> Response:
@@ -38,8 +39,9 @@ async def _answer(request: Request, asked: EmbedRequest, call: Call, *, version:
     with components.embedders.use(asked.model) as embedder:
         plain = asked.as_request()
         call.model, call.items = asked.model, len(plain.input)
-        check_number(call.items, components.settings.limits, field=asked.field)
-        done = await embedded(embedder, plain, per_token=False, field=asked.field)
+        check_number(plain.input, components.settings.limits.max_items, field=asked.fields["input"])
+        done = await embedded(embedder, plain, per_token=False, fields=asked.fields)
+    write = partial(answer_body, asked, done.result, version=version, id_=call.request_id)
+    body = await written(done.result, write, fields=asked.fields)
     call.tokens = done.result.usage.total_tokens
-    body = await written(done.result, partial(answer_body, asked, done.result, version=version, id_=call.request_id))
     return Response(body, media_type="application/json")

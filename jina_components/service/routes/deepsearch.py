@@ -31,7 +31,6 @@ from jina_components.service.wire.deepsearch import (
     extras_of,
     model_not_found,
 )
-from jina_components.service.wire.negotiation import gone, while_connected
 from jina_components.service.wire.thinking import BEGIN, END, deltas, thought
 from jina_components.service.wire.turns import conversation
 from jina_components.types import Answer, DeepSearchStep, shorten
@@ -43,11 +42,12 @@ _IN_TIME = 0.9
 _CLOSED = f"{END}\n\n"
 
 _DOCUMENTED = documented("deepsearch", ok=CompletionAnswer)
+_DOCUMENTED["responses"][200]["content"] = {"text/event-stream": {}}
 _DOCUMENTED["responses"][404] = {"model": ModelNotFound, "description": "No such model."}
 
 
-@router.post("/v1/chat/completions", **_DOCUMENTED)
-@router.post("/deepsearch/v1/chat/completions", **_DOCUMENTED)
+@router.post("/v1/chat/completions", summary="Answer a question", **_DOCUMENTED)
+@router.post("/deepsearch/v1/chat/completions", summary="Answer a question, for the host deepsearch", **_DOCUMENTED)
 async def complete(
     request: Request, asked: CompletionRequest, call: Annotated[Call, Depends(admitted("deepsearch"))]
 ) -> Response:
@@ -73,18 +73,17 @@ async def complete(
     run = _Run(call, Completion(asked.model), components.fetcher if asked.with_images else None)
     steps = agent.astream(messages, options=options)
     if asked.stream:
-        return stream(run.events(steps))
-    answered = await while_connected(request, run.whole(steps))
-    return gone(request) if answered is None else json_answer(answered)
+        return await stream(run.events(steps))
+    return json_answer(await run.whole(steps))
 
 
-@router.get("/deepsearch/health")
+@router.get("/deepsearch/health", summary="Whether the process answers", **documented("deepsearch"))
 async def health() -> Response:
     """Whether the process answers."""
     return json_answer({"status": "ok"})
 
 
-@router.get("/deepsearch/ping", response_class=PlainTextResponse)
+@router.get("/deepsearch/ping", summary="Whether the process answers, in a word", response_class=PlainTextResponse)
 async def ping() -> Response:
     """The same, in a word."""
     return PlainTextResponse("pone")

@@ -11,13 +11,14 @@ from starlette.responses import Response
 from jina_components.service.calls import Call, admitted
 from jina_components.service.components import Components
 from jina_components.service.documenting import documented
-from jina_components.service.embedding import check_number, embedded, written
+from jina_components.service.embedding import embedded, written
 from jina_components.service.wire.embeddings import EmbeddingsAnswer, EmbeddingsRequest, answer_body
+from jina_components.service.wire.inputs import check_number
 
 router = APIRouter(tags=["embeddings"])
 
 
-@router.post("/v1/embeddings", **documented("api", ok=EmbeddingsAnswer))
+@router.post("/v1/embeddings", summary="Embed texts and images", **documented("api", ok=EmbeddingsAnswer))
 async def embeddings(
     request: Request, asked: EmbeddingsRequest, call: Annotated[Call, Depends(admitted("embeddings"))]
 ) -> Response:
@@ -25,8 +26,8 @@ async def embeddings(
     return await _answer(request, asked, call)
 
 
-@router.post("/v1/multi-vector", **documented("api", ok=EmbeddingsAnswer))
-@router.post("/v1/multi-embeddings", **documented("api", ok=EmbeddingsAnswer))
+@router.post("/v1/multi-vector", summary="Embed tokens", **documented("api", ok=EmbeddingsAnswer))
+@router.post("/v1/multi-embeddings", summary="Embed tokens, by another name", **documented("api", ok=EmbeddingsAnswer))
 async def multi_vector(
     request: Request, asked: EmbeddingsRequest, call: Annotated[Call, Depends(admitted("embeddings"))]
 ) -> Response:
@@ -38,8 +39,8 @@ async def _answer(request: Request, asked: EmbeddingsRequest, call: Call, *, per
     components: Components = request.app.state.components
     with components.embedders.use(asked.model) as embedder:
         call.model, call.items = asked.model, len(asked.input)
-        check_number(call.items, components.settings.limits, field="input")
+        check_number(asked.input, components.settings.limits.max_items, field="input")
         done = await embedded(embedder, asked, per_token=per_token)
-    call.tokens = done.result.usage.total_tokens
     body = await written(done.result, partial(answer_body, asked, done.result, done.tokenized))
+    call.tokens = done.result.usage.total_tokens
     return Response(body, media_type="application/json")

@@ -13,8 +13,8 @@ from jina_components.service.calls import admitted, call_of
 from jina_components.service.components import Components
 from jina_components.service.documenting import documented
 from jina_components.service.wire.asking import described, index, values_of
-from jina_components.service.wire.grounding import PARAMETERS, GroundRequest, ground_request, ground_result, step_result
-from jina_components.service.wire.negotiation import Result, answer, answer_events, form_of, gone, while_connected
+from jina_components.service.wire.grounding import PARAMETERS, GroundRequest, ground_request, step_result
+from jina_components.service.wire.negotiation import Result, answer_with
 
 router = APIRouter(tags=["grounding"])
 
@@ -25,9 +25,14 @@ _DOCUMENTED = documented("rpc", more={409: "Denied by robots.txt.", 451: "Not a 
 
 
 @router.get("/g", include_in_schema=False)
-@router.get("/g/{statement:text}", openapi_extra=described(PARAMETERS), **_DOCUMENTED)
+@router.get("/g/{statement:text}", summary="Check a statement", openapi_extra=described(PARAMETERS), **_DOCUMENTED)
 @router.post("/g", include_in_schema=False)
-@router.post("/g/{statement:text}", openapi_extra=described(PARAMETERS, in_body=True), **_DOCUMENTED)
+@router.post(
+    "/g/{statement:text}",
+    summary="Check a statement of the body",
+    openapi_extra=described(PARAMETERS, PARAMETERS),
+    **_DOCUMENTED,
+)
 async def ground(request: Request, statement: str = "") -> Response:
     """Whether a statement is true by what can be found, with quotes; as text, JSON or events, by what is accepted."""
     call = call_of(request)
@@ -42,11 +47,7 @@ async def ground(request: Request, statement: str = "") -> Response:
     await _admit(request)
     call.items = 1
     components: Components = request.app.state.components
-    if form_of(request) == "events":
-        return await answer_events(request, _steps(components, asked))
-    grounder = components.grounder(asked.options, max_pages=asked.max_pages)
-    found = await while_connected(request, grounder.aground(asked.statement, references=asked.references))
-    return gone(request) if found is None else answer(request, ground_result(found))
+    return await answer_with(request, _steps(components, asked))
 
 
 async def _steps(components: Components, asked: GroundRequest) -> AsyncGenerator[Result, None]:

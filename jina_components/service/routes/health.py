@@ -15,21 +15,24 @@ from jina_components.service.metrics import Metrics
 router = APIRouter(tags=["service"])
 
 
-@router.get("/", **documented("api"))
+@router.get("/", summary="What is here", **documented("api"))
 async def index() -> Response:
     """What is here, and where to read on."""
     pages = {"docs": "/docs", "openapi": "/openapi.json", "models": "/v1/models", "metrics": "/metrics"}
     return json_answer({"name": "jina_components", "version": __version__, **pages})
 
 
-@router.get("/health", **documented("api"))
-@router.get("/live", **documented("api"))
+@router.head("/health", include_in_schema=False)
+@router.head("/live", include_in_schema=False)
+@router.get("/health", summary="Whether the process answers, by another name", **documented("api"))
+@router.get("/live", summary="Whether the process answers", **documented("api"))
 async def live() -> Response:
     """Whether the process answers."""
     return json_answer({"status": "ok"})
 
 
-@router.get("/ready", **documented("api"))
+@router.head("/ready", include_in_schema=False)
+@router.get("/ready", summary="Whether requests are taken", **documented("api"))
 async def ready(request: Request) -> Response:
     """Whether it takes requests: models are warm, and it is not about to end."""
     if not request.app.state.ready:
@@ -37,7 +40,7 @@ async def ready(request: Request) -> Response:
     return json_answer({"status": "ready"})
 
 
-@router.get("/metrics", response_class=PlainTextResponse, **documented("api"))
+@router.get("/metrics", summary="Numbers for Prometheus", response_class=PlainTextResponse, **documented("api"))
 async def metrics(request: Request) -> Response:
     """Numbers for Prometheus."""
     counted: Metrics = request.app.state.metrics

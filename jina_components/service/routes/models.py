@@ -22,6 +22,7 @@ from jina_components.service.wire.models import (
     model_items,
     openai_models,
 )
+from jina_components.types import shorten
 
 router = APIRouter(tags=["models"])
 
@@ -39,7 +40,7 @@ def _open_to_all(request: Request) -> Call:
 _Open = Annotated[Call, Depends(_open_to_all)]
 
 
-@router.get("/v1/models", **documented("api", ok=ModelList))
+@router.get("/v1/models", summary="List models", **documented("api", ok=ModelList))
 async def list_models(request: Request, call: _Open) -> Response:
     """The models that may be asked for here."""
     items = list(model_items(_components(request)))
@@ -47,17 +48,19 @@ async def list_models(request: Request, call: _Open) -> Response:
     return json_answer({"object": "list", "data": items})
 
 
-@router.get("/v1/models/{model_id:path}", **documented("api", more=_UNKNOWN, ok=ModelItem))
+@router.get("/v1/models/{model_id:path}", summary="Show a model", **documented("api", more=_UNKNOWN, ok=ModelItem))
 async def show_model(request: Request, model_id: str, call: _Open) -> Response:
     """One of them, with or without `jina-ai/` before its name."""
     item = model_item(_components(request), model_id)
     if item is None:
-        raise problem(404, f"Model {model_id!r} is not served here: GET /v1/models lists those that are.")
+        raise problem(404, f"Model {shorten(model_id)!r} is not served here: GET /v1/models lists those that are.")
     call.model = item["name"]
     return json_answer(item)
 
 
-@router.get("/deepsearch/v1/models", **documented("deepsearch", ok=OpenAIModelList))
+@router.get(
+    "/deepsearch/v1/models", summary="List models of deep search", **documented("deepsearch", ok=OpenAIModelList)
+)
 async def list_deepsearch(request: Request, call: _Open) -> Response:
     """The names of deep search, in OpenAI's layout."""
     models = openai_models(_components(request))
@@ -65,7 +68,7 @@ async def list_deepsearch(request: Request, call: _Open) -> Response:
     return json_answer({"object": "list", "data": models})
 
 
-@router.get("/deepsearch/v1/models/{model_id:path}", **_DEEPSEARCH_MODEL)
+@router.get("/deepsearch/v1/models/{model_id:path}", summary="Show a model of deep search", **_DEEPSEARCH_MODEL)
 async def show_deepsearch(request: Request, model_id: str, call: _Open) -> Response:
     """One of them; the error of another is OpenAI's."""
     plain = model_id.removeprefix("jina-ai/")

@@ -6,7 +6,7 @@ import asyncio
 import re
 import socket
 from collections.abc import AsyncGenerator, Iterator
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing, contextmanager, nullcontext
 from dataclasses import replace
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -17,22 +17,16 @@ from starlette.responses import Response
 
 from jina_components.errors import BudgetExceededError, ConfigError, WebError
 from jina_components.read_options import ReadOptions
+from jina_components.service.answers import form_of
 from jina_components.service.calls import Call, admitted
 from jina_components.service.components import Components
 from jina_components.service.documenting import documented
-from jina_components.service.wire import reading
-from jina_components.service.wire.asking import index
-from jina_components.service.wire.negotiation import (
-    Result,
-    answer,
-    answer_events,
-    form_of,
-    gone,
-    while_connected,
-)
+from jina_components.service.wire.asking import described, index
+from jina_components.service.wire.bodies import body_of
+from jina_components.service.wire.negotiation import Result, answer_with
 from jina_components.service.wire.pages import page_data, page_text
-from jina_components.service.wire.reading import ReadRequest, read_request, wrong
-from jina_components.service.wire.targets import Target, body_of, own_address, target_of, url_of
+from jina_components.service.wire.reading import FORMATS, ReadRequest, read_request, wrong
+from jina_components.service.wire.targets import Target, own_address, target_of, url_of
 from jina_components.service.wire.urls import target_url
 from jina_components.types import Page
 
@@ -45,18 +39,24 @@ _STATUSES = {
 }  # fmt: skip
 
 
-def _documented(*, body: bool = False) -> dict[str, Any]:
+_PATH = {
+    "name": "url", "in": "path", "required": True, "schema": {"type": "string"},
+    "description": "The URL, with its query string, not quoted; or nothing.",
+}  # fmt: skip
+_SOURCES = {
+    "url": "What is read, or what relative links in html are resolved against.", "html": "HTML to read.",
+    "pdf": "A PDF: base64, or a file of a form.", "file": "A document of any kind, likewise.",
+}  # fmt: skip
+
+
+def _documented(body: dict[str, str] | None = None) -> dict[str, Any]:
     """What the OpenAPI document says of what may be asked."""
-    path = {
-        "name": "url", "in": "path", "required": True, "schema": {"type": "string"},
-        "description": "The URL, with its query string, not quoted; or nothing.",
-    }  # fmt: skip
-    told = reading.DOCUMENTED_BODY if body else reading.DOCUMENTED_HEADERS
-    return {**told, "parameters": [path, *told["parameters"]]}
+    told = described({}, body)
+    return {**told, "parameters": [_PATH, *told["parameters"]]}
 
 
 @router.get("/r", include_in_schema=False)
-@router.get("/r/{url:text}", **documented("rpc", more=_STATUSES), openapi_extra=_documented())
+@router.get("/r/{url:text}", summary="Read a page", **documented("rpc", more=_STATUSES), openapi_extra=_documented())
 async def read_url(request: Request, call: Annotated[Call, Depends(admitted("reader"))]) -> Response:
     """Read a page; all that follows the first slash is its URL, with its query string.
 
@@ -70,20 +70,18 @@ async def read_url(request: Request, call: Annotated[Call, Depends(admitted("rea
 
 
 @router.post("/r", include_in_schema=False)
-@router.post("/r/{url:text}", **documented("rpc", more=_STATUSES), openapi_extra=_documented(body=True))
+@router.post(
+    "/r/{url:text}",
+    summary="Read a page or a document, with options in the body",
+    **documented("rpc", more=_STATUSES),
+    openapi_extra=_documented(_SOURCES),
+)
 async def read_source(request: Request, call: Annotated[Call, Depends(admitted("reader"))]) -> Response:
     """Read a page, a document that is sent, or HTML, with options in the body."""
     body = await body_of(request)
     asked = read_request(request.headers, body)
     target = await asyncio.to_thread(target_of, request, body)  # which decodes files
     return await _read(request, call, asked, target)
-
-
-@router.options("/r", include_in_schema=False)
-@router.options("/r/{url:text}", include_in_schema=False)
-async def options() -> Response:
-    """What may be asked; browsers' own questions are answered before they come here."""
-    return Response(status_code=204, headers={"Allow": "GET, POST, OPTIONS"})
 
 
 async def _read(request: Request, call: Call, asked: ReadRequest, target: Target) -> Response:
@@ -95,23 +93,21 @@ async def _read(request: Request, call: Call, asked: ReadRequest, target: Target
         )
     if "no-content" in asked.formats:
         raise wrong("respondWith", "has no-content, which is for searches")
-    _check_models(components, asked.options)
-    asked = replace(asked, options=await _with_scripts(asked, components))
+    asked = replace(asked, options=await servable(asked.options, components))
     call.items = 1
     kept: list[Page] = []
-    versions = _versions(components, asked, target, kept, stream=form == "events")
+    versions = _versions(components, asked, target, kept, owner=call.owner, stream=form == "events")
     background = BackgroundTask(components.remember, kept, asked.options) if target.data is None else None
-    if form == "events":
-        return await answer_events(request, versions, background=background)
-    result = await while_connected(request, _last(versions))
-    return gone(request) if result is None else answer(request, result, background=background)
+    return await answer_with(request, versions, background=background)
 
 
 async def _versions(
-    components: Components, asked: ReadRequest, target: Target, kept: list[Page], *, stream: bool
+    components: Components, asked: ReadRequest, target: Target, kept: list[Page], *, owner: str, stream: bool
 ) -> AsyncGenerator[Result, None]:
     """Ever better versions of the page; `kept` holds the last one, in the first format, when it is there."""
-    with _told(target):
+    # By whom and by what way: nobody makes a page fail for others.
+    page = (owner, asked.options.proxy, target.url.partition("#")[0])
+    with _told(target), components.failures.counted(page) if target.data is None else nullcontext():
         if asked.options.engine == "browser" or asked.options.needing_browser():
             await _resolve(components, target)
         async with aclosing(_pages(components, asked, target, stream=stream)) as versions:
@@ -133,7 +129,7 @@ async def _pages(
     base = "" if target.data is None else target.url
     yield await reader.aread_formats(
         source,
-        [reading.FORMATS[each] for each in asked.formats],
+        [FORMATS[each] for each in asked.formats],
         options=options,
         base_url=base,
         content_type=target.content_type,
@@ -152,19 +148,21 @@ def _result(pages: tuple[Page, ...], asked: ReadRequest) -> Result:
     return Result(data, page_text(data), tokens)
 
 
-async def _last(versions: AsyncGenerator[Result, None]) -> Result:
-    async with aclosing(versions):
-        async for result in versions:
-            last = result
-    return last
+async def servable(options: ReadOptions, components: Components) -> ReadOptions:
+    """How pages are read, with scripts fetched where they are URLs.
 
-
-def _check_models(components: Components, options: ReadOptions) -> None:
+    Raises:
+        Problem: 400, it takes a model that the service has not.
+        WebError: a script cannot be fetched.
+    """
     try:
         components.reader.check(options)
     except ConfigError as error:
-        path = "withGeneratedAlt" if options.captions else "instruction" if options.extracts else "respondWith"
+        asking = {"withGeneratedAlt": options.captions, "instruction": options.instruction}
+        asking |= {"jsonSchema": options.json_schema is not None, "respondWith": True}
+        path = next(name for name, is_asked in asking.items() if is_asked)
         raise wrong(path, "needs a language model, and this service was started without one: leave it out") from error
+    return replace(options, scripts=tuple([await _script(each, components) for each in options.scripts]))
 
 
 @contextmanager
@@ -191,12 +189,6 @@ async def _resolve(components: Components, target: Target) -> None:
         guard = components.fetcher.guard
         parts = urlsplit(guard.check(target.url))
         await guard.resolve(parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
-
-
-async def _with_scripts(asked: ReadRequest, components: Components) -> ReadOptions:
-    """The options, their scripts fetched where they are URLs."""
-    scripts = [await _script(each, components) for each in asked.options.scripts]
-    return replace(asked.options, scripts=tuple(scripts)) if scripts else asked.options
 
 
 async def _script(given: str, components: Components) -> str:

@@ -18,7 +18,7 @@ from jina_components.service.calls import Call, admitted
 from jina_components.service.components import Components
 from jina_components.service.documenting import documented
 from jina_components.service.errors import invalid
-from jina_components.service.wire.inputs import has_data_images, of_field, seen
+from jina_components.service.wire.inputs import check_number, has_data_images, of_field, seen, takes_no_images
 from jina_components.service.wire.rerank import (
     CohereRerankAnswer,
     CohereRerankRequest,
@@ -34,19 +34,21 @@ router = APIRouter(tags=["rerank"])
 _Admitted = Annotated[Call, Depends(admitted("rerank"))]
 
 
-@router.post("/v1/rerank", **documented("api", ok=RerankAnswer))
+@router.post("/v1/rerank", summary="Rank documents", **documented("api", ok=RerankAnswer))
 async def rerank(request: Request, asked: RerankRequest, call: _Admitted) -> Response:
     """Documents in the order of their relevance to a query, best first."""
     return await _answer(partial(answer_body, asked, await _ranked(request, asked, call)), asked)
 
 
-@router.post("/rerank", **documented("api", ok=RerankAnswer))
+@router.post("/rerank", summary="Rank documents as vLLM", **documented("api", ok=RerankAnswer))
 async def rerank_as_vllm(request: Request, asked: RerankRequest, call: _Admitted) -> Response:
     """The same as vLLM serves it, whose clients take no documents but objects with `text`."""
     return await _answer(partial(answer_body, asked, await _ranked(request, asked, call), as_objects=True), asked)
 
 
-@router.post("/v2/rerank", **documented("cohere", ok=CohereRerankAnswer))
+@router.post(
+    "/v2/rerank", summary="Rank documents as Cohere's second API", **documented("cohere", ok=CohereRerankAnswer)
+)
 async def cohere_rerank(request: Request, asked: CohereRerankRequest, call: _Admitted) -> Response:
     """The same for Cohere's clients."""
     return await _answer(
@@ -65,8 +67,7 @@ async def _ranked(request: Request, asked: RerankRequest, call: Call) -> Ranking
     with components.rerankers.use(asked.model) as reranker:
         call.model, call.items = asked.model, len(asked.documents)
         most = components.settings.limits.max_documents
-        if call.items > most:
-            raise invalid("body -> documents", f"A request has at most {most} documents.", kind="too_long")
+        check_number(asked.documents, most, field="documents", what="documents")
         query, *documents = await _inputs(reranker, asked)
         try:
             with of_field("documents"):
@@ -82,7 +83,7 @@ async def _ranked(request: Request, asked: RerankRequest, call: Call) -> Ranking
         except InputError as error:  # that names no document
             raise invalid("body -> query", error.message) from error
     if asked.return_embeddings and ranking.vectors is None:
-        told = f"{asked.model!r} is no listwise model, which alone have them: leave it out."
+        told = f"{asked.model!r} has none as it runs here, for only listwise models do: leave it out."
         raise invalid("body -> return_embeddings", told, given=True)
     call.tokens = ranking.usage.total_tokens
     return ranking
@@ -98,5 +99,5 @@ async def _inputs(reranker: Reranker, asked: RerankRequest) -> list[str | Image]
         return seen(items)
     if images:
         field = f"documents -> {images[0] - 1}" if images[0] else "query"
-        raise invalid(f"body -> {field}", f"{asked.model!r} takes texts alone; jina-reranker-m0 takes images too.")
+        raise invalid(f"body -> {field}", takes_no_images(asked.model))
     return items

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -16,8 +17,9 @@ from jina_components.service.calls import admitted, call_of
 from jina_components.service.components import Components
 from jina_components.service.documenting import documented
 from jina_components.service.errors import problem
+from jina_components.service.routes.reader import servable
 from jina_components.service.wire.asking import described, index, values_of
-from jina_components.service.wire.negotiation import Result, answer, answer_events, form_of, gone, while_connected
+from jina_components.service.wire.negotiation import Result, answer_with
 from jina_components.service.wire.reading import wrong
 from jina_components.service.wire.searching import DOCS, SearchRequest, search_request, search_result
 from jina_components.types import Page, SearchResults
@@ -34,20 +36,20 @@ _USAGE = ("ROOT/YOUR_SEARCH_QUERY", "ROOT/?q=YOUR_SEARCH_QUERY", "POST ROOT/ wit
 _admit = admitted("search")
 _DOCUMENTED = documented("rpc", more={409: "Denied by robots.txt.", 451: "Not a public address."})
 
-_IN_QUERY, _IN_BODY = described(DOCS), described(DOCS, in_body=True)
+_IN_QUERY, _IN_BODY = described(DOCS), described(DOCS, DOCS)
 
 
 @router.get("/s", include_in_schema=False)
 @router.post("/s", include_in_schema=False)
-@router.get("/s/search", openapi_extra=_IN_QUERY, **_DOCUMENTED)
-@router.post("/s/search", openapi_extra=_IN_BODY, **_DOCUMENTED)
+@router.get("/s/search", summary="Search, with the query in the query string", openapi_extra=_IN_QUERY, **_DOCUMENTED)
+@router.post("/s/search", summary="Search, with the query in the body", openapi_extra=_IN_BODY, **_DOCUMENTED)
 async def search(request: Request) -> Response:
     """Pages for a query, read; as text, JSON or events, by what the client accepts."""
     return await _answer(request, "")
 
 
-@router.get("/s/{query:text}", openapi_extra=_IN_QUERY, **_DOCUMENTED)
-@router.post("/s/{query:text}", openapi_extra=_IN_BODY, **_DOCUMENTED)
+@router.get("/s/{query:text}", summary="Search", openapi_extra=_IN_QUERY, **_DOCUMENTED)
+@router.post("/s/{query:text}", summary="Search, with options in the body", openapi_extra=_IN_BODY, **_DOCUMENTED)
 async def search_by_path(request: Request, query: str) -> Response:
     """The same, with the query in the path, where `q` does not say another."""
     return await _answer(request, query)
@@ -60,14 +62,12 @@ async def _answer(request: Request, path: str) -> Response:
         return index(request, "s", *_USAGE)
     await _admit(request)
     components: Components = request.app.state.components
-    components.reader.check(asked.read.options)
+    how = await servable(asked.options.read_options or asked.read.options, components)
+    asked = replace(asked, options=replace(asked.options, read_options=how))
     read: list[Page] = []
     results = _results(request, asked, read)
     keep = BackgroundTask(components.remember, read, asked.read.options)
-    if form_of(request) == "events":
-        return await answer_events(request, results, background=keep)
-    found = await while_connected(request, _last(results))
-    return gone(request) if found is None else answer(request, found, background=keep)
+    return await answer_with(request, results, background=keep)
 
 
 async def _results(request: Request, asked: SearchRequest, read: list[Page]) -> AsyncGenerator[Result, None]:
@@ -129,11 +129,3 @@ def _chosen(components: Components, asked: SearchRequest) -> WebSearch:
     if name in _WEB:
         raise wrong(asked.named, f"is {name}, and this service asks no engine of the web; it has {known}.")
     raise wrong(asked.named, f"must be one of {known}; got {name[:60]!r}.")
-
-
-async def _last(results: AsyncGenerator[Result, None]) -> Result:
-    """The most complete of results."""
-    async with aclosing(results):
-        async for result in results:
-            last = result
-    return last

@@ -25,16 +25,16 @@ _Admitted = Annotated[Call, Depends(admitted("segment"))]
 _DOCUMENTED = documented("api", ok=SegmentAnswer)
 
 
-@router.post("/v1/segment", **_DOCUMENTED)
-@router.post("/segment", **_DOCUMENTED)
+@router.post("/v1/segment", summary="Segment a text", **_DOCUMENTED)
+@router.post("/segment", summary="Segment a text, for the host segment", **_DOCUMENTED)
 @router.post("/segment/", include_in_schema=False)
 async def segment(request: Request, asked: SegmentRequest, call: _Admitted) -> Response:
     """Tokens of a text, and its chunks at the ends of lines and sentences. Costs nothing."""
     return await _answer(request, asked, call)
 
 
-@router.get("/v1/segment", **_DOCUMENTED)
-@router.get("/segment", **_DOCUMENTED)
+@router.get("/v1/segment", summary="Segment a text of the query string", **_DOCUMENTED)
+@router.get("/segment", summary="Segment a text of the query string, for the host segment", **_DOCUMENTED)
 @router.get("/segment/", include_in_schema=False)
 async def segment_of_query(request: Request, asked: Annotated[SegmentRequest, Query()], call: _Admitted) -> Response:
     """The same, asked for in the query string."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import Mapping
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
@@ -18,7 +18,6 @@ from jina_components.service.components import Components
 from jina_components.service.documenting import documented
 from jina_components.service.routes.search import snapshots
 from jina_components.service.wire.asking import described, values_of
-from jina_components.service.wire.negotiation import gone, while_connected
 from jina_components.service.wire.reading import wrong
 from jina_components.service.wire.searching import cost, plain_results, search_request
 from jina_components.types import SearchResults
@@ -42,8 +41,13 @@ _DOCUMENTED = documented("rpc")
 
 @router.get("/svip", include_in_schema=False)
 @router.post("/svip", include_in_schema=False)
-@router.get("/svip/", openapi_extra=described(_NAMES), **_DOCUMENTED)
-@router.post("/svip/", openapi_extra=described(_NAMES, in_body=True), **_DOCUMENTED)
+@router.get("/svip/", summary="Search without reading pages", openapi_extra=described(_NAMES), **_DOCUMENTED)
+@router.post(
+    "/svip/",
+    summary="Search without reading pages, with the query in the body",
+    openapi_extra=described(_NAMES, _NAMES),
+    **_DOCUMENTED,
+)
 async def plain_search(request: Request) -> Response:
     """Results for a query as the search engine has them."""
     call, began = call_of(request), time.perf_counter()
@@ -55,9 +59,10 @@ async def plain_search(request: Request) -> Response:
     asked = replace(asked, options=replace(asked.options, contents=False))
     await _admit(request)
     components: Components = request.app.state.components
-    found = await while_connected(request, _last(snapshots(components, asked), asked.query))
-    if found is None:
-        return gone(request)
+    found = SearchResults(asked.query)
+    async with aclosing(snapshots(components, asked)) as found_so_far:
+        async for more in found_so_far:
+            found = more
     call.items, call.tokens = len(found), cost(asked, len(found), 0)
     meta = {
         "query": asked.query,
@@ -79,12 +84,3 @@ def _with_provider(given: Mapping[str, Any]) -> dict[str, Any]:
             raise wrong(name, why)
     domain = given.get("domain")
     return {**given, "provider": domain} if domain else dict(given)
-
-
-async def _last(found: AsyncGenerator[SearchResults, None], query: str) -> SearchResults:
-    """The results, which may be none."""
-    results = SearchResults(query)
-    async with aclosing(found):
-        async for each in found:
-            results = each
-    return results

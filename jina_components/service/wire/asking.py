@@ -6,15 +6,14 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
 from starlette.convertors import PathConvertor, register_url_convertor
-from starlette.datastructures import FormData, QueryParams, UploadFile
 from starlette.requests import Request
 from starlette.responses import Response
 
 from jina_components.service.hosts import HOSTS, prefix_of
+from jina_components.service.wire.bodies import FORMS, body_of, by_name
 from jina_components.service.wire.negotiation import Result, answer
-from jina_components.service.wire.reading import DOCUMENTED_HEADERS, wrong
+from jina_components.service.wire.reading import FIELDS, HEADERS
 
 
 class _Text(PathConvertor):
@@ -26,7 +25,6 @@ class _Text(PathConvertor):
 register_url_convertor("text", _Text())  # for `{name:text}`
 
 _NUMBER = re.compile(r"(?=\d)")
-_FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 
 async def values_of(request: Request) -> dict[str, Any]:
@@ -35,45 +33,26 @@ async def values_of(request: Request) -> dict[str, Any]:
     Raises:
         Problem: 400, the body is no object of JSON and no form.
     """
-    return {**await _body(request), **texts(request.query_params)}
+    return {**await body_of(request), **by_name(request.query_params.multi_items())}
 
 
-def texts(given: QueryParams | FormData) -> dict[str, Any]:
-    """Texts by name, lists of them where they are repeated; files are left out."""
-    found = {name: [each for each in given.getlist(name) if not isinstance(each, UploadFile)] for name in given}
-    return {name: each[0] if len(each) == 1 else each for name, each in found.items() if each}
-
-
-async def _body(request: Request) -> dict[str, Any]:
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind in _FORMS:
-        async with request.form() as form:  # what is wrong with it the framework says, with 400
-            return texts(form)
-    if not (body := await request.body()):
-        return {}
-    try:
-        given = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise wrong("body", f"is neither JSON nor a form: {error}") from error
-    if not isinstance(given, dict):
-        raise wrong("body", f"must be a JSON object, got {type(given).__name__}")
-    return given
-
-
-def described(names: Mapping[str, str], *, in_body: bool = False) -> dict[str, Any]:
-    """Parameters for the OpenAPI document, with the headers of reading.
+def described(query: Mapping[str, str], body: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Parameters for the OpenAPI document, with those of reading.
 
     Args:
-        names: What each of them is, by its name.
-        in_body: Whether they may come in a body too.
+        query: What each of the query string is, by its name.
+        body: Likewise of a body, of JSON or a form; None where there is none.
     """
-    found = [
-        {"name": name, "in": "query", "description": doc, "schema": {"type": "string"}} for name, doc in names.items()
-    ]
-    told: dict[str, Any] = {"parameters": [*found, *DOCUMENTED_HEADERS["parameters"]]}
-    if in_body:
-        schema = {"type": "object", "properties": {name: {"description": doc} for name, doc in names.items()}}
-        told["requestBody"] = {"content": {kind: {"schema": schema} for kind in ("application/json", *_FORMS)}}
+    told: dict[str, Any] = {
+        "parameters": [
+            {"name": name, "in": place, "description": doc, "schema": {"type": "string"}}
+            for place, names in (("query", query), ("header", HEADERS))
+            for name, doc in names.items()
+        ]
+    }
+    if body is not None:
+        schema = {"type": "object", "properties": {name: {"description": doc} for name, doc in body.items()} | FIELDS}
+        told["requestBody"] = {"content": {kind: {"schema": schema} for kind in ("application/json", *FORMS)}}
     return told
 
 

@@ -17,14 +17,14 @@ from jina_components.models.spec import ModelSpec
 from jina_components.service.answers import to_json
 from jina_components.service.batches.jobs import UNFINISHED, Batch, Line, Status
 from jina_components.service.errors import Problem, invalid, problem
-from jina_components.service.wire.embeddings import EmbeddingsRequest
+from jina_components.service.wire.embeddings import EmbeddingsRequest, nearest_task, too_many_dimensions
 from jina_components.service.wire.inputs import ITEM_SCHEMA
+from jina_components.service.wire.usage import usage_body
+from jina_components.types import Usage
 
 MAX_INLINE = 10_000
 _MAX_ID = 512
 _BOM = b"\xef\xbb\xbf"
-# Names of the batch API for tasks, where a model has none of this name itself.
-_TASKS = {"retrieval": "retrieval.passage", "clustering": "separation"}
 
 _ITEM: dict[str, Any] = {
     "type": "object",
@@ -123,17 +123,13 @@ def check_fits(asked: BatchRequest, spec: ModelSpec | None) -> str | None:
     if spec.kind != "embedding":
         raise problem(400, f"Model {asked.model!r} gives a vector a token; a batch takes models with one an input.")
     if asked.dimensions is not None and asked.dimensions > spec.dimensions:
-        raise invalid(
-            "body -> dimensions",
-            f"Input should be less than or equal to {spec.dimensions}",
-            kind="less_than_equal",
-            given=asked.dimensions,
-        )
+        raise too_many_dimensions(asked.dimensions, spec.dimensions)
     known = {*TASKS, *spec.prompts, *spec.adapters}
     if task is not None and task not in known:
-        task = _TASKS.get(task, task)
+        task = nearest_task(task)
         if task not in known:
-            raise invalid("body -> task", f"Input should be one of {', '.join(sorted(known))}", given=asked.task)
+            told = f"Input should be one of {', '.join(sorted(known))}"
+            raise invalid("body -> task", told, kind="enum", given=asked.task)
     return task
 
 
@@ -213,7 +209,7 @@ def _waiting(line: Line, row: object, asked: BatchRequest, max_inputs: int) -> L
     body = row.get("body")
     if not isinstance(body, Mapping) or body.get("input") is None:
         raise problem(400, "body.input is missing.")
-    for name in ("model", "task", "dimensions", "normalized"):
+    for name in ("model", "task", "dimensions", "normalized", "truncate"):
         if (own := body.get(name)) is not None and own != getattr(asked, name):
             raise problem(400, f"body.{name} is not that of the batch: send lines with another as their own batch.")
     try:
@@ -234,7 +230,7 @@ def _embeddings(batch: Batch, line: Line) -> dict[str, Any]:
     return {
         "model": batch.model,
         "object": "list",
-        "usage": {"total_tokens": line.tokens, "prompt_tokens": line.tokens},
+        "usage": usage_body(Usage(line.tokens)),
         "data": [{"object": "embedding", "index": index, "embedding": row} for index, row in enumerate(rows)],
     }
 

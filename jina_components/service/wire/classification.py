@@ -13,8 +13,9 @@ from jina_components.classifier import RegisteredClassifier
 from jina_components.classifier.zero_shot import as_label
 from jina_components.errors import InputError
 from jina_components.service.errors import invalid, problem
-from jina_components.service.wire.inputs import ITEM_SCHEMA, Items, as_item, one_or_many
-from jina_components.types import Classification, Classifications, Usage
+from jina_components.service.wire.inputs import ITEM_SCHEMA, Items, ListOf, as_item, one_or_many
+from jina_components.service.wire.usage import TokenUsage, usage_body
+from jina_components.types import Classification, Classifications
 from jina_components.types.classified import Example, GroupedClassifications
 
 MOST_LABELS = 512
@@ -53,13 +54,6 @@ class ClassifyRequest(BaseModel):
     )
 
 
-class ClassifyUsage(BaseModel):
-    """Tokens of the inputs and of what stands for the labels."""
-
-    total_tokens: int
-    prompt_tokens: int
-
-
 class Prediction(BaseModel):
     """A label and its probability."""
 
@@ -84,7 +78,7 @@ class ClassifiedInput(BaseModel):
 class ClassifyAnswer(BaseModel):
     """Labels of inputs."""
 
-    usage: ClassifyUsage
+    usage: TokenUsage = Field(description="Of the inputs and of what stands for the labels.")
     data: list[ClassifiedInput]
 
 
@@ -112,7 +106,7 @@ if TYPE_CHECKING:
     _Examples: TypeAlias = list[Example]
 else:  # pydantic would look into the class Image
     _Examples = Annotated[
-        list[Annotated[Any, PlainValidator(_as_example)]],
+        ListOf[Annotated[Any, PlainValidator(_as_example)]],
         BeforeValidator(one_or_many),
         WithJsonSchema({"anyOf": [_EXAMPLE_SCHEMA, {"type": "array", "items": _EXAMPLE_SCHEMA, "minItems": 1}]}),
     ]
@@ -135,7 +129,7 @@ class TrainAnswer(BaseModel):
 
     classifier_id: str
     num_samples: int
-    usage: ClassifyUsage
+    usage: TokenUsage
 
 
 class ClassifierItem(BaseModel):
@@ -230,11 +224,6 @@ def check_examples(examples: Sequence[Example], *, least: int) -> None:
 
 def _too_many(given: int, most: int, what: str) -> Exception:
     return problem(400, f"There are {given} {what}, at most {most} are taken.", code="INPUT_LABEL_LIMIT_EXCEEDED")
-
-
-def usage_body(usage: Usage) -> dict[str, int]:
-    """A `ClassifyUsage`."""
-    return {"total_tokens": usage.total_tokens, "prompt_tokens": usage.prompt_tokens}
 
 
 def answer_body(results: Classifications | GroupedClassifications, labels: Labels | None) -> dict[str, Any]:

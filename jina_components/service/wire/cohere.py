@@ -11,7 +11,7 @@ from jina_components.models.catalog import DEFAULT_EMBEDDER
 from jina_components.service.answers import to_json
 from jina_components.service.wire.embeddings import EmbeddingsRequest
 from jina_components.service.wire.encodings import encoded
-from jina_components.service.wire.inputs import as_image
+from jina_components.service.wire.inputs import ListOf, as_image
 from jina_components.types import Embeddings, Image, MultiVectorEmbeddings
 
 EmbeddingType: TypeAlias = Literal["float", "int8", "uint8", "binary", "ubinary", "base64"]
@@ -79,11 +79,11 @@ class EmbedRequest(BaseModel):
     """What is to be embedded: one of `texts`, `images` and `inputs`."""
 
     model: str = DEFAULT_EMBEDDER
-    texts: list[str] | None = None
-    images: list[_Picture] | None = None
-    inputs: list[_Content] | None = None
+    texts: ListOf[str] | None = None
+    images: ListOf[_Picture] | None = None
+    inputs: ListOf[_Content] | None = None
     input_type: InputType | None = None
-    embedding_types: list[EmbeddingType] | None = None
+    embedding_types: ListOf[EmbeddingType] | None = None
     output_dimension: int | None = Field(None, ge=1)
     max_tokens: int | None = Field(None, ge=1)
     truncate: Literal["NONE", "START", "END"] = "END"
@@ -101,9 +101,10 @@ class EmbedRequest(BaseModel):
         return self
 
     @property
-    def field(self) -> str:
-        """The name of what holds the inputs."""
-        return "texts" if self.texts else "images" if self.images else "inputs"
+    def fields(self) -> dict[str, str]:
+        """Its own names by those of Jina's fields."""
+        inputs = "texts" if self.texts else "images" if self.images else "inputs"
+        return {"input": inputs, "task": "input_type", "dimensions": "output_dimension"}
 
     def as_request(self) -> EmbeddingsRequest:
         """The same in Jina's terms."""

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from jina_components.deep_search.options import MAX_TEAM, Budget, DeepSearchOptions
-from jina_components.service.wire.turns import Turn
+from jina_components.service.wire.schemas import checked_schema
+from jina_components.service.wire.turns import ShortList, Turn
 from jina_components.types import Answer, Usage, shorten
 
 MODELS = ("jina-deepsearch-v1", "jina-deepsearch-v2")
@@ -44,6 +45,7 @@ _OPTIONS = {
 
 Count: TypeAlias = Annotated[int, Field(ge=0, le=_MOST)]
 Positive: TypeAlias = Annotated[int, Field(ge=1, le=_MOST)]
+Hosts: TypeAlias = ShortList[str]
 Language: TypeAlias = Annotated[str, Field(pattern=_LANGUAGE, description="BCP 47 tag.")]
 
 
@@ -51,14 +53,16 @@ class ResponseFormat(BaseModel):
     """The form of the answer."""
 
     type: Literal["text", "json_object", "json_schema"] = "text"
-    json_schema: dict[str, Any] | None = Field(None, description="A JSON Schema, also in OpenAI's {name, schema}.")
+    json_schema: Annotated[dict[str, Any], AfterValidator(checked_schema)] | None = Field(
+        None, description="A JSON Schema, also in OpenAI's {name, schema}."
+    )
 
 
 class CompletionRequest(BaseModel):
     """What DeepSearch is asked. Null is as good as left out."""
 
     model: str = MODELS[0]
-    messages: list[Turn] = Field(description="The last one is the user's.")
+    messages: ShortList[Turn] = Field(description="The last one is the user's.", json_schema_extra={"minItems": 1})
     stream: bool | None = None
     reasoning_effort: Literal["low", "medium", "high"] | None = None
     budget_tokens: Positive | None = Field(None, description="Overrides the effort's.")
@@ -67,9 +71,9 @@ class CompletionRequest(BaseModel):
     no_direct_answer: bool | None = None
     max_returned_urls: Count | None = Field(None, description="Of visitedURLs.")
     response_format: ResponseFormat | None = None
-    boost_hostnames: list[str] | None = None
-    bad_hostnames: list[str] | None = None
-    only_hostnames: list[str] | None = None
+    boost_hostnames: Hosts | None = None
+    bad_hostnames: Hosts | None = None
+    only_hostnames: Hosts | None = None
     max_annotations: Count | None = None
     min_annotation_relevance: Annotated[float, Field(ge=0, le=1)] | None = Field(
         None, description="By default what suits the service's embedder."

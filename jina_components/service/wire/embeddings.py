@@ -9,12 +9,16 @@ from pydantic import AliasChoices, BaseModel, BeforeValidator, Field, PlainValid
 from pydantic_core import PydanticCustomError
 
 from jina_components.service.answers import to_json
+from jina_components.service.errors import Problem, invalid
 from jina_components.service.wire.encodings import encoded, encoded_tokens
-from jina_components.service.wire.inputs import ITEM_SCHEMA, as_item, one_or_many
+from jina_components.service.wire.inputs import ITEM_SCHEMA, MOST_ITEMS, ListOf, as_item, one_or_many
+from jina_components.service.wire.usage import TokenUsage, usage_body
 from jina_components.types import Embeddings, Image, MultiVectorEmbeddings
 
 Encoding: TypeAlias = Literal["float", "base64", "binary", "ubinary"]
 _ENCODINGS: tuple[str, ...] = get_args(Encoding)
+
+_NEAREST = {"retrieval": "retrieval.passage", "clustering": "separation"}
 
 Tokens: TypeAlias = tuple[int, ...]
 """A text as OpenAI's clients may send it: tokens of cl100k_base. Jina's API has no such form."""
@@ -22,7 +26,9 @@ Tokens: TypeAlias = tuple[int, ...]
 
 def _as_embeddable(given: object) -> str | Image | Tokens:
     if isinstance(given, list):
-        if given and all(type(number) is int for number in given):
+        if len(given) > MOST_ITEMS:
+            raise PydanticCustomError("too_long", f"A text has at most {MOST_ITEMS:,} tokens here.")
+        if set(map(type, given)) == {int}:
             return tuple(given)
         raise PydanticCustomError("int_type", "A list in the list should hold the numbers of tokens of cl100k_base.")
     return as_item(given)
@@ -58,14 +64,18 @@ else:  # as `inputs.Item`
 class EmbeddingsRequest(BaseModel):
     """What is to be embedded, and how."""
 
-    model: str
+    model: str = Field(description="One of `GET /v1/models` with the feature `embeddings`.")
     input: Annotated[
-        list[Embeddable],
+        ListOf[Embeddable],
         BeforeValidator(_as_list),
         WithJsonSchema(
             {"anyOf": [*_EMBEDDABLE_SCHEMA["anyOf"], {"type": "array", "items": _EMBEDDABLE_SCHEMA, "minItems": 1}]}
         ),
-    ] = Field(min_length=1, validation_alias=AliasChoices("input", "content", "texts"))
+    ] = Field(
+        min_length=1,
+        validation_alias=AliasChoices("input", "content", "texts"),
+        description="What is embedded. Other names: `content`, `texts`.",
+    )
     embedding_type: Annotated[
         str | tuple[str, ...],
         PlainValidator(_as_encoding),
@@ -75,26 +85,33 @@ class EmbeddingsRequest(BaseModel):
     ] = Field(
         "float",
         validation_alias=AliasChoices("embedding_type", "encoding_format", "encoding_type", "embedding_types"),
-        description="Of several, `embedding` is an object of the vector's forms by their names.",
+        description="Of several, `embedding` is an object of the vector's forms by their names. Other names: "
+        "`encoding_format`, `encoding_type`, `embedding_types`.",
     )
-    task: str | None = Field(None, validation_alias=AliasChoices("task", "task_type"))
+    task: str | None = Field(
+        None,
+        validation_alias=AliasChoices("task", "task_type"),
+        description="What the vectors are for, such as `retrieval.query`; `GET /v1/models` lists those of a model. "
+        "Another name: `task_type`.",
+    )
     dimensions: int | None = Field(
-        None, ge=1, validation_alias=AliasChoices("dimensions", "output_dimension", "output_dimensionality")
+        None,
+        ge=1,
+        validation_alias=AliasChoices("dimensions", "output_dimension", "output_dimensionality"),
+        description="Of the vectors, for models that can shorten them. Other names: `output_dimension`, "
+        "`output_dimensionality`.",
     )
-    normalized: bool | None = None
-    truncate: bool | None = Field(None, validation_alias=AliasChoices("truncate", "truncation"))
-    late_chunking: bool | None = None
-    return_multivector: bool | None = None
-    return_tokenized_input: bool | None = None
+    normalized: bool | None = Field(None, description="Vectors of length 1, the default.")
+    truncate: bool | None = Field(
+        None,
+        validation_alias=AliasChoices("truncate", "truncation"),
+        description="Keep the head of a text over the model's context, which is refused otherwise. Another name: "
+        "`truncation`.",
+    )
+    late_chunking: bool | None = Field(None, description="The inputs are chunks of one text, each embedded within it.")
+    return_multivector: bool | None = Field(None, description="A vector of each token.")
+    return_tokenized_input: bool | None = Field(None, description="Tell the tokens too, beside vectors of them.")
     input_type: Literal["query", "document"] | None = Field(None, description="For models of a vector a token.")
-
-
-class EmbeddingsUsage(BaseModel):
-    """Tokens that were embedded."""
-
-    total_tokens: int
-    prompt_tokens: int
-    image_tokens: int | None = None
 
 
 class EmbeddedInput(BaseModel):
@@ -102,8 +119,10 @@ class EmbeddedInput(BaseModel):
 
     object: Literal["embedding", "embeddings"]
     index: int
-    embedding: Any = Field(None, description="A vector: numbers, base64, or an object by type.")
-    embeddings: Any = Field(None, description="Vectors of the tokens, in the same forms.")
+    embedding: Any = Field(
+        None, description="A vector: numbers, base64, or an object by type.", examples=[[0.12, -0.03]]
+    )
+    embeddings: Any = Field(None, description="Vectors of the tokens, in the same forms.", examples=[[[0.12, -0.03]]])
     tokenized_input: list[str] | None = None
 
 
@@ -112,8 +131,20 @@ class EmbeddingsAnswer(BaseModel):
 
     model: str
     object: Literal["list"]
-    usage: EmbeddingsUsage
+    usage: TokenUsage
     data: list[EmbeddedInput]
+
+
+def too_many_dimensions(given: int, most: int, *, field: str = "dimensions") -> Problem:
+    """A request for more dimensions than a model has."""
+    told = f"Input should be less than or equal to {most}"
+    return invalid(f"body -> {field}", told, kind="less_than_equal", given=given)
+
+
+def nearest_task(task: str) -> str:
+    """Of the tasks that every model takes, the one nearest to a task that some have; any other as it is."""
+    side = task.rpartition(".")[2]
+    return _NEAREST.get(task) or (f"retrieval.{side}" if side in ("query", "passage") else task)
 
 
 def answer_body(
@@ -131,11 +162,7 @@ def answer_body(
     Raises:
         InputError: dimensions that do not fit the encoding.
     """
-    spent = result.usage
-    usage = {"total_tokens": spent.total_tokens, "prompt_tokens": spent.prompt_tokens}
-    if spent.image_tokens:
-        usage["image_tokens"] = spent.image_tokens
-    head = to_json({"model": asked.model, "object": "list", "usage": usage})
+    head = to_json({"model": asked.model, "object": "list", "usage": usage_body(result.usage)})
     data = b",".join(map(to_json, _data(result, asked.embedding_type, tokenized)))
     return b"".join((head[:-1], b',"data":[', data, b"]}"))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,6 +13,7 @@ from jina_components.grounder.grounder import MAX_STATEMENT
 from jina_components.grounder.sources import is_host
 from jina_components.read_options import QUOTABLE
 from jina_components.search_options import SearchOptions
+from jina_components.service.errors import for_clients
 from jina_components.service.wire import option_values as values
 from jina_components.service.wire.negotiation import Result
 from jina_components.service.wire.reading import read_request, wrong
@@ -25,6 +26,7 @@ PARAMETERS: dict[str, str] = {
 }
 
 MAX_REFERENCES = 100
+_LONGEST_REFERENCE = 8192
 _PAGES = 10
 _URL = re.compile(r"https?://\S+", re.IGNORECASE)
 
@@ -75,12 +77,15 @@ def step_result(step: GroundingStep) -> Result:
     if step.grounding is not None:
         return ground_result(step.grounding)
     claim = {} if step.claim is None else {"claim": step.claim}
-    return Result({"stage": step.stage, "text": step.text, **claim, "urls": step.urls}, "", 0, event="step")
+    return Result(
+        {"stage": step.stage, "text": for_clients(step.text), **claim, "urls": step.urls}, "", 0, event="step"
+    )
 
 
 def ground_result(found: Grounding) -> Result:
     """A verdict as the client sees it."""
     tokens = found.usage.total_tokens
+    warnings = [for_clients(each) for each in found.warnings]
     data = {
         "factuality": found.factuality,
         "result": found.result,
@@ -89,19 +94,19 @@ def ground_result(found: Grounding) -> Result:
             {"url": each.url, "keyQuote": each.key_quote, "isSupportive": each.is_supportive}
             for each in found.references
         ],
-        **({"warning": "\n".join(found.warnings)} if found.warnings else {}),
+        **({"warning": "\n".join(warnings)} if warnings else {}),
         "usage": {"tokens": tokens},
     }
-    return Result(data, _text(found), tokens)
+    return Result(data, _text(found, warnings), tokens)
 
 
-def _text(found: Grounding) -> str:
+def _text(found: Grounding, warnings: Sequence[str]) -> str:
     head = [
         f"Factuality: {found.factuality:.2f}",
         f"Result: {_yes(found.result)}",
         f"Verdict: {found.verdict}",
         f"Reason: {found.reason}",
-        *(f"Warning: {' '.join(warning.split())}" for warning in found.warnings),
+        *(f"Warning: {' '.join(warning.split())}" for warning in warnings),
     ]
     quotes = (
         f"[{number}] URL Source: {each.url}\n"
@@ -135,6 +140,8 @@ def _references(given: object) -> tuple[str, ...] | None:
 def _reference(index: int, given: object) -> str:
     name = f"references[{index}]"
     named: str = _taken(name, given, values.text)
+    if len(named) > _LONGEST_REFERENCE:
+        raise wrong(name, f"must be at most {_LONGEST_REFERENCE:,} characters, got {len(named):,}.")
     if not named or _URL.fullmatch(named):
         return named
     if not is_host(named):

@@ -9,14 +9,22 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeVar
 
-from pydantic import BeforeValidator, PlainValidator, WithJsonSchema
+from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from jina_components.errors import InputError, TooLongError, WebError
 from jina_components.service.errors import invalid
 from jina_components.types import Image
+
+T = TypeVar("T")
+
+MOST_ITEMS = 100_000
+"""Items of a list that are looked at at all. The limits of a service are lower, and told in its own words."""
+
+ListOf: TypeAlias = Annotated[list[T], Field(max_length=MOST_ITEMS, fail_fast=True)]
+"""A list of which only the first item that does not fit is told: of a million, all would hold others up for seconds."""
 
 # Keys of an object that hold an image: Jina's, and those of its first API for images.
 _IMAGE_KEYS = ("image", "url", "bytes")
@@ -93,11 +101,21 @@ else:  # pydantic would look into the class Image, whose annotations need not be
 """A text or an image: a field of this type takes its forms, and holds the library's `str | Image`."""
 
 Items: TypeAlias = Annotated[
-    list[Item],
+    ListOf[Item],
     BeforeValidator(one_or_many),
     WithJsonSchema({"anyOf": [*ITEM_SCHEMA["anyOf"], {"type": "array", "items": ITEM_SCHEMA}]}),
 ]
 """One of them, or a list."""
+
+
+def check_number(items: Sequence[object], most: int, *, field: str, what: str = "inputs") -> None:
+    """Refuse more items than a request may have.
+
+    Raises:
+        Problem: 422, which names the limit.
+    """
+    if len(items) > most:
+        raise invalid(f"body -> {field}", f"A request has at most {most} {what}.", kind="too_long")
 
 
 def has_data_images(items: Sequence[object]) -> bool:
@@ -108,6 +126,11 @@ def has_data_images(items: Sequence[object]) -> bool:
 def seen(items: Sequence[str | Image]) -> list[str | Image]:
     """Inputs of a model that takes images: strings that are data URIs of images are these images."""
     return [Image(item) if isinstance(item, str) and _DATA.match(item) else item for item in items]
+
+
+def takes_no_images(model: str) -> str:
+    """What there is to say to images for a model of this name."""
+    return f"{model!r} takes texts alone as it runs here: GET /v1/models says which models take images too."
 
 
 @contextmanager

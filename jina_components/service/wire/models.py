@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict
 
 from jina_components.models.catalog import BY_NAME
 from jina_components.models.spec import ModelSpec
-from jina_components.service.components import Components, Models
+from jina_components.service.components import Components
+from jina_components.service.models import Models
 from jina_components.service.wire.deepsearch import CHAT_MODEL
 
 # Where no time of publication is known: that of the catalogue.

@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, TypeVar
+from typing import Any
 
 from starlette.background import BackgroundTask
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
-from starlette.types import Receive, Scope, Send
+from starlette.responses import Response
 
-from jina_components.service.answers import event, json_answer
+from jina_components.service.answers import event, form_of, json_answer
 from jina_components.service.calls import call_of
 from jina_components.service.errors import as_problem, rpc_body
-
-T = TypeVar("T")
-
-Form: TypeAlias = Literal["text", "json", "events"]
+from jina_components.service.streaming import LIVE, stream
 
 TOKENS_HEADER = "X-Usage-Tokens"
-# Not an answer that anybody gets: what the log says of a request whose client went away.
-_GONE = 499
-_LIVE = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +36,6 @@ class Result:
     tokens: int
     event: str = "data"
     warnings: tuple[str, ...] = ()
-
-
-def form_of(request: Request) -> Form:
-    """What the client accepts; text where it names none of ours. `errors` has the same rule."""
-    accept = request.headers.get("accept", "").lower()
-    if "text/event-stream" in accept:
-        return "events"
-    return "json" if "/json" in accept else "text"
 
 
 def envelope(result: Result) -> dict[str, Any]:
@@ -75,7 +59,7 @@ def answer(request: Request, result: Result, *, background: BackgroundTask | Non
     if form == "json":
         answered = json_answer(envelope(result))
     elif form == "events":
-        answered = Response(event(result.data, name="data"), headers=_LIVE, media_type="text/event-stream")
+        answered = Response(event(result.data, name="data"), headers=LIVE, media_type="text/event-stream")
     else:
         kind = "image/png" if isinstance(result.text, bytes) else "text/plain"
         answered = Response(result.text, headers={TOKENS_HEADER: str(result.tokens)}, media_type=kind)
@@ -83,103 +67,33 @@ def answer(request: Request, result: Result, *, background: BackgroundTask | Non
     return answered
 
 
-async def answer_events(
+async def answer_with(
     request: Request, results: AsyncGenerator[Result, None], *, background: BackgroundTask | None = None
 ) -> Response:
-    """Ever more complete results as server-sent events, the last of them complete.
+    """Ever more complete results as server-sent events; in the other forms the last, which is complete.
 
-    What fails before the first result is raised, so that the answer has its status; what fails later is the last event
-    (`event: error`). A client that goes away ends `results`.
+    What fails before the first event is raised, so that the answer has its status; what fails later is the last event
+    (`event: error`).
     """
-    queue: asyncio.Queue[Result | Exception | None] = asyncio.Queue(maxsize=1)
-    # All results come from one task: deadlines within them belong to it.
-    working = asyncio.create_task(_fill(queue, results))
-    try:
-        first = await while_connected(request, queue.get())
-    except asyncio.CancelledError:
-        await _end(working)
-        raise
-    if not isinstance(first, Result):
-        await _end(working)
-        if isinstance(first, Exception):
-            raise first
-        return gone(request)
-    return _Events(_events(request, first, queue), working, background)
+    if form_of(request) == "events":
+        return await stream(_events(request, results), background=background)
+    async with aclosing(results):
+        async for result in results:
+            last = result
+    return answer(request, last, background=background)
 
 
-async def _fill(queue: asyncio.Queue[Result | Exception | None], results: AsyncGenerator[Result, None]) -> None:
-    """Every result, then what ended them: an error, or None."""
+async def _events(request: Request, results: AsyncGenerator[Result, None]) -> AsyncGenerator[bytes, None]:
+    call, has_begun = call_of(request), False
     try:
         async with aclosing(results):
             async for result in results:
-                await queue.put(result)
-    except Exception as error:  # noqa: BLE001 (told to the client; `as_problem` logs what is our own fault)
-        await queue.put(error)
-    else:
-        await queue.put(None)
-
-
-async def _events(
-    request: Request, first: Result, queue: asyncio.Queue[Result | Exception | None]
-) -> AsyncGenerator[bytes, None]:
-    call, result = call_of(request), first
-    while True:
-        call.tokens = result.tokens
-        yield event(result.data, name=result.event)
-        following = await queue.get()
-        if isinstance(following, Exception):
-            told = as_problem(following)
-            call.code = told.code
-            yield event(rpc_body(told), name="error")
-        if not isinstance(following, Result):
-            return
-        result = following
-
-
-class _Events(StreamingResponse):
-    """A stream of events that ends the work behind it, however it ends itself."""
-
-    def __init__(
-        self, content: AsyncGenerator[bytes, None], working: asyncio.Task[None], background: BackgroundTask | None
-    ) -> None:
-        super().__init__(content, headers=_LIVE, media_type="text/event-stream", background=background)
-        self._content, self._working = content, working
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer."""
-        try:
-            await super().__call__(scope, receive, send)
-        finally:
-            await self._content.aclose()
-            await _end(self._working)
-
-
-async def _end(working: asyncio.Task[None]) -> None:
-    working.cancel()
-    await asyncio.gather(working, return_exceptions=True)
-
-
-async def while_connected(request: Request, work: Coroutine[Any, Any, T]) -> T | None:
-    """What `work` gives; None once the client has gone away, when `work` is cancelled.
-
-    The body of the request must have been read before. Answer None with `gone`.
-    """
-    working, watching = asyncio.ensure_future(work), asyncio.ensure_future(_disconnected(request))
-    try:
-        await asyncio.wait((working, watching), return_when=asyncio.FIRST_COMPLETED)
-        return working.result() if working.done() else None
-    finally:
-        for task in (working, watching):
-            task.cancel()
-        await asyncio.gather(working, watching, return_exceptions=True)
-
-
-def gone(request: Request) -> Response:
-    """What stands for an answer that nobody waits for any more."""
-    call_of(request).code = "CLIENT_CLOSED_REQUEST"
-    return Response(status_code=_GONE)
-
-
-async def _disconnected(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
+                call.tokens = result.tokens
+                yield event(result.data, name=result.event)
+                has_begun = True
+    except Exception as error:
+        if not has_begun:
+            raise
+        told = as_problem(error)  # which logs what is our own fault
+        call.code = told.code
+        yield event(rpc_body(told), name="error")

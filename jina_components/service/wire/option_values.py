@@ -96,13 +96,6 @@ def headers(value: object) -> dict[str, str]:
     return {name: ", ".join(texts(each)) for name, each in value.items()}
 
 
-def json_schema(value: object) -> dict[str, Any]:
-    """A JSON schema."""
-    if not isinstance(value, dict):
-        raise _wrong("an object, a JSON schema", value)
-    return value
-
-
 def locale(value: object) -> str:
     """A BCP 47 tag; of the value of `Accept-Language`, the first."""
     first = re.split(r"[,;]", text(value))[0].strip()

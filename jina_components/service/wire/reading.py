@@ -12,6 +12,7 @@ from jina_components.errors import ConfigError
 from jina_components.read_options import MAX_TIMEOUT, ContentFormat, MarkdownStyle, ReadOptions
 from jina_components.service.errors import Problem, problem
 from jina_components.service.wire import option_values as values
+from jina_components.service.wire.schemas import checked_schema
 from jina_components.types import shorten
 
 # Characters of what is said of a wrong option, which may show its value.
@@ -108,7 +109,7 @@ def read_request(headers: Headers, body: Mapping[str, Any] | None = None) -> Rea
 
 def wrong(path: str, what: str) -> Problem:
     """400: an option is wrong; `what` may go on from its name (`must be …`)."""
-    told = shorten(f"{path} {what}" if what.startswith(("must", "is", "has")) else what, _SHOWN)
+    told = shorten(f"{path} {what}" if what.startswith(("must", "is", "has", "needs", "asks")) else what, _SHOWN)
     return problem(400, told if told.endswith((".", "…")) else f"{told}.", fields={"path": path})
 
 
@@ -124,8 +125,12 @@ def _of_body(option: Option, body: Mapping[str, Any]) -> object:
     if (value := body.get(option.key)) is not None:
         return value
     outer, _, inner = option.key.partition(".")
-    nested = body.get(outer)
-    return nested.get(inner) if inner and isinstance(nested, Mapping) else None
+    nested = body.get(outer) if inner else None
+    if nested is None:
+        return None
+    if not isinstance(nested, Mapping):
+        raise wrong(outer, f"must be an object, got {type(nested).__name__}")
+    return nested.get(inner)
 
 
 def _of_headers(option: Option, headers: Headers) -> object:
@@ -369,37 +374,16 @@ OPTIONS: tuple[Option, ...] = (
         "Not served here.",
     ),
     Option("instruction", (), _one("options.instruction", values.text), "What a language model is to extract."),
-    Option("jsonSchema", (), _one("options.json_schema", values.json_schema), "JSON Schema of what is extracted."),
+    Option("jsonSchema", (), _one("options.json_schema", checked_schema), "JSON Schema of what is extracted."),
 )  # fmt: skip
 """All options, but for what is read itself: `url`, `html`, `pdf`, `file`."""
 
-_SOURCES = {
-    "url": "What is read, or what relative links in html are resolved against.", "html": "HTML to read.",
-    "pdf": "A PDF: base64, or a file of a form.", "file": "A document of any kind, likewise.",
-}  # fmt: skip
-DOCUMENTED_HEADERS: dict[str, Any] = {
-    "parameters": [
-        {"name": option.headers[0], "in": "header", "description": option.doc, "schema": {"type": "string"}}
-        for option in OPTIONS if option.headers
-    ]
-}  # fmt: skip
-"""What the OpenAPI document says of the headers."""
+HEADERS: dict[str, str] = {option.headers[0]: option.doc for option in OPTIONS if option.headers}
+"""What each header does."""
 
-_PROPERTIES: dict[str, Any] = {key: {"description": doc} for key, doc in _SOURCES.items()} | {
-    option.key: {"description": option.doc} for option in OPTIONS if "." not in option.key
+_INNER = {option.key.partition(".")[2]: {"description": option.doc} for option in OPTIONS if "." in option.key}
+FIELDS: dict[str, Any] = {
+    **{option.key: {"description": option.doc} for option in OPTIONS if "." not in option.key},
+    "markdown": {"type": ["object", "null"], "properties": _INNER},
 }
-_PROPERTIES["markdown"] = {
-    "type": "object",
-    "properties": {
-        option.key.partition(".")[2]: {"description": option.doc} for option in OPTIONS if "." in option.key
-    },
-}
-DOCUMENTED_BODY: dict[str, Any] = DOCUMENTED_HEADERS | {
-    "requestBody": {
-        "content": {
-            kind: {"schema": {"type": "object", "properties": _PROPERTIES}}
-            for kind in ("application/json", "application/x-www-form-urlencoded", "multipart/form-data")
-        }
-    }
-}
-"""Likewise of the headers and the body."""
+"""What the OpenAPI document says of the fields of a body."""

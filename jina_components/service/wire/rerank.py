@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeAlias
 
 from pydantic import AliasChoices, BaseModel, Field, PlainValidator, WithJsonSchema
 
-from jina_components.service.wire.inputs import ITEM_SCHEMA, Item, as_item
+from jina_components.models.catalog import BY_NAME
+from jina_components.service.wire.inputs import ITEM_SCHEMA, Item, ListOf, as_item
+from jina_components.service.wire.usage import TokenUsage, usage_body
 from jina_components.types import Image, Ranking
 
 _UNIT_DOCUMENTS = 100
@@ -46,24 +48,28 @@ class RerankRequest(BaseModel):
 
     model: str
     query: Item
-    documents: list[_Document] = Field(
+    documents: ListOf[_Document] = Field(
         min_length=1, description="Texts, or objects of which `text` or `image` is read."
     )
     top_n: int | None = Field(
-        None, ge=1, validation_alias=AliasChoices("top_n", "top_k"), description="Give so many; all by default."
+        None,
+        ge=1,
+        validation_alias=AliasChoices("top_n", "top_k"),
+        description="Give so many; all by default. Another name: `top_k`.",
     )
     return_documents: bool | None = Field(None, description="On by default.")
     truncation: bool | None = Field(
         None,
         validation_alias=AliasChoices("truncation", "truncate"),
-        description="A document over the model's context counts by its head. Otherwise it counts by its best part.",
+        description="A document over the model's context counts by its head. Otherwise it counts by its best part. "
+        "Another name: `truncate`.",
     )
     max_doc_length: int | None = Field(
         None,
         ge=1,
         le=8192,
         validation_alias=AliasChoices("max_doc_length", "max_tokens_per_doc"),
-        description="Tokens kept of a document.",
+        description="Tokens kept of a document. Another name: `max_tokens_per_doc`.",
     )
     return_embeddings: bool | None = Field(
         None, description="Give the vectors too by which a listwise model compares documents with the query."
@@ -83,20 +89,13 @@ class CohereRerankRequest(RerankRequest):
         None,
         ge=1,
         validation_alias=AliasChoices("max_tokens_per_doc", "max_doc_length"),
-        description="Tokens kept of a document.",
+        description="Tokens kept of a document. Another name: `max_doc_length`.",
     )
 
     @property
     def echoes(self) -> bool:
         """Whether documents are given back."""
         return bool(self.return_documents)
-
-
-class RerankUsage(BaseModel):
-    """Tokens of the query and the documents."""
-
-    total_tokens: int
-    prompt_tokens: int
 
 
 class RerankResult(BaseModel):
@@ -118,7 +117,7 @@ class RerankAnswer(BaseModel):
 
     model: str
     object: str
-    usage: RerankUsage
+    usage: TokenUsage
     results: list[RerankResult]
 
 
@@ -137,7 +136,8 @@ def answer_body(asked: RerankRequest, ranking: Ranking, *, as_objects: bool = Fa
         ranking: What became of it.
         as_objects: Whether a document that was given as a string is an object too, as it is of listwise models.
     """
-    as_objects = as_objects or ranking.vectors is not None
+    named = BY_NAME.get(asked.model.removeprefix("jina-ai/"))
+    as_objects = as_objects or ranking.vectors is not None or (named is not None and named.kind == "listwise")
     results: list[dict[str, Any]] = []
     for row, hit in enumerate(ranking):
         index = int(hit.index or 0)
@@ -148,9 +148,7 @@ def answer_body(asked: RerankRequest, ranking: Ranking, *, as_objects: bool = Fa
         if asked.return_embeddings:
             result["embedding"] = ranking.vectors[row]
         results.append(result)
-    tokens = ranking.usage.total_tokens
-    usage = {"total_tokens": tokens, "prompt_tokens": tokens}
-    return {"model": asked.model, "object": "list", "usage": usage, "results": results}
+    return {"model": asked.model, "object": "list", "usage": usage_body(ranking.usage), "results": results}
 
 
 def cohere_answer_body(asked: RerankRequest, ranking: Ranking, request_id: str) -> dict[str, Any]:

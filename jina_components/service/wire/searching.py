@@ -10,6 +10,7 @@ from typing import Any, get_args
 from starlette.datastructures import Headers
 
 from jina_components.search_options import MAX_DEADLINE, SearchKind, SearchOptions
+from jina_components.service.errors import for_clients
 from jina_components.service.wire import option_values as values
 from jina_components.service.wire.negotiation import Result
 from jina_components.service.wire.pages import content_text, page_data
@@ -117,6 +118,8 @@ def search_request(
         except (ValueError, TypeError) as error:  # a ConfigError is a ValueError
             raise wrong(name, str(error)) from error
         names[field] = name
+    if len(fields["query"]) > _LONGEST_QUERY:  # that of the path; the others were checked
+        raise wrong("q", f"must be at most {_LONGEST_QUERY:,} characters, got {len(fields['query']):,}.")
     if fields["count"] > most:
         raise wrong(names["count"], f"must be at most {most}, got {fields['count']}.")
     seconds = _TO_FIND + (read.options.timeout or _TO_READ) * options.contents
@@ -142,7 +145,7 @@ def search_result(found: SearchResults, asked: SearchRequest, shown: dict[str, d
     for item in items:
         item["usage"] = {"tokens": math.ceil(tokens / len(items))}
     text = "\n\n".join(_block(number, item) for number, item in enumerate(items, 1))
-    return Result(items, f"{text}\n", tokens, warnings=found.warnings)
+    return Result(items, f"{text}\n", tokens, warnings=tuple(map(for_clients, found.warnings)))
 
 
 def _item(result: SearchResult, asked: SearchRequest, shown: dict[str, dict[str, Any]]) -> dict[str, Any]:
@@ -162,7 +165,7 @@ def _item(result: SearchResult, asked: SearchRequest, shown: dict[str, dict[str,
         "imageHeight": result.image_height,
         "siteLinks": [{"title": title, "url": url} for title, url in result.site_links],
         "favicon": (result.favicon or next(iter(icons), "")) if asked.favicons else "",
-        "warning": "" if result.error is None or page is not None else str(result.error),
+        "warning": "" if result.error is None or page is not None else for_clients(str(result.error)),
     }
     item = {
         "title": result.title,
@@ -252,7 +255,7 @@ def _language(value: object) -> str:
 def _texts(value: object) -> tuple[str, ...]:
     """All texts in what may be lists in a list."""
     found = value if isinstance(value, list) else [value]
-    return tuple(text for each in found for text in (_texts(each) if isinstance(each, list) else (values.text(each),)))
+    return tuple(values.text(text) for each in found for text in (each if isinstance(each, list) else [each]))
 
 
 def _words(value: object) -> tuple[str, ...]:

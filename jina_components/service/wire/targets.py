@@ -8,13 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-import orjson
-from starlette.datastructures import UploadFile
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from jina_components.service.errors import problem
 from jina_components.service.hosts import HOSTS, prefix_of
+from jina_components.service.wire.bodies import Upload
 from jina_components.service.wire.reading import wrong
 from jina_components.service.wire.urls import target_url, unquoted
 
@@ -52,25 +49,6 @@ def own_address(request: Request) -> str:
     return f"{host}{'' if prefix_of(host.encode()) == HOSTS['r'] else HOSTS['r']}"
 
 
-async def body_of(request: Request) -> dict[str, Any]:
-    """The fields of a body: JSON, or a form, whose files are a `Target` each.
-
-    Raises:
-        Problem: 400, it is neither.
-    """
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind in ("application/x-www-form-urlencoded", "multipart/form-data"):
-        return await _form(request)
-    sent = await request.body()
-    try:
-        body = orjson.loads(sent) if sent.strip() else {}
-    except orjson.JSONDecodeError as error:
-        raise wrong("body", f"is neither JSON nor a form: {error}") from error
-    if not isinstance(body, dict):
-        raise wrong("body", "must be a JSON object")
-    return body
-
-
 def target_of(request: Request, body: Mapping[str, Any]) -> Target:
     """What a body wants read: a file, HTML, or a URL of the body or of the path.
 
@@ -89,30 +67,11 @@ def target_of(request: Request, body: Mapping[str, Any]) -> Target:
     return Target(url)
 
 
-async def _form(request: Request) -> dict[str, Any]:
-    limit = request.app.state.settings.limits.max_upload_bytes
-    fields: dict[str, Any] = {}
-    try:
-        async with request.form(max_part_size=limit) as form:
-            for name in form:
-                values = [await _field(each) for each in form.getlist(name)]
-                fields[name] = values[0] if len(values) == 1 else values
-    except HTTPException as error:
-        raise problem(400, f"The form cannot be read: {error.detail}", name="DataStreamBrokenError") from error
-    return fields
-
-
-async def _field(value: UploadFile | str) -> Target | str:
-    if isinstance(value, str):
-        return value
-    return Target(data=await value.read(), content_type=value.content_type or "")
-
-
 def _sent(name: str, sent: object, kind: str) -> Target:
     """Data: an upload, base64, or HTML as it is."""
-    if isinstance(sent, Target):
-        told = "" if sent.content_type.partition(";")[0] in _UNTOLD else sent.content_type
-        return replace(sent, content_type=told or kind)
+    if isinstance(sent, Upload):
+        is_told = sent.content_type.partition(";")[0] not in _UNTOLD
+        return Target(data=sent.data, content_type=sent.content_type if is_told else kind)
     if not isinstance(sent, str):
         raise wrong(name, "must be a string, or a file of a form")
     if name == "html":

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from jina_components.service.errors import for_clients
 from jina_components.types import DeepSearchStep
 from jina_components.types.answered import StepKind
 
@@ -48,7 +49,7 @@ def deltas(step: DeepSearchStep) -> Iterator[dict[str, Any]]:
 
 def told(step: DeepSearchStep) -> str:
     """A step as a paragraph; of a team, after the number of its member."""
-    text = _TAG.sub(r"(\1)", step.text).strip()  # what a page says must not end the thoughts
+    text = _TAG.sub(r"(\1)", for_clients(step.text)).strip()  # what a page says must not end the thoughts
     by = f"[{step.member}] " if step.member else ""
     return f"{by}{_TOLD[step.kind].format(text)}\n"
 

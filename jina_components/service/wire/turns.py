@@ -10,7 +10,7 @@ import asyncio
 import base64
 import re
 from collections.abc import Sequence
-from typing import Annotated, Literal, Self, TypeAlias
+from typing import Annotated, Literal, Self, TypeAlias, TypeVar
 from urllib.parse import quote
 
 from pydantic import BaseModel, Discriminator, Field, PrivateAttr, Tag, model_validator
@@ -21,6 +21,11 @@ from jina_components.net import FetchOptions, SupportsFetch
 from jina_components.protocols import ChatMessage
 from jina_components.service.errors import problem
 from jina_components.types import shorten
+
+T = TypeVar("T")
+
+ShortList: TypeAlias = Annotated[list[T], Field(max_length=4096, fail_fast=True)]
+"""A list that takes no long time, of which only the first item that does not fit is told."""
 
 # Images behind URLs, in all messages together.
 _MAX_URLS = 20
@@ -78,7 +83,7 @@ class Part(BaseModel):
 
 # Told apart beforehand, so that errors speak of the form that was meant.
 Content: TypeAlias = Annotated[
-    Annotated[str, Tag("text")] | Annotated[list[Part], Tag("parts")],
+    Annotated[str, Tag("text")] | Annotated[ShortList[Part], Tag("parts")],
     Discriminator(lambda given: "parts" if isinstance(given, list) else "text"),
 ]
 
@@ -117,8 +122,13 @@ async def conversation(turns: Sequence[Turn], fetcher: SupportsFetch) -> list[Ch
     ]
     if len(places) > _MAX_URLS:
         raise problem(400, f"The messages have {len(places)} images behind URLs; the most is {_MAX_URLS}.")
-    fetched = await asyncio.gather(*(_fetched(turns[number].sent[place], number, fetcher) for number, place in places))
-    images = dict(zip(places, fetched, strict=True))
+    fetching = [asyncio.create_task(_fetched(turns[number].sent[place], number, fetcher)) for number, place in places]
+    try:
+        images = dict(zip(places, await asyncio.gather(*fetching), strict=True))
+    finally:  # one that fails ends the others
+        for task in fetching:
+            task.cancel()
+        await asyncio.gather(*fetching, return_exceptions=True)
     return [
         ChatMessage(
             "system" if turn.role == "developer" else turn.role,

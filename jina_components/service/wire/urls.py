@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
+import httpx
+
+from jina_components.service.errors import Problem
 from jina_components.service.wire.reading import wrong
 
 # A URL that was quoted whole, as clients do that put it into a path.
@@ -37,7 +40,9 @@ def target_url(given: str, *, own: str) -> str:
     Raises:
         Problem: 400, `path` "url": it is no http(s) URL, or that of this service.
     """
-    url = _UNSAFE.sub(lambda found: quote(found[0], safe=""), given.strip())
+    if len(given := given.strip()) > _LONGEST:  # what follows takes its time for each address of this service
+        raise _too_long(given)
+    url = _UNSAFE.sub(lambda found: quote(found[0], safe=""), given)
     itself = re.compile(rf"\A(?:https?://)?{re.escape(own)}/(?=.)", re.IGNORECASE)
     while (shorter := itself.sub("", _DOUBLED.sub("", _SLASHES.sub(r"\1://", url)))) != url:
         url = shorter
@@ -47,8 +52,12 @@ def target_url(given: str, *, own: str) -> str:
     elif scheme[1].lower() not in _PORTS:
         raise wrong("url", f"must be an http or https URL, got one of {scheme[1][:20]!r}")
     if len(url) > _LONGEST:
-        raise wrong("url", f"must be up to {_LONGEST:,} characters, got {len(url):,}")
+        raise _too_long(url)
     return _cleaned(url, own)
+
+
+def _too_long(url: str) -> Problem:
+    return wrong("url", f"must be up to {_LONGEST:,} characters, got {len(url):,}")
 
 
 def _cleaned(url: str, own: str) -> str:
@@ -57,10 +66,15 @@ def _cleaned(url: str, own: str) -> str:
         host, port = parts.hostname or "", parts.port
     except ValueError as error:
         raise wrong("url", f"is no URL: {error}") from error
-    address = parts.netloc.rpartition("@")[2]
+    address = unquote(parts.netloc.rpartition("@")[2])  # as clients write a name of other letters into a path
     if not _HOST.fullmatch(address.removesuffix(f":{port}") if port is not None else address) or port == 0:
         raise wrong("url", f"must name a host, got {host[:100]!r}")
     if address.lower() == own.partition("/")[0].lower():
         raise wrong("url", "is one of this service itself, which would ask itself: send the URL of the page")
     query = "&".join(each for each in parts.query.split("&") if not _TRACKING.match(each))
-    return urlunsplit((parts.scheme.lower(), address, parts.path or "/", query, parts.fragment))
+    cleaned = urlunsplit((parts.scheme.lower(), address, parts.path or "/", query, parts.fragment))
+    try:
+        httpx.URL(cleaned)  # by which the guard sees hosts, and IDNA refuses some
+    except (httpx.InvalidURL, ValueError) as error:
+        raise wrong("url", f"must name a host, got {host[:100]!r}: {error}") from error
+    return cleaned
