@@ -122,10 +122,11 @@ class Models(Generic[Model]):
         """Close what nobody used for so long; the next use loads it again."""
         before = time.monotonic() - idle_seconds
         with self._lock:
-            idle = [name for name, held in self._held.items() if not held.users and held.used_at <= before]
-            for name in idle:
-                self._held.pop(name).model.close()  # those who kept it may still call it: it loads again
-        return idle
+            names = [name for name, held in self._held.items() if not held.users and held.used_at <= before]
+            idle = [self._held.pop(name) for name in names]
+        for held in idle:
+            held.model.close()  # those who kept it may still call it: it loads again
+        return names
 
     def close(self) -> None:
         """Close all."""

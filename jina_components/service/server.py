@@ -173,8 +173,12 @@ class Connection(HttpToolsProtocol):
             self.cycle.keep_alive = False
 
     def close_if_idle(self) -> None:
-        """Close a connection on which nothing was begun."""
-        if self.is_idle and not self._loose_bytes:
+        """Close a connection on which nothing was begun; the second call does not wait for the client."""
+        if not self.is_idle or self._loose_bytes:
+            return
+        if self.transport.is_closing():  # and its client does not answer that TLS ends
+            self.transport.abort()
+        elif not self.transport.get_write_buffer_size():
             self.transport.close()
 
     def check(self, now: float) -> None:
@@ -260,7 +264,8 @@ class Server(uvicorn.Server):
         last_call = asyncio.get_running_loop().time() + _LAST_CALL
         while self.server_state.connections or self.server_state.tasks:
             await asyncio.sleep(0.05)
-            if asyncio.get_running_loop().time() > last_call:
+            if (now := asyncio.get_running_loop().time()) > last_call:
+                last_call = now + _LAST_CALL
                 for connection in self._connections():
                     connection.close_if_idle()
 

@@ -597,7 +597,7 @@ def test_a_target_that_takes_too_long(reads, site, url):
         ({"x-retain-images": "all_p"}, {}, "withGeneratedAlt"),
         ({"x-respond-with": "readerlm-v2"}, {}, "respondWith"),
         ({}, {"instruction": "the price"}, "instruction"),
-        ({}, {"jsonSchema": {"type": "object"}}, "instruction"),
+        ({}, {"jsonSchema": {"type": "object"}}, "jsonSchema"),
         ({"x-respond-with": "no-content"}, {}, "respondWith"),
     ],
 )

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -312,9 +313,22 @@ def test_what_makes_no_sense_is_named(web, name, value):
     refused(web.get("/s/tides", params={name: value}, headers=JSON), name)
 
 
+@pytest.mark.parametrize("name", ["site", "ext", "intitle", "setCookies"])
+def test_lists_of_lists_of_lists_are_none(web, name):
+    deep: list[Any] = []
+    for _ in range(900):
+        deep = [deep]
+    refused(web.post("/s/tides", json={name: deep}, headers=JSON), name)
+
+
 @pytest.mark.parametrize("body", [b"[1]", b"{", b'"text"'])
 def test_bodies_that_are_none(web, body):
     refused(web.post("/s/tides", content=body, headers=JSON), "body")
+
+
+def test_a_body_of_too_many_lists_is_not_read(web):
+    answer = web.post("/s/tides", content=b'{"site":[' + b"[]," * 2_000_001 + b"[]]}", headers=JSON)
+    assert (answer.status_code, answer.json()["status"]) == (413, 41301)
 
 
 def test_a_count_of_none_asks_nobody(web, engine):

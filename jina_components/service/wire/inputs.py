@@ -26,6 +26,8 @@ MOST_ITEMS = 100_000
 ListOf: TypeAlias = Annotated[list[T], Field(max_length=MOST_ITEMS, fail_fast=True)]
 """A list of which only the first item that does not fit is told: of a million, all would hold others up for seconds."""
 
+# Many times what any model takes; tokenizing a text takes some 300 bytes of memory a character.
+_MOST_CHARACTERS = 1_000_000
 # Keys of an object that hold an image: Jina's, and those of its first API for images.
 _IMAGE_KEYS = ("image", "url", "bytes")
 _URL = re.compile(r"https?://", re.IGNORECASE)
@@ -58,7 +60,7 @@ def as_item(given: object) -> str | Image:
         PydanticCustomError: it has none of them; a validator passes that on.
     """
     if isinstance(given, str):
-        return given
+        return _checked(given)
     if not isinstance(given, dict):
         raise PydanticCustomError("string_type", "Input should be a string, or an object with 'text' or 'image'.")
     text = given.get("text")
@@ -68,6 +70,13 @@ def as_item(given: object) -> str | Image:
         raise PydanticCustomError("string_type", "'text' should be a string.")
     if given.get("image") is not None:
         raise PydanticCustomError("value_error", "Send text and image as two inputs: there is a vector for each.")
+    return _checked(text)
+
+
+def _checked(text: str) -> str:
+    """A text that may be tokenized. A data URI may be longer: a model that sees takes it for an image."""
+    if len(text) > _MOST_CHARACTERS and not _DATA.match(text):
+        raise PydanticCustomError("string_too_long", f"A text should have at most {_MOST_CHARACTERS:,} characters.")
     return text
 
 
