@@ -244,9 +244,13 @@ class ReadOptions:
 
     @property
     def is_memorable(self) -> bool:
-        """Whether what is read so may be kept, is what anybody would read, and is text to search in."""
+        """Whether what is read so may be kept, is what anybody would read, and is the main content with all its words.
+
+        What is kept of a page replaces what was kept before, so a part of it would hide the rest.
+        """
         own = self.do_not_track or self.cookies or self.headers or self.proxy or self.scripts or self.extracts
-        return not own and self.format in ("content", "markdown", "text")
+        partial = self.target_selector or self.remove_selector or self.max_tokens or self.links == "none"
+        return not own and not partial and self.format == "content"
 
     def __repr__(self) -> str:
         return _shown(self, hidden="proxy")

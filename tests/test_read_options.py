@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from jina_components.errors import ConfigError
-from jina_components.read_options import PLAIN, MarkdownStyle, ReadOptions, Viewport
+from jina_components.read_options import PLAIN, QUOTABLE, MarkdownStyle, ReadOptions, Viewport
 
 
 @pytest.mark.parametrize(
@@ -63,6 +63,29 @@ def test_what_only_a_browser_can_do() -> None:
     assert ReadOptions(engine="browser").needing_browser() == ()
     asked = ReadOptions(format="screenshot", viewport=Viewport(), timing="html", wait_for_selector="p")
     assert set(asked.needing_browser()) == {"format='screenshot'", "viewport", "timing", "wait_for_selector"}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [ReadOptions(), QUOTABLE, *(ReadOptions(links=links) for links in ("text", "referenced")),
+     ReadOptions(style=MarkdownStyle(links="cited")), ReadOptions(images="alt"), ReadOptions(chunking="h2"),
+     ReadOptions(engine="browser", wait_for_selector="p"), ReadOptions(token_budget=9)],
+)  # fmt: skip
+def test_whole_reads_are_memorable(options: ReadOptions) -> None:
+    assert options.is_memorable
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        *({"format": each} for each in ("markdown", "html", "text", "screenshot", "pageshot", "readerlm")),
+        {"target_selector": "footer"}, {"remove_selector": "p"}, {"max_tokens": 500}, {"links": "none"},
+        {"do_not_track": True}, {"cookies": ("a=1",)}, {"headers": {"a": "b"}}, {"proxy": "http://proxy.example:1"},
+        {"scripts": ("x()",)}, {"instruction": "Names?"}, {"json_schema": {}},
+    ],
+)  # fmt: skip
+def test_parts_and_what_is_ones_own_are_not_memorable(asked: dict[str, Any]) -> None:
+    assert not ReadOptions(**asked).is_memorable
 
 
 def test_options_pickle_and_compare() -> None:

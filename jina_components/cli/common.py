@@ -55,6 +55,8 @@ _FLAGS = {
     "search_language": "--search-language",
     "budget.tokens": "--budget-tokens",
     "budget.": "--max-",
+    "ServiceSettings.aliases": "--alias",
+    "ServiceSettings.": "--",
     "prices.": "--price-",
     'Send long texts along as files: ChatMessage("user", question, files=(Path("text.txt"),))': "Send long texts along "
     "with --file",

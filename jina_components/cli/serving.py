@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import os
 import shlex
@@ -17,26 +18,28 @@ from jina_components.cli.searching import PROVIDERS, make_providers
 from jina_components.cli.vectors import add_embedder_option
 from jina_components.errors import ConfigError, MissingDependencyError
 from jina_components.models.catalog import DEFAULT_RERANKER
+from jina_components.service.settings import MIB, Limits, ServiceSettings
 
 if TYPE_CHECKING:
     from jina_components.retriever import Retriever
-    from jina_components.service import Components, ServiceSettings
+    from jina_components.service import Components
 
 logger = logging.getLogger(__name__)
 
 # Fields of the service's limits and what they are limits of.
 _LIMITS: dict[str, tuple[type, str]] = {
-    "max_items": (int, "inputs of a request for embeddings"),
+    "max_items": (int, "inputs of a request for embeddings; of one to classify, twice as many"),
     "max_documents": (int, "documents of a request to rerank"),
     "max_body_bytes": (int, "bytes of a body"),
-    "max_upload_bytes": (int, "bytes of a file sent to the reader"),
-    "max_in_flight": (int, "requests at the same time"),
-    "max_in_flight_bytes": (int, "bytes of all bodies at the same time"),
-    "max_in_flight_per_client": (int, "requests of one address or key at the same time"),
-    "timeout": (float, "seconds for a request"),
+    "max_upload_bytes": (int, "bytes of a body for the reader, which may hold a file"),
+    "max_in_flight": (int, "requests in work or waiting; those beyond get 503"),
+    "max_in_flight_bytes": (int, "bytes of all their bodies; likewise 503"),
+    "max_in_flight_per_client": (int, "requests of one address or key; those beyond get 429"),
+    "timeout": (float, "seconds for a request, which is given up then"),
     "long_timeout": (float, "seconds for one that reads, searches or reasons"),
     "body_timeout": (float, "seconds for a body to arrive"),
 }
+_ABOUT_LIMITS = "What a request, and all of them together, may take; more is refused before memory grows."
 
 
 def add_commands(commands: Commands) -> None:
@@ -55,14 +58,17 @@ def add_commands(commands: Commands) -> None:
     _add_listening_options(serve)
     _add_model_options(serve)
     _add_source_options(serve)
-    limits = serve.add_argument_group("limits")
+    limits, defaults = serve.add_argument_group("limits", _ABOUT_LIMITS), Limits()
     for name, (kind, what) in _LIMITS.items():
-        limits.add_argument(_flag(name), type=kind, metavar="N", help=f"{what}, at most")
+        told = _default(name, getattr(defaults, name))
+        limits.add_argument(_flag(name), type=kind, metavar="N", help=f"at most so many {what} (default: {told})")
 
 
 def _add_listening_options(serve: argparse.ArgumentParser) -> None:
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    serve.add_argument("--port", type=int, default=8080, help="0 for any that is free (default: %(default)s)")
+    serve.add_argument(
+        "--port", type=int, default=8080, help="0 to 65535; 0 for any that is free (default: %(default)s)"
+    )
     serve.add_argument("--uds", type=Path, metavar="PATH", help="listen on this Unix socket instead")
     serve.add_argument("--tls-cert", type=Path, metavar="FILE", help="PEM file of the certificate, for https")
     serve.add_argument("--tls-key", type=Path, metavar="FILE", help="PEM file of its key")
@@ -82,7 +88,10 @@ def _add_model_options(serve: argparse.ArgumentParser) -> None:
         "--alias", action="append", default=[], type=_alias, metavar="NAME=MODEL",
         help="answer requests for NAME by this catalog name, folder or hub id (may be repeated)",
     )  # fmt: skip
-    models.add_argument("--only", action="append", default=[], metavar="NAME", help="serve no others (may be repeated)")
+    models.add_argument(
+        "--only", action="append", default=[], metavar="NAME",
+        help="serve no other models of embeddings and reranking (may be repeated); deep search is always served",
+    )  # fmt: skip
     models.add_argument(
         "--stand-in", action="store_true",
         help="answer requests for well-known models whose weights are not here by bundled ones; such answers say so in "
@@ -93,6 +102,10 @@ def _add_model_options(serve: argparse.ArgumentParser) -> None:
     models.add_argument(
         "--idle-seconds", type=float, default=900, metavar="S",
         help="free the memory of a model that nobody asked for so long; 0 for never (default: %(default)s)",
+    )  # fmt: skip
+    models.add_argument(
+        "--truncate", action="store_true",
+        help="cut texts over a model's context where a request does not say; without it they are refused",
     )  # fmt: skip
     models.add_argument("--offline", action="store_true", help="never ask the hub for weights")
     models.add_argument("--device", default="auto", help="such as cpu or cuda (default: %(default)s)")
@@ -130,6 +143,7 @@ def _add_source_options(serve: argparse.ArgumentParser) -> None:
 def _serve(options: argparse.Namespace) -> int:
     try:
         from jina_components.service import create_app
+        from jina_components.service.checking import check
         from jina_components.service.server import serve
     except ModuleNotFoundError as error:
         raise MissingDependencyError(f"Serving needs {error.name}: pip install 'jina-components[service]'.") from error
@@ -137,7 +151,7 @@ def _serve(options: argparse.Namespace) -> int:
         raise ConfigError("--tls-key is the key of a certificate: pass --tls-cert too.")
     settings = _settings(options)
     with _components(options, settings) as components:
-        components.check_warm_up()
+        check(components)
         serve(
             create_app(settings, components=components),
             host=options.host,
@@ -153,7 +167,6 @@ def _serve(options: argparse.Namespace) -> int:
 
 
 def _settings(options: argparse.Namespace) -> ServiceSettings:
-    from jina_components.service import Limits, ServiceSettings
     from jina_components.service.stand_ins import stand_ins
 
     limits = {name: value for name in _LIMITS if (value := getattr(options, name)) is not None}
@@ -170,6 +183,7 @@ def _settings(options: argparse.Namespace) -> ServiceSettings:
         backend=options.backend,
         device=options.device,
         precision=options.precision,
+        truncate=options.truncate,
         offline=options.offline,
         idle_seconds=options.idle_seconds or None,
         read_pages=not options.no_remember,
@@ -215,14 +229,17 @@ def _announcing(
             logger.info("Listening on %s", url)
             return
         socket, base = (["--unix-socket", str(options.uds)], "http://localhost") if options.uds else ([], url)
-        asked = ["curl", *socket, f"{base}/v1/embeddings", "--json", '{"model": "MODEL", "input": ["Hello"]}']
-        names = dict.fromkeys((*components.embedders.names, *components.rerankers.names))
+        served = components.embedders.names
+        model = settings.embedder if settings.embedder in served else next(iter(served), "")
+        body = json.dumps({"model": model, "input": ["Hello"]})
+        asked = ["curl", *socket, f"{base}/v1/embeddings", "--json", body]
+        names = dict.fromkeys((*served, *components.rerankers.names))
         lines = [
             f"jina-components listens on {url}",
             f"  docs    {base}/docs",
             f"  models  {', '.join(settings.warm_up) or 'loaded when asked for'}; {len(names)} names: {base}/v1/models",
             f"  data    {settings.data}",
-            f"  try     {shlex.join(asked).replace('MODEL', settings.embedder)}",
+            *([f"  try     {shlex.join(asked)}"] if model else []),
         ]
         print("\n".join(lines), file=sys.stderr, flush=True)
 
@@ -239,6 +256,13 @@ def _alias(text: str) -> tuple[str, str]:
 def _data_folder() -> Path:
     """Where programs keep what lasts: `jina_components` in `$XDG_DATA_HOME`, or else in `~/.local/share`."""
     return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "jina_components"
+
+
+def _default(name: str, value: float) -> str:
+    """A limit for people: with its unit, where that is not what is counted."""
+    if name.endswith("_bytes"):
+        return f"{value}, {value / MIB:g} MiB"
+    return f"{value:g} s" if name.endswith("timeout") else str(value)
 
 
 def _flag(name: str) -> str:

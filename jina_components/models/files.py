@@ -137,6 +137,22 @@ def find_spec(name: str) -> ModelSpec | None:
     return spec
 
 
+def check_name(name: str) -> None:
+    """Whether a model can have this name, without asking the hub for it.
+
+    Raises:
+        UnknownNameError: neither in the catalog, nor a folder, nor of a hub id's form.
+        ModelFilesError: only a folder can be called so, and there is none.
+    """
+    spec, folder = find_spec(name), _local(name)
+    if (spec is not None and not spec.hub_id) or folder.is_dir():
+        return
+    if folder.is_file() or name.startswith((".", "/", "~")):
+        raise ModelFilesError(f"Model {name!r} is not a folder on this machine.")
+    if spec is None and not _HUB_ID.fullmatch(name):
+        resolve_name(BY_NAME, name, what="model (give a catalog name, a folder or a hub id 'owner/name')")
+
+
 def _local(name: str) -> Path:
     return Path(os.path.expanduser(name))  # noqa: PTH111 (Path.expanduser raises for an unknown user)
 
@@ -150,13 +166,10 @@ def _found(name: str, *, revision: str | None, offline: bool) -> ModelFiles:
             if spec is not None and name not in BY_NAME:
                 logger.info("%s: taken for %s of the catalog, by the folder's name", folder, spec.name)
             return ModelFiles(name, folder, spec)
-        if folder.is_file() or name.startswith((".", "/", "~")):
-            raise ModelFilesError(f"Model {name!r} is not a folder on this machine.")
+    check_name(name)
     if spec is not None and spec.folder:
         _refuse_revision(name, revision)
         return ModelFiles(name, bundled_path(spec.folder), spec)
-    if spec is None and not _HUB_ID.fullmatch(name):
-        resolve_name(BY_NAME, name, what="model (give a catalog name, a folder or a hub id 'owner/name')")
     hub_id, pinned = (spec.hub_id, spec.revision) if spec is not None else (name, "main")
     folder = _snapshot(hub_id, revision or pinned, offline=offline)
     return ModelFiles(name, folder, spec, folder.name)

@@ -25,7 +25,6 @@ from jina_components.service.components import Components
 from jina_components.service.docs import add_docs
 from jina_components.service.documenting import Documented
 from jina_components.service.hosts import Hosts
-from jina_components.service.memory import watch_memory
 from jina_components.service.metrics import Metrics
 from jina_components.service.routes import ROUTERS
 from jina_components.service.settings import ServiceSettings
@@ -131,7 +130,7 @@ def _origins(components: Components) -> tuple[str, ...]:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     components: Components = app.state.components
-    tasks = [asyncio.create_task(components.watch_idle()), asyncio.create_task(watch_memory())]
+    tasks = [asyncio.create_task(components.watch_idle())]
     if app.state.settings.warm_up:
         tasks.append(asyncio.create_task(_warm_up(app)))
     else:

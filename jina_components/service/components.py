@@ -25,6 +25,7 @@ from jina_components.search_options import SearchOptions
 from jina_components.segmenter import Segmenter
 from jina_components.service.failures import Failures
 from jina_components.service.models import Models, embeds, reranks
+from jina_components.service.names import plain_name
 from jina_components.service.settings import ServiceSettings
 from jina_components.types import Page
 from jina_components.web_search import ArxivSearch, LocalIndex, SearchProvider, WebSearch
@@ -110,7 +111,7 @@ class Components:
 
         Args:
             pages: Pages of URLs.
-            how: How they were read; what is no text to search in is not kept either.
+            how: How they were read; what is not the whole main content is not kept either.
         """
         if not self.settings.read_pages or not how.is_memorable:
             return
@@ -214,8 +215,8 @@ class Components:
             self._kind_of(name).target(name)
 
     def _kind_of(self, name: str) -> Models[Embedder] | Models[Reranker]:
-        how = self.settings
-        spec = BY_NAME.get(how.aliases.get(name) or how.stand_ins.get(name) or name)
+        how, plain = self.settings, plain_name(name)
+        spec = BY_NAME.get(how.aliases.get(plain) or how.stand_ins.get(plain) or plain)
         return self.embedders if spec is None or embeds(spec) else self.rerankers
 
     async def watch_idle(self) -> None:

@@ -19,6 +19,7 @@ from jina_components.models.embedding import EmbeddingModel, LocalModel
 from jina_components.models.multi_vector import MultiVectorModel
 from jina_components.models.tokenizers.encodings import decode_cl100k
 from jina_components.service.errors import invalid
+from jina_components.service.names import plain_name
 from jina_components.service.wire.embeddings import EmbeddingsRequest, nearest_task, too_many_dimensions
 from jina_components.service.wire.inputs import of_field, seen, takes_no_images
 from jina_components.types import Embeddings, Image, MultiVectorEmbeddings
@@ -51,6 +52,7 @@ async def embedded(
     asked: EmbeddingsRequest,
     *,
     per_token: bool | None = None,
+    truncate: bool = False,
     fields: Mapping[str, str] = _FIELDS,
 ) -> Embedded:
     """What a request asks for.
@@ -59,6 +61,7 @@ async def embedded(
         embedder: Of the model that it names.
         asked: The request.
         per_token: Whether a vector a token is wanted, or else one an input; None for what model and request say.
+        truncate: Whether texts over the context are cut where the request does not say.
         fields: By Jina's name of a field the client's, for errors.
 
     Raises:
@@ -74,8 +77,8 @@ async def embedded(
     try:
         with of_field(fields["input"]):
             if per_token or asked.return_multivector or isinstance(model, MultiVectorModel):
-                return await _tokens(embedder, model, inputs, asked)
-            return await _vectors(embedder, model, inputs, asked, fields)
+                return await _tokens(embedder, model, inputs, asked, truncate=truncate)
+            return await _vectors(embedder, model, inputs, asked, fields, truncate=truncate)
     except UnknownNameError as error:  # the model is loaded, so it is not its name
         raise invalid(f"body -> {fields['task']}", error.message, kind="enum", given=asked.task) from error
 
@@ -129,6 +132,8 @@ async def _vectors(
     inputs: list[str | Image],
     asked: EmbeddingsRequest,
     fields: Mapping[str, str],
+    *,
+    truncate: bool,
 ) -> Embedded:
     width = model.width if isinstance(model, LocalModel) else None  # another may have to ask a server
     if width is not None and asked.dimensions is not None and asked.dimensions > width:
@@ -138,14 +143,19 @@ async def _vectors(
         task=_task(asked, model),
         dimensions=asked.dimensions,
         normalized=asked.normalized is not False,
-        truncate=bool(asked.truncate),
+        truncate=truncate if asked.truncate is None else asked.truncate,
         late_chunking=bool(asked.late_chunking),
     )
     return Embedded(result)
 
 
 async def _tokens(
-    embedder: Embedder, model: EmbeddingModel | MultiVectorModel, inputs: list[str | Image], asked: EmbeddingsRequest
+    embedder: Embedder,
+    model: EmbeddingModel | MultiVectorModel,
+    inputs: list[str | Image],
+    asked: EmbeddingsRequest,
+    *,
+    truncate: bool,
 ) -> Embedded:
     own = model.tokens if isinstance(model, LocalModel) else model
     if not isinstance(own, MultiVectorModel):
@@ -160,7 +170,7 @@ async def _tokens(
     default = model.tasks.default if isinstance(model, LocalModel) else ""
     task = asked.task or (_SIDES[asked.input_type] if asked.input_type else default or "retrieval.passage")
     # ColBERT's kind has no such field: it always keeps the head, of a query 32 tokens.
-    truncate = isinstance(model, MultiVectorModel) if asked.truncate is None else asked.truncate
+    truncate = truncate or isinstance(model, MultiVectorModel) if asked.truncate is None else asked.truncate
     result = await embedder.aembed_multi_vector(inputs, task=task, dimensions=asked.dimensions, truncate=truncate)
     if not asked.return_tokenized_input:
         return Embedded(result)
@@ -174,7 +184,7 @@ async def _tokens(
 def _task(asked: EmbeddingsRequest, model: EmbeddingModel) -> str | None:
     """The task; of a model that another stands in for, which has no such task, the nearest that every model takes."""
     task = asked.task or None
-    named = BY_NAME.get(asked.model.removeprefix("jina-ai/"))
+    named = BY_NAME.get(plain_name(asked.model))
     if task is None or named is None or task not in {*named.prompts, *named.adapters}:
         return task
     try:

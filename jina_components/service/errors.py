@@ -32,7 +32,10 @@ Family: TypeAlias = Literal["api", "rpc", "deepsearch", "cohere"]
 # Retry-After of what will pass soon.
 _SOON = "1"
 _ADDRESS = re.compile(r"\S+ is no public address \([^)]*\)")
-_ADVICE = re.compile(r"; see URLGuard\([^)]*\)")
+_ADVICE = re.compile(r"; see URLGuard\([^)]*\)|max_query_length or ")
+# What a body is that is a form, a list or a string.
+_NO_OBJECT = ("model_attributes_type", "model_type", "dict_type")
+_TRUNCATE = re.compile(r"(?:pass |set )?truncate=True")
 # Characters of an input that an error shows.
 _SHOWN = 200
 
@@ -119,7 +122,7 @@ _BY_CLASS: tuple[tuple[type[Exception], Callable[[Any], Problem]], ...] = (
     (errors.MissingDependencyError, lambda e: problem(400, e.message, code="INPUT_MODEL_NOT_FOUND")),
     (errors.BusyError, lambda e: problem(409, e.message, headers={"Retry-After": _SOON})),
     (errors.BudgetExceededError, lambda e: problem(409, e.message, name="BudgetExceededError")),
-    (errors.BlockedURLError, lambda e: problem(451, for_clients(e.message))),
+    (errors.BlockedURLError, lambda e: problem(451, e.message)),
     (errors.RobotsDeniedError, lambda e: problem(409, e.message)),
     (errors.ContentTooLargeError, lambda e: problem(413, e.message, name="TargetFileTooLargeError")),
     (errors.FetchTimeoutError, lambda e: problem(422, e.message)),
@@ -133,8 +136,9 @@ _BY_CLASS: tuple[tuple[type[Exception], Callable[[Any], Problem]], ...] = (
 
 
 def for_clients(message: str) -> str:
-    """A message of the library without the guard's words on where names of ours lead, and its advice for operators."""
-    return _ADVICE.sub("", _ADDRESS.sub("it leads to no public address", message))
+    """A message of the library in the words of the wire, without where names of ours lead or advice for operators."""
+    plain = _ADVICE.sub("", _ADDRESS.sub("it leads to no public address", message))
+    return _TRUNCATE.sub('send "truncate": true', plain)
 
 
 def as_problem(error: Exception) -> Problem:
@@ -149,7 +153,9 @@ def as_problem(error: Exception) -> Problem:
         return problem(error.status_code if error.status_code in SORTS else 400, error.detail, headers=error.headers)
     for kind, make in _BY_CLASS:
         if isinstance(error, kind):
-            return make(error)
+            told = make(error)
+            told.detail = for_clients(told.detail)
+            return told
     logger.error("A request failed.", exc_info=error)
     return problem(500, "Something went wrong here. The log of the service has it under this request_id.")
 
@@ -219,9 +225,14 @@ def _not_valid(violations: Sequence[Mapping[str, Any]]) -> Problem:
 
 
 def _violation(found: Mapping[str, Any]) -> dict[str, Any]:
+    message = found["msg"]
+    if found["type"] == "json_invalid":
+        message = f"{message}: {found.get('ctx', {}).get('error', '')}"
+    elif found["loc"] == ("body",) and found["type"] in _NO_OBJECT:
+        message = "Send a JSON object, and Content-Type: application/json."
     return {
         "field": _printable(" -> ".join(map(str, found["loc"]))),
-        "message": found["msg"],
+        "message": message,
         "type": found["type"],
         "input": _shown(found.get("input")),
     }

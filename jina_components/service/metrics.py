@@ -10,6 +10,7 @@ from prometheus_client.registry import Collector
 
 from jina_components.service.calls import Call
 from jina_components.service.components import Components
+from jina_components.service.names import plain_name
 
 # Seconds, from a short text to a deep search.
 _BUCKETS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
@@ -54,7 +55,7 @@ class Metrics:
         if status >= 400:
             self._failed.labels(call.product, call.code or OTHER).inc()
         elif call.model:
-            model = call.model.removeprefix("jina-ai/")
+            model = plain_name(call.model)
             whose = (call.product, model if model in self._known else OTHER)
             self._tokens.labels(*whose).inc(call.tokens)
             self._items.labels(*whose).inc(call.items)

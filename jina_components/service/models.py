@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
@@ -17,6 +17,7 @@ from jina_components.errors import MissingDependencyError, ModelFilesError, Unkn
 from jina_components.models.catalog import BY_NAME
 from jina_components.models.spec import ModelKind, ModelSpec
 from jina_components.reranker import Reranker
+from jina_components.service.names import plain_name
 from jina_components.service.settings import ServiceSettings
 from jina_components.types import shorten
 
@@ -55,12 +56,19 @@ class Models(Generic[Model]):
         self._lock = threading.Lock()
 
     @property
+    def known(self) -> list[str]:
+        """Names of this kind, whether served or not: first what the operator named, then what is surely here."""
+        specs = [spec for spec in BY_NAME.values() if self._does(spec)]
+        known = self._fitting(self._settings.aliases)
+        known += [spec.name for spec in specs if spec.bundled]
+        known += self._fitting(self._settings.stand_ins)
+        known += [spec.name for spec in specs]
+        return list(dict.fromkeys(known))
+
+    @property
     def names(self) -> list[str]:
-        """What clients may ask for."""
-        stand_ins = {**self._settings.stand_ins, **self._settings.aliases}
-        known = [name for name, target in stand_ins.items() if self._may_be(target)]
-        known += [spec.name for spec in BY_NAME.values() if self._does(spec)]
-        return [name for name in dict.fromkeys(known) if not self._settings.only or name in self._settings.only]
+        """What clients may ask for, in the same order."""
+        return [name for name in self.known if not self._settings.only or name in self._settings.only]
 
     @property
     def held(self) -> list[str]:
@@ -79,7 +87,7 @@ class Models(Generic[Model]):
         Raises:
             UnknownNameError: nothing does.
         """
-        plain = name.removeprefix("jina-ai/")
+        plain = plain_name(name)
         if self._settings.only and plain not in self._settings.only:
             raise UnknownNameError(f"Model {shorten(name)!r} is not served here; {self._served()}")
         target = self._settings.aliases.get(plain) or self._settings.stand_ins.get(plain)
@@ -140,8 +148,13 @@ class Models(Generic[Model]):
         spec = BY_NAME.get(target)
         return spec is None or self._does(spec)
 
+    def _fitting(self, given: Mapping[str, str]) -> list[str]:
+        return [name for name, target in given.items() if self._may_be(target)]
+
     def _served(self) -> str:
         names = self.names
+        if not names:
+            return "the service has none for this."
         return f"GET /v1/models lists those that are, such as {', '.join(names[:3])}."
 
 

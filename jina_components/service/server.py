@@ -12,7 +12,7 @@ import socket
 import ssl
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
@@ -25,11 +25,14 @@ from uvicorn.server import HANDLED_SIGNALS
 
 from jina_components.errors import ConfigError
 from jina_components.service.calls import Access
+from jina_components.service.components import Components
 from jina_components.service.logs import LogFormat, logging_config
+from jina_components.service.memory import watch_memory
 from jina_components.service.telemetry import exported_spans
 
 logger = logging.getLogger(__name__)
 
+_LAST_PORT = 65535
 # Connections that may wait to be accepted.
 _BACKLOG = 2048
 # Seconds that an idle connection is kept: longer than clients and proxies keep theirs, so that they are who closes it.
@@ -70,7 +73,7 @@ def serve(
     """Serve until SIGTERM or SIGINT; a second SIGINT ends the process at once.
 
     It is a program's: it configures logging, to standard error, exports spans where `OTEL_EXPORTER_OTLP_ENDPOINT` says
-    so, and lets threads take turns more often.
+    so, lets threads take turns more often, and looks after the memory of the process.
 
     Args:
         app: As `create_app` makes it.
@@ -84,11 +87,14 @@ def serve(
         on_listening: Called with the URL when connections are accepted.
 
     Raises:
-        ConfigError: it cannot listen there, or must not; the certificate cannot be used.
+        ConfigError: it cannot listen there, or must not; there is no such port; the certificate cannot be used.
         MissingDependencyError: spans are to be exported, and the extra `telemetry` is not installed.
         JinaComponentsError: a model cannot be warmed up.
     """
+    if not 0 <= port <= _LAST_PORT:
+        raise ConfigError(f"There is no port {port}: ports are 0 to {_LAST_PORT}, 0 for any that is free.")
     access: Access = app.state.access
+    components: Components = app.state.components
     if certificate is not None:
         _check_certificate(certificate, key)
     listening = _unix_socket(uds) if uds is not None else _tcp_socket(host, port, needs_keys=access.needs_keys)
@@ -97,7 +103,11 @@ def serve(
         config = configured(app, log_config=logging_config(log_format), ssl_certfile=certificate, ssl_keyfile=key)
         url = _url(listening, is_tls=certificate is not None)
         server = Server(
-            config, app, drain_seconds=drain_seconds, on_listening=lambda: on_listening(url) if on_listening else None
+            config,
+            app,
+            drain_seconds=drain_seconds,
+            on_listening=lambda: on_listening(url) if on_listening else None,
+            beside=lambda: watch_memory(lambda: (components.embedders.held, components.rerankers.held)),
         )
         server.run(sockets=[listening])
     if uds is not None:
@@ -200,19 +210,30 @@ class Server(uvicorn.Server):
         app: What it serves.
         drain_seconds: How long requests in work may take when the server ends.
         on_listening: Called when connections are accepted.
+        beside: What to do beside, until the end.
     """
 
     def __init__(
-        self, config: uvicorn.Config, app: FastAPI, *, drain_seconds: float, on_listening: Callable[[], None]
+        self,
+        config: uvicorn.Config,
+        app: FastAPI,
+        *,
+        drain_seconds: float,
+        on_listening: Callable[[], None],
+        beside: Callable[[], Coroutine[None, None, None]] | None = None,
     ) -> None:
         super().__init__(config)
         self._app = app
         self._drain_seconds = drain_seconds
         self._on_listening = on_listening
+        self._beside = beside
+        self._task: asyncio.Task[None] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, and say so."""
         await super().startup(sockets)
+        if self._beside is not None:
+            self._task = asyncio.create_task(self._beside())
         self._on_listening()
 
     async def on_tick(self, counter: int) -> bool:
@@ -237,6 +258,9 @@ class Server(uvicorn.Server):
                 await self._drain()
         except TimeoutError:
             await self._cancel()
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
         await self.lifespan.shutdown()
 
     def _stop_listening(self, sockets: list[socket.socket]) -> list[socket.socket]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from jina_components.errors import ConfigError
 from jina_components.models.catalog import DEFAULT_EMBEDDER, DEFAULT_RERANKER
+from jina_components.service.names import plain_name
 
 MIB = 1024 * 1024
 
@@ -58,11 +59,14 @@ class ServiceSettings:
         aliases: By a name that clients ask for, the model that answers: a catalog name, a folder or a hub id. Other
             names are those of the catalog; a client can never name a folder or a hub id by itself.
         stand_ins: By the name of a model that is not here, the bundled one that answers in its place; answers say so in
-            `X-Served-By`. Names of `aliases` come first.
-        only: The only names that are served; empty for all.
+            `X-Served-By`. Those of `aliases` are left out.
+        only: The only models of embeddings and reranking that are served, by names of `aliases`, `stand_ins` or the
+            catalog; empty for all. It leaves deep search alone, and the models inside the service.
         embedder: Model of embeddings inside the service: pages remembered, deep search.
         reranker: Likewise, of passages.
         device, precision, backend: How models run; see `Embedder`.
+        truncate: Whether of a text over a model's context the head is taken where a request does not say: for
+            embeddings, and to rerank. Batches refuse such texts unless they are told to cut them.
         offline: Never ask the hub for weights.
         warm_up: Names of models to load before the service is ready.
         idle_seconds: A model that nobody asked for so long gives its memory back; None to keep all.
@@ -86,6 +90,7 @@ class ServiceSettings:
     backend: str = "auto"
     device: str = "auto"
     precision: str = "auto"
+    truncate: bool = False
     offline: bool = False
     warm_up: tuple[str, ...] = (DEFAULT_EMBEDDER, DEFAULT_RERANKER)
     idle_seconds: float | None = 900.0
@@ -97,6 +102,11 @@ class ServiceSettings:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "data", Path(self.data))
+        aliases = {plain_name(name): target for name, target in self.aliases.items()}
+        stand_ins = {plain_name(name): target for name, target in self.stand_ins.items()}
+        object.__setattr__(self, "aliases", aliases)
+        object.__setattr__(self, "stand_ins", {name: stand_ins[name] for name in stand_ins if name not in aliases})
+        object.__setattr__(self, "only", tuple(map(plain_name, self.only)))
         if self.idle_seconds is not None and not self.idle_seconds > 0:
             raise ConfigError(f"idle_seconds must be positive or None, got {self.idle_seconds!r}.")
         if self.cache_tolerance < 0:

@@ -15,6 +15,7 @@ from jina_components import __version__
 from jina_components.service.calls import Call
 from jina_components.service.logs import REQUEST_ID, log_request, moment
 from jina_components.service.metrics import METHODS, Metrics
+from jina_components.service.names import plain_name
 
 # As nginx has it: the client was gone before its answer began.
 GONE = 499
@@ -114,7 +115,7 @@ class _Wire:
             self.status = message["status"]
             headers = MutableHeaders(scope=message)
             headers["X-Request-ID"] = self._call.request_id
-            if stand_in := self._stand_ins.get(self._call.model.removeprefix("jina-ai/")):
+            if stand_in := self._stand_ins.get(plain_name(self._call.model)):
                 headers["X-Served-By"] = stand_in
             if self._app.state.ending:
                 headers["Connection"] = "close"  # the next request should go elsewhere

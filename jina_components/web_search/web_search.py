@@ -32,7 +32,7 @@ class WebSearch(Component):
     their results fused by reciprocal ranks. A page that is found under several URLs comes once.
 
     Pages that are read here are remembered by the `LocalIndex` among the providers, which finds them again later; not
-    those read with `do_not_track`, with cookies, or in another form than text.
+    those read with `do_not_track` or with cookies, in another format than `content`, or in part (by selectors, or cut).
 
     Thread-safe. Pickles as its settings, if its parts do.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from served_process import serving
 
 from jina_components.models.catalog import BY_NAME, DEFAULT_EMBEDDER, DEFAULT_RERANKER
 from jina_components.models.files import on_disk
+from jina_components.service import ServiceSettings
 
 
 def stop(process: Any) -> int:
@@ -82,7 +84,26 @@ def test_spans_go_where_the_environment_says(tmp_path: Path, server: LocalServer
     [
         (["--host", "0.0.0.0"], "Without keys, everybody who reaches 0.0.0.0 could use the service"),
         (["--warm-up", "no-such-model"], "Model 'no-such-model' is not known here"),
-        (["--only", "no-such-model"], "Model 'no-such-model' is not known here"),
+        (
+            ["--only", "small-embeding-v1"],
+            "--only: Unknown model 'small-embeding-v1'. Did you mean 'small-embedding-v1'",
+        ),
+        (["--only", "jina-deepsearch-v1"], "--only: 'jina-deepsearch-v1' is always served"),
+        (["--port", "70000"], "There is no port 70000: ports are 0 to 65535"),
+        (["--port", "-1"], "There is no port -1"),
+        (["--alias", "ours=/no/such/folder"], "--alias ours=/no/such/folder: Model '/no/such/folder' is not a folder"),
+        (["--alias", "ours=./v3"], "--alias ours=./v3: Model './v3' is not a folder"),
+        (["--alias", "ours=small-embeding-v1"], "Did you mean 'small-embedding-v1'?"),
+        (["--alias", "ours=ReaderLM-v2"], "'ReaderLM-v2' is generative, which does not fit"),
+        (["--embedder", "nope"], "--embedder: Unknown model"),
+        (["--embedder", "small-reranker-v1"], "'small-reranker-v1' is blend, which does not fit"),
+        (["--reranker", "nope"], "--reranker: Unknown model"),
+        (
+            ["--reranker", "static-minilm-v1"],
+            "is embedding, which does not fit; 'small-reranker-v1' does.",
+        ),
+        (["--data", "file"], "--data: file is no folder that can be written: File exists."),
+        (["--data", "file/inside"], "--data: file/inside is no folder that can be written: Not a directory."),
         (["--tls-key", "key.pem"], "pass --tls-cert too"),
         (["--tls-cert", "no-such.pem"], "The certificate no-such.pem and its key cannot be used"),
         (["--max-in-flight", "0"], "limits.max_in_flight must be positive"),
@@ -101,10 +122,47 @@ def test_what_cannot_be_served_is_told(
 ) -> None:
     monkeypatch.delenv("BRAVE_API_KEY", raising=False)
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
     monkeypatch.setattr("jina_components.service.server.Server.run", lambda *_, **__: pytest.fail("it is served"))
     code, _, error = run("serve", "--data", tmp_path / "data", "--port", "0", *arguments)
     assert code == 2
     assert told in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_data_that_cannot_be_written_is_told(run: Callable[..., tuple[int, str, str]], tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    try:
+        code, _, error = run("serve", "--data", tmp_path, "--port", "0")
+    finally:
+        tmp_path.chmod(0o700)
+    assert code == 2
+    assert error == f"jina-components: --data: {tmp_path} is no folder that can be written: Permission denied.\n"
+
+
+def test_what_can_be_served_is(
+    run: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    made: list[ServiceSettings] = []
+    monkeypatch.setattr("jina_components.service.server.serve", lambda app, **_: made.append(app.state.settings))
+    (tmp_path / "model").mkdir()
+    targets = [str(tmp_path / "model"), "someone/some-model", "jinaai/jina-reranker-v3", "static-minilm-v1"]
+    aliases = [f"--alias=a{place}={target}" for place, target in enumerate(targets)]
+    code, _, error = run("serve", "--data", tmp_path / "deep" / "down", *aliases, "--only", "a3", "--truncate")
+    assert (code, error) == (0, "")
+    assert (tmp_path / "deep" / "down").is_dir()
+    [settings] = made
+    assert settings.aliases == {f"a{place}": target for place, target in enumerate(targets)}
+    assert (settings.only, settings.warm_up, settings.truncate) == (("a3",), ("a3",), True)
+
+
+def test_the_help_tells_the_limits(run: Callable[..., Any], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        run("serve", "--help")
+    told = " ".join(capsys.readouterr().out.split())
+    for default in ("(default: 512)", f"(default: {32 * 1024 * 1024}, 32 MiB)", "(default: 120 s)"):
+        assert default in told
 
 
 def test_an_alias_has_two_sides(run: Callable[..., Any], capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,7 @@
+import asyncio
+import contextlib
 import json
+import threading
 import time
 
 import numpy as np
@@ -13,6 +16,8 @@ from jina_components.net import Fetcher, URLGuard
 from jina_components.service import Components, ServiceSettings, create_app
 from jina_components.service.batches import worker
 from jina_components.service.batches.files import web_url
+from jina_components.service.batches.jobs import Line, Order
+from jina_components.service.batches.store import BatchStore
 from jina_components.service.errors import Problem
 
 MODEL = "static-minilm-v1"
@@ -47,6 +52,19 @@ def paused(make_app):
 
 def items(*inputs):
     return [{"custom_id": f"id-{number}", "body": {"input": each}} for number, each in enumerate(inputs)]
+
+
+@contextlib.contextmanager
+def kept(data, model, *texts):
+    """A store of a service that does not run, and the path of the one batch that it holds."""
+    store = BatchStore(data / "batches")
+    order = Order(
+        owner="anyone", model=model, task=None, dimensions=None, normalized=True, truncate=False, webhook_url=None,
+        base_url="http://testserver/", request_id="r",
+    )  # fmt: skip
+    lines = [Line(number, f"id-{number}", 1, json.dumps(text).encode()) for number, text in enumerate(texts, 1)]
+    yield store, f"/v1/batch/{store.add(order, lines).id}"
+    store.close()
 
 
 def sent(client, inputs, **more):
@@ -280,11 +298,22 @@ def test_the_webhook_is_told_of_the_end(client, web):
         assert json.loads(request.body) == status
 
 
-def test_a_batch_whose_model_is_not_to_be_had_fails(make_app, tmp_path):
-    app = make_app(aliases={"ours": str(tmp_path / "nothing")})
-    with TestClient(app) as client:
-        answer = client.post("/v1/batch/embeddings", json={"model": "ours", "input": items("x")})
-        status = ended(client, answer.json())
+def test_a_model_that_is_not_to_be_had_is_told_of_at_once(make_app):
+    asked = {"model": "jina-embeddings-v3", "input": items("x")}
+    with TestClient(make_app(offline=True)) as client:
+        answer = client.post("/v1/batch/embeddings", json=asked)
+        assert (answer.status_code, answer.json()["code"]) == (400, "INPUT_MODEL_NOT_FOUND")
+        assert client.get("/v1/batches").json() == []
+        single = client.post("/v1/embeddings", json={**asked, "input": "x"})
+        assert (single.status_code, single.json()["detail"]) == (400, answer.json()["detail"])
+
+
+def test_a_batch_whose_model_is_gone_fails(make_app, tmp_path):
+    aliases = {"ours": str(tmp_path / "nothing")}
+    with kept(tmp_path, "ours", "x") as (_, path):
+        pass
+    with TestClient(make_app(data=tmp_path, aliases=aliases)) as client:
+        status = ended(client, client.get(path).json())
         assert (status["status"], status["stats"]["completed"]) == ("failed", 0)
         assert "'ours' cannot be loaded here" in status["error"]
         assert str(tmp_path) not in status["error"]
@@ -311,6 +340,52 @@ def test_a_model_that_fails_is_tried_again(make_app, monkeypatch):
         assert "device" not in status["error"]
         fails[0] = False
         assert ended(client, sent(client, items("x", "y")).json())["stats"]["completed"] == 2
+
+
+@pytest.mark.parametrize(("begun", "completed"), [(2, 40), (3, 24)])
+def test_lines_at_which_the_process_is_killed_fail_in_the_end(make_app, tmp_path, begun, completed):
+    """Those that are begun together, of about a kilobyte, and no others."""
+    with kept(tmp_path, MODEL, *["x" * 60] * 40) as (store, path):
+        for _ in range(begun):
+            store.next_turn("")
+    with TestClient(make_app(data=tmp_path)) as client:
+        status = ended(client, client.get(path).json())
+        assert (status["status"], status["stats"]["completed"]) == ("completed", completed)
+        failed = rows(client.get(f"{path}/errors"))
+    assert [row["line"] for row in failed] == [*range(1, 41 - completed)]
+    assert all("killed 3 times" in row["error"]["message"] for row in failed)
+
+
+def test_a_batch_that_kills_the_process_line_by_line_fails(make_app, tmp_path):
+    with kept(tmp_path, MODEL, *["x" * 60] * 40) as (store, path):
+        for _ in range(3):
+            batch = store.next_turn("")
+        line = store.waiting(batch, max_inputs=1, max_bytes=1)[0]
+        store.commit(batch, [line.failed_with(Problem(500, "CODE", "It was killed."))])
+        for _ in range(3):
+            store.next_turn("")
+    with TestClient(make_app(data=tmp_path)) as client:
+        status = ended(client, client.get(path).json())
+    assert (status["status"], status["stats"]["failed"]) == ("failed", 1)
+    assert "killed 3 times" in status["error"]
+
+
+def test_a_service_that_ends_in_order_blames_no_lines(make_app, tmp_path, monkeypatch):
+    begun = threading.Event()
+
+    async def aembed(self, inputs, **options):
+        begun.set()
+        await asyncio.sleep(3600)
+
+    with kept(tmp_path, MODEL, "x") as (store, path), monkeypatch.context() as patch:
+        patch.setattr(Embedder, "aembed", aembed)
+        for _ in range(4):
+            begun.clear()
+            with TestClient(make_app(data=tmp_path)):
+                assert begun.wait(30)
+        assert store.get(path.rpartition("/")[2], "anyone").begun == 0
+    with TestClient(make_app(data=tmp_path)) as client:
+        assert ended(client, client.get(path).json())["stats"]["completed"] == 1
 
 
 def test_batches_go_on_where_another_process_stops(tmp_path):

@@ -192,6 +192,26 @@ def test_a_batch_that_fails_is_deferred_and_ended(store, clock):
     assert [each.id for each in store.to_notify(5)] == [made.id]
 
 
+def test_what_was_begun_is_counted_until_it_is_told_how_it_ended(store, clock):
+    made = store.add(order(), lines(3))
+
+    def begun():
+        return store.get(made.id, "anna").begun
+
+    assert [store.next_turn("").begun for _ in range(3)] == [1, 2, 3]
+    store.close()  # as when the process is killed
+    assert begun() == 3
+    batch = store.next_turn("")
+    store.put_back(batch)
+    assert begun() == 3
+    store.commit(batch, [done(line) for line in taken(store, batch, max_inputs=1)])
+    assert begun() == 0
+    store.put_back(batch)
+    assert begun() == 0
+    store.defer(store.next_turn(""), 30)
+    assert begun() == 0
+
+
 def test_notices_are_repeated_until_told(store, clock):
     store.add(order(webhook_url="http://h/"), lines(1))
     batch = store.next_turn("")

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from starlette.testclient import TestClient
 
 from jina_components import Embedder
 
@@ -261,6 +262,18 @@ def test_a_text_over_the_context_is_refused(ask, truncate):
     answer = ask(input=["short", LONG], truncate=truncate)
     assert (answer.status_code, answer.json()["code"]) == (400, "INPUT_TOKEN_LIMIT_EXCEEDED")
     assert "inputs[1]" in answer.json()["detail"]
+
+
+def test_a_service_may_cut_where_a_request_does_not_say(make_app):
+    with TestClient(make_app(truncate=True)) as client:
+        for truncate, status in ((None, 200), (True, 200), (False, 400)):
+            answer = client.post("/v1/embeddings", json={"model": MODEL, "input": LONG, "truncate": truncate})
+            assert answer.status_code == status, answer.text
+        answer = client.post("/v1/embeddings", json={"model": MODEL, "input": LONG})
+        assert answer.json()["usage"]["total_tokens"] == 512
+        ranking = {"model": "small-reranker-v1", "query": LONG, "documents": ["The sea."]}
+        for asked, status in (({}, 200), ({"truncation": False}, 400)):
+            assert client.post("/v1/rerank", json={**ranking, **asked}).status_code == status
 
 
 def test_a_model_without_vectors_of_tokens_is_refused_where_they_are_asked_for(ask):

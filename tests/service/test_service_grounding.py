@@ -154,7 +154,9 @@ def test_ways_to_ask(service, ask):
 
 
 def test_asked_for_nothing_it_tells_how_to_ask(service):
-    assert service.get("/g/").text.startswith("[Usage 1] http://testserver/g/YOUR_STATEMENT\n[Usage 2] POST ")
+    for asked in ({}, {"deepdive": "true"}):
+        told = service.get("/g/", params=asked).text
+        assert told.startswith("[Usage 1] http://testserver/g/YOUR_STATEMENT\n[Usage 2] POST ")
     assert data_of(service.post("/g/", json={}, headers=JSON))["homepage"] == "http://testserver/docs"
 
 
@@ -248,6 +250,8 @@ def test_diving_deep_reads_more(service, engine):
 @pytest.mark.parametrize(
     ("asked", "path"),
     [
+        ({"statment": TRUE}, "statement"),
+        ({"statement": ""}, "statement"),
         ({"statement": "x" * 10_001}, "statement"),
         ({"statement": 3}, "statement"),
         ({"statement": TRUE, "deepdive": [1]}, "deepdive"),

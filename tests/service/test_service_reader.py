@@ -661,15 +661,17 @@ def test_other_methods(reads):
 def test_pages_are_found_again_unless_they_are_not_to_be(make_app, site):
     app = make_app(allow_networks=("127.0.0.0/8",))
     components: Components = app.state.components
-    read = [site.page(f"/remembered/{number}") for number in range(7)]
+    read = [site.page(f"/remembered/{number}") for number in range(9)]
     site.routes["/remembered/no"] = [http(404, PAGE, content_type="text/html")]
     with TestClient(app, raise_server_exceptions=False) as client:
         for url, headers in zip(
             read,
             (
-                {}, EVENTS, {"x-respond-with": "markdown"},
+                {}, EVENTS, {"x-retain-links": "text"},
                 # And these are nobody else's, or nothing to search in.
                 {"dnt": "1"}, {"x-set-cookie": "session=1"}, {"x-respond-with": "html"}, {"x-token-budget": "1"},
+                # Or a part of it, or more than its content.
+                {"x-target-selector": "p"}, {"x-respond-with": "text"},
             ),
             strict=True,
         ):  # fmt: skip
@@ -680,6 +682,18 @@ def test_pages_are_found_again_unless_they_are_not_to_be(make_app, site):
         assert components.pages.num_waiting == 3
         client.get(f"/r/{read[0]}")
         assert components.pages.num_waiting == 3
+
+
+def test_a_part_of_a_page_hides_nothing_of_what_is_known_of_it(make_app, site):
+    app = make_app(allow_networks=("127.0.0.0/8",))
+    url = site.page("/remembered/whole")
+    with TestClient(app, raise_server_exceptions=False) as client:
+        client.get(f"/r/{url}")
+        before = client.get("/s/rain", headers=JSON).json()["data"]
+        for headers in ({"x-target-selector": "h1"}, {"x-respond-with": "text"}, {"x-retain-links": "none"}):
+            assert client.get(f"/r/{url}", headers=headers).status_code == 200
+            assert client.get("/s/rain", headers=JSON).json()["data"] == before
+    assert [each["url"] for each in before] == [url]
 
 
 def test_nothing_is_remembered_where_the_service_is_not_to(make_app, site):

@@ -361,6 +361,8 @@ def test_pages_read_are_found_again_when_the_web_is_away():
         (ReadOptions(do_not_track=True), 0),
         (ReadOptions(cookies=("session=1",)), 0),
         (ReadOptions(format="html"), 0),
+        (ReadOptions(format="text"), 0),
+        (ReadOptions(target_selector="footer"), 0),
         (ReadOptions(), 1),
     ],
 )

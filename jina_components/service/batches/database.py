@@ -47,6 +47,7 @@ CREATE TABLE batches (
     failed INTEGER NOT NULL DEFAULT 0,
     tokens INTEGER NOT NULL DEFAULT 0,
     attempts INTEGER NOT NULL DEFAULT 0,
+    begun INTEGER NOT NULL DEFAULT 0,
     not_before REAL NOT NULL DEFAULT 0,
     notices INTEGER NOT NULL DEFAULT 0,
     notify_at REAL

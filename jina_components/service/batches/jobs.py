@@ -49,6 +49,7 @@ class Batch(Order):
         total, completed, failed: Lines.
         tokens: Of the completed lines.
         attempts: Times in a row that the model failed on all lines it was given.
+        begun: Times in a row that its next lines were begun, and that nobody told how it ended: with this turn.
         notices: Times that the webhook could not be told.
     """
 
@@ -64,6 +65,7 @@ class Batch(Order):
     failed: int
     tokens: int
     attempts: int
+    begun: int
     notices: int
 
 

@@ -28,7 +28,7 @@ _REMEMBERED = 7 * DAY  # that a batch has expired
 
 _COLUMNS = (
     "number, id, owner, status, model, task, dimensions, normalized, truncate, webhook_url, base_url, request_id, "
-    "created_at, expires_at, completed_at, error, total, completed, failed, tokens, attempts, notices"
+    "created_at, expires_at, completed_at, error, total, completed, failed, tokens, attempts, begun, notices"
 )
 _NOTICE = "CASE WHEN webhook_url IS NULL THEN NULL ELSE :now END"
 
@@ -152,7 +152,10 @@ class BatchStore:
             last = part[-1].number
 
     def next_turn(self, after: str) -> Batch | None:
-        """The oldest unfinished batch of the owner who follows another in the alphabet, so that they take turns."""
+        """The oldest unfinished batch of the owner who follows another in the alphabet, so that they take turns.
+
+        That it was begun is on the disk when this returns, until `commit`, `defer` or `put_back` tells how it ended.
+        """
         now = self._clock()
         with self._database.connected() as db:
             found = db.execute(
@@ -163,7 +166,11 @@ class BatchStore:
         if found is None:
             return None
         with self._database.transaction() as db:
-            db.execute("UPDATE batches SET status = 'processing' WHERE number = ? AND status = 'pending'", found)
+            db.execute(
+                "UPDATE batches SET status = 'processing', begun = begun + 1 "
+                "WHERE number = ? AND status IN ('pending', 'processing')",
+                found,
+            )
             return _one(db, "number = ?", *found)
 
     def waiting(self, batch: Batch, *, max_inputs: int, max_bytes: int) -> list[Line]:
@@ -191,8 +198,8 @@ class BatchStore:
         now, failed = self._clock(), sum(line.failed for line in lines)
         with self._database.transaction() as db:
             counted = db.execute(
-                "UPDATE batches SET completed = completed + ?, failed = failed + ?, tokens = tokens + ?, attempts = 0 "
-                "WHERE number = ? AND status = 'processing'",
+                "UPDATE batches SET completed = completed + ?, failed = failed + ?, tokens = tokens + ?, attempts = 0, "
+                "begun = 0 WHERE number = ? AND status = 'processing'",
                 (len(lines) - failed, failed, sum(line.tokens for line in lines), batch.number),
             ).rowcount
             if not counted:
@@ -226,9 +233,14 @@ class BatchStore:
         """Try a batch again later."""
         with self._database.transaction() as db:
             db.execute(
-                "UPDATE batches SET attempts = attempts + 1, not_before = ? WHERE number = ?",
+                "UPDATE batches SET attempts = attempts + 1, begun = 0, not_before = ? WHERE number = ?",
                 (self._clock() + seconds, batch.number),
             )
+
+    def put_back(self, batch: Batch) -> None:
+        """Take a turn back that came to no end, for no fault of the batch."""
+        with self._database.transaction() as db:
+            db.execute("UPDATE batches SET begun = max(begun - 1, 0) WHERE number = ?", (batch.number,))
 
     def to_notify(self, limit: int) -> list[Batch]:
         """Ended batches whose webhook is due."""

@@ -49,7 +49,13 @@ _SWEEP_SECONDS = 60.0
 _FAULT_SECONDS = 5.0
 _RETRY_SECONDS = (1.0, 5.0, 30.0, 120.0, 600.0)
 """After which a batch is tried again of which the model failed on a whole chunk."""
+_MOST_BEGUN = 3
+"""Times that lines are begun while the process ends each time, as by a lack of memory."""
 _FAULT = problem(500, "The model failed on this. The log of the service has it under this request_id.")
+_KILLED = problem(
+    500,
+    f"The service was killed {_MOST_BEGUN} times while it embedded this or lines beside it: send it alone, or shorter.",
+)
 
 
 class BatchWorker:
@@ -122,7 +128,23 @@ class BatchWorker:
 
     async def _work(self, batch: Batch) -> None:
         REQUEST_ID.set(batch.request_id)
+        try:
+            await self._worked(batch)
+        except BaseException:  # such as the end of the service, or a full disk
+            await _whole(self._store.put_back, batch)
+            raise
+
+    async def _worked(self, batch: Batch) -> None:
         waiting = await _whole(self._take, batch)
+        if batch.begun > _MOST_BEGUN:
+            logger.error(
+                "The process was killed %d times while at %d lines of %s.", _MOST_BEGUN, len(waiting), batch.id
+            )
+            if batch.failed and not batch.completed:  # other lines will fare no better
+                await _whole(self._store.fail, batch, _KILLED.detail)
+            else:
+                await _whole(self._store.commit, batch, [line.failed_with(_KILLED) for line in waiting])
+            return
         try:
             results = await self._embedded(batch, waiting) if waiting else []
         except UnknownNameError as error:  # no line can be embedded
@@ -147,7 +169,9 @@ class BatchWorker:
         await _whole(self._store.commit, batch, lines)
 
     def _take(self, batch: Batch) -> list[Line]:
-        size = int(self._bytes.setdefault(batch.model, _LEAST_BYTES))
+        fast = self._bytes.setdefault(batch.model, _LEAST_BYTES)
+        # Of lines that may have killed the process as few as can be, and always the same.
+        size = int(_LEAST_BYTES if batch.begun > 1 else fast)
         return self._store.waiting(batch, max_inputs=_CHUNK_INPUTS, max_bytes=size)
 
     def _note_speed(self, model: str, seconds: float) -> None:

@@ -16,6 +16,7 @@ from jina_components.service.batches.store import expired
 from jina_components.service.calls import Call, admitted
 from jina_components.service.components import Components
 from jina_components.service.documenting import documented
+from jina_components.service.embedding import loaded
 from jina_components.service.errors import problem
 from jina_components.service.wire.batches import (
     BatchList,
@@ -49,6 +50,8 @@ async def create(request: Request, asked: BatchRequest, call: Annotated[Call, De
     call.model = asked.model
     if asked.webhook_url:
         await batches.webhooks.check(asked.webhook_url)
+    with components.embedders.use(asked.model) as embedder:  # a model that cannot be had is told of now
+        await loaded(embedder)
     order = Order(
         owner=call.owner,
         model=asked.model,

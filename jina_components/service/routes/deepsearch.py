@@ -16,6 +16,7 @@ from jina_components.service.calls import Call, admitted
 from jina_components.service.components import Components
 from jina_components.service.documenting import documented
 from jina_components.service.errors import as_problem, problem
+from jina_components.service.names import plain_name
 from jina_components.service.pictures import check_pictures, pictures
 from jina_components.service.routes.chatting import chat
 from jina_components.service.streaming import stream
@@ -57,7 +58,7 @@ async def complete(
     What fails once the search has begun is told in the answer, with status 200, type `error` and finish_reason `error`.
     """
     components: Components = request.app.state.components
-    name, known = asked.model.removeprefix("jina-ai/"), _served(components)
+    name, known = plain_name(asked.model), _served(components)
     if name not in known:
         call.code = "model_not_found"
         return json_answer(model_not_found(asked.model, known), 404)
@@ -144,8 +145,7 @@ class _Run:
 
 
 def _served(components: Components) -> list[str]:
-    only, names = components.settings.only, [*MODELS, *([CHAT_MODEL] if components.chat else [])]
-    return [name for name in names if not only or name in only]
+    return [*MODELS, *([CHAT_MODEL] if components.chat else [])]
 
 
 def _agent(components: Components, asked: CompletionRequest) -> DeepSearchAgent:

@@ -40,7 +40,7 @@ async def _answer(request: Request, asked: EmbeddingsRequest, call: Call, *, per
     with components.embedders.use(asked.model) as embedder:
         call.model, call.items = asked.model, len(asked.input)
         check_number(asked.input, components.settings.limits.max_items, field="input")
-        done = await embedded(embedder, asked, per_token=per_token)
+        done = await embedded(embedder, asked, per_token=per_token, truncate=components.settings.truncate)
     body = await written(done.result, partial(answer_body, asked, done.result, done.tokenized))
     call.tokens = done.result.usage.total_tokens
     return Response(body, media_type="application/json")

@@ -15,6 +15,7 @@ from jina_components.service.documenting import documented
 from jina_components.service.wire.asking import described, index, values_of
 from jina_components.service.wire.grounding import PARAMETERS, GroundRequest, ground_request, step_result
 from jina_components.service.wire.negotiation import Result, answer_with
+from jina_components.service.wire.reading import wrong
 
 router = APIRouter(tags=["grounding"])
 
@@ -43,6 +44,8 @@ async def ground(request: Request, statement: str = "") -> Response:
         statement = f"{statement}?{unquote(query)}"
     asked = ground_request(given, request.headers, path=statement)
     if not asked.statement:
+        if request.method == "POST" and given:
+            raise wrong("statement", "must be given")
         return index(request, "g", *_USAGE)
     await _admit(request)
     call.items = 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
@@ -12,6 +13,7 @@ from jina_components.service.calls import Call, call_of
 from jina_components.service.components import Components
 from jina_components.service.documenting import documented
 from jina_components.service.errors import Problem, problem
+from jina_components.service.names import plain_name
 from jina_components.service.wire.deepsearch import ModelNotFound, model_not_found
 from jina_components.service.wire.models import (
     ModelItem,
@@ -43,7 +45,8 @@ _Open = Annotated[Call, Depends(_open_to_all)]
 @router.get("/v1/models", summary="List models", **documented("api", ok=ModelList))
 async def list_models(request: Request, call: _Open) -> Response:
     """The models that may be asked for here."""
-    items = list(model_items(_components(request)))
+    components = _components(request)
+    items = await asyncio.to_thread(lambda: list(model_items(components)))
     call.items = len(items)
     return json_answer({"object": "list", "data": items})
 
@@ -51,7 +54,7 @@ async def list_models(request: Request, call: _Open) -> Response:
 @router.get("/v1/models/{model_id:path}", summary="Show a model", **documented("api", more=_UNKNOWN, ok=ModelItem))
 async def show_model(request: Request, model_id: str, call: _Open) -> Response:
     """One of them, with or without `jina-ai/` before its name."""
-    item = model_item(_components(request), model_id)
+    item = await asyncio.to_thread(model_item, _components(request), model_id)
     if item is None:
         raise problem(404, f"Model {shorten(model_id)!r} is not served here: GET /v1/models lists those that are.")
     call.model = item["name"]
@@ -61,18 +64,18 @@ async def show_model(request: Request, model_id: str, call: _Open) -> Response:
 @router.get(
     "/deepsearch/v1/models", summary="List models of deep search", **documented("deepsearch", ok=OpenAIModelList)
 )
-async def list_deepsearch(request: Request, call: _Open) -> Response:
+async def list_deepsearch(call: _Open) -> Response:
     """The names of deep search, in OpenAI's layout."""
-    models = openai_models(_components(request))
+    models = openai_models()
     call.items = len(models)
     return json_answer({"object": "list", "data": models})
 
 
 @router.get("/deepsearch/v1/models/{model_id:path}", summary="Show a model of deep search", **_DEEPSEARCH_MODEL)
-async def show_deepsearch(request: Request, model_id: str, call: _Open) -> Response:
+async def show_deepsearch(model_id: str, call: _Open) -> Response:
     """One of them; the error of another is OpenAI's."""
-    plain = model_id.removeprefix("jina-ai/")
-    models = {model["id"]: model for model in openai_models(_components(request))}
+    plain = plain_name(model_id)
+    models = {model["id"]: model for model in openai_models()}
     if plain not in models:
         told = model_not_found(model_id, [*models])
         raise Problem(404, told["error"]["code"], told["error"]["message"], fields=told)

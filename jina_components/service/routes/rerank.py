@@ -75,7 +75,7 @@ async def _ranked(request: Request, asked: RerankRequest, call: Call) -> Ranking
                     query,
                     documents,
                     top_n=asked.top_n,
-                    truncate=bool(asked.truncation),
+                    truncate=components.settings.truncate if asked.truncation is None else asked.truncation,
                     max_document_length=asked.max_doc_length,
                 )
         except TooLongError:

@@ -105,8 +105,8 @@ class EmbeddingsRequest(BaseModel):
     truncate: bool | None = Field(
         None,
         validation_alias=AliasChoices("truncate", "truncation"),
-        description="Keep the head of a text over the model's context, which is refused otherwise. Another name: "
-        "`truncation`.",
+        description="Keep the head of a text over the model's context, which is refused otherwise. By default as the "
+        "service is set up, at first false. Another name: `truncation`.",
     )
     late_chunking: bool | None = Field(None, description="The inputs are chunks of one text, each embedded within it.")
     return_multivector: bool | None = Field(None, description="A vector of each token.")

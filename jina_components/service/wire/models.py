@@ -8,9 +8,11 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from jina_components.models.catalog import BY_NAME
+from jina_components.models.files import on_disk
 from jina_components.models.spec import ModelSpec
 from jina_components.service.components import Components
 from jina_components.service.models import Models
+from jina_components.service.names import plain_name
 from jina_components.service.wire.deepsearch import CHAT_MODEL
 
 # Where no time of publication is known: that of the catalogue.
@@ -86,17 +88,17 @@ class OpenAIModelList(BaseModel):
 
 
 def model_items(components: Components) -> Iterator[dict[str, Any]]:
-    """What is served here, by the names that clients use; aliases first, deep search last."""
+    """What is served here, by the names that clients use; aliases first, deep search last. Looks at the disk."""
     for name in dict.fromkeys([*components.embedders.names, *components.rerankers.names]):
         yield _item(components, name)
-    for model in openai_models(components):
+    for model in openai_models():
         yield _chat(
             model["id"],
             created=model["created"],
             features=["chat", "streaming", "web_search", "reasoning"],
             description="Searches, reads and reasons until it can answer with citations.",
         )
-    if components.chat is not None and _allowed(components, CHAT_MODEL):
+    if components.chat is not None:
         yield _chat(
             CHAT_MODEL,
             inputs=("text", "image"),
@@ -107,18 +109,14 @@ def model_items(components: Components) -> Iterator[dict[str, Any]]:
 
 def model_item(components: Components, name: str) -> dict[str, Any] | None:
     """One of them, by its id, its name, or its name on the hub; None if it is not served here."""
-    plain = name.removeprefix(f"{_JINA}/")
-    known = BY_NAME.get(plain)
-    wanted = {plain} if known is None else {plain, known.name}
-    return next((item for item in model_items(components) if item["name"] in wanted), None)
+    plain = plain_name(name)
+    return next((item for item in model_items(components) if item["name"] == plain), None)
 
 
-def openai_models(components: Components) -> list[dict[str, Any]]:
+def openai_models() -> list[dict[str, Any]]:
     """Deep search, as OpenAI tells of models."""
     return [
-        {"id": name, "object": "model", "created": created, "owned_by": _JINA}
-        for name, created in _DEEPSEARCH.items()
-        if _allowed(components, name)
+        {"id": name, "object": "model", "created": created, "owned_by": _JINA} for name, created in _DEEPSEARCH.items()
     ]
 
 
@@ -202,6 +200,7 @@ def _more(spec: ModelSpec) -> dict[str, Any]:
         "languages": list(spec.languages),
         "license": spec.license,
         "bundled": spec.bundled,
+        "on_disk": on_disk(spec) > 0,
     }
 
 
@@ -209,8 +208,3 @@ def _owner(name: str, spec: ModelSpec) -> str:
     """Whose model it is; of one that another stands in for, not whose that other is."""
     publisher = BY_NAME.get(name, spec).hub_id.partition("/")[0]
     return _JINA if publisher == "jinaai" or name.startswith("jina-") else publisher or _OURS
-
-
-def _allowed(components: Components, name: str) -> bool:
-    only = components.settings.only
-    return not only or name in only

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeAlias
 from pydantic import AliasChoices, BaseModel, Field, PlainValidator, WithJsonSchema
 
 from jina_components.models.catalog import BY_NAME
+from jina_components.service.names import plain_name
 from jina_components.service.wire.inputs import ITEM_SCHEMA, Item, ListOf, as_item
 from jina_components.service.wire.usage import TokenUsage, usage_body
 from jina_components.types import Image, Ranking
@@ -61,8 +62,9 @@ class RerankRequest(BaseModel):
     truncation: bool | None = Field(
         None,
         validation_alias=AliasChoices("truncation", "truncate"),
-        description="A document over the model's context counts by its head. Otherwise it counts by its best part. "
-        "Another name: `truncate`.",
+        description="A document over the model's context counts by its head, and a query is cut. Otherwise the "
+        "document counts by its best part, and the query is refused. By default as the service is set up, at first "
+        "false. Another name: `truncate`.",
     )
     max_doc_length: int | None = Field(
         None,
@@ -136,7 +138,7 @@ def answer_body(asked: RerankRequest, ranking: Ranking, *, as_objects: bool = Fa
         ranking: What became of it.
         as_objects: Whether a document that was given as a string is an object too, as it is of listwise models.
     """
-    named = BY_NAME.get(asked.model.removeprefix("jina-ai/"))
+    named = BY_NAME.get(plain_name(asked.model))
     as_objects = as_objects or ranking.vectors is not None or (named is not None and named.kind == "listwise")
     results: list[dict[str, Any]] = []
     for row, hit in enumerate(ranking):
