@@ -233,7 +233,7 @@ class Components:
     async def aclose(self) -> None:
         """Close all that was opened."""
         made = vars(self)
-        for name in ("agent", "search", "pages", "reader", "entailment", "classifiers", "embedder", "reranker"):
+        for name in ("search", "pages", "reader", "entailment", "classifiers", "embedder", "reranker"):
             if name in made:
                 await asyncio.to_thread(made[name].close)
         for search in made.get("searches", {}).values():

@@ -64,7 +64,8 @@ class ServiceSettings:
             catalog; empty for all. It leaves deep search alone, and the models inside the service.
         embedder: Model of embeddings inside the service: pages remembered, deep search.
         reranker: Likewise, of passages.
-        device, precision, backend: How models run; see `Embedder`.
+        device, precision, backend: How the models run that clients ask for; see `Embedder`. Those of the service itself
+            (`embedder`, `reranker`) run by their defaults.
         truncate: Whether of a text over a model's context the head is taken where a request does not say: for
             embeddings, and to rerank. Batches refuse such texts unless they are told to cut them.
         offline: Never ask the hub for weights.
