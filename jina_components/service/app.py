@@ -18,10 +18,13 @@ from starlette.routing import Match, Route
 from jina_components import __version__
 from jina_components.errors import JinaComponentsError
 from jina_components.service import errors
+from jina_components.service.accounting import Accounting
+from jina_components.service.accounts.access import KeyAccess
 from jina_components.service.admission import Admission
 from jina_components.service.batches.running import Batches
 from jina_components.service.calls import Access, OpenAccess
 from jina_components.service.components import Components
+from jina_components.service.database import Database
 from jina_components.service.docs import add_docs
 from jina_components.service.documenting import Documented
 from jina_components.service.hosts import Hosts
@@ -54,10 +57,14 @@ _TAGS = {
     "reader": "Pages as clean text.",
     "search": "Results of the web, read.",
     "grounding": "Statements checked against sources.",
+    "account": "Keys, balances and usage.",
     "service": "Probes and metrics.",
 }
 # So that scripts of web pages can read them.
-_EXPOSED = ("X-Request-ID", "X-Served-By", "Retry-After", "X-Usage-Tokens")
+_EXPOSED = (
+    "X-Request-ID", "X-Served-By", "Retry-After", "X-Usage-Tokens", "X-RateLimit-Limit-Requests",
+    "X-RateLimit-Limit-Tokens", "X-RateLimit-Remaining-Requests", "X-RateLimit-Remaining-Tokens",
+)  # fmt: skip
 
 
 def create_app(
@@ -68,7 +75,8 @@ def create_app(
     Args:
         settings: How it is set up.
         components: What answers; None to make it from the settings. It is closed with the application.
-        access: Who may ask; None for everybody, which is for the loopback interface only.
+        access: Who may ask; None for those with a key where the settings need one, else for everybody, which is for the
+            loopback interface only.
     """
     app = Documented(
         title="jina_components",
@@ -85,7 +93,8 @@ def create_app(
     state = app.state
     state.settings = settings
     state.components = components or Components(settings)
-    state.access = access or OpenAccess()
+    state.database = Database(settings.database)
+    state.access = access or (KeyAccess(state.database, settings) if settings.needs_keys else OpenAccess())
     state.metrics = Metrics(state.components)
     state.ready = state.ending = False
     state.failure = None
@@ -96,6 +105,7 @@ def create_app(
         app.add_exception_handler(kind, errors.handle)
     app.add_exception_handler(405, _no_such_method)
     # The last added is the outermost.
+    app.add_middleware(Accounting)
     app.add_middleware(Admission, limits=settings.limits, metrics=state.metrics)
     app.add_middleware(Hosts)
     app.add_middleware(
@@ -130,20 +140,25 @@ def _origins(components: Components) -> tuple[str, ...]:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     components: Components = app.state.components
+    database: Database = app.state.database
+    access: Access = app.state.access
     tasks = [asyncio.create_task(components.watch_idle())]
     if app.state.settings.warm_up:
         tasks.append(asyncio.create_task(_warm_up(app)))
     else:
         app.state.ready = True
     try:
-        async with Batches(components) as app.state.batches:
+        await access.open()
+        async with Batches(components, database) as app.state.batches:
             yield
     finally:
         app.state.ready = False
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await access.close()
         await components.aclose()
+        await asyncio.to_thread(database.close)
 
 
 async def _warm_up(app: FastAPI) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any, Literal, Protocol, TypeAlias
@@ -12,7 +12,7 @@ from starlette.requests import HTTPConnection, Request
 
 Product: TypeAlias = Literal[
     "embeddings", "rerank", "classify", "train", "segment", "batch", "models", "deepsearch", "reader", "search",
-    "grounding", "service",
+    "grounding", "account", "service",
 ]  # fmt: skip
 
 
@@ -21,10 +21,39 @@ class Caller:
     """Who asks.
 
     Attributes:
-        owner: Whose classifiers and batches these are; never a key itself.
+        owner: Whose classifiers, batches and usage these are; never a key itself.
+        key_id: The name of the key, which is no secret; empty where there is none.
+        is_admin: Whether they may manage the keys of others.
     """
 
     owner: str
+    key_id: str = ""
+    is_admin: bool = False
+
+
+class Permit(Protocol):
+    """What a request was let in with, for as long as it is answered."""
+
+    @property
+    def caller(self) -> Caller:
+        """Who asks."""
+        ...
+
+    def headers(self) -> Mapping[str, str]:
+        """Headers of the answer: what remains of the caller's limits."""
+        ...
+
+    async def settle(self, call: Call) -> None:
+        """Charge what the call cost; it is on the disk at the return. Called once, if the call got a result.
+
+        Raises:
+            Problem: 503, it cannot be written down, so that there can be no answer.
+        """
+        ...
+
+    async def release(self) -> None:
+        """Give back what the request held of limits. Called once, at the end, whatever became of it."""
+        ...
 
 
 @dataclass(slots=True)
@@ -38,7 +67,7 @@ class Call:
         items: Inputs, documents or pages.
         tokens: Those to be charged.
         code: Of a failure, its code or name.
-        caller: Who asked; None before that is known.
+        permit: What it was let in with; None before that, or where everybody may ask.
     """
 
     request_id: str = field(default_factory=lambda: f"{random.getrandbits(128):032x}")
@@ -47,29 +76,66 @@ class Call:
     items: int = 0
     tokens: int = 0
     code: str = ""
-    caller: Caller | None = None
+    permit: Permit | None = None
+    _is_settled: bool = False
+
+    @property
+    def caller(self) -> Caller | None:
+        """Who asks; None before that is known."""
+        return self.permit.caller if self.permit else None
 
     @property
     def owner(self) -> str:
         """Whose classifiers and batches the request is about."""
-        return self.caller.owner if self.caller else ""
+        return self.permit.caller.owner if self.permit else ""
+
+    async def settle(self) -> None:
+        """Charge the call, once. Streams call it before the event that tells their usage, others need not."""
+        if self.permit is not None and not self._is_settled:
+            self._is_settled = True
+            await self.permit.settle(self)
 
 
 class Access(Protocol):
-    """Who may ask for what; see `OpenAccess`."""
+    """Who may ask for what; see `OpenAccess`. Opened and closed with the application."""
 
     @property
     def needs_keys(self) -> bool:
         """Whether strangers are refused, so that a server may listen on more than the loopback interface."""
         ...
 
-    async def admit(self, key: str | None, product: Product, request: HTTPConnection) -> Caller:
-        """Who holds this key.
+    async def admit(self, key: str | None, product: Product, request: HTTPConnection) -> Permit:
+        """Let a request in.
 
         Raises:
             Problem: 401 without a key or with a wrong one, 403 or 402 without balance, 429 over a limit.
         """
         ...
+
+    async def open(self) -> None:
+        """Make ready; requests come after this."""
+        ...
+
+    async def close(self) -> None:
+        """Write down what is left, and give back what was opened; no request comes after this."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class OpenPermit:
+    """Costs nothing and holds nothing."""
+
+    caller: Caller
+
+    def headers(self) -> Mapping[str, str]:
+        """None."""
+        return {}
+
+    async def settle(self, call: Call) -> None:
+        """Nothing is charged."""
+
+    async def release(self) -> None:
+        """Nothing is held."""
 
 
 class OpenAccess:
@@ -77,9 +143,16 @@ class OpenAccess:
 
     needs_keys = False
 
-    async def admit(self, key: str | None, product: Product, request: HTTPConnection) -> Caller:  # noqa: ARG002
+    async def admit(self, key: str | None, product: Product, request: HTTPConnection) -> Permit:  # noqa: ARG002
         """The caller that calls itself so."""
-        return Caller("anyone" if key is None else f"key-{blake2b(key.encode(), digest_size=16).hexdigest()}")
+        name = "anyone" if key is None else f"key-{blake2b(key.encode(), digest_size=16).hexdigest()}"
+        return OpenPermit(Caller(name))
+
+    async def open(self) -> None:
+        """Nothing."""
+
+    async def close(self) -> None:
+        """Nothing."""
 
 
 def call_of(request: HTTPConnection) -> Call:
@@ -102,7 +175,7 @@ def admitted(product: Product) -> Callable[[Request], Coroutine[Any, Any, Call]]
         call = call_of(request)
         call.product = product
         access: Access = request.app.state.access
-        call.caller = await access.admit(key_of(request), product, request)
+        call.permit = await access.admit(key_of(request), product, request)
         return call
 
     return admit

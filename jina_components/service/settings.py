@@ -8,6 +8,7 @@ from pathlib import Path
 
 from jina_components.errors import ConfigError
 from jina_components.models.catalog import DEFAULT_EMBEDDER, DEFAULT_RERANKER
+from jina_components.service.limits.tiers import TIERS, Tier
 from jina_components.service.names import plain_name
 
 MIB = 1024 * 1024
@@ -77,6 +78,13 @@ class ServiceSettings:
             where `allow_networks` or documents of one's own let the service tell what a web site could not find out.
         cache_tolerance: Age in seconds up to which a page fetched before is served again.
         limits: What requests may take.
+        needs_keys: Whether who asks needs a key, whose balance is charged.
+        database_url: Where keys, their ledger and batches are kept: `sqlite:///FOLDER/FILE`, or
+            `postgresql://USER:PASSWORD@HOST:PORT/NAME`, which several machines may share. Empty for a file in `data`.
+        limits_url: Where requests are counted, against the limits of keys: `redis://HOST:PORT`, which several processes
+            may share; empty for the memory of this one.
+        pages_url: Where pages read are kept: a server of Milvus, `http://HOST:PORT`; empty for a folder in `data`.
+        tiers: What the keys of each tier may ask for; "none" is for those who have no key.
 
     Raises:
         ConfigError: a setting makes no sense.
@@ -100,6 +108,16 @@ class ServiceSettings:
     allow_origins: tuple[str, ...] | None = None
     cache_tolerance: float = 3600.0
     limits: Limits = Limits()
+    needs_keys: bool = False
+    database_url: str = field(default="", repr=False)
+    limits_url: str = field(default="", repr=False)
+    pages_url: str = ""
+    tiers: Mapping[str, Tier] = field(default_factory=lambda: TIERS, hash=False)
+
+    @property
+    def database(self) -> str:
+        """The URL of the database."""
+        return self.database_url or f"sqlite:///{self.data / 'service.sqlite3'}"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "data", Path(self.data))

@@ -16,22 +16,18 @@ import httpx
 import pytest
 import trustme
 from fastapi import FastAPI
-from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from jina_components.errors import ConfigError
 from jina_components.service import server
-from jina_components.service.calls import Caller, Product
+from jina_components.service.calls import OpenAccess
 from jina_components.service.server import serve
 
 
-class KeyedAccess:
-    """Knows one key."""
+class KeyedAccess(OpenAccess):
+    """Says that it needs keys."""
 
     needs_keys = True
-
-    async def admit(self, key: str | None, product: Product, request: HTTPConnection) -> Caller:
-        return Caller("one")
 
 
 @contextmanager

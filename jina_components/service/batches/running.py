@@ -11,13 +11,15 @@ from jina_components.service.batches.store import BatchStore
 from jina_components.service.batches.webhooks import Webhooks
 from jina_components.service.batches.worker import BatchWorker
 from jina_components.service.components import Components
+from jina_components.service.database import Database
 
 
 class Batches:
     """The batches of a service, worked on for as long as an `async with` block lasts; what is not done then waits.
 
     Args:
-        components: Of the service; batches are kept in its folder.
+        components: Of the service.
+        database: Keeps them.
         store: Keeps them; None for one in that folder.
 
     Attributes:
@@ -27,7 +29,7 @@ class Batches:
         worker: Embeds.
     """
 
-    def __init__(self, components: Components, *, store: BatchStore | None = None) -> None:
+    def __init__(self, components: Components, database: Database, *, store: BatchStore | None = None) -> None:
         self.store = store or BatchStore(components.settings.data / "batches")
         self.files = BatchFiles(components)
         self.webhooks = Webhooks(self.store, components)

@@ -1,0 +1,188 @@
+"""The connection to the database, whichever it is."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from filelock import FileLock
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+
+from jina_components.errors import ConfigError, MissingDependencyError
+from jina_components.service.errors import problem
+
+logger = logging.getLogger(__name__)
+
+_WAIT_SECONDS = 30.0
+# What PostgreSQL locks while tables are made, so that one process at a time does: any number, the same for all.
+_MIGRATING = 0x6A696E61
+# By the scheme of a URL, what SQLAlchemy calls it with the driver that we have.
+_DIALECTS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
+# That each statement of a connection is a transaction of its own.
+_NO_TRANSACTION = "jina_no_transaction"
+_EACH_STATEMENT: dict[str, dict[str, Any]] = {
+    "sqlite": {_NO_TRANSACTION: True}, "postgresql": {"isolation_level": "AUTOCOMMIT"},
+}  # fmt: skip
+# A vector of up to 4,000 components fits a page; the log of a large batch is cut back to so many bytes.
+_PRAGMAS = ("synchronous = FULL", "foreign_keys = ON", f"journal_size_limit = {64 << 20}")
+_NEW_FILE = ("page_size = 16384", "auto_vacuum = INCREMENTAL", "journal_mode = WAL")
+
+
+class Database:
+    """Tables in SQLite or PostgreSQL, which threads, processes and machines may share; what is committed is on disk.
+
+    Args:
+        url: `sqlite:///FOLDER/FILE`, or `postgresql://USER:PASSWORD@HOST:PORT/NAME`.
+
+    Raises:
+        ConfigError: the URL is none of these.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = _checked(url)
+        self._lock = threading.Lock()
+        self._engine: Engine | None = None
+
+    def __repr__(self) -> str:
+        """Without the password."""
+        return f"Database({self._url.render_as_string()!r})"
+
+    @property
+    def dialect(self) -> str:
+        """`sqlite` or `postgresql`."""
+        return self._url.get_backend_name()
+
+    def open(self) -> Engine:
+        """Connect, and make or migrate the tables, once.
+
+        Raises:
+            ConfigError: it cannot be reached or written, or is of a later release.
+            MissingDependencyError: there is no driver for it.
+        """
+        with self._lock:
+            if self._engine is None:
+                self._engine = self._opened()
+            return self._engine
+
+    def close(self) -> None:
+        """Disconnect; the next call connects again."""
+        with self._lock:
+            if self._engine is not None:
+                self._engine.dispose()
+                self._engine = None
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """One transaction that writes; it is on the disk at the end of the block. Raises as `connected`."""
+        with _told(), self.open().begin() as db:
+            yield db
+
+    @contextmanager
+    def connected(self) -> Iterator[Connection]:
+        """A connection that reads; each statement sees what is committed when it begins.
+
+        Raises:
+            Problem: 503, the database is busy for too long, or fails.
+        """
+        with _told(), self.open().connect() as db:
+            yield db.execution_options(**_EACH_STATEMENT[self.dialect])
+
+    def _opened(self) -> Engine:
+        try:
+            engine = _sqlite(self._url) if self.dialect == "sqlite" else _postgresql(self._url)
+        except ModuleNotFoundError as error:
+            raise MissingDependencyError(
+                "A database in PostgreSQL takes a driver: pip install 'jina-components[postgresql]'."
+            ) from error
+        try:
+            self._migrate(engine)
+        except (SQLAlchemyError, OSError) as error:
+            engine.dispose()
+            why = error.orig if isinstance(error, DBAPIError) else error
+            raise ConfigError(f"The database {self._url.render_as_string()} cannot be used: {why}") from error
+        except BaseException:
+            engine.dispose()
+            raise
+        return engine
+
+    def _migrate(self, engine: Engine) -> None:
+        path = self._url.database or ""
+        # SQLite does not wait for others while its log is switched on, so one process at a time opens a file.
+        alone = FileLock(f"{path}.lock", timeout=_WAIT_SECONDS) if self.dialect == "sqlite" else nullcontext()
+        with alone, engine.begin() as db:
+            if self.dialect == "postgresql":
+                db.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _MIGRATING})
+            config = Config()
+            config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+            config.attributes["connection"] = db
+            command.upgrade(config, "head")
+
+
+def _checked(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        parsed = None
+    if parsed is None or parsed.drivername not in _DIALECTS or (parsed.drivername == "sqlite" and not parsed.database):
+        raise ConfigError(
+            "The URL of a database is sqlite:///FOLDER/FILE or postgresql://USER:PASSWORD@HOST:PORT/NAME."
+        )
+    return parsed.set(drivername=_DIALECTS[parsed.drivername])
+
+
+def _sqlite(url: URL) -> Engine:
+    path = Path(url.database or "")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(url, connect_args={"timeout": _WAIT_SECONDS}, pool_size=8, max_overflow=-1)
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: sqlite3.Connection, _: object) -> None:
+        connection.isolation_level = None  # transactions begin where SQLAlchemy begins them, not where sqlite3 guesses
+        for pragma in (*_NEW_FILE, *_PRAGMAS):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        if not connection.get_execution_options().get(_NO_TRANSACTION):
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _postgresql(url: URL) -> Engine:
+    return create_engine(url, pool_pre_ping=True, pool_size=8, max_overflow=8, pool_timeout=_WAIT_SECONDS)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """What the database raises, for clients: they may come again, and the log says why."""
+    try:
+        yield
+    except (DBAPIError, TimeoutError) as error:
+        if isinstance(error, DBAPIError) and not _passes(error):
+            raise
+        logger.exception("The database failed.")
+        told = "The database cannot be read or written right now: try later."
+        raise problem(503, told, headers={"Retry-After": "10"}) from error
+
+
+def _passes(error: DBAPIError) -> bool:
+    """Whether it is the database that fails, rather than a statement."""
+    kinds: tuple[str, ...] = ("OperationalError", "InterfaceError")
+    return error.connection_invalidated or any(each.__name__ in kinds for each in type(error.orig).__mro__)
+
+
+def upsert(db: Connection) -> Any:  # noqa: ANN401 (the two have no common base)
+    """The `insert` of the database in use, which knows `on_conflict_do_nothing` and `on_conflict_do_update`."""
+    from sqlalchemy.dialects import postgresql, sqlite
+
+    return {"sqlite": sqlite.insert, "postgresql": postgresql.insert}[db.dialect.name]

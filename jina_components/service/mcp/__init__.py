@@ -1,0 +1,1 @@
+"""The tools of Jina's public MCP server, over this service."""

@@ -1,0 +1,1 @@
+"""The tabs, a module a product."""
