@@ -7,12 +7,12 @@ DATA ?= $(JINA_COMPONENTS_DATA)
 # Processes that run tests, a file each at a time; 0 for none beside pytest's own.
 TEST_WORKERS ?= auto
 
-.PHONY: demo test check bench bench-speed format clean chromium
+.PHONY: demo test check bench bench-speed format clean chromium redis
 
 demo: $(VENV)/.installed-base
 	$(BIN)/python cookbook/demo.py
 
-test: $(VENV)/.installed-dev chromium
+test: $(VENV)/.installed-dev chromium redis
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(TEST_WORKERS) --maxprocesses 8 --dist loadfile
 
 check: $(VENV)/.installed-dev
@@ -43,6 +43,12 @@ chromium:
 	  command -v $$name >/dev/null && exit 0; done; \
 	test "$$(id -u)" = 0 || { echo "Chromium is missing; on Debian: apt-get install chromium" >&2; exit 2; }; \
 	apt-get update -q && apt-get install -qy --no-install-recommends chromium fonts-liberation
+
+# Where the tests of limits count.
+redis:
+	@command -v redis-server >/dev/null && exit 0; \
+	test "$$(id -u)" = 0 || { echo "Redis is missing; on Debian: apt-get install redis-server" >&2; exit 2; }; \
+	apt-get update -q && apt-get install -qy --no-install-recommends redis-server
 
 clean:
 	rm -rf $(VENV) demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from jina_components.core.controls import RULING
-from jina_components.errors import ConfigError
+from jina_components.errors import ConfigError, MissingDependencyError
 from jina_components.read_options import QUOTABLE
 
 if TYPE_CHECKING:
@@ -156,6 +156,37 @@ def with_flags(message: object) -> str:
     for words, flag in _FLAGS.items():
         text = text.replace(words, flag)
     return _SENT_FILE.sub("--file", text)
+
+
+@contextmanager
+def needing_service() -> Iterator[None]:
+    """Imports of what serves.
+
+    Raises:
+        MissingDependencyError: it is not installed.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise MissingDependencyError(f"This needs {error.name}: pip install 'jina-components[service]'.") from error
+
+
+def add_data_options(parser: argparse._ActionsContainer) -> None:
+    """Where a service keeps what lasts: `data` and `database`, empty for a file in `data`."""
+    parser.add_argument(
+        "--data", type=Path, default=_data_folder(), metavar="DIR", help="what lasts is here (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--database", default=os.environ.get("JINA_COMPONENTS_DATABASE", ""), metavar="URL",
+        help="keys, usage and batches are here: postgresql://USER:PASSWORD@HOST:PORT/NAME, which several machines may "
+        "share, or sqlite:///FILE (default: $JINA_COMPONENTS_DATABASE, which other users of the machine cannot see as "
+        "they can a command line; or a file in --data)",
+    )  # fmt: skip
+
+
+def _data_folder() -> Path:
+    """Where programs keep what lasts: `jina_components` in `$XDG_DATA_HOME`, or else in `~/.local/share`."""
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "jina_components"
 
 
 def add_chat_options(parser: argparse._ActionsContainer, *, help: str) -> None:

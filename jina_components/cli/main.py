@@ -15,11 +15,13 @@ from jina_components.cli import (
     deep_searching,
     grounding,
     indexing,
+    keys,
     reading,
     scaling,
     searching,
     segmenting,
     serving,
+    usage,
     vectors,
 )
 from jina_components.cli.common import with_flags
@@ -56,6 +58,8 @@ def build_parser() -> argparse.ArgumentParser:
         classifying,
         grounding,
         serving,
+        keys,
+        usage,
     ):
         group.add_commands(commands)
     return parser

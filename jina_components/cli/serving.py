@@ -8,19 +8,29 @@ import logging
 import os
 import shlex
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jina_components.cli.common import Commands, add_chat_options, add_command, make_chat, make_guard, shows_progress
+from jina_components.cli.common import (
+    Commands,
+    add_chat_options,
+    add_command,
+    add_data_options,
+    make_chat,
+    make_guard,
+    needing_service,
+    shows_progress,
+)
 from jina_components.cli.searching import PROVIDERS, make_providers
 from jina_components.cli.vectors import add_embedder_option
-from jina_components.errors import ConfigError, MissingDependencyError
+from jina_components.errors import ConfigError
 from jina_components.models.catalog import DEFAULT_RERANKER
 from jina_components.service.settings import MIB, Limits, ServiceSettings
 
 if TYPE_CHECKING:
+    from fastapi import FastAPI
+
     from jina_components.retriever import Retriever
     from jina_components.service import Components
 
@@ -52,12 +62,16 @@ def add_commands(commands: Commands) -> None:
             jina-components serve --stand-in --port 9000
             jina-components serve --alias jina-embeddings-v3=./models/jina-embeddings-v3 --only jina-embeddings-v3
             jina-components serve --search searxng --chat-model llama3.1 --chat-url http://127.0.0.1:11434/v1
+            jina-components serve --keys --host 0.0.0.0
+            jina-components serve --keys --host 0.0.0.0 --database postgresql://jina@db/jina --limits redis://redis:6379
         """,
         exit_codes="0  ended by SIGTERM or Ctrl-C, after all that was asked had been answered",
     )  # fmt: skip
     _add_listening_options(serve)
+    add_data_options(serve)
     _add_model_options(serve)
     _add_source_options(serve)
+    _add_team_options(serve)
     limits, defaults = serve.add_argument_group("limits", _ABOUT_LIMITS), Limits()
     for name, (kind, what) in _LIMITS.items():
         told = _default(name, getattr(defaults, name))
@@ -70,6 +84,11 @@ def _add_listening_options(serve: argparse.ArgumentParser) -> None:
         "--port", type=int, default=8080, help="0 to 65535; 0 for any that is free (default: %(default)s)"
     )
     serve.add_argument("--uds", type=Path, metavar="PATH", help="listen on this Unix socket instead")
+    serve.add_argument(
+        "--trust-proxy", action="append", default=[], metavar="CIDR",
+        help="believe what this proxy, or network of proxies, says of its clients' addresses in X-Forwarded-For; * for "
+        "whoever connects (may be repeated)",
+    )  # fmt: skip
     serve.add_argument("--tls-cert", type=Path, metavar="FILE", help="PEM file of the certificate, for https")
     serve.add_argument("--tls-key", type=Path, metavar="FILE", help="PEM file of its key")
     serve.add_argument(
@@ -117,7 +136,6 @@ def _add_model_options(serve: argparse.ArgumentParser) -> None:
 
 def _add_source_options(serve: argparse.ArgumentParser) -> None:
     sources = serve.add_argument_group("reading and searching")
-    sources.add_argument("--data", type=Path, metavar="DIR", help=f"what lasts is here (default: {_data_folder()})")
     sources.add_argument(
         "--index", type=Path, metavar="DIR", help="made by `jina-components index`: for grounding and deep search"
     )
@@ -140,30 +158,80 @@ def _add_source_options(serve: argparse.ArgumentParser) -> None:
     sources.add_argument("--no-remember", action="store_true", help="do not find pages again that were read")
 
 
+def _add_team_options(serve: argparse.ArgumentParser) -> None:
+    team = serve.add_argument_group("keys, limits and many machines")
+    team.add_argument(
+        "--keys", action="store_true",
+        help="let in who has a key, made by `jina-components keys create`; limits and balances are those of keys then",
+    )  # fmt: skip
+    team.add_argument(
+        "--open-to-network", action="store_true",
+        help="listen beyond the loopback interface without keys: whoever reaches the port may use the service",
+    )  # fmt: skip
+    team.add_argument(
+        "--limits", default=os.environ.get("JINA_COMPONENTS_LIMITS", ""), metavar="URL",
+        help="count the requests of keys in Redis, redis://HOST:PORT, as one with all who do (default: "
+        "$JINA_COMPONENTS_LIMITS, or the memory of this process)",
+    )  # fmt: skip
+    team.add_argument(
+        "--tiers", type=Path, metavar="FILE", help="TOML file of what keys of each tier may ask for (default: Jina's)"
+    )
+    team.add_argument(
+        "--pages", default="", dest="pages_url", metavar="URL",
+        help="keep pages read in a server of Milvus, http://HOST:PORT (default: in a folder of --data)",
+    )  # fmt: skip
+    team.add_argument("--no-playground", action="store_true", help="serve no playground at /")
+    team.add_argument("--no-mcp", action="store_true", help="serve no tools of the Model Context Protocol at /mcp")
+
+
 def _serve(options: argparse.Namespace) -> int:
-    try:
-        from jina_components.service import create_app
-        from jina_components.service.checking import check
+    app = make_app(options)
+    with needing_service():
         from jina_components.service.server import serve
-    except ModuleNotFoundError as error:
-        raise MissingDependencyError(f"Serving needs {error.name}: pip install 'jina-components[service]'.") from error
     if options.tls_key is not None and options.tls_cert is None:
         raise ConfigError("--tls-key is the key of a certificate: pass --tls-cert too.")
-    settings = _settings(options)
-    with _components(options, settings) as components:
-        check(components)
+    components: Components = app.state.components
+    try:
         serve(
-            create_app(settings, components=components),
+            app,
             host=options.host,
             port=options.port,
             uds=options.uds,
             certificate=options.tls_cert,
             key=options.tls_key,
+            trusted_proxies=options.trust_proxy,
+            is_open=options.open_to_network,
             log_format=options.log_format,
             drain_seconds=options.drain_seconds,
-            on_listening=_announcing(options, settings, components),
+            on_listening=_announcing(options, app.state.settings, components),
         )
+    finally:
+        if components.retriever is not None:
+            components.retriever.close()
     return 0
+
+
+def make_app(options: argparse.Namespace) -> FastAPI:
+    """The service that options of the command line describe.
+
+    Raises:
+        MissingDependencyError: the extra `service`, or another that the options ask for, is not installed.
+        JinaComponentsError: the options make no sense.
+    """
+    with needing_service():
+        from jina_components.service import Components, create_app
+        from jina_components.service.checking import check
+    settings = _settings(options)
+    make_guard(options.allow_network)  # tells in the words of the command line what is no network
+    options.pages = None  # which is for commands that search a local index
+    components = Components(
+        settings,
+        chat=make_chat(options),
+        providers=make_providers(options, flag="--search") if options.provider else None,
+        retriever=_retriever(options),
+    )
+    check(components)
+    return create_app(settings, components=components)
 
 
 def _settings(options: argparse.Namespace) -> ServiceSettings:
@@ -173,8 +241,12 @@ def _settings(options: argparse.Namespace) -> ServiceSettings:
     chosen: dict[str, Any] = {}
     if options.warm_up or options.no_warm_up or options.only:
         chosen["warm_up"] = tuple(options.warm_up or (() if options.no_warm_up else options.only))
+    if options.tiers is not None:
+        from jina_components.service.limits.tiers import read_tiers
+
+        chosen["tiers"] = read_tiers(options.tiers)
     return ServiceSettings(
-        data=options.data or _data_folder(),
+        data=options.data,
         aliases=dict(options.alias),
         stand_ins=stand_ins() if options.stand_in else {},
         only=tuple(options.only),
@@ -191,23 +263,14 @@ def _settings(options: argparse.Namespace) -> ServiceSettings:
         allow_origins=None if options.allow_origin is None else tuple(options.allow_origin),
         cache_tolerance=options.cache_tolerance,
         limits=Limits(**limits),
+        needs_keys=options.keys,
+        database_url=options.database,
+        limits_url=options.limits,
+        pages_url=options.pages_url,
+        playground=not options.no_playground,
+        mcp=not options.no_mcp,
         **chosen,
     )
-
-
-@contextmanager
-def _components(options: argparse.Namespace, settings: ServiceSettings) -> Iterator[Components]:
-    from jina_components.service import Components
-
-    make_guard(options.allow_network)  # tells in the words of the command line what is no network
-    options.pages = None
-    providers = make_providers(options, flag="--search") if options.provider else None
-    retriever = _retriever(options)
-    try:
-        yield Components(settings, chat=make_chat(options), providers=providers, retriever=retriever)
-    finally:
-        if retriever is not None:
-            retriever.close()
 
 
 def _retriever(options: argparse.Namespace) -> Retriever | None:
@@ -251,11 +314,6 @@ def _alias(text: str) -> tuple[str, str]:
     if not (name and equals and model):
         raise argparse.ArgumentTypeError(f"{text!r} is no alias such as jina-embeddings-v3=small-embedding-v1")
     return name, model
-
-
-def _data_folder() -> Path:
-    """Where programs keep what lasts: `jina_components` in `$XDG_DATA_HOME`, or else in `~/.local/share`."""
-    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "jina_components"
 
 
 def _default(name: str, value: float) -> str:

@@ -13,14 +13,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from jina_components.service.calls import call_of, key_of
 from jina_components.service.errors import answer_problem, problem
 from jina_components.service.metrics import Metrics
+from jina_components.service.playground import STREAM
 from jina_components.service.settings import Limits
 from jina_components.types import shorten
 
-EXEMPT = frozenset({"/health", "/live", "/ready", "/metrics"})
-"""Paths that are answered under any load."""
+EXEMPT = frozenset({"/health", "/live", "/ready", "/metrics", STREAM})
+"""Paths that are answered under any load, and for as long as it takes."""
 
 # Paths of requests that read, search or reason.
-_LONG = ("/r/", "/s/", "/g/", "/v1/chat/", "/deepsearch/")
+_LONG = ("/r/", "/s/", "/g/", "/v1/chat/", "/deepsearch/", "/mcp")
 # Those whose body may hold a file.
 _UPLOADS = ("/r/",)
 _SOON = {"Retry-After": "1"}

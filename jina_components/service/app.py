@@ -29,6 +29,7 @@ from jina_components.service.docs import add_docs
 from jina_components.service.documenting import Documented
 from jina_components.service.hosts import Hosts
 from jina_components.service.metrics import Metrics
+from jina_components.service.playground.app import add_playground
 from jina_components.service.routes import ROUTERS
 from jina_components.service.settings import ServiceSettings
 from jina_components.service.watching import Watching
@@ -96,6 +97,8 @@ def create_app(
     state.database = Database(settings.database)
     state.access = access or (KeyAccess(state.database, settings) if settings.needs_keys else OpenAccess())
     state.metrics = Metrics(state.components)
+    state.origins = _origins(state.components)
+    state.mcp = None  # made when the first client comes
     state.ready = state.ending = False
     state.failure = None
     for router in ROUTERS:
@@ -105,12 +108,14 @@ def create_app(
         app.add_exception_handler(kind, errors.handle)
     app.add_exception_handler(405, _no_such_method)
     # The last added is the outermost.
+    if settings.playground:
+        add_playground(app)
     app.add_middleware(Accounting)
     app.add_middleware(Admission, limits=settings.limits, metrics=state.metrics)
     app.add_middleware(Hosts)
     app.add_middleware(
         CORSMiddleware,
-        allow_origins=_origins(state.components),
+        allow_origins=state.origins,
         allow_methods=["*"],
         allow_headers=["*"],
         expose_headers=_EXPOSED,

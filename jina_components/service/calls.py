@@ -6,14 +6,11 @@ import random
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Protocol
 
 from starlette.requests import HTTPConnection, Request
 
-Product: TypeAlias = Literal[
-    "embeddings", "rerank", "classify", "train", "segment", "batch", "models", "deepsearch", "reader", "search",
-    "grounding", "account", "service",
-]  # fmt: skip
+from jina_components.service.products import Product
 
 
 @dataclass(frozen=True, slots=True)

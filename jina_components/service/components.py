@@ -15,7 +15,7 @@ from jina_components.grounder import Grounder
 from jina_components.models.catalog import BY_NAME
 from jina_components.models.tokenizers import Tokenizer
 from jina_components.net import Fetcher, ResponseCache, URLGuard
-from jina_components.protocols import ChatModel
+from jina_components.protocols import ChatModel, Store
 from jina_components.read_options import ReadOptions
 from jina_components.reader import Reader
 from jina_components.reranker import Reranker
@@ -32,6 +32,8 @@ from jina_components.web_search import ArxivSearch, LocalIndex, SearchProvider, 
 
 logger = logging.getLogger(__name__)
 
+# Collection of pages read, in a server of Milvus.
+_PAGES = "jina_components_pages"
 # Pages that wait until they are put into the index together.
 _INDEXED_TOGETHER = 64
 
@@ -88,8 +90,14 @@ class Components:
     @cached_property
     def pages(self) -> LocalIndex:
         """Pages read before, which `/s/` finds again."""
-        store = FaissStore(self.settings.data / "pages")
-        return LocalIndex(Retriever(self.embedder, store=store), Segmenter())
+        return LocalIndex(Retriever(self.embedder, store=self._page_store()), Segmenter())
+
+    def _page_store(self) -> Store:
+        if not self.settings.pages_url:
+            return FaissStore(self.settings.data / "pages")
+        from jina_components.retriever.stores.milvus import MilvusStore
+
+        return MilvusStore(self.settings.pages_url, collection=_PAGES)
 
     @cached_property
     def search(self) -> WebSearch:
@@ -100,6 +108,11 @@ class Components:
     def searches_web(self) -> bool:
         """Whether the operator named whom to ask; else there are pages read before alone."""
         return self._providers is not None
+
+    @property
+    def finds_images(self) -> bool:
+        """Whether one of those whom the operator named finds images."""
+        return any("images" in provider.capabilities.kinds for provider in self._providers or ())
 
     @cached_property
     def page_search(self) -> WebSearch:

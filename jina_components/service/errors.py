@@ -100,7 +100,8 @@ SORTS: dict[int, Sort] = {
 }
 
 _NUMBERS: dict[str, int] = {sort.name: sort.number for sort in SORTS.values()} | {
-    "BudgetExceededError": 40904, "TargetFileTooLargeError": 41302, "DownstreamServiceFailureError": 42204,
+    "AuthenticationFailedError": 40102, "BudgetExceededError": 40904, "TargetFileTooLargeError": 41302,
+    "DownstreamServiceFailureError": 42204,
 }  # fmt: skip
 """Numbers of the rpc family by name."""
 

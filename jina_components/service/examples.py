@@ -20,6 +20,7 @@ _COMPLETION = {
 }
 _PAGE = {"html": "<h1>Tea</h1><p>It is grown on hills.</p>", "respondWith": "markdown"}
 _SEARCH = {"q": "tea", "num": 3}
+_KEY = "key_0123456789abcdef"
 _STATEMENT = "Tea is grown on hills."
 
 BODIES: dict[str, dict[str, Any]] = {
@@ -49,12 +50,16 @@ BODIES: dict[str, dict[str, Any]] = {
     "/s/{query}": _SEARCH,
     "/svip/": _SEARCH,
     "/g/{statement}": {"statement": _STATEMENT},
+    "/v1/keys": {"name": "laptop", "owner": "alice", "tier": "free", "grant": 1_000_000},
+    "/v1/keys/{key_id}": {"name": "desktop"},
+    "/v1/keys/{key_id}/grant": {"tokens": 1_000_000, "note": "for the demonstration"},
+    "/v1/transfers": {"from": _KEY, "to": "key_fedcba9876543210", "tokens": 1000},
 }
 """Bodies in JSON, by the paths that they are sent to."""
 
 PARAMETERS: dict[str, str] = {
     "url": "https://example.com", "query": "tea", "q": "tea", "statement": _STATEMENT, "content": _SEGMENT["content"],
     "model_id": DEFAULT_EMBEDDER, "/deepsearch/v1/models/{model_id} model_id": "jina-deepsearch-v1",
-    "batch_id": "batch_0123456789abcdef0123456789abcdef", "id": "01234567-89ab-cdef-0123-456789abcdef",
+    "batch_id": "batch_0123456789abcdef0123456789abcdef", "id": "01234567-89ab-cdef-0123-456789abcdef", "key_id": _KEY,
 }  # fmt: skip
 """What stands in paths and has to stand in query strings, by its name, or by the path and it."""

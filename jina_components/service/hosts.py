@@ -12,7 +12,7 @@ from jina_components.service.errors import Family, answer_problem, problem
 # By the host's first label, what stands for its root: http://r.example.com/X is http://example.com/r/X.
 HOSTS: dict[str, str] = {
     "api": "", "r": "/r", "s": "/s", "g": "/g", "deepsearch": "/deepsearch", "segment": "/segment",
-    "svip": "/svip",
+    "svip": "/svip", "mcp": "/mcp",
 }  # fmt: skip
 
 _FAMILIES: tuple[tuple[str, Family], ...] = (

@@ -12,7 +12,7 @@ import socket
 import ssl
 import sys
 import threading
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
@@ -66,6 +66,8 @@ def serve(
     uds: Path | None = None,
     certificate: Path | None = None,
     key: Path | None = None,
+    trusted_proxies: Sequence[str] = (),
+    is_open: bool = False,
     log_format: LogFormat = "json",
     drain_seconds: float = 30.0,
     on_listening: Callable[[str], None] | None = None,
@@ -77,11 +79,15 @@ def serve(
 
     Args:
         app: As `create_app` makes it.
-        host: Name or address to listen on; only the loopback interface for a service that needs no keys.
+        host: Name or address to listen on; only the loopback interface for a service that needs no keys, unless
+            `is_open`.
         port: 0 for any.
         uds: A Unix socket to listen on instead.
         certificate: PEM file of the certificate chain, for https.
         key: PEM file of its key; None where the certificate's file holds it.
+        trusted_proxies: Addresses and networks of proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed;
+            `*` for everybody's.
+        is_open: Whether strangers may use a service that needs no keys.
         log_format: `json`, an object a line, or `text`.
         drain_seconds: How long requests in work may take when the service ends; the rest is cancelled.
         on_listening: Called with the URL when connections are accepted.
@@ -97,10 +103,17 @@ def serve(
     components: Components = app.state.components
     if certificate is not None:
         _check_certificate(certificate, key)
-    listening = _unix_socket(uds) if uds is not None else _tcp_socket(host, port, needs_keys=access.needs_keys)
+    listening = _unix_socket(uds) if uds is not None else _tcp_socket(host, port, is_safe=access.needs_keys or is_open)
     sys.setswitchinterval(_SWITCH)
     with listening, exported_spans():
-        config = configured(app, log_config=logging_config(log_format), ssl_certfile=certificate, ssl_keyfile=key)
+        config = configured(
+            app,
+            log_config=logging_config(log_format),
+            ssl_certfile=certificate,
+            ssl_keyfile=key,
+            proxy_headers=bool(trusted_proxies),
+            forwarded_allow_ips=[*trusted_proxies],
+        )
         url = _url(listening, is_tls=certificate is not None)
         server = Server(
             config,
@@ -125,10 +138,9 @@ def configured(app: FastAPI, **others: Any) -> uvicorn.Config:  # noqa: ANN401 (
         lifespan="on",
         access_log=False,  # it would hold URLs
         server_header=False,
-        proxy_headers=False,
         backlog=_BACKLOG,
         timeout_keep_alive=_KEEP_ALIVE,
-        **others,
+        **{"proxy_headers": False, **others},
     )
 
 
@@ -335,7 +347,7 @@ def _check_certificate(certificate: Path, key: Path | None) -> None:
         raise ConfigError(f"The certificate {certificate} and its key cannot be used: {why}.") from error
 
 
-def _tcp_socket(host: str, port: int, *, needs_keys: bool) -> socket.socket:
+def _tcp_socket(host: str, port: int, *, is_safe: bool) -> socket.socket:
     """A socket that listens.
 
     Raises:
@@ -343,10 +355,10 @@ def _tcp_socket(host: str, port: int, *, needs_keys: bool) -> socket.socket:
     """
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        if not needs_keys and not ipaddress.ip_address(str(address[0]).partition("%")[0]).is_loopback:
+        if not is_safe and not ipaddress.ip_address(str(address[0]).partition("%")[0]).is_loopback:
             raise ConfigError(
-                f"Without keys, everybody who reaches {host} could use the service: listen on 127.0.0.1, or on a Unix "
-                "socket behind a proxy that knows its users."
+                f"Without keys, everybody who reaches {host} could use the service: pass --keys, listen on 127.0.0.1 or "
+                "on a Unix socket behind a proxy that knows its users, or pass --open-to-network."
             )
         return socket.create_server(address[:2], family=family, backlog=_BACKLOG)
     except OSError as error:

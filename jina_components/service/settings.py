@@ -85,6 +85,8 @@ class ServiceSettings:
             may share; empty for the memory of this one.
         pages_url: Where pages read are kept: a server of Milvus, `http://HOST:PORT`; empty for a folder in `data`.
         tiers: What the keys of each tier may ask for; "none" is for those who have no key.
+        playground: Whether there is one at `/`, where the extra `playground` is installed.
+        mcp: Whether there are tools of the Model Context Protocol at `/mcp`, where the extra `mcp` is installed.
 
     Raises:
         ConfigError: a setting makes no sense.
@@ -113,6 +115,8 @@ class ServiceSettings:
     limits_url: str = field(default="", repr=False)
     pages_url: str = ""
     tiers: Mapping[str, Tier] = field(default_factory=lambda: TIERS, hash=False)
+    playground: bool = True
+    mcp: bool = True
 
     @property
     def database(self) -> str:

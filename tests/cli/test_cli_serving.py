@@ -193,7 +193,7 @@ def test_without_its_extra_it_says_what_to_install(tmp_path: Path) -> None:
     code = "import sys; sys.modules['uvicorn'] = None; from jina_components.cli import main; sys.exit(main(['serve']))"
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert ended.returncode == 2
-    assert "Serving needs uvicorn: pip install 'jina-components[service]'." in ended.stderr
+    assert "This needs uvicorn: pip install 'jina-components[service]'." in ended.stderr
 
 
 def test_other_commands_load_nothing_of_it() -> None:
@@ -216,7 +216,7 @@ def test_stand_ins_are_models_that_are_not_here() -> None:
 
 @pytest.mark.parametrize("variable", ["/elsewhere", None])
 def test_data_is_kept_where_programs_keep_it(monkeypatch: pytest.MonkeyPatch, variable: str | None) -> None:
-    from jina_components.cli.serving import _data_folder
+    from jina_components.cli.common import _data_folder
 
     monkeypatch.setenv("HOME", "/home/somebody")
     monkeypatch.delenv("XDG_DATA_HOME", raising=False)

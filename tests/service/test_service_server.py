@@ -43,7 +43,7 @@ def test_without_keys_it_listens_on_the_loopback_interface_alone(service_app: Fa
 
 
 def test_with_keys_it_may_listen_elsewhere(make_app: Callable[..., FastAPI]) -> None:
-    with server._tcp_socket("0.0.0.0", 0, needs_keys=KeyedAccess().needs_keys) as listening:
+    with server._tcp_socket("0.0.0.0", 0, is_safe=KeyedAccess().needs_keys) as listening:
         assert listening.getsockname()[0] == "0.0.0.0"
 
 

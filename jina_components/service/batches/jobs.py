@@ -18,6 +18,7 @@ class Order:
 
     Attributes:
         owner: Whose it is.
+        key_id: The key that is charged; empty where none is.
         model, task, dimensions, normalized, truncate: As for `Embedder.embed`; the model by the name clients use.
         webhook_url: Who is told of its end; None for nobody.
         base_url: Of the service, as the client reached it.
@@ -25,6 +26,7 @@ class Order:
     """
 
     owner: str
+    key_id: str
     model: str
     task: str | None
     dimensions: int | None
@@ -40,7 +42,7 @@ class Batch(Order):
     """A batch. Times are seconds since 1970.
 
     Attributes:
-        number: Its own in this store.
+        number: Its own in this database.
         id: What clients call it.
         status: How far it is.
         created_at, expires_at: When it came, and when its lines and results are removed.
@@ -50,6 +52,7 @@ class Batch(Order):
         tokens: Of the completed lines.
         attempts: Times in a row that the model failed on all lines it was given.
         begun: Times in a row that its next lines were begun, and that nobody told how it ended: with this turn.
+        holder: The turn in which it is worked on now; empty for none.
         notices: Times that the webhook could not be told.
     """
 
@@ -66,6 +69,7 @@ class Batch(Order):
     tokens: int
     attempts: int
     begun: int
+    holder: str
     notices: int
 
 
@@ -91,6 +95,6 @@ class Line:
     tokens: int = 0
 
     def failed_with(self, told: Problem) -> Line:
-        """The line once it has failed."""
+        """The line once it has failed, which costs nothing."""
         content = to_json({"status": told.status, "code": told.code, "detail": told.detail})
-        return replace(self, failed=True, content=content)
+        return replace(self, failed=True, content=content, tokens=0)

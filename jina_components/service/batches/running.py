@@ -20,7 +20,6 @@ class Batches:
     Args:
         components: Of the service.
         database: Keeps them.
-        store: Keeps them; None for one in that folder.
 
     Attributes:
         store: Keeps them.
@@ -29,8 +28,8 @@ class Batches:
         worker: Embeds.
     """
 
-    def __init__(self, components: Components, database: Database, *, store: BatchStore | None = None) -> None:
-        self.store = store or BatchStore(components.settings.data / "batches")
+    def __init__(self, components: Components, database: Database) -> None:
+        self.store = BatchStore(database)
         self.files = BatchFiles(components)
         self.webhooks = Webhooks(self.store, components)
         self.worker = BatchWorker(self.store, components, self.webhooks)
@@ -47,4 +46,3 @@ class Batches:
         if self._working is not None:
             self._working.cancel()
             await asyncio.gather(self._working, return_exceptions=True)
-        await asyncio.to_thread(self.store.close)

@@ -1,113 +1,98 @@
-"""Batches on disk: what was asked for, line by line, and what became of it.
+"""Batches in the database: what was asked for, line by line, and what became of it.
 
-All of it is in one SQLite database (write-ahead log, synced at every commit). A line waits, is done or has failed, and
-changes once, in the transaction that also counts it: whenever the process is killed, every line is in one place.
+A line waits, is done or has failed, and changes once, in the transaction that also counts and charges it: whenever a
+process is killed, every line is in one place. A batch is worked on in turns, one at a time, whichever process has it. A
+turn holds the batch for some seconds, and longer if it says so: that of a killed process is over soon, and what is made
+in one that is over is not kept.
+
+Who charges requests waits for a transaction that writes, in SQLite for any at all, so none writes more than some lines.
 """
 
 from __future__ import annotations
 
-import sqlite3
+import re
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
-from jina_components.service.batches.database import BatchDatabase, size, value
+from sqlalchemy import Connection, and_, bindparam, case, delete, exists, func, or_, select, update
+
+from jina_components.service.batches.adding import Addition, Room
 from jina_components.service.batches.jobs import Batch, Line, Order
+from jina_components.service.batches.paying import charge, refusal
+from jina_components.service.batches.rows import (
+    BATCH,
+    COLUMNS,
+    DONE,
+    FAILED,
+    INCOMING,
+    IS_UNFINISHED,
+    MAX_LINES,
+    WAITING,
+    batches,
+    last_of,
+    lines_after,
+)
+from jina_components.service.database import Database
+from jina_components.service.database.tables import BATCHES, LINES
 from jina_components.service.errors import Problem, problem
 
 DAY = 86_400.0
-MAX_LINES = 50_000
-"""Lines of a batch; inputs too, as some lines hold several."""
 
-_WAITING, DONE, FAILED = 0, 1, 2
-_SWEPT = 1000  # lines removed in one transaction, which others wait for
-_READ_BYTES = 1 << 20  # of results read at a time
+_ID = re.compile(r"batch_[0-9a-f]{32}")
+_REMOVED = {"max_lines": 1000, "max_bytes": 16 << 20}  # in one transaction
+_READ = {"max_lines": 1000, "max_inputs": MAX_LINES, "max_bytes": 1 << 20}  # of results, at a time
 _REMEMBERED = 7 * DAY  # that a batch has expired
-
-_COLUMNS = (
-    "number, id, owner, status, model, task, dimensions, normalized, truncate, webhook_url, base_url, request_id, "
-    "created_at, expires_at, completed_at, error, total, completed, failed, tokens, attempts, begun, notices"
-)
-_NOTICE = "CASE WHEN webhook_url IS NULL THEN NULL ELSE :now END"
+_NOTICE_SECONDS = 60.0  # after which another tells what is due, if nobody says how it went
+_ENDED: dict[str, Any] = {"holder": "", "held_until": 0.0}  # of a turn, however it does
+_CHANGED = ("state", "content", "tokens")  # of a line
 
 
 class BatchStore:
-    """Keeps batches in a folder, on a local disk. Threads and processes may share it.
+    """Keeps batches. Threads, processes and machines may share them, whose clocks agree within a few seconds.
 
     Args:
-        folder: Made when first used.
+        database: Where they are kept.
         lifetime: Seconds after which the lines and results of a batch are removed.
-        max_waiting: Lines and inputs of all batches that have not ended.
-        max_waiting_of_owner: Those of one owner.
-        max_bytes: Size of the database above which no more batches are taken.
+        room: What there is room for; None for the usual.
+        lease: Seconds for which a turn holds a batch.
         clock: Seconds since 1970.
+
+    Attributes:
+        lease: Likewise.
     """
 
     def __init__(
         self,
-        folder: Path,
+        database: Database,
         *,
         lifetime: float = DAY,
-        max_waiting: int = 1_000_000,
-        max_waiting_of_owner: int = 200_000,
-        max_bytes: int = 20 << 30,
+        room: Room | None = None,
+        lease: float = 10.0,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self.folder = folder
+        self.lease = lease
+        self._database = database
         self._lifetime = lifetime
-        self._max_waiting, self._max_waiting_of_owner = max_waiting, max_waiting_of_owner
-        self._max_bytes = max_bytes
+        self._room = room or Room()
         self._clock = clock
-        self._database = BatchDatabase(folder)
 
     def open(self) -> None:
-        """Make the folder and its tables.
-
-        Raises:
-            ConfigError: it cannot be written, or is of another release.
-        """
+        """Connect. Raises as `Database.open`."""
         self._database.open()
 
-    def close(self) -> None:
-        """Close the file; the next call opens it again."""
-        self._database.close()
-
     def add(self, order: Order, lines: Iterable[Line]) -> Batch:
-        """Keep a batch; all its lines are on the disk when this returns.
+        """Keep a batch: seen from then on, and on the disk, when this returns.
 
         Args:
             order: What to do with them.
-            lines: At least one; read while the transaction is open. What this raises undoes it.
+            lines: At least one. What this raises undoes it.
 
         Raises:
             Problem: 429 or 503, too many lines wait; 413, too many lines.
         """
-        now, made = self._clock(), f"batch_{uuid.uuid4().hex}"
-        with self._database.transaction() as db:
-            number = db.execute(
-                "INSERT INTO batches (id, owner, model, task, dimensions, normalized, truncate, webhook_url, base_url, "
-                "request_id, created_at, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    made, order.owner, order.model, order.task, order.dimensions, order.normalized, order.truncate,
-                    order.webhook_url, order.base_url, order.request_id, now, now + self._lifetime,
-                ),
-            ).lastrowid  # fmt: skip
-            db.executemany(
-                "INSERT INTO lines (batch, line, state, custom_id, inputs, content) VALUES (?, ?, ?, ?, ?, ?)",
-                (
-                    (number, each.number, _state(each), each.custom_id, each.inputs, each.content)
-                    for each in _counted(lines)
-                ),
-            )
-            db.execute(
-                "UPDATE batches SET (total, inputs, failed) = "
-                "(SELECT count(*), sum(inputs), sum(state = 2) FROM lines WHERE batch = number) WHERE number = ?",
-                (number,),
-            )
-            self._check_room(db, order.owner)
-            return _one(db, "id = ?", made)
+        return Addition(self._database, order, self._room, lifetime=self._lifetime, clock=self._clock).write(lines)
 
     def get(self, id: str, owner: str) -> Batch:
         """A batch of an owner.
@@ -120,8 +105,9 @@ class BatchStore:
 
     def newest(self, owner: str, limit: int) -> list[Batch]:
         """An owner's batches, the newest first."""
+        statement = BATCH.where(BATCHES.c.owner == owner).order_by(BATCHES.c.number.desc()).limit(limit)
         with self._database.connected() as db:
-            return _many(db, "owner = ? ORDER BY number DESC LIMIT ?", owner, limit)
+            return batches(db, statement)
 
     def cancel(self, id: str, owner: str) -> Batch:
         """Drop what waits of a batch; what was done stays. One that has ended is left as it is.
@@ -131,11 +117,8 @@ class BatchStore:
         """
         with self._database.transaction() as db:
             batch = _owned(db, id, owner)
-            db.execute(
-                "UPDATE batches SET status = 'cancelled', completed_at = ? "
-                "WHERE number = ? AND status IN ('pending', 'processing')",
-                (self._clock(), batch.number),
-            )
+            ended = {"status": "cancelled", "completed_at": self._clock()}
+            db.execute(update(BATCHES).where(BATCHES.c.number == batch.number, IS_UNFINISHED).values(ended))
             return _owned(db, id, owner)
 
     def results(self, batch: Batch, *, failed: bool) -> Iterator[list[Line]]:
@@ -152,108 +135,110 @@ class BatchStore:
             last = part[-1].number
 
     def next_turn(self, after: str) -> Batch | None:
-        """The oldest unfinished batch of the owner who follows another in the alphabet, so that they take turns.
+        """Begin a turn of the oldest batch that waits for one, of the owner who follows another in the alphabet.
 
-        That it was begun is on the disk when this returns, until `commit`, `defer` or `put_back` tells how it ended.
+        So owners take turns. That the turn was begun is on the disk when this returns, until `commit`, `fail`, `defer`
+        or `put_back` tells how it ended; they do nothing once the turn is over.
         """
         now = self._clock()
-        with self._database.connected() as db:
-            found = db.execute(
-                "SELECT min(number) FROM batches WHERE status IN ('pending', 'processing') AND not_before <= ? "
-                "AND expires_at > ? GROUP BY owner ORDER BY owner <= ?, owner LIMIT 1",
-                (now, now, after),
-            ).fetchone()
-        if found is None:
-            return None
+        waits = (
+            IS_UNFINISHED, BATCHES.c.held_until <= now, BATCHES.c.not_before <= now, BATCHES.c.expires_at > now,
+        )  # fmt: skip
+        oldest = select(func.min(BATCHES.c.number)).where(*waits).group_by(BATCHES.c.owner)
+        oldest = oldest.order_by(BATCHES.c.owner <= after, BATCHES.c.owner).limit(1)
+        taken = {
+            "status": "processing", "begun": BATCHES.c.begun + 1, "holder": uuid.uuid4().hex,
+            "held_until": now + self.lease,
+        }  # fmt: skip
+        while True:
+            with self._database.connected() as db:
+                number = db.execute(oldest).scalar_one_or_none()
+            if number is None:
+                return None
+            with self._database.transaction() as db:
+                take = update(BATCHES).where(BATCHES.c.number == number, *waits).values(taken)
+                if begun := batches(db, take.returning(*COLUMNS)):  # else another has it by now
+                    return begun[0]
+
+    def renew(self, batch: Batch) -> bool:
+        """Hold a batch for longer; whether the turn goes on."""
         with self._database.transaction() as db:
-            db.execute(
-                "UPDATE batches SET status = 'processing', begun = begun + 1 "
-                "WHERE number = ? AND status IN ('pending', 'processing')",
-                found,
-            )
-            return _one(db, "number = ?", *found)
+            return _in_turn(db, batch, held_until=self._clock() + self.lease)
+
+    def refusal(self, batch: Batch) -> Problem | None:
+        """Why nothing more is done for the key that sent a batch; None while it can pay."""
+        if not batch.key_id:
+            return None
+        with self._database.connected() as db:
+            return refusal(db, batch)
 
     def waiting(self, batch: Batch, *, max_inputs: int, max_bytes: int) -> list[Line]:
         """The first lines that wait, at least one if any does, of no more inputs and bytes than that together."""
-        lines: list[Line] = []
-        inputs = size = 0
+        most = {"max_lines": max_inputs, "max_inputs": max_inputs, "max_bytes": max_bytes}
         with self._database.connected() as db:
-            rows = db.execute(
-                "SELECT line, custom_id, inputs, content FROM lines WHERE batch = ? AND state = 0 ORDER BY line",
-                (batch.number,),
-            )
-            for line in (Line(*row) for row in rows):
-                inputs, size = inputs + line.inputs, size + len(line.content)
-                if lines and (inputs > max_inputs or size > max_bytes):
-                    break
-                lines.append(line)
-        return lines
+            return lines_after(db, batch, 0, WAITING, **most)
 
     def commit(self, batch: Batch, lines: Sequence[Line]) -> bool:
-        """Keep what became of lines that waited: all of them, and once. The batch is completed with its last line.
+        """Keep and charge what became of lines that waited: all of them, and once. The last completes the batch.
+
+        Lines that are done when their key cannot pay any more fail instead.
 
         Returns:
-            Whether they were kept; not if the batch has ended meanwhile.
+            Whether they were kept; not if the turn is over, or the batch has ended.
         """
-        now, failed = self._clock(), sum(line.failed for line in lines)
+        now = self._clock()
         with self._database.transaction() as db:
-            counted = db.execute(
-                "UPDATE batches SET completed = completed + ?, failed = failed + ?, tokens = tokens + ?, attempts = 0, "
-                "begun = 0 WHERE number = ? AND status = 'processing'",
-                (len(lines) - failed, failed, sum(line.tokens for line in lines), batch.number),
-            ).rowcount
-            if not counted:
+            if told := refusal(db, batch):
+                lines = [line if line.failed else line.failed_with(told) for line in lines]
+            done = [line for line in lines if not line.failed]
+            counted = {
+                "completed": BATCHES.c.completed + len(done),
+                "failed": BATCHES.c.failed + len(lines) - len(done),
+                "tokens": BATCHES.c.tokens + sum(line.tokens for line in done),
+                "bytes": BATCHES.c.bytes + sum(len(line.content) for line in lines),
+            }
+            if not _in_turn(db, batch, **_ENDED, **counted, attempts=0, begun=0):
                 return False
-            changed = db.executemany(
-                "UPDATE lines SET state = ?, content = ?, tokens = ? WHERE batch = ? AND line = ? AND state = 0",
-                [
-                    (FAILED if line.failed else DONE, line.content, line.tokens, batch.number, line.number)
-                    for line in lines
-                ],
-            ).rowcount
-            if lines and changed != len(lines):
-                raise RuntimeError(f"{len(lines) - changed} lines of a batch had been done before.")
-            db.execute(
-                f"UPDATE batches SET status = 'completed', completed_at = :now, notify_at = {_NOTICE} "  # noqa: S608 (a constant)
-                "WHERE number = :number AND completed + failed = total",
-                {"now": now, "number": batch.number},
-            )
+            _keep(db, batch, lines)
+            charge(db, batch, done, now)
+            whole = (BATCHES.c.number == batch.number, BATCHES.c.completed + BATCHES.c.failed == BATCHES.c.total)
+            db.execute(update(BATCHES).where(*whole).values(status="completed", completed_at=now, notify_at=_due(now)))
         return True
 
     def fail(self, batch: Batch, error: str) -> None:
         """End a batch that cannot go on; what was done stays."""
+        now = self._clock()
         with self._database.transaction() as db:
-            db.execute(
-                f"UPDATE batches SET status = 'failed', completed_at = :now, error = :error, notify_at = {_NOTICE} "  # noqa: S608 (a constant)
-                "WHERE number = :number AND status IN ('pending', 'processing')",
-                {"now": self._clock(), "error": error, "number": batch.number},
-            )
+            _in_turn(db, batch, **_ENDED, status="failed", completed_at=now, error=error, notify_at=_due(now))
 
     def defer(self, batch: Batch, seconds: float) -> None:
         """Try a batch again later."""
+        again = {"attempts": BATCHES.c.attempts + 1, "begun": 0, "not_before": self._clock() + seconds}
         with self._database.transaction() as db:
-            db.execute(
-                "UPDATE batches SET attempts = attempts + 1, begun = 0, not_before = ? WHERE number = ?",
-                (self._clock() + seconds, batch.number),
-            )
+            _in_turn(db, batch, **_ENDED, **again)
 
     def put_back(self, batch: Batch) -> None:
         """Take a turn back that came to no end, for no fault of the batch."""
         with self._database.transaction() as db:
-            db.execute("UPDATE batches SET begun = max(begun - 1, 0) WHERE number = ?", (batch.number,))
+            _in_turn(db, batch, **_ENDED, begun=BATCHES.c.begun - 1)
 
     def to_notify(self, limit: int) -> list[Batch]:
-        """Ended batches whose webhook is due."""
-        with self._database.connected() as db:
-            return _many(db, "notify_at <= ? ORDER BY notify_at LIMIT ?", self._clock(), limit)
+        """Ended batches whose webhook is due, for the caller to tell: nobody else is given them for a minute."""
+        now = self._clock()
+        due = BATCH.where(BATCHES.c.notify_at <= now).order_by(BATCHES.c.notify_at).limit(limit)
+        with self._database.transaction() as db:
+            found = batches(db, due.with_for_update(skip_locked=True))
+            if found:
+                chosen = BATCHES.c.number.in_([batch.number for batch in found])
+                db.execute(update(BATCHES).where(chosen).values(notify_at=now + _NOTICE_SECONDS))
+        return found
 
     def notified(self, batch: Batch, *, again_after: float | None = None) -> None:
         """The webhook was told, or given up; or is to be tried again after so many seconds."""
+        due = None if again_after is None else self._clock() + again_after
+        told = update(BATCHES).where(BATCHES.c.number == batch.number)
         with self._database.transaction() as db:
-            db.execute(
-                "UPDATE batches SET notices = notices + 1, notify_at = ? WHERE number = ?",
-                (None if again_after is None else self._clock() + again_after, batch.number),
-            )
+            db.execute(told.values(notices=BATCHES.c.notices + 1, notify_at=due))
 
     def sweep(self) -> bool:
         """Let batches expire, and remove some of the lines that nobody can ask for any more.
@@ -263,62 +248,19 @@ class BatchStore:
         """
         now = self._clock()
         with self._database.transaction() as db:
-            db.execute(
-                "UPDATE batches SET notify_at = CASE WHEN completed_at IS NULL AND webhook_url IS NOT NULL THEN :now "
-                "ELSE notify_at END, completed_at = coalesce(completed_at, :now), status = 'expired' "
-                "WHERE expires_at <= :now AND status != 'expired'",
-                {"now": now},
-            )
-            removed = db.execute(
-                "DELETE FROM lines WHERE rowid IN ("
-                "SELECT lines.rowid FROM batches CROSS JOIN lines ON batch = number WHERE status = 'expired' UNION ALL "
-                "SELECT lines.rowid FROM batches CROSS JOIN lines ON batch = number "
-                "WHERE status IN ('failed', 'cancelled') AND state = 0 LIMIT ?)",
-                (_SWEPT,),
-            ).rowcount
-            db.execute(
-                "DELETE FROM batches WHERE status = 'expired' AND expires_at <= ? AND notify_at IS NULL "
-                "AND NOT EXISTS (SELECT 1 FROM lines WHERE batch = number)",
-                (now - _REMEMBERED,),
-            )
+            _expire(db, now)
+            removed = _remove_lines(db, now)
         if removed:
-            with self._database.connected() as db:
-                db.executescript("PRAGMA incremental_vacuum")  # outside a transaction; `execute` would stop early
-        return removed == _SWEPT
+            self._database.reclaim()
+        return removed
 
     def _results_after(self, batch: Batch, last: int, state: int) -> list[Line]:
-        part: list[Line] = []
-        size = 0
         with self._database.connected() as db:
-            rows = db.execute(
-                "SELECT line, custom_id, inputs, content, state = 2, tokens FROM lines "
-                "WHERE batch = ? AND line > ? AND state = ? ORDER BY line",
-                (batch.number, last, state),
-            )
-            for row in rows:
-                part.append(Line(*row))
-                size += len(part[-1].content)
-                if size >= _READ_BYTES:
-                    break
-            status = db.execute("SELECT status FROM batches WHERE number = ?", (batch.number,)).fetchone()
-        if status is None or status[0] == "expired":
+            part = lines_after(db, batch, last, state, **_READ)
+            status = db.execute(select(BATCHES.c.status).where(BATCHES.c.number == batch.number)).scalar_one_or_none()
+        if status in (None, "expired"):
             raise expired(batch)
         return part
-
-    def _check_room(self, db: sqlite3.Connection, owner: str) -> None:
-        unfinished = (
-            "SELECT coalesce(sum(max(total, inputs)), 0) FROM batches WHERE status IN ('pending', 'processing')"
-        )
-        if value(db, f"{unfinished} AND owner = ?", owner) > self._max_waiting_of_owner:
-            raise Problem(
-                429,
-                "RATE_REQUEST_LIMIT_EXCEEDED",
-                f"With this batch you would have more than {self._max_waiting_of_owner:,} lines and inputs in batches "
-                "that have not ended: send it when others have, or cancel one.",
-                headers={"Retry-After": "60"},
-            )
-        if value(db, unfinished) > self._max_waiting or size(db) > self._max_bytes:
-            raise problem(503, "There are too many batches here already: send it later.", headers={"Retry-After": "60"})
 
 
 def expired(batch: Batch) -> Problem:
@@ -326,36 +268,81 @@ def expired(batch: Batch) -> Problem:
     return problem(404, f"Batch {batch.id!r} has expired, and its results were removed: send it again.")
 
 
-def _counted(lines: Iterable[Line]) -> Iterator[Line]:
-    count = inputs = 0
-    for line in lines:
-        count, inputs = count + 1, inputs + line.inputs
-        if max(count, inputs) > MAX_LINES:
-            raise problem(413, f"A batch has up to {MAX_LINES:,} lines, and as many inputs in them: send several.")
-        yield line
-    if not count:
-        raise problem(400, 'The file has no lines: give each input one, {"custom_id": …, "body": {"input": …}}.')
+def _in_turn(db: Connection, batch: Batch, **values: Any) -> bool:  # noqa: ANN401 (those of columns)
+    """Change a batch, unless its turn is over or it has ended; whether it was changed."""
+    held = (BATCHES.c.number == batch.number, BATCHES.c.holder == batch.holder, BATCHES.c.status == "processing")
+    return db.execute(update(BATCHES).where(*held).values(**values)).rowcount == 1
 
 
-def _owned(db: sqlite3.Connection, id: str, owner: str) -> Batch:
-    found = _many(db, "id = ? AND owner = ?", id, owner)
+def _due(now: float) -> Any:  # noqa: ANN401 (an expression of SQL)
+    """When the webhook of a batch that ends is to be told; never where it has none."""
+    return case((BATCHES.c.webhook_url.is_not(None), now))
+
+
+def _keep(db: Connection, batch: Batch, lines: Sequence[Line]) -> None:
+    if not lines:
+        return
+    waits = (LINES.c.batch == batch.number, LINES.c.line == bindparam("number"), LINES.c.state == WAITING)
+    became = update(LINES).where(*waits).values({name: bindparam(f"new_{name}") for name in _CHANGED})
+    rows = [
+        {
+            "number": line.number, "new_state": FAILED if line.failed else DONE, "new_content": line.content,
+            "new_tokens": line.tokens,
+        }
+        for line in lines
+    ]  # fmt: skip
+    changed = db.execute(became, rows).rowcount
+    if changed != len(lines):
+        raise RuntimeError(f"{len(lines) - changed} lines of a batch had been done before.")
+
+
+def _expire(db: Connection, now: float) -> None:
+    # Rows that another has locked are left for the next time; waiting for several, two might wait for each other.
+    over = select(BATCHES.c.number).where(BATCHES.c.expires_at <= now, BATCHES.c.status.not_in((INCOMING, "expired")))
+    notify = case((BATCHES.c.completed_at.is_(None), _due(now)), else_=BATCHES.c.notify_at)
+    db.execute(
+        update(BATCHES)
+        .where(BATCHES.c.number.in_(over.with_for_update(skip_locked=True)))
+        .values(status="expired", completed_at=func.coalesce(BATCHES.c.completed_at, now), notify_at=notify)
+    )
+    forgotten = select(BATCHES.c.number).where(
+        BATCHES.c.status == "expired",
+        BATCHES.c.expires_at <= now - _REMEMBERED,
+        BATCHES.c.notify_at.is_(None),
+        BATCHES.c.bytes == 0,
+    )
+    db.execute(delete(BATCHES).where(BATCHES.c.number.in_(forgotten.with_for_update(skip_locked=True))))
+
+
+def _remove_lines(db: Connection, now: float) -> bool:
+    """Remove some lines of a batch that has lines to remove; whether there was one."""
+    waiting = select(LINES.c.line).where(LINES.c.batch == BATCHES.c.number, LINES.c.state == WAITING)
+    ended = and_(BATCHES.c.status.in_(("failed", "cancelled")), exists(waiting))
+    stale = and_(BATCHES.c.status == "expired", BATCHES.c.bytes > 0)
+    abandoned = and_(BATCHES.c.status == INCOMING, BATCHES.c.held_until <= now)
+    found = select(BATCHES.c.number, BATCHES.c.status).where(or_(ended, stale, abandoned)).limit(1)
+    row = db.execute(found.with_for_update(skip_locked=True)).one_or_none()
+    if row is None:
+        return False
+    number, status = row
+    own = update(BATCHES).where(BATCHES.c.number == number)
+    doomed = [LINES.c.batch == number]
+    if status in ("failed", "cancelled"):
+        doomed.append(LINES.c.state == WAITING)
+    db.execute(delete(LINES).where(*doomed, LINES.c.line <= last_of(db, *doomed, **_REMOVED)))
+    if status == INCOMING:
+        db.execute(own.values(held_until=0.0))  # so that who writes it, and is so late, does not go on
+    if not db.execute(select(exists().where(*doomed))).scalar_one():
+        if status == INCOMING:
+            db.execute(delete(BATCHES).where(BATCHES.c.number == number))
+        elif status == "expired":
+            db.execute(own.values(bytes=0))
+    return True
+
+
+def _owned(db: Connection, id: str, owner: str) -> Batch:
+    # What has another form is no text that every database takes.
+    found = batches(db, BATCH.where(BATCHES.c.id == id, BATCHES.c.owner == owner)) if _ID.fullmatch(id) else []
     if not found:
         raise problem(404, "There is no batch of this id, or it is another's.")
     return found[0]
-
-
-def _state(line: Line) -> int:
-    return FAILED if line.failed else _WAITING
-
-
-def _one(db: sqlite3.Connection, where: str, *values: Any) -> Batch:  # noqa: ANN401 (SQL's)
-    return _many(db, where, *values)[0]
-
-
-def _many(db: sqlite3.Connection, where: str, *values: Any) -> list[Batch]:  # noqa: ANN401 (SQL's)
-    rows = db.execute(f"SELECT {_COLUMNS} FROM batches WHERE {where}", values).fetchall()  # noqa: S608 (constants)
-    return [_batch(dict(zip(_COLUMNS.split(", "), row, strict=True))) for row in rows]
-
-
-def _batch(row: dict[str, Any]) -> Batch:
-    return Batch(**{**row, "normalized": bool(row["normalized"]), "truncate": bool(row["truncate"])})

@@ -11,7 +11,6 @@ from dataclasses import replace
 from typing import ParamSpec, TypeVar
 
 import orjson
-from filelock import FileLock, Timeout
 
 from jina_components.embedder import Embedder
 from jina_components.errors import (
@@ -59,9 +58,10 @@ _KILLED = problem(
 
 
 class BatchWorker:
-    """Works on the batches of a store, as the only one of all processes that share its folder.
+    """Works on the batches of a store, beside those of other processes and machines: each on another batch.
 
-    Another takes over when this one ends or is killed. Batches of different owners take turns, chunk by chunk.
+    What one leaves behind that is killed goes to another some seconds later. Batches of different owners take turns,
+    chunk by chunk.
 
     Args:
         store: Of the batches.
@@ -84,22 +84,9 @@ class BatchWorker:
 
     async def run(self) -> None:
         """Work until cancelled. What was embedded is then committed or not at all."""
-        lock = FileLock(self._store.folder / "worker.lock", thread_local=False)
-        while True:
-            try:
-                lock.acquire(blocking=False)
-                break
-            except Timeout:  # another process works
-                await asyncio.sleep(_POLL_SECONDS)
-            except OSError:
-                logger.exception("The worker of batches cannot begin; it tries again.")
-                await asyncio.sleep(_FAULT_SECONDS)
-        try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._forever(self._step))
-                group.create_task(self._forever(self._webhooks.step))
-        finally:
-            lock.release()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._forever(self._step))
+            group.create_task(self._forever(self._webhooks.step))
 
     async def _forever(self, step: Callable[[], Awaitable[bool]]) -> None:
         """Step after step, and a pause when there is nothing to do."""
@@ -119,23 +106,47 @@ class BatchWorker:
         sweeping = time.monotonic() - self._swept_at >= _SWEEP_SECONDS
         if sweeping and not await _whole(self._store.sweep):
             self._swept_at, sweeping = time.monotonic(), False
-        batch = await _whole(self._store.next_turn, self._owner)
+        batch = await self._next_turn()
         if batch is None:
             return sweeping
         self._owner = batch.owner
         await self._work(batch)
         return True
 
-    async def _work(self, batch: Batch) -> None:
-        REQUEST_ID.set(batch.request_id)
+    async def _next_turn(self) -> Batch | None:
+        taking = asyncio.ensure_future(asyncio.to_thread(self._store.next_turn, self._owner))
         try:
-            await self._worked(batch)
-        except BaseException:  # such as the end of the service, or a full disk
-            await _whole(self._store.put_back, batch)
+            return await asyncio.shield(taking)
+        except asyncio.CancelledError:
+            if batch := await taking:  # others need not wait until it is over
+                await asyncio.to_thread(self._store.put_back, batch)
             raise
 
+    async def _work(self, batch: Batch) -> None:
+        REQUEST_ID.set(batch.request_id)
+        async with asyncio.TaskGroup() as group:
+            renewing = group.create_task(self._renew(batch))
+            try:
+                await self._worked(batch)
+            except BaseException:  # such as the end of the service, or a full disk
+                await _whole(self._store.put_back, batch)
+                raise
+            renewing.cancel()
+
+    async def _renew(self, batch: Batch) -> None:
+        """Hold a batch, however long its model takes; what comes of a turn that is over all the same is not kept."""
+        goes_on = True
+        while goes_on:
+            await asyncio.sleep(self._store.lease / 3)
+            with suppress(Problem):  # there is time for another try
+                goes_on = await _whole(self._store.renew, batch)
+
     async def _worked(self, batch: Batch) -> None:
-        waiting = await _whole(self._take, batch)
+        refused = await _whole(self._store.refusal, batch)
+        waiting = await _whole(self._take, batch, _MOST_BYTES if refused else self._chunk_bytes(batch))
+        if refused:
+            await _whole(self._store.commit, batch, [line.failed_with(refused) for line in waiting])
+            return
         if batch.begun > _MOST_BEGUN:
             logger.error(
                 "The process was killed %d times while at %d lines of %s.", _MOST_BEGUN, len(waiting), batch.id
@@ -168,11 +179,13 @@ class BatchWorker:
         ]
         await _whole(self._store.commit, batch, lines)
 
-    def _take(self, batch: Batch) -> list[Line]:
+    def _take(self, batch: Batch, max_bytes: float) -> list[Line]:
+        return self._store.waiting(batch, max_inputs=_CHUNK_INPUTS, max_bytes=int(max_bytes))
+
+    def _chunk_bytes(self, batch: Batch) -> float:
         fast = self._bytes.setdefault(batch.model, _LEAST_BYTES)
         # Of lines that may have killed the process as few as can be, and always the same.
-        size = int(_LEAST_BYTES if batch.begun > 1 else fast)
-        return self._store.waiting(batch, max_inputs=_CHUNK_INPUTS, max_bytes=size)
+        return _LEAST_BYTES if batch.begun > 1 else fast
 
     def _note_speed(self, model: str, seconds: float) -> None:
         """Make the chunks of a model smaller or larger; by a factor of two at most, for a machine may be busy once."""

@@ -12,10 +12,13 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
+from alembic.util import CommandError
 from filelock import FileLock
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as NoConnectionError
 
 from jina_components.errors import ConfigError, MissingDependencyError
 from jina_components.service.errors import problem
@@ -27,6 +30,8 @@ _WAIT_SECONDS = 30.0
 _MIGRATING = 0x6A696E61
 # By the scheme of a URL, what SQLAlchemy calls it with the driver that we have.
 _DIALECTS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
+INSERTS: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+"""By the dialect, the `insert` that knows `on_conflict_do_nothing` and `on_conflict_do_update`."""
 # That each statement of a connection is a transaction of its own.
 _NO_TRANSACTION = "jina_no_transaction"
 _EACH_STATEMENT: dict[str, dict[str, Any]] = {
@@ -34,7 +39,13 @@ _EACH_STATEMENT: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 # A vector of up to 4,000 components fits a page; the log of a large batch is cut back to so many bytes.
 _PRAGMAS = ("synchronous = FULL", "foreign_keys = ON", f"journal_size_limit = {64 << 20}")
+_PAGES_FREED = 500  # at a time
 _NEW_FILE = ("page_size = 16384", "auto_vacuum = INCREMENTAL", "journal_mode = WAL")
+# A server that does not answer any more is noticed within half a minute, also between a commit and its answer.
+_POSTGRESQL = {
+    "connect_timeout": 5, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3,
+    "tcp_user_timeout": 25_000, "application_name": "jina-components",
+}  # fmt: skip
 
 
 class Database:
@@ -43,18 +54,26 @@ class Database:
     Args:
         url: `sqlite:///FOLDER/FILE`, or `postgresql://USER:PASSWORD@HOST:PORT/NAME`.
 
+    Attributes:
+        generation: Another object after each change of keys through this one, so that what remembers them notices.
+
     Raises:
         ConfigError: the URL is none of these.
     """
 
     def __init__(self, url: str) -> None:
+        self.generation = object()
         self._url = _checked(url)
         self._lock = threading.Lock()
         self._engine: Engine | None = None
 
     def __repr__(self) -> str:
         """Without the password."""
-        return f"Database({self._url.render_as_string()!r})"
+        return f"Database({self._shown!r})"
+
+    @property
+    def _shown(self) -> str:
+        return self._url.set(query={}).render_as_string()
 
     @property
     def dialect(self) -> str:
@@ -96,6 +115,20 @@ class Database:
         with _told(), self.open().connect() as db:
             yield db.execution_options(**_EACH_STATEMENT[self.dialect])
 
+    def reclaim(self) -> None:
+        """Give the room of what was removed back to the disk. PostgreSQL does that by itself.
+
+        Raises:
+            Problem: as `connected`.
+        """
+        if self.dialect == "sqlite":
+            with self.connected() as db:
+                connection = db.connection.driver_connection
+                assert isinstance(connection, sqlite3.Connection)  # noqa: S101 (so it was made)
+                free = db.execute(text("PRAGMA freelist_count")).scalar_one()
+                for _ in range(0, free, _PAGES_FREED):  # others write in between; `execute` would stop early
+                    connection.executescript(f"PRAGMA incremental_vacuum({_PAGES_FREED})")
+
     def _opened(self) -> Engine:
         try:
             engine = _sqlite(self._url) if self.dialect == "sqlite" else _postgresql(self._url)
@@ -105,17 +138,22 @@ class Database:
             ) from error
         try:
             self._migrate(engine)
-        except (SQLAlchemyError, OSError) as error:
+        except BaseException as error:
             engine.dispose()
-            why = error.orig if isinstance(error, DBAPIError) else error
-            raise ConfigError(f"The database {self._url.render_as_string()} cannot be used: {why}") from error
-        except BaseException:
-            engine.dispose()
+            if isinstance(error, CommandError):  # its version is none of ours
+                raise ConfigError(
+                    f"The database {self._shown} was made by a later release: update this one."
+                ) from error
+            if isinstance(error, SQLAlchemyError | OSError):
+                why = error.orig if isinstance(error, DBAPIError) else error
+                raise ConfigError(f"The database {self._shown} cannot be used: {why}") from error
             raise
         return engine
 
     def _migrate(self, engine: Engine) -> None:
-        path = self._url.database or ""
+        path = Path(self._url.database or "")
+        if self.dialect == "sqlite":
+            path.parent.mkdir(parents=True, exist_ok=True)
         # SQLite does not wait for others while its log is switched on, so one process at a time opens a file.
         alone = FileLock(f"{path}.lock", timeout=_WAIT_SECONDS) if self.dialect == "sqlite" else nullcontext()
         with alone, engine.begin() as db:
@@ -132,7 +170,8 @@ def _checked(url: str) -> URL:
         parsed = make_url(url)
     except ArgumentError:
         parsed = None
-    if parsed is None or parsed.drivername not in _DIALECTS or (parsed.drivername == "sqlite" and not parsed.database):
+    is_file = parsed is not None and parsed.database not in (None, "", ":memory:")
+    if parsed is None or parsed.drivername not in _DIALECTS or (parsed.drivername == "sqlite" and not is_file):
         raise ConfigError(
             "The URL of a database is sqlite:///FOLDER/FILE or postgresql://USER:PASSWORD@HOST:PORT/NAME."
         )
@@ -140,14 +179,16 @@ def _checked(url: str) -> URL:
 
 
 def _sqlite(url: URL) -> Engine:
-    path = Path(url.database or "")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url, connect_args={"timeout": _WAIT_SECONDS}, pool_size=8, max_overflow=-1)
+    engine = create_engine(
+        url, connect_args={"timeout": _WAIT_SECONDS}, pool_size=8, max_overflow=-1, hide_parameters=True
+    )
 
     @event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, _: object) -> None:
         connection.isolation_level = None  # transactions begin where SQLAlchemy begins them, not where sqlite3 guesses
-        for pragma in (*_NEW_FILE, *_PRAGMAS):
+        # These write, for which a reader would have to wait; so only where they have not been written yet.
+        is_new = connection.execute("PRAGMA journal_mode").fetchone() != ("wal",)
+        for pragma in (*(_NEW_FILE if is_new else ()), *_PRAGMAS):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
@@ -159,7 +200,15 @@ def _sqlite(url: URL) -> Engine:
 
 
 def _postgresql(url: URL) -> Engine:
-    return create_engine(url, pool_pre_ping=True, pool_size=8, max_overflow=8, pool_timeout=_WAIT_SECONDS)
+    return create_engine(
+        url,
+        connect_args={name: value for name, value in _POSTGRESQL.items() if name not in url.query},
+        pool_pre_ping=True,
+        pool_size=8,
+        max_overflow=8,
+        pool_timeout=_WAIT_SECONDS,
+        hide_parameters=True,
+    )
 
 
 @contextmanager
@@ -167,22 +216,15 @@ def _told() -> Iterator[None]:
     """What the database raises, for clients: they may come again, and the log says why."""
     try:
         yield
-    except (DBAPIError, TimeoutError) as error:
+    except (DBAPIError, NoConnectionError) as error:
         if isinstance(error, DBAPIError) and not _passes(error):
             raise
-        logger.exception("The database failed.")
+        logger.error("The database failed: %s", getattr(error, "orig", error))  # noqa: TRY400 (it is not our stack)
         told = "The database cannot be read or written right now: try later."
         raise problem(503, told, headers={"Retry-After": "10"}) from error
 
 
 def _passes(error: DBAPIError) -> bool:
     """Whether it is the database that fails, rather than a statement."""
-    kinds: tuple[str, ...] = ("OperationalError", "InterfaceError")
+    kinds = ("OperationalError", "InterfaceError", "InternalError")
     return error.connection_invalidated or any(each.__name__ in kinds for each in type(error.orig).__mro__)
-
-
-def upsert(db: Connection) -> Any:  # noqa: ANN401 (the two have no common base)
-    """The `insert` of the database in use, which knows `on_conflict_do_nothing` and `on_conflict_do_update`."""
-    from sqlalchemy.dialects import postgresql, sqlite
-
-    return {"sqlite": sqlite.insert, "postgresql": postgresql.insert}[db.dialect.name]

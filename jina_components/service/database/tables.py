@@ -92,22 +92,19 @@ BATCHES = Table(
     Column("error", Text),
     Column("total", Integer, nullable=False, server_default="0"),
     Column("inputs", Integer, nullable=False, server_default="0"),
+    Column("bytes", BigInteger, nullable=False, server_default="0"),  # sent and made; 0 once its lines are removed
     Column("completed", Integer, nullable=False, server_default="0"),
     Column("failed", Integer, nullable=False, server_default="0"),
     Column("tokens", BigInteger, nullable=False, server_default="0"),
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("begun", Integer, nullable=False, server_default="0"),
     Column("not_before", Float, nullable=False, server_default="0"),
+    Column("holder", Text, nullable=False, server_default=""),  # who works on it until then, unless they renew it
+    Column("held_until", Float, nullable=False, server_default="0"),
     Column("notices", Integer, nullable=False, server_default="0"),
     Column("notify_at", Float),
     Index("batches_by_owner", "owner", "number"),
-    Index(
-        "batches_unfinished",
-        "owner",
-        "number",
-        sqlite_where=text("status IN ('pending', 'processing')"),
-        postgresql_where=text("status IN ('pending', 'processing')"),
-    ),
+    Index("batches_by_status", "status", "owner", "number"),
     Index(
         "batches_to_notify",
         "notify_at",
@@ -127,5 +124,5 @@ LINES = Table(
     Column("inputs", Integer, nullable=False),
     Column("tokens", Integer, nullable=False, server_default="0"),
     Column("content", LargeBinary, nullable=False),
-    Index("lines_waiting", "batch", "line", sqlite_where=text("state = 0"), postgresql_where=text("state = 0")),
+    Index("lines_by_state", "batch", "state", "line"),
 )

@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 
 from jina_components.service.routes import (
+    accounts,
     batches,
     classification,
     cohere,
@@ -10,6 +11,7 @@ from jina_components.service.routes import (
     embeddings,
     grounding,
     health,
+    mcp,
     methods,
     models,
     reader,
@@ -33,5 +35,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     search.router,
     svip.router,
     grounding.router,
+    accounts.router,
+    mcp.router,
     methods.router,
 )

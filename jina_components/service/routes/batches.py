@@ -54,6 +54,7 @@ async def create(request: Request, asked: BatchRequest, call: Annotated[Call, De
         await loaded(embedder)
     order = Order(
         owner=call.owner,
+        key_id=call.caller.key_id if call.caller else "",
         model=asked.model,
         task=task,
         dimensions=asked.dimensions,
@@ -71,7 +72,6 @@ async def create(request: Request, asked: BatchRequest, call: Annotated[Call, De
             content = await batches.files.fetch(asked.input_url)
             batch = await asyncio.to_thread(batches.store.add, order, file_lines(content, asked, most))
     batches.worker.wake()
-    call.items = batch.total
     return _status(request, batch)
 
 
@@ -123,7 +123,6 @@ async def _results(
         )
     if batch.status == "expired":
         raise expired(batch)
-    call.items = batch.failed if failed else batch.completed
     parts = (render(batch, part) for part in store.results(batch, failed=failed))
     return StreamingResponse(_threaded(parts), media_type=_JSONL)
 

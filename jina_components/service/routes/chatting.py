@@ -56,7 +56,9 @@ async def _events(
                 if isinstance(piece, str):
                     yield event(completion.chunk({"content": piece}))
                 else:
-                    yield event(completion.chunk({}, **_ended(call, piece)))
+                    ended = _ended(call, piece)
+                    await call.settle()
+                    yield event(completion.chunk({}, **ended))
         except Exception as error:  # noqa: BLE001 (told to the client; `as_problem` logs what is our own fault)
             told = as_problem(error)
             call.code = told.code

@@ -113,6 +113,7 @@ class _Run:
                 async for step in steps:
                     if step.answer is not None:
                         extras = await self._extras(step.answer)
+                        await self._call.settle()
                         yield event(chunk(thought(_CLOSED), "thinking_end"))
                         yield event(chunk(content_of(step.answer), "stop", **extras))
                         break

@@ -141,7 +141,7 @@ def _result(pages: tuple[Page, ...], asked: ReadRequest) -> Result:
     tokens: int = data["usage"]["tokens"]
     if asked.token_budget is not None and tokens > asked.token_budget:
         raise BudgetExceededError(
-            f"The page has {tokens:,} tokens, over the budget of {asked.token_budget:,}: raise tokenBudget, or cut the "
+            f"The page costs {tokens:,} tokens, over the budget of {asked.token_budget:,}: raise tokenBudget, or cut the "
             "content with maxTokens.",
             tokens,
         )

@@ -196,7 +196,7 @@ def _checked(rows: Iterable[tuple[int, Any]], asked: BatchRequest, max_inputs: i
 
 def _custom_id(row: object) -> str | None:
     given = row.get("custom_id") if isinstance(row, Mapping) else None
-    return given if isinstance(given, str) and 0 < len(given) <= _MAX_ID and _is_unicode(given) else None
+    return given if isinstance(given, str) and 0 < len(given) <= _MAX_ID and _is_text(given) else None
 
 
 def _waiting(line: Line, row: object, asked: BatchRequest, max_inputs: int) -> Line:
@@ -205,7 +205,7 @@ def _waiting(line: Line, row: object, asked: BatchRequest, max_inputs: int) -> L
     if not isinstance(row, Mapping):
         raise problem(400, 'it is no object: {"custom_id": …, "body": {"input": …}}.')
     if line.custom_id is None:
-        raise problem(400, f"custom_id should be a string of 1 to {_MAX_ID} characters.")
+        raise problem(400, f"custom_id should be a string of 1 to {_MAX_ID} characters other than NUL.")
     body = row.get("body")
     if not isinstance(body, Mapping) or body.get("input") is None:
         raise problem(400, "body.input is missing.")
@@ -245,12 +245,12 @@ def _out(batch: Batch, line: Line, status: int, body: Mapping[str, Any], error: 
     return to_json({"custom_id": line.custom_id, "line": line.number, "response": response, "error": error}) + b"\n"
 
 
-def _is_unicode(text: str) -> bool:
+def _is_text(given: str) -> bool:
+    """Whether every database can keep it."""
     try:
-        text.encode()
+        return b"\0" not in given.encode()
     except UnicodeEncodeError:
         return False
-    return True
 
 
 def _time(seconds: float) -> str:

@@ -16,6 +16,9 @@ CHUNK_END = "\n\n\x1d"
 """Between the chunks of a text."""
 
 _PICTURE_TOKENS = 765
+# What running scripts or a model costs at least, and the most that a page costs.
+_WORK_TOKENS = 4000
+_MOST_TOKENS = 2_000_000
 _PNG = "data:image/png;base64,"
 # The key that holds what a page has in a format.
 _KEYS: dict[WireFormat, str] = {
@@ -31,8 +34,9 @@ _ALONE = ("pageshotUrl", "screenshotUrl", "html", "text")
 def page_data(pages: Sequence[Page], asked: ReadRequest) -> dict[str, Any]:
     """The `data` of a page; what was not asked for is absent.
 
-    A picture is a `data:` URI. `usage.tokens` counts what is shown with cl100k_base, and a picture as 765. This takes a
-    while for long pages: call it in a thread.
+    A picture is a `data:` URI. `usage.tokens` is what it costs, as Jina has it: what is shown, counted with
+    cl100k_base; a picture as 765; more where it took a model, scripts or a proxy of the client. This takes a while for
+    long pages: call it in a thread.
 
     Args:
         pages: The page in each of the formats asked for, in their order.
@@ -52,7 +56,7 @@ def page_data(pages: Sequence[Page], asked: ReadRequest) -> dict[str, Any]:
         data["links"] = _links(page, asked.links)
     if asked.images:
         data["images"] = _images(page)
-    return {**data, "usage": {"tokens": _tokens(data)}}
+    return {**data, "usage": {"tokens": _cost(asked, _tokens(data))}}
 
 
 def page_text(data: dict[str, Any]) -> str | bytes:
@@ -82,6 +86,18 @@ def tokens_of(text: str) -> int:
 @functools.cache
 def _counter() -> Segmenter:
     return Segmenter(tokenizer="cl100k_base")
+
+
+def _cost(asked: ReadRequest, tokens: int) -> int:
+    how = asked.options
+    steps: tuple[tuple[bool, int, int], ...] = (  # where it holds: at least so many, so many times
+        (how.captions, _PICTURE_TOKENS, 1), (bool(how.scripts), _WORK_TOKENS, 1), (how.extracts, _WORK_TOKENS, 3),
+        (bool(how.proxy), 0, 5),
+    )  # fmt: skip
+    for holds, least, times in steps:
+        if holds:
+            tokens = max(tokens, least) * times
+    return min(tokens, _MOST_TOKENS)
 
 
 def _tokens(data: dict[str, Any]) -> int:

@@ -40,10 +40,10 @@ class ReadRequest:
         formats: What is shown of a page, as the wire names it; several only in JSON and events. `no-content` is the
             search's: nothing is read.
         options: How the library reads it; its `format` is that of the first of `formats`. The budget of tokens is not
-            in it, for it counts what is shown.
+            in it, for it is of what is shown.
         links: Whether a page's links are listed: `unique` ones by text, `all` as pairs, `cited` ones by their number.
         images: Whether its images are listed.
-        token_budget: Tokens of what is shown above which there is an error.
+        token_budget: Tokens above which a page costs too much, and is an error.
     """
 
     formats: tuple[WireFormat, ...] = ("content",)

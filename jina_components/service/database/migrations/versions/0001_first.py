@@ -34,12 +34,15 @@ def upgrade() -> None:
         sa.Column("error", sa.Text(), nullable=True),
         sa.Column("total", sa.Integer(), server_default="0", nullable=False),
         sa.Column("inputs", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("bytes", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("completed", sa.Integer(), server_default="0", nullable=False),
         sa.Column("failed", sa.Integer(), server_default="0", nullable=False),
         sa.Column("tokens", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
         sa.Column("begun", sa.Integer(), server_default="0", nullable=False),
         sa.Column("not_before", sa.Float(), server_default="0", nullable=False),
+        sa.Column("holder", sa.Text(), server_default="", nullable=False),
+        sa.Column("held_until", sa.Float(), server_default="0", nullable=False),
         sa.Column("notices", sa.Integer(), server_default="0", nullable=False),
         sa.Column("notify_at", sa.Float(), nullable=True),
         sa.PrimaryKeyConstraint("number"),
@@ -55,14 +58,7 @@ def upgrade() -> None:
         sqlite_where=sa.text("notify_at IS NOT NULL"),
         postgresql_where=sa.text("notify_at IS NOT NULL"),
     )
-    op.create_index(
-        "batches_unfinished",
-        "batches",
-        ["owner", "number"],
-        unique=False,
-        sqlite_where=sa.text("status IN ('pending', 'processing')"),
-        postgresql_where=sa.text("status IN ('pending', 'processing')"),
-    )
+    op.create_index("batches_by_status", "batches", ["status", "owner", "number"], unique=False)
     op.create_table(
         "keys",
         sa.Column("id", sa.Text(), nullable=False),
@@ -116,14 +112,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("batch", "line"),
     )
-    op.create_index(
-        "lines_waiting",
-        "lines",
-        ["batch", "line"],
-        unique=False,
-        sqlite_where=sa.text("state = 0"),
-        postgresql_where=sa.text("state = 0"),
-    )
+    op.create_index("lines_by_state", "lines", ["batch", "state", "line"], unique=False)
     op.create_table(
         "usage",
         sa.Column("key_id", sa.Text(), nullable=False),

@@ -1,0 +1,224 @@
+"""The playground in front of the service: made when it is first looked at, and open no further than its page needs.
+
+Gradio serves the page and runs its events; its other routes (files, uploads, proxies, a client's API) are not reachable.
+What the page asks of the service goes through `asking`, as any client's requests do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from fastapi import FastAPI
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import HTTPConnection
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from jina_components.service.errors import answer_problem, problem
+from jina_components.service.playground import STREAM
+
+if TYPE_CHECKING:
+    import gradio as gr
+
+_READ = frozenset({"GET", "HEAD"})
+_WRITE = frozenset({"POST"})
+# What the page needs. Those that end with a slash are folders of Gradio's own files.
+_ROUTES: dict[str, frozenset[str]] = {
+    "/": _READ,
+    "/theme.css": _READ,
+    "/assets/": _READ,
+    "/static/": _READ,
+    STREAM: _READ,
+    "/gradio_api/queue/join": _WRITE,
+    "/gradio_api/cancel": _WRITE,
+}
+# Bytes of what the inputs of a tab hold.
+_MOST_BYTES = 4 * 1024 * 1024
+# Nothing is loaded from elsewhere, not even a picture of a page that was read. Scripts are Gradio's files and those that
+# the page came with, which know the nonce: text that were taken for HTML by mistake could run none. Gradio compiles
+# templates in the browser, which is `eval`. No other site may put the page into a frame, where clicks are led astray.
+_POLICY = (
+    "default-src 'self'; script-src 'self' 'nonce-{}' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; font-src 'self' data:; object-src 'none'; base-uri 'self'; form-action 'self'; "
+    "frame-ancestors 'none'"
+)
+# Names of these files hold a digest of what is in them.
+_LASTING = "public, max-age=31536000, immutable"
+# Seconds between looks at whether the service ends.
+_LOOK = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class _Route:
+    """What the log and metrics call a request."""
+
+    path: str
+
+
+class Playground:
+    """The page, from its first visit to the end of the application."""
+
+    def __init__(self, service: FastAPI) -> None:
+        self._service = service
+        self._making = asyncio.Lock()
+        self._blocks: gr.Blocks | None = None
+        self._tasks: set[asyncio.Task[object]] = set()
+
+    async def app(self) -> ASGIApp:
+        """Gradio's application."""
+        async with self._making:
+            if self._blocks is None:
+                # Gradio takes seconds to import.
+                blocks = await asyncio.to_thread(_made, self._service)
+                before = asyncio.all_tasks()
+                blocks.run_startup_events()
+                self._tasks = asyncio.all_tasks() - before
+                self._blocks = blocks
+        app: ASGIApp = self._blocks.app
+        return app
+
+    async def aclose(self) -> None:
+        """End what runs."""
+        if self._blocks is not None:
+            self._blocks._queue.close()  # noqa: SLF001 (Blocks.close would end a server that there is not)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+class Doors:
+    """Lets through to the playground what its page needs, and leaves all else to the service.
+
+    Stands inside of `Admission`.
+
+    Args:
+        app: The service.
+        playground: What is behind the doors.
+    """
+
+    def __init__(self, app: ASGIApp, playground: Playground) -> None:
+        self._app = app
+        self._playground = playground
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, to one of both."""
+        route = _route(scope["path"]) if scope["type"] == "http" else ""
+        if not route or scope["method"] not in _ROUTES[route]:
+            await self._app(scope, receive, send)
+            return
+        scope["route"] = _Route(route)
+        headers = Headers(scope=scope)
+        refusal = None
+        if route != "/" and not _is_own(headers):
+            refusal = problem(403, "The playground is for its own page, not for those of other sites.")
+        elif int(headers.get("content-length", 0)) > _MOST_BYTES:
+            refusal = problem(413, f"The inputs are too large: at most {_MOST_BYTES} bytes are taken.")
+        if refusal is not None:
+            await answer_problem(HTTPConnection(scope), refusal)(scope, receive, send)
+            return
+
+        app = await self._playground.app()
+        # A copy: routing writes into it, and the service's own is still asked about the service.
+        scope = {**scope, "query_string": scope["query_string"] if route == STREAM else b""}
+        if route == "/":
+            await _page(app, scope, receive, send)
+        elif route == STREAM:
+            await app(scope, self._until_the_end(scope, receive), send)
+        else:
+            await app(scope, receive, _lasting(send) if route == "/assets/" else send)
+
+    def _until_the_end(self, scope: Scope, receive: Receive) -> Receive:
+        """The stream's client is gone when the service ends, so that it does not wait for the page."""
+        state = scope["app"].state
+
+        async def received() -> Message:
+            hearing = asyncio.ensure_future(receive())
+            try:
+                while not state.ending:
+                    done, _ = await asyncio.wait((hearing,), timeout=_LOOK)
+                    if done:
+                        return hearing.result()
+                return {"type": "http.disconnect"}
+            finally:
+                hearing.cancel()
+
+        return received
+
+
+async def _page(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+    """The page, whose scripts are told from others."""
+    nonce, start, body = secrets.token_urlsafe(16), {}, bytearray()
+
+    async def collect(message: Message) -> None:
+        start.update(message if message["type"] == "http.response.start" else {})
+        body.extend(message.get("body", b""))
+
+    plain = [(name, value) for name, value in scope["headers"] if name != b"accept-encoding"]
+    await app({**scope, "headers": plain}, receive, collect)
+    whole = bytes(body).replace(b"<script", f'<script nonce="{nonce}"'.encode())
+    answered = MutableHeaders(scope=start)
+    answered["Content-Security-Policy"] = _POLICY.format(nonce)
+    answered["Referrer-Policy"] = "no-referrer"
+    answered["Cache-Control"] = "no-store"
+    if scope["method"] != "HEAD":
+        answered["Content-Length"] = str(len(whole))
+    await send(start)
+    await send({"type": "http.response.body", "body": whole})
+
+
+def _lasting(send: Send) -> Send:
+    """Lets browsers keep what was found."""
+
+    async def send_on(message: Message) -> None:
+        if message["type"] == "http.response.start" and message["status"] == 200:
+            MutableHeaders(scope=message)["Cache-Control"] = _LASTING
+        await send(message)
+
+    return send_on
+
+
+def add_playground(app: FastAPI) -> None:
+    """Put the playground at `/` of an application, where Gradio is installed: before `Admission` is added around it."""
+    if find_spec("gradio") is None:
+        return
+    playground = Playground(app)
+    around = app.router.lifespan_context
+
+    @asynccontextmanager
+    async def lifespan(running: FastAPI) -> AsyncIterator[object]:
+        async with around(running) as state:
+            try:
+                yield state
+            finally:
+                await playground.aclose()
+
+    app.router.lifespan_context = lifespan
+    app.add_middleware(Doors, playground=playground)
+
+
+def _route(path: str) -> str:
+    """The route that a path is of; empty where it is none of the playground."""
+    if path in _ROUTES:
+        return "" if path != "/" and path.endswith("/") else path
+    folder = "/".join(path.split("/", 2)[:2]) + "/"
+    return folder if folder in _ROUTES and folder != "/" and folder != path else ""
+
+
+def _is_own(headers: Headers) -> bool:
+    """Whether a request comes from the page, or from no browser at all."""
+    if (site := headers.get("sec-fetch-site")) is not None:
+        return site in ("same-origin", "none")
+    origin = headers.get("origin")
+    return origin is None or urlsplit(origin).netloc == headers.get("host")
+
+
+def _made(service: FastAPI) -> gr.Blocks:
+    from jina_components.service.playground.blocks import made
+
+    return made(service)

@@ -1,0 +1,70 @@
+"""The page itself, in Gradio's terms."""
+
+from __future__ import annotations
+
+import gradio as gr
+from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
+
+from jina_components.service.playground.page import Page
+from jina_components.service.playground.tabs import TABS
+from jina_components.service.playground.theme import CSS, HEAD, theme
+
+# Events that run at once, and that wait; those beyond are told to come again.
+_AT_ONCE = 16
+_WAITING = 64
+# Sessions that Gradio keeps the last results of; they are needed for nothing.
+_SESSIONS = 16
+# Seconds between looks of Gradio's queue at whether there is something to do: its own thousand a second are felt.
+_LOOK = 0.02
+
+
+def made(service: FastAPI) -> gr.Blocks:
+    """The page, ready to be served by its `app`."""
+    with gr.Blocks(title="Playground", analytics_enabled=False, fill_width=True) as blocks:
+        with gr.Row(elem_classes="pg-head"):
+            gr.HTML(_TITLE, elem_classes="pg-title")
+            key = gr.Textbox(
+                label="Key",
+                type="password",
+                placeholder="jina_…" if service.state.access.needs_keys else "none is needed",
+                elem_classes="pg-key",
+                html_attributes=gr.InputHTMLAttributes(autocomplete="off", spellcheck=False),
+            )
+        origin = gr.Textbox("", visible="hidden")
+        page = Page(service, key, origin)
+        with gr.Tabs(elem_classes="pg-tabs"):
+            for tab in TABS:
+                with gr.Tab(tab.title, id=tab.name, elem_id=f"pg-{tab.name}", elem_classes="pg-product"):
+                    tab.add(page)
+        page.begin(blocks)
+    blocks.queue(max_size=_WAITING, default_concurrency_limit=_AT_ONCE, api_open=False)
+    blocks.state_session_capacity = _SESSIONS
+    blocks._queue.sleep_when_free = blocks._queue.progress_update_sleep_when_free = _LOOK  # noqa: SLF001 (no setting)
+    return _mounted(blocks)
+
+
+_TITLE = """<h1>Playground</h1>
+<p>Try the components of this service; each tab has its request as code. <a href="docs">Reference</a></p>"""
+
+
+def _mounted(blocks: gr.Blocks) -> gr.Blocks:
+    """Gives the page its `app`."""
+    nobody = FastAPI()  # whose routes are Gradio's, of which the doors let few through
+    nobody.add_middleware(CORSMiddleware)  # the service has its own; without one Gradio would add one
+    gr.mount_gradio_app(
+        nobody,
+        blocks,
+        path="/",
+        theme=theme(),
+        css=CSS,
+        head=HEAD,
+        footer_links=[],
+        run_history=False,
+        show_error=False,
+        ssr_mode=False,
+        enable_monitoring=False,
+        mcp_server=False,
+        max_file_size=0,
+    )
+    return blocks

@@ -1,0 +1,247 @@
+"""What all tabs share: the button and its waiting, the code of the request, and errors in the service's words.
+
+A tab, in `tabs/`, is one function:
+
+    def add(page: Page) -> None:
+        with gr.Row(elem_classes="pg-sides"):               # side by side, one below the other on a narrow screen
+            with gr.Column():
+                query = gr.Textbox(label="Query", value="…")
+                documents = gr.Textbox(label="Documents, one a line", lines=6)
+                page.examples((query, documents), {"Physics": ("…", "…")})
+                button = page.button("Rerank")
+            with gr.Column():
+                ranked = gr.HTML(EMPTY)
+        page.product(button, inputs=(query, documents), asked=asked, outputs=(ranked,), draw=draw)
+
+    def asked(query: str, documents: str) -> Asked: ...     # ValueError("Write a query.") is shown as it is
+    def draw(answer: Answer, query: str, documents: str) -> str: ...   # HTML; text of others through `drawing.text`
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any, TypeAlias
+
+import gradio as gr
+from fastapi import FastAPI
+from gradio.components import Component
+
+from jina_components.models.catalog import BY_NAME
+from jina_components.service.components import Components
+from jina_components.service.models import Models
+from jina_components.service.playground import code
+from jina_components.service.playground.asking import Answer, Event, Refused, Service
+from jina_components.service.playground.code import Asked
+from jina_components.service.playground.drawing import note
+
+Values: TypeAlias = Any
+"""What goes into the outputs of a tab: a value, or a tuple where there are several."""
+
+_QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+_STATUS = '<div role="status" aria-live="polite">${value}</div>'
+# In the browser: an origin behind a proxy may have a path.
+_ORIGIN = "(_, ...others) => [location.origin + location.pathname.replace(/\\/+$/, ''), ...others]"
+
+
+@dataclass(frozen=True, slots=True)
+class Button:
+    """A button that runs a tab, and the line below it that tells how it went."""
+
+    button: gr.Button
+    status: gr.HTML
+
+
+class Page:
+    """The page that tabs are put on.
+
+    Attributes:
+        app: The service.
+        components: Its components: names of models that are here.
+        key: The field of the key.
+        origin: Where the browser found the page, for code; a hidden field.
+
+    Args:
+        app: As `create_app` makes it.
+        key: As above.
+        origin: As above.
+    """
+
+    def __init__(self, app: FastAPI, key: gr.Textbox, origin: gr.Textbox) -> None:
+        self.app = app
+        self.components: Components = app.state.components
+        self.key = key
+        self.origin = origin
+        self._needs_keys: bool = app.state.access.needs_keys
+        self._coded: list[_Coded] = []
+
+    def button(self, label: str) -> Button:
+        """The button of a tab, where it is called; Ctrl-Enter presses the first one of a tab."""
+        button = gr.Button(label, variant="primary", elem_classes="pg-run")
+        return Button(button, gr.HTML("", elem_classes="pg-status", html_template=_STATUS))
+
+    def models(self, models: Models[Any], label: str) -> gr.Dropdown:
+        """A choice of the models that are surely here; the name of another one may be written."""
+        how = self.components.settings
+        here = {*how.aliases, *how.stand_ins, *how.only, *how.warm_up}
+        here |= {spec.name for spec in BY_NAME.values() if spec.bundled}
+        names = [name for name in models.names if name in here]
+        return gr.Dropdown(names, value=names[0] if names else "", label=label, allow_custom_value=True)
+
+    def examples(self, inputs: Sequence[Component], examples: Mapping[str, Sequence[Any]]) -> None:
+        """Small buttons that fill the inputs: by what is written on them, the values."""
+        with gr.Row(elem_classes="pg-examples"):
+            for title, values in examples.items():
+                gr.Button(title, size="sm", min_width=40).click(
+                    None, js=f"() => {json.dumps(list(values))}", outputs=list(inputs), **_QUIET
+                )
+
+    def product(
+        self,
+        button: Button,
+        *,
+        inputs: Sequence[Component],
+        asked: Callable[..., Asked],
+        outputs: Sequence[Component],
+        draw: Callable[..., Values] | None = None,
+        follow: Callable[..., AsyncIterator[Values]] | None = None,
+    ) -> None:
+        """What the button does; puts the code of the request where it is called.
+
+        Args:
+            button: As `button` made it.
+            inputs: What the request is made of. Enter in those of one line runs it too.
+            asked: Their values → the request. A ValueError is a sentence that says what is missing.
+            outputs: Where results go.
+            draw: The answer and the values of the inputs → values of the outputs.
+            follow: Instead of `draw` where the request is `streamed`: an async iterator of its events, and the values
+                of the inputs → an async iterator of values of the outputs, each in place of the one before.
+        """
+        follows = follow or _whole(draw)
+        empty = [each.value for each in outputs]  # type: ignore[attr-defined]  # that it was made with
+
+        async def run(request: gr.Request, key: str, *values: Any) -> AsyncGenerator[list[Any], None]:  # noqa: ANN401
+            began = perf_counter()
+            yield [note("Working…", "working"), *(gr.skip() for _ in outputs)]
+            try:
+                wanted = asked(*values)
+                service = self.service(request, key)
+                async with aclosing(_answers(service, wanted)) as answers:
+                    shown = follows(answers, *values)
+                    async for drawn in shown:
+                        told = note(f"Working… {perf_counter() - began:.0f} s", "working")
+                        yield [told, *(drawn if len(outputs) > 1 else [drawn])]
+            except (ValueError, Refused) as error:
+                yield [note(str(error), "error"), *empty]
+            else:
+                yield [note(f"{perf_counter() - began:.2f} s", "done"), *(gr.skip() for _ in outputs)]
+
+        triggers = [button.button.click]
+        triggers += [each.submit for each in inputs if isinstance(each, gr.Textbox) and each.lines == 1]
+        gr.on(
+            triggers,
+            run,
+            inputs=[self.key, *inputs],
+            outputs=[button.status, *outputs],
+            trigger_mode="once",
+            **_QUIET,
+        )
+        self.code(asked, list(inputs))
+
+    def service(self, request: gr.Request, key: str) -> Service:
+        """The service for whoever looks at the page, for what `product` does not fit."""
+        client = request.client
+        return Service(self.app, client.host if client else "", key)
+
+    def code(self, asked: Callable[..., Asked], inputs: list[Component]) -> None:
+        with gr.Accordion("The request as code", open=False, elem_classes="pg-code"), gr.Tabs():
+            shown: list[Component] = []
+            for title, language in (("curl", "shell"), ("Python", "python"), ("JavaScript", "javascript")):
+                with gr.Tab(title):
+                    shown.append(gr.Code("", language=language, interactive=False, label=title, wrap_lines=True))
+
+        def write(origin: str, key: str, *values: Any) -> list[str]:  # noqa: ANN401 (of inputs)
+            try:
+                wanted = asked(*values)
+            except ValueError as error:
+                return [str(error)] * len(shown)
+            has_key = self._needs_keys or bool(key.strip())
+            return [each(wanted, origin, has_key=has_key) for each in (code.curl, code.python, code.javascript)]
+
+        async def rewrite(origin: str, key: str, *values: Any) -> list[str]:  # noqa: ANN401 (a coroutine needs no thread)
+            return write(origin, key, *values)
+
+        changes = [each.change for each in (self.key, *inputs)]  # type: ignore[attr-defined]  # every one has it
+        gr.on(
+            changes,
+            rewrite,
+            inputs=[self.origin, self.key, *inputs],
+            outputs=shown,
+            trigger_mode="always_last",
+            **_QUIET,
+        )
+        self._coded.append(_Coded(write, inputs, shown))
+
+    def begin(self, blocks: gr.Blocks) -> None:
+        """What happens when the page is opened: the code of all tabs is written, for its address."""
+        inputs = [component for each in self._coded for component in each.inputs]
+        outputs = [component for each in self._coded for component in each.shown]
+
+        async def write(origin: str, key: str, *values: Any) -> list[Any]:  # noqa: ANN401 (of inputs)
+            written, rest = list[str](), list(values)
+            for each in self._coded:
+                own, rest = rest[: len(each.inputs)], rest[len(each.inputs) :]
+                written += each.write(origin, key, *own)
+            return [origin, *written]
+
+        blocks.load(
+            write,
+            inputs=[self.origin, self.key, *inputs],
+            outputs=[self.origin, *outputs],
+            js=_ORIGIN,
+            **_QUIET,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Coded:
+    """The code of a tab."""
+
+    write: Callable[..., list[str]]
+    inputs: list[Component]
+    shown: list[Component]
+
+
+def _whole(draw: Callable[..., Values] | None) -> Callable[..., AsyncIterator[Values]]:
+    """A drawing of a whole answer as one that follows."""
+    assert draw is not None  # noqa: S101 (a tab has one of both)
+
+    async def follow(answers: AsyncIterator[Answer], *values: Any) -> AsyncIterator[Values]:  # noqa: ANN401
+        async for answer in answers:
+            yield draw(answer, *values)
+
+    return follow
+
+
+async def _answers(service: Service, wanted: Asked) -> AsyncGenerator[Answer | Event, None]:
+    if not wanted.streamed:
+        yield await service.ask(wanted)
+        return
+    async with aclosing(service.stream(wanted)) as events:
+        async for event in events:
+            yield event
+
+
+def lines(given: str, missing: str) -> list[str]:
+    """The lines of a text that have something in them.
+
+    Raises:
+        ValueError: there is none, which `missing` says.
+    """
+    found = [each.strip() for each in given.splitlines() if each.strip()]
+    if not found and missing:
+        raise ValueError(missing)
+    return found

@@ -1,0 +1,101 @@
+"""The tab of deep search: a conversation whose thoughts come as they are had, and whose answers name their sources."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from time import perf_counter
+from typing import Any
+
+import gradio as gr
+
+from jina_components.service.playground.asking import Refused
+from jina_components.service.playground.code import Asked
+from jina_components.service.playground.conversation import Turn, kept, messages, read, said
+from jina_components.service.playground.page import Page
+from jina_components.service.wire.deepsearch import MODELS
+
+_SHOWN_EVERY = 0.2  # seconds, of what comes in pieces
+_HIDDEN: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+_ASK_WEB = "Ask a question: it is searched for, read about, and answered with quotes."
+_ASK_PAGES = (
+    "Ask a question: it is answered with quotes from pages that were read here before. Read some in the Reader first."
+)
+
+
+def add(page: Page) -> None:
+    """The conversation, the next question, and how hard to try."""
+    turns = gr.Textbox("", visible="hidden")  # in the page: the service keeps nothing of a conversation
+    chat = gr.Chatbot(
+        label="Conversation", height=480, latex_delimiters=[], line_breaks=False, allow_tags=False, buttons=[],
+        placeholder=_ASK_WEB if page.components.searches_web else _ASK_PAGES, elem_classes="pg-chat",
+    )  # fmt: skip
+    question = gr.Textbox(label="Question", value="What may example domains be used for?", max_lines=6)
+    with gr.Row(elem_classes="pg-options"):
+        effort = gr.Radio(["low", "medium", "high"], value="low", label="Reasoning effort", min_width=240)
+        provider = gr.Dropdown(
+            [("Whoever is here", ""), *page.components.searches], value="", label="Whom to ask", min_width=160
+        )
+    with gr.Row():
+        ask = gr.Button("Ask", variant="primary", elem_classes="pg-run", min_width=100)
+        stop = gr.Button("Stop", variant="stop", interactive=False, elem_classes="pg-stop", min_width=100)
+        new = gr.Button("New conversation", min_width=100)
+    inputs = [question, effort, provider, turns]
+
+    async def run(request: gr.Request, key: str, *values: str) -> AsyncGenerator[tuple[Any, ...], None]:
+        if not values[0].strip():
+            gr.Warning("Write a question.")
+            return
+        before, wanted = read(values[-1]), asked(*values)
+        turn = Turn(values[0].strip())
+        now, drawn = [*before, turn], await asyncio.to_thread(messages, before)
+        running = gr.Button(interactive=True)
+        yield [*drawn, *messages([turn])], kept(now), "", running
+        began = shown = perf_counter()
+        try:
+            async with aclosing(page.service(request, key).stream(wanted)) as events:
+                async for event in events:
+                    is_whole, turn.seconds = turn.take(event.data), perf_counter() - began
+                    if is_whole or perf_counter() - shown > _SHOWN_EVERY:
+                        shown = perf_counter()
+                        yield [*drawn, *messages([turn])], kept(now), gr.skip(), running
+        except Refused as refused:
+            turn.fail(str(refused))
+        drawn += await asyncio.to_thread(messages, [turn])
+        yield drawn, kept(now), gr.skip(), gr.Button(interactive=False)
+
+    asking = gr.on(
+        (ask.click, question.submit), run, inputs=[page.key, *inputs], outputs=[chat, turns, question, stop],
+        trigger_mode="once", **_HIDDEN,
+    )  # fmt: skip
+    stop.click(_stop, inputs=[turns], outputs=[chat, turns, stop], cancels=[asking], **_HIDDEN)
+    gr.on((new.click, chat.clear), _forget, outputs=[chat, turns, stop], cancels=[asking], **_HIDDEN)
+    page.code(asked, inputs)
+
+
+def asked(question: str, effort: str, provider: str, turns: str) -> Asked:
+    """The request with the next question; with the last one again where there is none."""
+    before = read(turns)
+    if not question.strip() and before:
+        question = before.pop().question
+    if not question.strip():
+        raise ValueError("Write a question.")
+    body: dict[str, Any] = {
+        "model": MODELS[0],
+        "messages": [*said(before), {"role": "user", "content": question.strip()}],
+        "stream": True,
+        "reasoning_effort": effort,
+    }
+    return Asked("/v1/chat/completions", body | ({"search_provider": provider} if provider else {}), streamed=True)
+
+
+async def _stop(turns: str) -> tuple[Any, ...]:
+    now = read(turns)
+    for turn in now:
+        turn.stop()
+    return await asyncio.to_thread(messages, now), kept(now), gr.Button(interactive=False)
+
+
+async def _forget() -> tuple[Any, ...]:
+    return [], "", gr.Button(interactive=False)

@@ -1,0 +1,10 @@
+"""What the service is asked for."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+Product: TypeAlias = Literal[
+    "embeddings", "rerank", "classify", "train", "segment", "batch", "models", "deepsearch", "reader", "search",
+    "grounding", "account", "service",
+]  # fmt: skip

@@ -1,0 +1,116 @@
+"""The playground in real Chromium, for tests: synchronous playwright, one browser a module.
+
+    @pytest.fixture(scope="module")
+    def browser():
+        yield from running_chromium()
+
+    def test_reranks(browser, service_url):
+        with visit(browser, service_url) as page:      # fails on requests elsewhere, and on errors of scripts
+            tab = open_tab(page, "rerank")
+            run(tab)                                   # presses its button; returns when the result is there
+            assert "…" in tab.inner_text()
+            take_pictures(page, "rerank")              # build/playground/rerank-wide.png, rerank-narrow.png
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Browser, Locator, Page, Request, expect, sync_playwright
+
+PICTURES = Path(__file__).parents[1] / "build" / "playground"
+WIDE, NARROW = (1440, 900), (390, 844)
+# Milliseconds; a busy machine makes the first view slow, when Gradio is imported.
+_PATIENCE = 60_000
+
+
+def running_chromium() -> Iterator[Browser]:
+    """A browser, for a fixture to yield from."""
+    with sync_playwright() as playwright:
+        found = shutil.which("chromium") or shutil.which("chromium-browser") or playwright.chromium.executable_path
+        browser = playwright.chromium.launch(
+            executable_path=found, chromium_sandbox=os.geteuid() != 0, handle_sigint=False, handle_sigterm=False
+        )
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+@contextmanager
+def visit(
+    browser: Browser, url: str, *, size: tuple[int, int] = WIDE, scheme: str = "light", expected: tuple[str, ...] = ()
+) -> Iterator[Page]:
+    """The playground, opened.
+
+    Args:
+        browser: A running one.
+        url: Of the service.
+        size: Width and height of the window.
+        scheme: "light" or "dark".
+        expected: Parts of messages on the console that are no failure of the test.
+    """
+    with browser.new_context(
+        viewport={"width": size[0], "height": size[1]}, color_scheme=scheme, reduced_motion="reduce"
+    ) as context:
+        context.set_default_timeout(_PATIENCE)
+        outside, failures = list[str](), list[str]()
+
+        def asked(request: Request) -> None:
+            if not request.url.startswith((f"{url}/", "data:", "blob:", "about:")):
+                outside.append(request.url)
+
+        page = context.new_page()
+        context.on("request", asked)
+        page.on("pageerror", lambda error: failures.append(str(error)))
+        page.on("console", lambda said: failures.append(said.text) if said.type == "error" else None)
+        page.goto(f"{url}/")
+        page.locator(".pg-run:visible").first.wait_for()
+        yield page
+        assert outside == []
+        assert [each for each in failures if not any(part in each for part in expected)] == []
+
+
+def open_tab(page: Page, name: str) -> Locator:
+    """The panel of a tab (`playground.tabs.Tab.name`), which is shown."""
+    button = page.locator(f"#pg-{name}-button")
+    if not button.is_visible():  # on a narrow screen those that do not fit are behind a menu
+        page.locator(".overflow-menu > button:visible").click()
+        button = page.locator(f".overflow-dropdown button[data-tab-id={name}]")
+    button.click()
+    panel = page.locator(f"#pg-{name}")
+    panel.wait_for()
+    return panel
+
+
+def run(panel: Locator, *, button: str = "") -> None:
+    """Press the button of a tab, or the one with these words, and wait for the end of what it does."""
+    pressed = panel.get_by_role("button", name=button, exact=True) if button else panel.locator(".pg-run").first
+    pressed.click()
+    finished(panel)
+
+
+def finished(panel: Locator) -> None:
+    """Wait until nothing is in work any more, and something was."""
+    expect(panel.locator(".pg-working:visible")).to_have_count(0, timeout=_PATIENCE)
+    expect(panel.locator(".pg-done:visible, .pg-error:visible").first).to_be_visible(timeout=_PATIENCE)
+
+
+def status(panel: Locator) -> str:
+    """What a tab tells of its last run; an error begins with what the service said."""
+    return panel.locator(".pg-done:visible, .pg-error:visible").first.inner_text()
+
+
+def take_pictures(page: Page, name: str) -> None:
+    """Writes `NAME-wide.png` and `NAME-narrow.png` of the whole page, which must not need to scroll sideways."""
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    for kind, (width, height) in (("wide", WIDE), ("narrow", NARROW)):
+        page.set_viewport_size({"width": width, "height": height})
+        page.wait_for_timeout(300)  # layouts follow the window
+        page.screenshot(path=PICTURES / f"{name}-{kind}.png", full_page=True)
+        needed = page.evaluate("document.documentElement.scrollWidth")
+        assert needed <= width, f"The page of {name} is {needed} pixels wide, the window {width}."
