@@ -15,6 +15,11 @@ from pathlib import Path
 _WATCHED = '"$@" & read -r _; kill -KILL "$!"; wait "$!"'
 
 
+def redis_program() -> str | None:
+    """The server's program."""
+    return shutil.which("redis-server")
+
+
 class RedisServer:
     """A server that can be stopped and started again on its port, which forgets all it held."""
 
@@ -57,11 +62,8 @@ class RedisServer:
 
 
 @contextmanager
-def running_redis() -> Iterator[RedisServer]:
+def running_redis(program: str) -> Iterator[RedisServer]:
     """Start a server; end it and remove its folder at the end."""
-    program = shutil.which("redis-server")
-    if program is None:
-        raise RuntimeError("redis-server is not installed: apt-get install redis-server")
     folder = Path(tempfile.mkdtemp(prefix="redis-"))
     server = RedisServer(program, folder)
     try:

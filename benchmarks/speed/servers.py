@@ -26,11 +26,12 @@ _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS
 
 @dataclass(frozen=True)
 class Contender:
-    """A server: its command by model folder, port and folder for its files; and the path that embeds."""
+    """A server: its command by model folder, port and folder for its files; the path that embeds; the key it needs."""
 
     command: Callable[[str, Path, int, Path], list[str]]
     path: str = "/v1/embeddings"
     is_peer: bool = False
+    key: str = ""
 
 
 def _ours(precision: str) -> Contender:
@@ -78,6 +79,7 @@ class Server:
     ) -> None:
         self.port = _free_port()
         self.path = contender.path
+        self._key = contender.key
         variables = dict.fromkeys(_THREAD_VARIABLES, str(threads)) | _SETTINGS
         data.mkdir(parents=True)
         self._log = data / "log.txt"
@@ -108,14 +110,20 @@ class Server:
         status = Path(f"/proc/{self._process.pid}/status").read_text("utf-8")
         return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmRSS:"))
 
-    def request(self, texts: list[str], encoding: str) -> bytes:
-        """An HTTP request for vectors, whole."""
+    @property
+    def cpu(self) -> float:
+        """Seconds that it has computed for."""
+        numbers = Path(f"/proc/{self._process.pid}/stat").read_text("utf-8").rsplit(")", 1)[1].split()
+        return (int(numbers[11]) + int(numbers[12])) / os.sysconf("SC_CLK_TCK")
+
+    def request(self, texts: list[str], encoding: str, *, key: str = "") -> bytes:
+        """An HTTP request for vectors, whole; with a key other than its own, if need be."""
         body = json.dumps({"model": MODEL, "input": texts, "encoding_format": encoding}).encode()
-        head = (
-            f"POST {self.path} HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\nContent-Type: application/json\r\n"
-            f"Content-Length: {len(body)}\r\n\r\n"
-        )
-        return head.encode() + body
+        head = [
+            f"POST {self.path} HTTP/1.1", f"Host: 127.0.0.1:{self.port}", "Content-Type: application/json",
+            f"Content-Length: {len(body)}", *_authorization(key or self._key),
+        ]  # fmt: skip
+        return "\r\n".join(head).encode() + b"\r\n\r\n" + body
 
     def close(self) -> None:
         """End the process."""
@@ -126,17 +134,22 @@ class Server:
         body = self.request(["The first text."], "float").split(b"\r\n\r\n", 1)[1]
         url = f"http://127.0.0.1:{self.port}{self.path}"
         until = time.monotonic() + _START_SECONDS
-        while (failure := _failure(url, body)) is not None:
+        while (failure := _failure(url, body, self._key)) is not None:
             if self._process.poll() is not None or time.monotonic() > until:
                 lines = self._log.read_text("utf-8", "replace").splitlines()
                 raise RuntimeError(f"{failure}; {' '.join(lines[-3:])}")
             time.sleep(0.2)
 
 
-def _failure(url: str, body: bytes) -> OSError | None:
+def _authorization(key: str) -> list[str]:
+    return [f"Authorization: Bearer {key}"] if key else []
+
+
+def _failure(url: str, body: bytes, key: str) -> OSError | None:
     """Why a request got no answer."""
+    headers = dict(line.split(": ", 1) for line in ["Content-Type: application/json", *_authorization(key)])
     try:
-        asked = urllib.request.Request(url, body, {"Content-Type": "application/json"})
+        asked = urllib.request.Request(url, body, headers)
         with urllib.request.urlopen(asked, timeout=60) as answer:
             answer.read()
     except OSError as error:

@@ -57,6 +57,8 @@ _FLAGS = {
     "budget.": "--max-",
     "ServiceSettings.aliases": "--alias",
     "ServiceSettings.": "--",
+    "limits_url": "--limits",
+    "database_url": "--database",
     "prices.": "--price-",
     'Send long texts along as files: ChatMessage("user", question, files=(Path("text.txt"),))': "Send long texts along "
     "with --file",

@@ -16,6 +16,7 @@ from jina_components.cli import (
     grounding,
     indexing,
     keys,
+    mcp,
     reading,
     scaling,
     searching,
@@ -58,6 +59,7 @@ def build_parser() -> argparse.ArgumentParser:
         classifying,
         grounding,
         serving,
+        mcp,
         keys,
         usage,
     ):

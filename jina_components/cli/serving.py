@@ -8,7 +8,10 @@ import logging
 import os
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -180,18 +183,26 @@ def _add_team_options(serve: argparse.ArgumentParser) -> None:
         "--pages", default="", dest="pages_url", metavar="URL",
         help="keep pages read in a server of Milvus, http://HOST:PORT (default: in a folder of --data)",
     )  # fmt: skip
+    team.add_argument(
+        "--ray", nargs="?", const="local", metavar="ADDRESS",
+        help="run models in replicas on Ray: on this machine, or on the cluster of this address (auto, HOST:PORT)",
+    )  # fmt: skip
+    team.add_argument(
+        "--replicas", action="append", default=[], type=_replicas, metavar="[MODEL=]MIN:MAX",
+        help="with --ray, how many there are of a model, or of the service for all others (may be repeated; 1)",
+    )  # fmt: skip
     team.add_argument("--no-playground", action="store_true", help="serve no playground at /")
     team.add_argument("--no-mcp", action="store_true", help="serve no tools of the Model Context Protocol at /mcp")
 
 
 def _serve(options: argparse.Namespace) -> int:
-    app = make_app(options)
     with needing_service():
         from jina_components.service.server import serve
+    if options.replicas and options.ray is None:
+        raise ConfigError("--replicas are Ray's: pass --ray too.")
     if options.tls_key is not None and options.tls_cert is None:
         raise ConfigError("--tls-key is the key of a certificate: pass --tls-cert too.")
-    components: Components = app.state.components
-    try:
+    with _running(options) as app:
         serve(
             app,
             host=options.host,
@@ -203,16 +214,38 @@ def _serve(options: argparse.Namespace) -> int:
             is_open=options.open_to_network,
             log_format=options.log_format,
             drain_seconds=options.drain_seconds,
-            on_listening=_announcing(options, app.state.settings, components),
+            on_listening=_announcing(options, app.state.settings, app.state.components),
         )
-    finally:
-        if components.retriever is not None:
-            components.retriever.close()
     return 0
 
 
-def make_app(options: argparse.Namespace) -> FastAPI:
+@contextmanager
+def _running(options: argparse.Namespace) -> Iterator[FastAPI]:
+    """The service, in this process or in replicas."""
+    if options.ray is not None:
+        from jina_components.scale.serving import Replicas, on_ray
+
+        groups = {"": (1, 1)} | dict(options.replicas)
+        replicas = {name: Replicas(minimum=least, maximum=most) for name, (least, most) in groups.items()}
+        made = partial(make_app, options)
+        with on_ray(made, replicas=replicas, address=options.ray, drain_seconds=options.drain_seconds) as app:
+            yield app
+        return
+    app = make_app(options)
+    components: Components = app.state.components
+    try:
+        yield app
+    finally:
+        if components.retriever is not None:
+            components.retriever.close()
+
+
+def make_app(options: argparse.Namespace, model: str = "") -> FastAPI:
     """The service that options of the command line describe.
+
+    Args:
+        options: Those of `serve`.
+        model: The only one to load at the start; empty for those of the options.
 
     Raises:
         MissingDependencyError: the extra `service`, or another that the options ask for, is not installed.
@@ -222,6 +255,8 @@ def make_app(options: argparse.Namespace) -> FastAPI:
         from jina_components.service import Components, create_app
         from jina_components.service.checking import check
     settings = _settings(options)
+    if model:
+        settings = replace(settings, warm_up=(model,))
     make_guard(options.allow_network)  # tells in the words of the command line what is no network
     options.pages = None  # which is for commands that search a local index
     components = Components(
@@ -314,6 +349,14 @@ def _alias(text: str) -> tuple[str, str]:
     if not (name and equals and model):
         raise argparse.ArgumentTypeError(f"{text!r} is no alias such as jina-embeddings-v3=small-embedding-v1")
     return name, model
+
+
+def _replicas(text: str) -> tuple[str, tuple[int, int]]:
+    name, _, numbers = text.rpartition("=")
+    least, colon, most = numbers.partition(":")
+    if not (least.isdecimal() and (most if colon else "1").isdecimal()):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of replicas such as 2, 1:4 or jina-embeddings-v3=1:4")
+    return name, (int(least), int(most or least))
 
 
 def _default(name: str, value: float) -> str:

@@ -14,11 +14,12 @@ from jina_components.cli.common import Commands, add_command, add_data_options, 
 from jina_components.errors import ConfigError, MissingDependencyError
 
 if TYPE_CHECKING:
+    from jina_components.service.accounts.usage import By
     from jina_components.service.database import Database
 
 _DAYS = 30
 _BAR = 24  # characters of the longest
-_BY = {"day": "day", "product": "product", "model": "model", "key": "key_id"}
+_BY: Mapping[str, By] = {"day": "day", "product": "product", "model": "model", "key": "key_id"}
 _NUMBERS = ("requests", "items", "tokens")
 
 

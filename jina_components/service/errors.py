@@ -15,14 +15,16 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Literal, TypeAlias
 
+import orjson
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import PlainTextResponse, Response
 
 from jina_components import errors
-from jina_components.service.answers import event, form_of, json_answer
+from jina_components.service.answers import event, form_of, json_answer, to_json
 from jina_components.service.calls import call_of
+from jina_components.service.hiding import without_keys
 from jina_components.types import shorten
 
 logger = logging.getLogger(__name__)
@@ -144,6 +146,15 @@ def for_clients(message: str) -> str:
 
 def as_problem(error: Exception) -> Problem:
     """What a client is told of an error. What is our own fault is logged, and told without its words."""
+    told = _problem_of(error)
+    told.detail = without_keys(told.detail)
+    fields = to_json(told.fields).decode()
+    if (hidden := without_keys(fields)) != fields:
+        told.fields = orjson.loads(hidden)
+    return told
+
+
+def _problem_of(error: Exception) -> Problem:
     if isinstance(error, Problem):
         return error
     if isinstance(error, RequestValidationError):

@@ -10,6 +10,7 @@ from contextvars import ContextVar
 from typing import Any, Literal, TypeAlias
 
 from jina_components.service.answers import to_json
+from jina_components.service.hiding import without_keys
 
 LogFormat: TypeAlias = Literal["json", "text"]
 
@@ -48,7 +49,7 @@ class JsonLines(logging.Formatter):
         line: dict[str, Any] = {"time": moment(record.created), "level": record.levelname, "logger": record.name}
         if facts is not None:
             return to_json(line | dict(facts)).decode()
-        line["message"] = record.getMessage()
+        line["message"] = without_keys(record.getMessage())
         if request_id := REQUEST_ID.get():
             line["request_id"] = request_id
         if record.exc_info:
@@ -66,7 +67,7 @@ class TextLines(logging.Formatter):
         if facts is not None:
             return " ".join([head, *(f"{name}={value}" for name, value in facts.items() if value and name != "time")])
         request_id = REQUEST_ID.get()
-        line = f"{head} {record.getMessage()}{f' request_id={request_id}' if request_id else ''}"
+        line = f"{head} {without_keys(record.getMessage())}{f' request_id={request_id}' if request_id else ''}"
         return f"{line}\n{told(record.exc_info[1])}" if record.exc_info else line
 
 

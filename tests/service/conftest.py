@@ -4,6 +4,7 @@
 - `service_app`, `client`: a plain application, and a client that calls it in this process
 - `start_service(app)`: a real server on the loopback interface, as its URL; `service_url`: one
 - `run_service(app)`: the same, which ends with a `with` block
+- `redis_server`: a real Redis, for the whole run
 - `make_database_url()`: URL of a new, empty database, in SQLite and then in PostgreSQL; `make_postgres_url`: only that
 
 All last for a module, and are closed at its end.
@@ -22,6 +23,7 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 from postgres_server import PASSWORD, postgres_programs, running_postgres
+from redis_server import RedisServer, redis_program, running_redis
 from starlette.testclient import TestClient
 
 from jina_components.service import Access, Components, ServiceSettings, create_app
@@ -78,6 +80,15 @@ def make_postgres_url() -> Iterator[Callable[[], str]]:
             return f"postgresql://postgres:{PASSWORD.replace(' ', '%20')}@127.0.0.1:{server.port}/{name}"
 
         yield make
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    program = redis_program()
+    if program is None:
+        pytest.skip("needs Redis: apt-get install redis-server")
+    with running_redis(program) as server:
+        yield server
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])

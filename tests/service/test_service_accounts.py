@@ -8,8 +8,18 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import schemathesis
 from fastapi import FastAPI
 from httpx import Response
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
 from starlette.testclient import TestClient
 
 from jina_components.service.accounts.audit import audit
@@ -98,8 +108,8 @@ def test_what_is_left_out_or_null_of_a_key(admin: Holder) -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        {}, {"name": ""}, {"name": "two\nlines"}, {"name": "\x00"}, {"name": "\ud800"}, {"name": "a" * 201}, {"name": 5},
-        {"name": "a", "owner": "b\x00"}, {"name": "a", "tier": "gold"}, {"name": "a", "tier": "none"},
+        {}, {"name": ""}, {"name": "two\nlines"}, {"name": "\x00"}, {"name": "\ud800"}, {"name": "a" * 201},
+        {"name": 5}, {"name": "a", "owner": "b\x00"}, {"name": "a", "tier": "gold"}, {"name": "a", "tier": "none"},
         {"name": "a", "grant": -1}, {"name": "a", "grant": 10**15 + 1}, {"name": "a", "grant": 10**30},
         {"name": "a", "grant": 1.5},
     ],
@@ -280,3 +290,31 @@ def test_the_statement_of_a_key_page_by_page(make_holder: Callable[..., Holder],
 def test_a_service_without_keys_says_so(client: TestClient, method: str, path: str) -> None:
     told = refused(client.request(method, path, headers={"Authorization": "Bearer any"}), 404)
     assert "--keys" in told
+
+
+@pytest.fixture(scope="module")
+def schema(keys_app: FastAPI, keys_client: TestClient) -> Any:
+    return schemathesis.openapi.from_asgi("/openapi.json", keys_app)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", "/v1/account"), ("GET", "/v1/keys"), ("POST", "/v1/keys"), ("GET", "/v1/keys/{key_id}"),
+     ("PATCH", "/v1/keys/{key_id}"), ("POST", "/v1/keys/{key_id}/grant"), ("POST", "/v1/transfers"),
+     ("GET", "/v1/usage"), ("GET", "/v1/entries")],
+)  # fmt: skip
+@settings(max_examples=24, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_every_answer_to_an_admin_is_documented(
+    schema: Any, admin: Holder, method: str, path: str, data: st.DataObject
+) -> None:
+    mode = data.draw(st.sampled_from([GenerationMode.POSITIVE, GenerationMode.NEGATIVE]))
+    case = data.draw(schema[path][method].as_strategy(generation_mode=mode))
+    if "key_id" in path and data.draw(st.booleans()):
+        case.path_parameters["key_id"] = admin.id
+    case.headers = {**(case.headers or {}), "Authorization": f"Bearer {admin.secret}"}
+    case.call_and_validate(
+        checks=[not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
+    )

@@ -1,23 +1,27 @@
 import asyncio
 import contextlib
+import functools
 import json
 import threading
 import time
 
 import numpy as np
 import pytest
-from filelock import FileLock
 from local_server import LocalServer, ServerThread, http
+from sqlalchemy import select
 from starlette.testclient import TestClient
+from stored_batches import order
 
 from jina_components import Embedder
 from jina_components.errors import BackendError
 from jina_components.net import Fetcher, URLGuard
 from jina_components.service import Components, ServiceSettings, create_app
-from jina_components.service.batches import worker
+from jina_components.service.batches import running, worker
 from jina_components.service.batches.files import web_url
-from jina_components.service.batches.jobs import Line, Order
+from jina_components.service.batches.jobs import Line
 from jina_components.service.batches.store import BatchStore
+from jina_components.service.database import Database
+from jina_components.service.database.tables import BATCHES
 from jina_components.service.errors import Problem
 
 MODEL = "static-minilm-v1"
@@ -41,13 +45,18 @@ def client(make_app):
 
 
 @pytest.fixture
-def paused(make_app):
-    """A client of a service whose worker has to wait for another process's, and that one's lock."""
-    app = make_app()
-    folder = app.state.settings.data / "batches"
-    folder.mkdir()
-    with FileLock(folder / "worker.lock") as lock, TestClient(app) as client:
-        yield client, lock
+def going_on(monkeypatch):
+    """What the models wait for."""
+    event = threading.Event()
+    real = Embedder.aembed
+
+    async def aembed(self, inputs, **options):
+        while not event.is_set():  # noqa: ASYNC110 (in another thread)
+            await asyncio.sleep(0.01)
+        return await real(self, inputs, **options)
+
+    monkeypatch.setattr(Embedder, "aembed", aembed)
+    return event
 
 
 def items(*inputs):
@@ -56,15 +65,12 @@ def items(*inputs):
 
 @contextlib.contextmanager
 def kept(data, model, *texts):
-    """A store of a service that does not run, and the path of the one batch that it holds."""
-    store = BatchStore(data / "batches")
-    order = Order(
-        owner="anyone", model=model, task=None, dimensions=None, normalized=True, truncate=False, webhook_url=None,
-        base_url="http://testserver/", request_id="r",
-    )  # fmt: skip
+    """A store of a service that does not run, whose turns are over at once, and the path of the one batch it holds."""
+    database = Database(ServiceSettings(data=data).database)
+    store = BatchStore(database, lease=0)
     lines = [Line(number, f"id-{number}", 1, json.dumps(text).encode()) for number, text in enumerate(texts, 1)]
-    yield store, f"/v1/batch/{store.add(order, lines).id}"
-    store.close()
+    yield store, f"/v1/batch/{store.add(order('anyone', model=model), lines).id}"
+    database.close()
 
 
 def sent(client, inputs, **more):
@@ -239,21 +245,21 @@ def test_public_buckets_have_addresses():
             web_url(url)
 
 
-def test_who_waits_is_told_to_and_may_cancel(paused):
-    client, lock = paused
-    status = sent(client, items("x")).json()
-    for what in ("output", "errors"):
-        answer = client.get(f"/v1/batch/{status['batch_id']}/{what}")
-        assert (answer.status_code, answer.json()["code"]) == (409, "CONFLICT_RESOURCE_BUSY")
-        assert answer.headers["retry-after"]
-    cancelled = client.delete(f"/v1/batch/{status['batch_id']}").json()
-    assert (cancelled["status"], cancelled["completed_at"] is None) == ("cancelled", False)
-    assert rows(client.get(cancelled["output_url"])) == []
-    other = sent(client, items("x")).json()
-    assert client.get(f"/v1/batch/{other['batch_id']}").json()["status"] == "pending"
-    lock.release()
-    assert ended(client, other)["status"] == "completed"
-    assert client.get(f"/v1/batch/{status['batch_id']}").json() == cancelled
+def test_who_waits_is_told_to_and_may_cancel(make_app, going_on):
+    with TestClient(make_app()) as client:
+        status = sent(client, items("x")).json()
+        for what in ("output", "errors"):
+            answer = client.get(f"/v1/batch/{status['batch_id']}/{what}")
+            assert (answer.status_code, answer.json()["code"]) == (409, "CONFLICT_RESOURCE_BUSY")
+            assert answer.headers["retry-after"]
+        cancelled = client.delete(f"/v1/batch/{status['batch_id']}").json()
+        assert (cancelled["status"], cancelled["completed_at"] is None) == ("cancelled", False)
+        assert rows(client.get(cancelled["output_url"])) == []
+        other = sent(client, items("x")).json()
+        assert client.get(f"/v1/batch/{other['batch_id']}").json()["status"] == "pending"
+        going_on.set()
+        assert ended(client, other)["status"] == "completed"
+        assert client.get(f"/v1/batch/{status['batch_id']}").json() == cancelled
 
 
 def test_batches_are_their_owners(client):
@@ -388,22 +394,74 @@ def test_a_service_that_ends_in_order_blames_no_lines(make_app, tmp_path, monkey
         assert ended(client, client.get(path).json())["stats"]["completed"] == 1
 
 
-def test_batches_go_on_where_another_process_stops(tmp_path):
-    """Two services of one folder: one works, and the other when that one has ended."""
-    apps = [create_app(ServiceSettings(data=tmp_path, warm_up=())) for _ in range(2)]
-    with TestClient(apps[1]) as second:
-        with TestClient(apps[0]) as first:
-            assert ended(first, sent(first, items("x")).json())["status"] == "completed"
-            made = sent(first, items("y")).json()
-            assert second.get(f"/v1/batch/{made['batch_id']}").status_code == 200
-        assert ended(second, made)["stats"]["completed"] == 1
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_services_of_one_database_share_the_work(make_app, request, tmp_path, monkeypatch, going_on, database):
+    """Each works on a batch of its own, and goes on with that of one that has ended."""
+    url = request.getfixturevalue("make_postgres_url")() if database == "postgresql" else ""
+    turns = []
+    real = BatchStore.next_turn
+
+    def next_turn(self, after):
+        if batch := real(self, after):
+            turns.append((self, batch.id))
+        return batch
+
+    monkeypatch.setattr(BatchStore, "next_turn", next_turn)
+    with TestClient(make_app(data=tmp_path, database_url=url)) as second:
+        with TestClient(make_app(data=tmp_path, database_url=url)) as first:
+            made = [sent(first, items(*["some words to embed"] * 300)).json() for _ in range(2)]
+            while len(turns) < 2:
+                time.sleep(0.01)
+            assert len({store for store, _ in turns}) == len({batch for _, batch in turns}) == 2
+            going_on.set()
+        for status in made:
+            stats = ended(second, status)["stats"]
+            assert (stats["completed"], stats["failed"]) == (300, 0)
+            assert [row["line"] for row in rows(second.get(f"/v1/batch/{status['batch_id']}/output"))] == [
+                *range(1, 301)
+            ]
 
 
-def test_what_was_accepted_waits_for_the_next_start(tmp_path):
-    settings = ServiceSettings(data=tmp_path, warm_up=())
-    with TestClient(create_app(settings)) as client:
+def test_a_turn_lasts_as_long_as_its_model_takes(make_app, going_on, monkeypatch):
+    monkeypatch.setattr(running, "BatchStore", functools.partial(BatchStore, lease=2.0))
+    app = make_app()
+    held = select(BATCHES.c.held_until, BATCHES.c.begun)
+    with TestClient(app) as client:
+        status = sent(client, items("x")).json()
+        with app.state.database.connected() as db:
+            while (first := db.execute(held).one()) == (0, 0):
+                time.sleep(0.01)
+            while (later := db.execute(held).one()) == first:
+                time.sleep(0.05)
+        assert (later[0] > first[0], later[1]) == (True, 1)
+        going_on.set()
+        assert ended(client, status)["stats"]["completed"] == 1
+
+
+@pytest.mark.parametrize("field", ["custom_id", "task", "webhook_url", "path"])
+def test_texts_that_not_every_database_takes_are_refused(make_app, make_postgres_url, tmp_path, field):
+    """A NUL, wherever a client can put one."""
+    given = {"model": "ours", "input": [{"custom_id": "a\0" if field == "custom_id" else "a", "body": {"input": "x"}}]}
+    if field in ("task", "webhook_url"):
+        given[field] = {"task": "a\0", "webhook_url": "https://example.com/\0"}[field]
+    app = make_app(data=tmp_path, aliases={"ours": MODEL}, database_url=make_postgres_url())
+    with TestClient(app, raise_server_exceptions=False) as client:
+        if field == "path":
+            assert client.get("/v1/batch/batch_%00").status_code == 404
+            return
+        answer = client.post("/v1/batch/embeddings", json=given)
+        if field != "custom_id":
+            assert (answer.status_code, f"body -> {field}" in answer.json()["detail"]) == (422, True)
+            return
+        status = ended(client, answer.json())
+        (failed,) = rows(client.get(status["error_file_url"]))
+        assert (failed["custom_id"], "NUL" in failed["error"]["message"]) == (None, True)
+
+
+def test_what_was_accepted_waits_for_the_next_start(make_app, tmp_path):
+    with TestClient(make_app(data=tmp_path)) as client:
         made = sent(client, items(*["some words to embed"] * 1500)).json()
-    with TestClient(create_app(settings)) as client:
+    with TestClient(make_app(data=tmp_path)) as client:
         status = ended(client, made)
         assert [row["line"] for row in rows(client.get(status["output_url"]))] == list(range(1, 1501))
 

@@ -16,8 +16,11 @@ import pytest
 from jina_components import Embedder
 
 SERVER = """
-import socket, sys, uvicorn
+import functools, socket, sys, uvicorn
 from jina_components.service import ServiceSettings, create_app
+from jina_components.service.batches import running
+
+running.BatchStore = functools.partial(running.BatchStore, lease=1.0)
 
 listening = socket.create_server(("127.0.0.1", 0))
 print(listening.getsockname()[1], flush=True)

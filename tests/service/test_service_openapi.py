@@ -75,12 +75,15 @@ def test_every_operation_says_what_it_does(client: TestClient) -> None:
                 assert not parameter.get("required") or parameter["example"], (method, path, parameter)
 
 
-# Where nothing is to be had offline: models of token vectors, pages of the web.
+# Where nothing is to be had: offline, models of token vectors and pages of the web; keys, where none are needed.
 _OFFLINE = {
     "/v1/multi-vector": 400,
     "/v1/multi-embeddings": 400,
     "/s/search": 422,
     "/s/{query}": 422,
+    "/v1/keys": 404,
+    "/v1/keys/{key_id}/grant": 404,
+    "/v1/transfers": 404,
 }
 
 

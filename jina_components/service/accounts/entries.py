@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias
 
 from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, select, update
 
+from jina_components.errors import InputError
 from jina_components.service.database import Database
 from jina_components.service.database.engine import INSERTS
 from jina_components.service.database.tables import ENTRIES, KEYS, USAGE
@@ -115,15 +116,18 @@ def fold(database: Database, before: date) -> int:
 
     Args:
         database: Of the keys.
-        before: Day of UTC; charges of that day and later stay. Those that are folded have to be so old that none is
-            sent again any more.
+        before: Day of UTC, not after today; charges of that day and later stay. Those that are folded have to be so
+            old that none is sent again any more.
 
     Returns:
         How many entries are gone.
 
     Raises:
+        InputError: the day is not over.
         Problem: 503, the database fails; what was folded so far stays so.
     """
+    if before > datetime.now(UTC).date():
+        raise InputError(f"The day to fold charges before must be today at the latest, got {before}.")
     until = datetime(before.year, before.month, before.day, tzinfo=UTC).timestamp()
     old = (ENTRIES.c.kind == "charge") & (ENTRIES.c.at < until)
     many = select(ENTRIES.c.key_id).where(old).group_by(ENTRIES.c.key_id).having(func.count() > 1)

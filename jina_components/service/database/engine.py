@@ -168,12 +168,15 @@ class Database:
 def _checked(url: str) -> URL:
     try:
         parsed = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # the latter of a port that is no number
+        parsed = None
+    if parsed is not None and "@" in (parsed.host or ""):  # which is the end of a password
         parsed = None
     is_file = parsed is not None and parsed.database not in (None, "", ":memory:")
     if parsed is None or parsed.drivername not in _DIALECTS or (parsed.drivername == "sqlite" and not is_file):
         raise ConfigError(
-            "The URL of a database is sqlite:///FOLDER/FILE or postgresql://USER:PASSWORD@HOST:PORT/NAME."
+            "The URL of a database is sqlite:///FOLDER/FILE or postgresql://USER:PASSWORD@HOST:PORT/NAME, with %40 for "
+            "each @ in a password."
         )
     return parsed.set(drivername=_DIALECTS[parsed.drivername])
 

@@ -39,28 +39,20 @@ class Quota:
         self._leased = 0  # by all processes, as far as known
         self._wanted = 0  # by those who wait
         self._refused_until = 0.0
-        self._leasing = Question(self._lease)
-        self._returning = Question(self._return)
+        self._leasing = Question(storage, self._lease)
+        self._returning = Question(storage, self._return)
 
     @property
     def minute(self) -> int:
-        """Since 1970; what was left of earlier ones is gone."""
-        now = int(self._clock() // MINUTE)
-        if now > self._minute:  # a clock that is set back does not open a minute again
-            self._minute, self._held, self._leased, self._refused_until = now, 0, 0, 0.0
+        """That it is, since 1970."""
+        self._turn()
         return self._minute
 
     @property
     def remaining(self) -> int:
         """What is left of the minute, as far as this process knows."""
+        self._turn()
         return max(0, self.limit - self._leased + self._held)
-
-    def try_take(self, amount: int) -> bool:
-        """Use some, if this process has it."""
-        if not self.minute or self._held < amount:
-            return False
-        self._held -= amount
-        return True
 
     async def take(self, amount: int) -> bool:
         """Use some, if it is left; of course never more than the limit.
@@ -68,13 +60,13 @@ class Quota:
         Raises:
             Problem: 503, the storage fails.
         """
-        if self.try_take(amount):
+        if self._try_take(amount):
             return True
         self._wanted += amount
         try:
             while self._clock() >= self._refused_until:
                 await self._leasing.answered()
-                if self.try_take(amount):
+                if self._try_take(amount):
                     return True
         finally:
             self._wanted -= amount
@@ -87,6 +79,20 @@ class Quota:
             amount = min(amount, 0)  # what was left of a minute is gone with it
         self._held += amount
         self._even_out()
+
+    def _try_take(self, amount: int) -> bool:
+        """Use some of what this process has."""
+        self._turn()
+        if self._held < amount:
+            return False
+        self._held -= amount
+        return True
+
+    def _turn(self) -> None:
+        """Begin a minute when it is time; what was left of the last one is gone."""
+        minute = int(self._clock() // MINUTE)
+        if not 0 <= self._minute - minute <= 1:  # a clock that is set back a little opens no minute again
+            self._minute, self._held, self._leased, self._refused_until = minute, 0, 0, 0.0
 
     def _even_out(self) -> None:
         """Let other processes know of what was used beyond the leases, and have what is not needed here."""

@@ -36,8 +36,8 @@ class Slots:
         self._leased = 0 if storage.is_shared else limit
         self._is_unsure = False  # of what the storage has
         self._spare = limit // _KEPT_PART
-        self._holding = Question(self._hold)
-        self._lingering = Question(self._give_back)
+        self._holding = Question(storage, self._hold)
+        self._lingering = Question(storage, self._give_back)
 
     async def take(self) -> bool:
         """Take one, if one is free.

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -14,7 +15,7 @@ from jina_components.errors import ConfigError, MissingDependencyError
 from jina_components.service.errors import Problem, problem
 
 if TYPE_CHECKING:
-    from redis.asyncio import Redis
+    from redis.asyncio import BlockingConnectionPool, Redis
     from redis.commands.core import AsyncScript
 
 logger = logging.getLogger(__name__)
@@ -60,30 +61,32 @@ return granted
 """
 
 
-class Storage(Protocol):
+class Storage(ABC):
     """Where requests are counted. Opened and closed with the application."""
 
-    @property
-    def is_shared(self) -> bool:
-        """Whether other processes count there, too."""
-        ...
+    is_shared: bool
+    """Whether other processes count there, too."""
 
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @abstractmethod
     async def add(self, name: str, amount: int) -> int:
         """Add to the count of a name, which is kept for two minutes, and return the new count.
 
         Raises:
             Problem: 503, it cannot be counted.
         """
-        ...
 
+    @abstractmethod
     async def hold(self, name: str, wanted: int, limit: int) -> int:
         """Have so many slots of a name, or as many as other processes leave of the limit, and return how many.
 
         Raises:
             Problem: 503, they cannot be had.
         """
-        ...
 
+    @abstractmethod
     async def beat(self) -> bool:
         """Tell that this process lives; without it, its slots are free after some seconds.
 
@@ -93,8 +96,8 @@ class Storage(Protocol):
         Raises:
             Problem: 503, it cannot be told.
         """
-        ...
 
+    @abstractmethod
     async def open(self) -> None:
         """Connect.
 
@@ -102,11 +105,23 @@ class Storage(Protocol):
             ConfigError: it cannot be reached.
             MissingDependencyError: its package is not installed.
         """
-        ...
 
     async def close(self) -> None:
-        """Give slots back, and disconnect."""
-        ...
+        """Give slots back, and disconnect, when what was started has ended."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def start(self, asking: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """A task that asks the storage; nobody need wait for it."""
+        task = asyncio.create_task(asking)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (failure := task.exception()) and not isinstance(failure, Problem):
+            logger.error("Limits cannot be counted.", exc_info=failure)
 
 
 def make_storage(url: str) -> Storage:
@@ -116,7 +131,7 @@ def make_storage(url: str) -> Storage:
         ConfigError: the URL is another.
     """
     if not url:
-        return Memory()
+        return InMemory()
     try:
         parts = urlsplit(url)
         is_known = parts.scheme in ("redis", "rediss") and bool(parts.hostname) and (parts.port or 1) > 0
@@ -124,13 +139,19 @@ def make_storage(url: str) -> Storage:
         is_known = False
     if not is_known:
         raise ConfigError("The URL for limits is redis://HOST:PORT or rediss://USER:PASSWORD@HOST:PORT.")
-    return RedisServer(url)
+    return InRedis(url)
 
 
-class Memory:
+class InMemory(Storage):
     """Counts in the memory of this process."""
 
     is_shared = False
+
+    def __init__(self) -> None:
+        from limits.aio.storage import MemoryStorage
+
+        super().__init__()
+        self._counts = MemoryStorage()
 
     async def add(self, name: str, amount: int) -> int:
         """As `Storage.add`."""
@@ -145,21 +166,20 @@ class Memory:
         return True
 
     async def open(self) -> None:
-        """Begin with nothing counted."""
-        from limits.aio.storage import MemoryStorage
-
-        self._counts = MemoryStorage()
+        """Nothing to connect to."""
 
     async def close(self) -> None:
-        """Nothing is kept."""
+        """As `Storage.close`."""
+        await super().close()
         if self._counts.timer is not None:
             await self._counts.timer
 
 
-class RedisServer:
+class InRedis(Storage):
     """Counts in Redis, or what speaks its protocol; not in a cluster of it.
 
-    Where it fails, requests are refused rather than let in uncounted, until it answers again.
+    Where it fails, requests are refused rather than let in uncounted, until it answers again; what a process has leased
+    before, it may still use.
 
     Args:
         url: As `make_storage` takes it.
@@ -168,9 +188,12 @@ class RedisServer:
     is_shared = True
 
     def __init__(self, url: str) -> None:
+        super().__init__()
         self._url = url
-        self._place = urlsplit(url).hostname
+        parts = urlsplit(url)
+        self._place = f"{parts.hostname}:{parts.port or 6379}"
         self._process = uuid4().hex
+        self._pool: BlockingConnectionPool | None = None
         self._failed_at: float | None = None
 
     async def add(self, name: str, amount: int) -> int:
@@ -185,8 +208,7 @@ class RedisServer:
 
     async def beat(self) -> bool:
         """As `Storage.beat`."""
-        name = f"jina:process:{self._process}"
-        return bool(await self._reach(lambda: self._client.pexpire(name, int(_SILENCE * 1000))))
+        return await self._reach(self._renew)
 
     async def open(self) -> None:
         """As `Storage.open`."""
@@ -202,7 +224,7 @@ class RedisServer:
         from limits.aio.storage import RedisStorage
 
         self._errors = RedisError
-        self._pool = BlockingConnectionPool.from_url(
+        pool = BlockingConnectionPool.from_url(
             self._url,
             max_connections=_CONNECTIONS,
             timeout=_TIMEOUT,
@@ -210,28 +232,35 @@ class RedisServer:
             socket_connect_timeout=_TIMEOUT,
             retry=Retry(NoBackoff(), 1),  # over a new connection, for the server may have been started anew
         )
-        self._client: Redis = Redis(connection_pool=self._pool)
+        self._client: Redis = Redis(connection_pool=pool)
         self._holding: AsyncScript = self._client.register_script(_HOLD)
         self._counts = RedisStorage(
             self._url,
             implementation="redispy",
             key_prefix="jina:count",
-            connection_pool=self._pool,  # type: ignore[arg-type]  # which it takes, and documents
+            connection_pool=pool,  # type: ignore[arg-type]  # which it takes, and documents
         )
         try:
-            await self.beat()
+            await self._renew()
         except RedisError as error:
-            await self._pool.aclose()
+            await pool.aclose()
             raise ConfigError(f"Redis at {self._place}, where limits are counted, cannot be used: {error}") from error
+        self._pool = pool
 
     async def close(self) -> None:
         """As `Storage.close`."""
+        await super().close()
+        if self._pool is None:
+            return
         try:
             await self._reach(lambda: self._client.delete(f"jina:process:{self._process}"))
         except Problem:
             pass  # it was logged, and the slots are free after some seconds of silence
         finally:
             await self._pool.aclose()
+
+    async def _renew(self) -> bool:
+        return bool(await self._client.pexpire(f"jina:process:{self._process}", int(_SILENCE * 1000)))
 
     async def _reach(self, ask: Callable[[], Awaitable[_T]]) -> _T:
         """Ask, and tell clients and the log when that fails."""
@@ -254,10 +283,12 @@ class Question:
     """Asked once at a time: who asks meanwhile waits for the same answer, and none who stops waiting cancels it.
 
     Args:
+        storage: Whom it asks.
         ask: What asks, and keeps the answer. A `Problem` that it raises is for those who wait.
     """
 
-    def __init__(self, ask: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    def __init__(self, storage: Storage, ask: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        self._storage = storage
         self._ask = ask
         self._asking: asyncio.Task[None] | None = None
 
@@ -269,19 +300,12 @@ class Question:
     def start(self) -> asyncio.Task[None]:
         """Ask, unless that is under way."""
         if self._asking is None or self._asking.done():
-            self._asking = asyncio.create_task(self._ask())
-            self._asking.add_done_callback(_seen)
+            self._asking = self._storage.start(self._ask())
         return self._asking
 
     async def answered(self) -> None:
         """Ask, and wait."""
         await asyncio.shield(self.start())
-
-
-def _seen(asking: asyncio.Task[None]) -> None:
-    """Nobody may be left to hear of a failure."""
-    if not asking.cancelled() and (failure := asking.exception()) and not isinstance(failure, Problem):
-        logger.error("Limits cannot be counted.", exc_info=failure)
 
 
 def _cannot_count() -> Problem:

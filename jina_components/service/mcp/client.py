@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import httpx
@@ -48,7 +48,7 @@ class Api:
     """
 
     client: httpx.AsyncClient
-    key: str | None = None
+    key: str | None = field(default=None, repr=False)
 
     async def get(self, path: str) -> dict[str, Any]:
         """The answer to a GET; raises as `post`."""

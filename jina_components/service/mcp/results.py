@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
-import yaml
+import yaml  # type: ignore[import-untyped]
 from mcp.types import ImageContent, TextContent
 
 from jina_components.errors import InputError, WebError
@@ -41,9 +41,10 @@ _Lines.add_representer(str, _text)
 
 def text(value: object) -> TextContent:
     """A text; anything else as YAML."""
-    if not isinstance(value, str):
-        value = yaml.dump(value, Dumper=_Lines, allow_unicode=True, sort_keys=False, width=2**31 - 1)
-    return TextContent(type="text", text=value)
+    if isinstance(value, str):
+        return TextContent(type="text", text=value)
+    written: str = yaml.dump(value, Dumper=_Lines, allow_unicode=True, sort_keys=False, width=2**31 - 1)
+    return TextContent(type="text", text=written)
 
 
 async def images(
@@ -98,9 +99,10 @@ async def each(
     Raises:
         ToolError: none succeeds.
     """
-    failed: list[str] = []
+    finished, failed = 0, list[str]()
 
     async def one(name: str, item: T) -> Content:
+        nonlocal finished
         try:
             async with asyncio.timeout(seconds):
                 found = text(await work(item))
@@ -110,12 +112,10 @@ async def each(
         except TimeoutError:
             failed.append(name)
             found = text(f"Error: {name}: not done within {seconds:g} seconds.")
-        nonlocal finished
         finished += 1
         await done(finished, len(items))
         return found
 
-    finished = 0
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(one(name, item)) for name, item in items.items()]
     found = [task.result() for task in tasks]

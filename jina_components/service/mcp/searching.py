@@ -12,6 +12,8 @@ from jina_components.service.mcp.visit import Visit
 
 _SECONDS = 30.0
 _SIDE = 800
+# Lest a model takes it for an answer of the web.
+_UNTOLD = " A service that was set up without a search engine knows the pages alone that it has read."
 
 # What a tool searches in, as the API takes it.
 WEB: Mapping[str, Any] = {}
@@ -28,7 +30,7 @@ def searching(where: Mapping[str, Any]) -> Callable[[Search, Visit], Awaitable[l
         if isinstance(given.query, str) or len(given.query) == 1:
             query = given.query if isinstance(given.query, str) else given.query[0]
             found = await _found({**options, "query": query}, where, visit)
-            return [text(result) for result in found] or [text(f"Nothing was found for {query!r}.")]
+            return [text(result) for result in found] or [text(f"Nothing was found for {query!r}.{_UNTOLD}")]
         return await _at_once([{**options, "query": query} for query in given.query], where, visit, _SECONDS)
 
     return search

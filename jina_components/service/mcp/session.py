@@ -20,5 +20,5 @@ async def show_api_key(_: Nothing, visit: Visit) -> list[Content]:
     """The beginning of the caller's key, by which its owner knows it."""
     key = visit.api.key
     if key is None:
-        raise ToolError("No key came with the request: send it as Authorization: Bearer KEY.")
+        raise ToolError("There is no key: it comes as Authorization: Bearer KEY, or of this machine in JINA_API_KEY.")
     return [text(f"{key[: min(_SEEN, len(key) // 4)]}… ({len(key)} characters; the rest stays hidden)")]

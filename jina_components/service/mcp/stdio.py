@@ -1,11 +1,6 @@
-"""The tools for the program that started this one: over standard input and output, until its end."""
+"""The tools for the program that started this one: over standard input and output, until the input ends."""
 
 from __future__ import annotations
-
-import asyncio
-import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 from mcp.server.stdio import stdio_server
@@ -19,16 +14,61 @@ from jina_components.service.mcp.server import Tools
 from jina_components.service.mcp.tools import Choice
 
 
-def serve_here(app: FastAPI, *, chosen: Choice, max_tokens: int | None, key: str | None) -> None:
-    """Serve the tools of an application that runs in this process, beside them.
+async def serve_app(app: FastAPI, *, key: str | None, chosen: Choice, max_tokens: int | None) -> None:
+    """Serve the tools of a service that runs in this process meanwhile.
 
     Args:
         app: As `create_app` makes it.
-        chosen: Tools that are wanted.
-        max_tokens: Tokens of pages that are taken: 0 for any number, None for what is known of the client.
-        key: The client's.
+        key: That of the program, None for none.
+        chosen: The tools that it wants.
+        max_tokens: Tokens of pages that it takes: 0 for any number, None for what is known of it.
+    """
+    components: Components = app.state.components
+    how = components.settings
+    async with app.router.lifespan_context(app):
+        tools = Tools(
+            clients_of(app),
+            lambda: components.fetcher,
+            preferred=(how.embedder, how.reranker),
+            missing=missing_tools(components),
+            key=key,
+            chosen=chosen,
+            max_tokens=max_tokens,
+        )
+        await _serve(tools)
+
+
+async def serve_url(
+    url: str, *, guard: URLGuard, preferred: tuple[str, ...], key: str | None, chosen: Choice, max_tokens: int | None
+) -> None:
+    """Serve the tools of a service elsewhere.
+
+    Args:
+        url: Where the paths of its API begin.
+        guard: What may be reached when images are fetched.
+        preferred: Models to ask for where the service has them.
+        key: That of the program, None for none.
+        chosen: The tools that it wants.
+        max_tokens: As for `serve_app`.
 
     Raises:
-        JinaComponentsError: the application cannot start.
+        ConfigError: there is no such service.
     """
-    asyncio.run(_serve(_tools_of(app, chosen, max_tokens, key)))
+    fetcher = Fetcher(guard=guard)
+    try:
+        async with client_at(url) as client:
+            tools = Tools(
+                lambda _: client, lambda: fetcher, preferred=preferred, key=key, chosen=chosen, max_tokens=max_tokens
+            )
+            try:
+                await tools.models()
+            except ToolError as error:
+                raise ConfigError(f"--url {url}: {error} Is it the address of `jina-components serve`?") from error
+            await _serve(tools)
+    finally:
+        await fetcher.aclose()
+
+
+async def _serve(tools: Tools) -> None:
+    async with stdio_server() as (read, write):
+        await tools.server.run(read, write, tools.server.create_initialization_options())

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from jina_components.models.catalog import BY_NAME
 from jina_components.net import SupportsFetch
 from jina_components.service.mcp.client import Api, ToolError
 
@@ -40,7 +41,7 @@ async def models_of(api: Api, *, preferred: Sequence[str] = ()) -> Models:
     served = [model for model in listed if model.get("on_disk", True)]  # of a folder it is not told
     embedders = [model for model in served if "embeddings" in model.get("supported_features", ())]
     rerankers = [model for model in served if "rerank" in model.get("supported_features", ())]
-    seeing = [model for model in embedders if "image" in model.get("input_modalities", ())]
+    seeing = [model for model in embedders if "image" in _modalities(model)]
 
     def name(models: list[dict[str, Any]]) -> str:
         names: list[str] = [model["name"] for model in models]
@@ -49,6 +50,12 @@ async def models_of(api: Api, *, preferred: Sequence[str] = ()) -> Models:
     embedder = name(embedders)
     tasks = next((model.get("tasks", ()) for model in embedders if model["name"] == embedder), ())
     return Models(embedder, name(rerankers), name(seeing), "text-matching" if "text-matching" in tasks else None)
+
+
+def _modalities(model: Mapping[str, Any]) -> Sequence[str]:
+    """What a model takes; of a folder that answers to a well-known name, what that model takes."""
+    known = BY_NAME.get(model["name"])
+    return known.modalities if known is not None and "on_disk" not in model else model.get("input_modalities", ())
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,8 @@ _POLICY = (
     "img-src 'self' data: blob:; font-src 'self' data:; object-src 'none'; base-uri 'self'; form-action 'self'; "
     "frame-ancestors 'none'"
 )
+# Browsers ask for an icon otherwise.
+_HEAD = b'<head><link rel="icon" href="data:,">'
 # Names of these files hold a digest of what is in them.
 _LASTING = "public, max-age=31536000, immutable"
 # Seconds between looks at whether the service ends.
@@ -161,7 +163,7 @@ async def _page(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> Non
 
     plain = [(name, value) for name, value in scope["headers"] if name != b"accept-encoding"]
     await app({**scope, "headers": plain}, receive, collect)
-    whole = bytes(body).replace(b"<script", f'<script nonce="{nonce}"'.encode())
+    whole = bytes(body).replace(b"<script", f'<script nonce="{nonce}"'.encode()).replace(b"<head>", _HEAD, 1)
     answered = MutableHeaders(scope=start)
     answered["Content-Security-Policy"] = _POLICY.format(nonce)
     answered["Referrer-Policy"] = "no-referrer"

@@ -8,7 +8,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from jina_components.service.playground.page import Page
 from jina_components.service.playground.tabs import TABS
-from jina_components.service.playground.theme import CSS, HEAD, theme
+from jina_components.service.playground.theme import CSS, SCRIPT, theme
 
 # Events that run at once, and that wait; those beyond are told to come again.
 _AT_ONCE = 16
@@ -33,7 +33,7 @@ def made(service: FastAPI) -> gr.Blocks:
             )
         origin = gr.Textbox("", visible="hidden")
         page = Page(service, key, origin)
-        with gr.Tabs(elem_classes="pg-tabs"):
+        with gr.Tabs(elem_classes="pg-tabs", overflow_behavior="wrap"):
             for tab in TABS:
                 with gr.Tab(tab.title, id=tab.name, elem_id=f"pg-{tab.name}", elem_classes="pg-product"):
                     tab.add(page)
@@ -58,7 +58,7 @@ def _mounted(blocks: gr.Blocks) -> gr.Blocks:
         path="/",
         theme=theme(),
         css=CSS,
-        head=HEAD,
+        js=SCRIPT,
         footer_links=[],
         run_history=False,
         show_error=False,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 
 from jina_components.service.playground.drawing import note, text, web_link
 from jina_components.service.playground.markdown import drawn
-from jina_components.service.playground.sources import facts, folded, listed, source
+from jina_components.service.playground.sources import counted, facts, folded, listed, source
 from jina_components.service.wire.thinking import BEGIN, END
 from jina_components.types import shorten
 
@@ -156,8 +156,8 @@ def _line(html: str) -> str:
 
 def _log(turn: Turn) -> str:
     queries, urls = (sum(len(getattr(step, name)) for step in turn.steps) for name in ("queries", "urls"))
-    told = [f"{count} {name}" for count, name in ((queries, "searches"), (urls, "pages")) if count]
-    return ", ".join([*told, *([f"{turn.seconds:.1f} s"] if turn.seconds else [])])
+    told = [f"{name}: {count}" for name, count in (("searches", queries), ("pages", urls)) if count]
+    return ", ".join([*told, f"{turn.seconds:.1f} s"])
 
 
 def _step(step: Step) -> str:
@@ -178,8 +178,8 @@ def _answered(turn: Turn) -> str:
     quotes = listed(map(_citation, turn.citations), kind="ol", look="pg-sources")
     pages = folded(f"Pages read ({len(turn.read):,})", listed(map(source, turn.read[:_PAGES]))) if turn.read else ""
     told = facts(
-        f"{turn.known:,} sources known" if turn.known else "",
-        f"{turn.tokens:,} tokens" if turn.tokens else "",
+        f"{counted(turn.known, 'source')} known" if turn.known else "",
+        counted(turn.tokens, "token"),
         f"{turn.seconds:.1f} s",
     )
     return f'<div class="pg-answer">{body}{quotes}{pages}{told}</div>'
@@ -198,7 +198,7 @@ def _citation(cited: Mapping[str, Any]) -> str:
     return f'<q dir="auto">{text(cited["exactQuote"])}</q><br>{source(cited["url"], cited["title"])}'
 
 
-_ENDED = {
+_ENDED: dict[State, Callable[[Turn], str]] = {
     "answered": _answered,
     "failed": lambda turn: f"<div>{note(turn.answer, 'error')}</div>",
     "stopped": lambda _: f"<div>{note('Stopped. The service works on it no more.')}</div>",

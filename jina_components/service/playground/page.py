@@ -20,7 +20,8 @@ A tab, in `tabs/`, is one function:
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+import logging
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from time import perf_counter
@@ -34,9 +35,11 @@ from jina_components.models.catalog import BY_NAME
 from jina_components.service.components import Components
 from jina_components.service.models import Models
 from jina_components.service.playground import code
-from jina_components.service.playground.asking import Answer, Event, Refused, Service
+from jina_components.service.playground.asking import Refused, Service
 from jina_components.service.playground.code import Asked
 from jina_components.service.playground.drawing import note
+
+logger = logging.getLogger(__name__)
 
 Values: TypeAlias = Any
 """What goes into the outputs of a tab: a value, or a tuple where there are several."""
@@ -63,6 +66,7 @@ class Page:
         components: Its components: names of models that are here.
         key: The field of the key.
         origin: Where the browser found the page, for code; a hidden field.
+        needs_keys: Whether the service does.
 
     Args:
         app: As `create_app` makes it.
@@ -75,7 +79,7 @@ class Page:
         self.components: Components = app.state.components
         self.key = key
         self.origin = origin
-        self._needs_keys: bool = app.state.access.needs_keys
+        self.needs_keys: bool = app.state.access.needs_keys
         self._coded: list[_Coded] = []
 
     def button(self, label: str) -> Button:
@@ -89,7 +93,9 @@ class Page:
         here = {*how.aliases, *how.stand_ins, *how.only, *how.warm_up}
         here |= {spec.name for spec in BY_NAME.values() if spec.bundled}
         names = [name for name in models.names if name in here]
-        return gr.Dropdown(names, value=names[0] if names else "", label=label, allow_custom_value=True)
+        return gr.Dropdown(
+            names, value=names[0] if names else "", label=label, allow_custom_value=True, scale=2, min_width=240
+        )
 
     def examples(self, inputs: Sequence[Component], examples: Mapping[str, Sequence[Any]]) -> None:
         """Small buttons that fill the inputs: by what is written on them, the values."""
@@ -104,40 +110,46 @@ class Page:
         button: Button,
         *,
         inputs: Sequence[Component],
-        asked: Callable[..., Asked],
+        asked: Callable[..., Asked | Sequence[Asked]],
         outputs: Sequence[Component],
         draw: Callable[..., Values] | None = None,
-        follow: Callable[..., AsyncIterator[Values]] | None = None,
+        follow: Callable[..., AsyncGenerator[Values, None]] | None = None,
     ) -> None:
         """What the button does; puts the code of the request where it is called.
 
         Args:
             button: As `button` made it.
             inputs: What the request is made of. Enter in those of one line runs it too.
-            asked: Their values → the request. A ValueError is a sentence that says what is missing.
-            outputs: Where results go.
-            draw: The answer and the values of the inputs → values of the outputs.
+            asked: Their values → the request, or several of them, which are made one after another. A ValueError is a
+                sentence that says what is missing.
+            outputs: Where results go. When there is none, they show again what they were made with.
+            draw: The answer, or the list of answers, and the values of the inputs → values of the outputs.
             follow: Instead of `draw` where the request is `streamed`: an async iterator of its events, and the values
-                of the inputs → an async iterator of values of the outputs, each in place of the one before.
+                of the inputs → an async generator of values of the outputs, each in place of the one before.
         """
-        follows = follow or _whole(draw)
         empty = [each.value for each in outputs]  # type: ignore[attr-defined]  # that it was made with
 
         async def run(request: gr.Request, key: str, *values: Any) -> AsyncGenerator[list[Any], None]:  # noqa: ANN401
-            began = perf_counter()
-            yield [note("Working…", "working"), *(gr.skip() for _ in outputs)]
+            began, unchanged = perf_counter(), [gr.skip()] * len(outputs)
+            yield [note("Working…", "working"), *unchanged]
             try:
                 wanted = asked(*values)
-                service = self.service(request, key)
-                async with aclosing(_answers(service, wanted)) as answers:
-                    shown = follows(answers, *values)
-                    async for drawn in shown:
+            except ValueError as missing:
+                yield [note(str(missing), "error"), *empty]
+                return
+            service = self.service(request, key)
+            try:
+                async with aclosing(_drawn(service, wanted, values, draw, follow)) as pictures:
+                    async for picture in pictures:
                         told = note(f"Working… {perf_counter() - began:.0f} s", "working")
-                        yield [told, *(drawn if len(outputs) > 1 else [drawn])]
-            except (ValueError, Refused) as error:
-                yield [note(str(error), "error"), *empty]
+                        yield [told, *(picture if len(outputs) > 1 else [picture])]
+            except Refused as refusal:
+                yield [note(str(refusal), "error"), *empty]
+            except Exception:
+                logger.exception("The playground could not show an answer.")
+                yield [note("The answer cannot be shown; the log of the service says why.", "error"), *empty]
             else:
-                yield [note(f"{perf_counter() - began:.2f} s", "done"), *(gr.skip() for _ in outputs)]
+                yield [note(f"Done in {perf_counter() - began:.2f} s", "done"), *unchanged]
 
         triggers = [button.button.click]
         triggers += [each.submit for each in inputs if isinstance(each, gr.Textbox) and each.lines == 1]
@@ -156,7 +168,7 @@ class Page:
         client = request.client
         return Service(self.app, client.host if client else "", key)
 
-    def code(self, asked: Callable[..., Asked], inputs: list[Component]) -> None:
+    def code(self, asked: Callable[..., Asked | Sequence[Asked]], inputs: list[Component]) -> None:
         with gr.Accordion("The request as code", open=False, elem_classes="pg-code"), gr.Tabs():
             shown: list[Component] = []
             for title, language in (("curl", "shell"), ("Python", "python"), ("JavaScript", "javascript")):
@@ -165,11 +177,12 @@ class Page:
 
         def write(origin: str, key: str, *values: Any) -> list[str]:  # noqa: ANN401 (of inputs)
             try:
-                wanted = asked(*values)
-            except ValueError as error:
-                return [str(error)] * len(shown)
-            has_key = self._needs_keys or bool(key.strip())
-            return [each(wanted, origin, has_key=has_key) for each in (code.curl, code.python, code.javascript)]
+                wanted = several(asked(*values))
+            except ValueError as missing:
+                return [f"{mark} {missing}" for mark in ("#", "#", "//")]
+            has_key = self.needs_keys or bool(key.strip())
+            written = (code.curl, code.python, code.javascript)
+            return ["\n\n".join(write(each, origin, has_key=has_key) for each in wanted) for write in written]
 
         async def rewrite(origin: str, key: str, *values: Any) -> list[str]:  # noqa: ANN401 (a coroutine needs no thread)
             return write(origin, key, *values)
@@ -215,24 +228,28 @@ class _Coded:
     shown: list[Component]
 
 
-def _whole(draw: Callable[..., Values] | None) -> Callable[..., AsyncIterator[Values]]:
-    """A drawing of a whole answer as one that follows."""
-    assert draw is not None  # noqa: S101 (a tab has one of both)
-
-    async def follow(answers: AsyncIterator[Answer], *values: Any) -> AsyncIterator[Values]:  # noqa: ANN401
-        async for answer in answers:
-            yield draw(answer, *values)
-
-    return follow
-
-
-async def _answers(service: Service, wanted: Asked) -> AsyncGenerator[Answer | Event, None]:
-    if not wanted.streamed:
-        yield await service.ask(wanted)
+async def _drawn(
+    service: Service,
+    wanted: Asked | Sequence[Asked],
+    values: Sequence[Any],
+    draw: Callable[..., Values] | None,
+    follow: Callable[..., AsyncGenerator[Values, None]] | None,
+) -> AsyncGenerator[Values, None]:
+    """What is to be seen of an answer, in place of what was before."""
+    if draw is not None:
+        answers = [await service.ask(each) for each in several(wanted)]
+        yield draw(answers[0] if isinstance(wanted, Asked) else answers, *values)
         return
-    async with aclosing(service.stream(wanted)) as events:
-        async for event in events:
-            yield event
+    assert isinstance(wanted, Asked)  # noqa: S101 (a tab that follows has one request)
+    assert follow is not None  # noqa: S101 (a tab has one of both)
+    async with aclosing(service.stream(wanted)) as events, aclosing(follow(events, *values)) as pictures:
+        async for picture in pictures:
+            yield picture
+
+
+def several(wanted: Asked | Sequence[Asked]) -> Sequence[Asked]:
+    """The requests of a tab, most of which have one."""
+    return [wanted] if isinstance(wanted, Asked) else wanted
 
 
 def lines(given: str, missing: str) -> list[str]:

@@ -37,4 +37,9 @@ def listed(items: Iterable[str], *, kind: str = "ul", look: str = "") -> str:
 def facts(*told: str) -> str:
     """Facts in a line, those that there are: pieces of HTML."""
     inner = "".join(f"<span>{fact}</span>" for fact in told if fact)
-    return f'<p class="pg-facts">{inner}</p>' if inner else ""
+    return f'<p class="pg-told">{inner}</p>' if inner else ""
+
+
+def counted(number: int, name: str) -> str:
+    """`1 link`, `2 links`."""
+    return f"{number:,} {name}{'' if number == 1 else 's'}"

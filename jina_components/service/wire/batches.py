@@ -119,6 +119,8 @@ def check_fits(asked: BatchRequest, spec: ModelSpec | None) -> str | None:
     """
     task = asked.task or None
     if spec is None:
+        if task is not None and not _is_text(task):
+            raise invalid("body -> task", "Input should have no NUL.", given=task)
         return task
     if spec.kind != "embedding":
         raise problem(400, f"Model {asked.model!r} gives a vector a token; a batch takes models with one an input.")

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import AfterValidator, BaseModel, Field
 
 from jina_components.deep_search.options import MAX_TEAM, Budget, DeepSearchOptions
+from jina_components.service.hiding import without_keys
 from jina_components.service.wire.schemas import checked_schema
 from jina_components.service.wire.turns import ShortList, Turn
 from jina_components.types import Answer, Usage, shorten
@@ -257,7 +258,7 @@ class ModelNotFound(BaseModel):
 
 def model_not_found(name: str, known: Sequence[str]) -> dict[str, Any]:
     """The body of a 404, as OpenAI's clients read it."""
-    message = f"The model {shorten(name)!r} is not served here; what is: {', '.join(known)}."
+    message = f"The model {shorten(without_keys(name))!r} is not served here; what is: {', '.join(known)}."
     return openai_error(message, "invalid_request_error", param="model", code="model_not_found")
 
 

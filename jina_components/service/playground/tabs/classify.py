@@ -43,7 +43,7 @@ _MOST_LABELS = 8
 
 def add(page: Page) -> None:
     """Put the tab on the page."""
-    with gr.Tabs():
+    with gr.Tabs(overflow_behavior="wrap"):
         with gr.Tab("By meaning", elem_classes="pg-product", elem_id="pg-classify-meaning"):
             _by_meaning(page)
         with gr.Tab("By examples", elem_classes="pg-product", elem_id="pg-classify-examples"):

@@ -9,12 +9,14 @@ from time import perf_counter
 from typing import Any
 
 import gradio as gr
+from gradio.components import Component
 
 from jina_components.service.playground.asking import Refused
 from jina_components.service.playground.code import Asked
 from jina_components.service.playground.conversation import Turn, kept, messages, read, said
 from jina_components.service.playground.page import Page
 from jina_components.service.wire.deepsearch import MODELS
+from jina_components.types.markdown_html import printable
 
 _SHOWN_EVERY = 0.2  # seconds, of what comes in pieces
 _HIDDEN: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
@@ -41,14 +43,14 @@ def add(page: Page) -> None:
         ask = gr.Button("Ask", variant="primary", elem_classes="pg-run", min_width=100)
         stop = gr.Button("Stop", variant="stop", interactive=False, elem_classes="pg-stop", min_width=100)
         new = gr.Button("New conversation", min_width=100)
-    inputs = [question, effort, provider, turns]
+    inputs: list[Component] = [question, effort, provider, turns]
 
     async def run(request: gr.Request, key: str, *values: str) -> AsyncGenerator[tuple[Any, ...], None]:
         if not values[0].strip():
             gr.Warning("Write a question.")
             return
         before, wanted = read(values[-1]), asked(*values)
-        turn = Turn(values[0].strip())
+        turn = Turn(printable(values[0].strip()))
         now, drawn = [*before, turn], await asyncio.to_thread(messages, before)
         running = gr.Button(interactive=True)
         yield [*drawn, *messages([turn])], kept(now), "", running

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from typing import Any
 
 import gradio as gr
@@ -12,7 +12,7 @@ from jina_components.service.playground.asking import Event
 from jina_components.service.playground.code import Asked
 from jina_components.service.playground.drawing import note, text
 from jina_components.service.playground.page import Page
-from jina_components.service.playground.sources import facts, folded, listed, source
+from jina_components.service.playground.sources import counted, facts, folded, listed, source
 
 _EMPTY = '<p class="pg-empty">The verdict and its quotes are shown here.</p>'
 _STAGES = {
@@ -56,7 +56,7 @@ def asked(statement: str, references: str, deep: bool) -> Asked:
     return Asked("/g/", {name: value for name, value in body.items() if value}, streamed=True)
 
 
-async def _follow(events: AsyncIterator[Event], *_: Any) -> AsyncIterator[str]:  # noqa: ANN401 (of inputs)
+async def _follow(events: AsyncIterator[Event], *_: Any) -> AsyncGenerator[str, None]:  # noqa: ANN401 (of inputs)
     steps: list[Mapping[str, Any]] = []
     async for event in events:
         if event.name == "step":
@@ -75,12 +75,12 @@ def draw(found: Mapping[str, Any], steps: Sequence[Mapping[str, Any]]) -> str:
     """The verdict, why, and the quotes; behind them how it came about."""
     verdict, factuality = _verdict(found, steps), min(max(float(found["factuality"]), 0.0), 1.0)
     warnings = "".join(note(line, "warning") for line in found.get("warning", "").splitlines())
-    told = facts(f"{found['usage']['tokens']:,} tokens")
+    told = facts(counted(found["usage"]["tokens"], "token"))
+    how = folded(f"How it was checked, in {counted(len(steps), 'step')}", draw_steps(steps))
     return (
         f'<h2 class="pg-verdict pg-{verdict.split()[0]}">{_VERDICTS[verdict]}</h2>{_bar(factuality)}'
         f'<p dir="auto">{text(found["reason"])}</p>{warnings}'
-        f"{listed(map(_reference, found['references']), look='pg-quotes')}{told}"
-        f"{folded(f'How it was checked, in {len(steps)} steps', draw_steps(steps))}"
+        f"{listed(map(_reference, found['references']), look='pg-quotes')}{told}{how}"
     )
 
 
@@ -94,9 +94,9 @@ def _verdict(found: Mapping[str, Any], steps: Sequence[Mapping[str, Any]]) -> st
 
 def _bar(share: float) -> str:
     return (
-        f'<div class="pg-bar" role="meter" aria-label="Factuality" aria-valuemin="0" aria-valuemax="1" '
+        f'<div class="pg-meter" role="meter" aria-label="Factuality" aria-valuemin="0" aria-valuemax="1" '
         f'aria-valuenow="{share:.2f}"><span style="inline-size:{share:.0%}"></span></div>'
-        f'<p class="pg-facts"><span>Factuality {share:.2f}</span></p>'
+        f'<p class="pg-told"><span>Factuality {share:.2f}</span></p>'
     )
 
 
@@ -110,5 +110,5 @@ def _reference(reference: Mapping[str, Any]) -> str:
 
 def _step(step: Mapping[str, Any]) -> str:
     name = _STAGES.get(step["stage"], step["stage"])
-    pages = folded(f"{len(step['urls'])} pages", listed(map(source, step["urls"]))) if step["urls"] else ""
+    pages = folded(counted(len(step["urls"]), "page"), listed(map(source, step["urls"]))) if step["urls"] else ""
     return f'<b>{text(name)}</b> <span dir="auto">{text(step["text"])}</span>{pages}'

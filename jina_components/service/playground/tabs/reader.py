@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from typing import Any
 
 import gradio as gr
 
-from jina_components.service.playground.asking import Answer
+from jina_components.service.playground.asking import Event
 from jina_components.service.playground.code import Asked
 from jina_components.service.playground.drawing import note, text, web_link
 from jina_components.service.playground.markdown import drawn
 from jina_components.service.playground.page import Page
-from jina_components.service.playground.sources import facts, folded, listed, source
+from jina_components.service.playground.sources import counted, facts, folded, listed, source
 
 _FORMATS = (
     ("Main content as Markdown", "content"), ("Whole page as Markdown", "markdown"), ("HTML", "html"), ("Text", "text"),
@@ -44,13 +44,13 @@ def add(page: Page) -> None:
     url = gr.Textbox(label="URL", value="https://example.com", placeholder="https://…", type="text", max_lines=1)
     with gr.Accordion("HTML instead of a page of the web", open=False):
         html = gr.Textbox(
-            "", label="HTML", lines=6, max_lines=16, info="It is read in place of the page; the URL is then its address."
+            "", label="HTML", lines=6, max_lines=16, info="Read in place of the page, whose address the URL is then."
         )
     with gr.Row(elem_classes="pg-options"):
         form = gr.Dropdown(_FORMATS, value="content", label="As", min_width=220)
         selector = gr.Textbox("", label="Only what fits (CSS)", placeholder="main, article", min_width=180, max_lines=1)
-        engine = gr.Dropdown(_ENGINES, value="auto", label="By", min_width=160)
-        budget = gr.Number(label="Tokens at most (0: any)", precision=0, minimum=0, value=0, min_width=140)
+        engine = gr.Dropdown(_ENGINES, value="auto", label="By", min_width=200)
+        budget = gr.Number(label="Tokens at most (0: any)", precision=0, minimum=0, value=0, min_width=180)
         with gr.Column(min_width=140):
             links = gr.Checkbox(label="List its links")
             images = gr.Checkbox(label="List its images")
@@ -86,9 +86,9 @@ def asked(
     return Asked("/r/", {name: value for name, value in body.items() if value}, headers={"Accept": "application/json"})
 
 
-async def _follow(answers: AsyncIterator[Answer], *_: Any) -> AsyncIterator[tuple[Any, ...]]:  # noqa: ANN401 (of inputs)
+async def _follow(answers: AsyncIterator[Event], *_: Any) -> AsyncGenerator[tuple[Any, ...], None]:  # noqa: ANN401 (of inputs)
     async for answer in answers:
-        yield await asyncio.to_thread(draw, answer.content["data"])
+        yield await asyncio.to_thread(draw, answer.data["data"])
 
 
 def draw(data: Mapping[str, Any]) -> tuple[str, str, Any]:
@@ -100,7 +100,7 @@ def draw(data: Mapping[str, Any]) -> tuple[str, str, Any]:
     elif html:
         shown = note("HTML of others is not run here: beside this it stands as it is.")
     elif plain:
-        shown = f'<div class="pg-text" dir="auto">{text(plain)}</div>'
+        shown = f'<div class="pg-plain" dir="auto">{text(plain)}</div>'
     else:
         shown = drawn(content) if content else note("The page has no such content.", "empty")
     language = "html" if html else None if plain else "markdown"
@@ -112,13 +112,13 @@ def _about(data: Mapping[str, Any]) -> str:
     warnings = "".join(note(line, "warning") for line in data.get("warning", "").splitlines())
     links, images = data.get("links", {}), data.get("images", {})
     told = facts(
-        f"{data['usage']['tokens']:,} tokens",
+        counted(data["usage"]["tokens"], "token"),
         text(data.get("publishedTime", "")),
-        f"{data['numPages']:,} pages" if data.get("numPages") else "",
-        f"{len(links):,} links" if "links" in data else "",
-        f"{len(images):,} images" if "images" in data else "",
+        counted(data["numPages"], "page") if data.get("numPages") else "",
+        counted(len(links), "link") if "links" in data else "",
+        counted(len(images), "image") if "images" in data else "",
     )
-    title = f'<h2 class="pg-title" dir="auto">{text(data["title"] or "Untitled")}</h2>'
+    title = f'<h2 class="pg-name" dir="auto">{text(data["title"] or "Untitled")}</h2>'
     where = source(data["url"]) if data["url"] else ""
     return f"{title}{where}{told}{warnings}{_linked('Links', links)}{_linked('Images', images)}"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from typing import Any
 
 import gradio as gr
@@ -13,7 +13,7 @@ from jina_components.service.playground.code import Asked
 from jina_components.service.playground.drawing import note, text, web_link
 from jina_components.service.playground.markdown import drawn
 from jina_components.service.playground.page import Page
-from jina_components.service.playground.sources import facts, folded, host, listed
+from jina_components.service.playground.sources import counted, facts, folded, host, listed
 from jina_components.types import shorten
 
 _EMPTY = '<p class="pg-empty">Results are shown here.</p>'
@@ -24,7 +24,7 @@ _NOTHING = 422
 
 def add(page: Page) -> None:
     """A query and whom to ask; the results as cards."""
-    known = [("Whoever is here", ""), ("Pages read here before", "reader"), *page.components.searches]
+    known: list[str | tuple[str, str]] = [("Whoever is here", ""), ("Pages read here before", "reader"), *page.components.searches]
     with gr.Row(elem_classes="pg-sides"):
         with gr.Column(min_width=280):
             query = gr.Textbox(label="Query", value="example domain", max_lines=1)
@@ -36,7 +36,7 @@ def add(page: Page) -> None:
         with gr.Column(scale=2, min_width=320):
             results = gr.HTML(_EMPTY)
 
-    async def follow(events: AsyncIterator[Event], *_: Any) -> AsyncIterator[str]:  # noqa: ANN401 (of inputs)
+    async def follow(events: AsyncIterator[Event], *_: Any) -> AsyncGenerator[str, None]:  # noqa: ANN401 (of inputs)
         contents: dict[str, str] = {}
         try:
             async for event in events:
@@ -68,14 +68,14 @@ def draw(items: Sequence[Mapping[str, Any]], contents: dict[str, str]) -> str:
         item["url"]: drawn(item["content"]) for item in items if item.get("content") and item["url"] not in contents
     }
     tokens = sum(item["usage"]["tokens"] for item in items)
-    told = facts(f"{len(items):,} results", f"{tokens:,} tokens" if tokens else "")
+    told = facts(counted(len(items), "result"), counted(tokens, "token"))
     return told + listed((_card(item, contents) for item in items), kind="ol", look="pg-results")
 
 
 def _card(item: Mapping[str, Any], contents: Mapping[str, str]) -> str:
     url, content = item["url"], item.get("content", "")
-    title = f'<h3 class="pg-title" dir="auto">{web_link(url, item["title"] or url)}</h3>'
+    title = f'<h3 class="pg-name" dir="auto">{web_link(url, item["title"] or url)}</h3>'
     where = facts(f"<bdi>{text(host(url))}</bdi>", text(item.get("date") or item.get("publishedTime") or ""))
     said = f'<p dir="auto">{text(shorten(item.get("description", ""), _DESCRIBED))}</p>'
-    read = folded(f"Content, {len(content):,} characters", contents[url]) if content else ""
+    read = folded(f"Content, {counted(len(content), 'character')}", contents[url]) if content else ""
     return f"{title}{where}{said}{read}{note(item['warning'], 'warning') if item.get('warning') else ''}"

@@ -1,0 +1,166 @@
+"""The front: an application that admits requests, and whose answers are those of replicas."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import AsyncGenerator, Callable, Container, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import FastAPI
+from opentelemetry import propagate
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from jina_components.errors import BackendError
+from jina_components.scale.serving.replica import TOLD
+from jina_components.service.admission import EXEMPT, Admission
+from jina_components.service.calls import Call
+from jina_components.service.errors import problem
+from jina_components.service.hosts import Hosts, prefix_of
+from jina_components.service.logs import REQUEST_ID
+from jina_components.service.names import plain_name
+from jina_components.service.playground.app import add_playground
+from jina_components.service.routes import health
+from jina_components.service.watching import Watching
+
+logger = logging.getLogger(__name__)
+
+_SOON = {"Retry-After": "1"}
+# A key of JSON and its value: within a string of JSON its quotes would have backslashes before them.
+_MODEL = re.compile(rb'"model"\s*:\s*"([^"\\]{1,512})"')
+# Of a scope, what goes to a replica; the rest is of this process.
+_PASSED = ("type", "asgi", "http_version", "method", "scheme", "path", "query_string", "root_path", "server", "client")
+# The last line of a stack of an error of ours.
+_OURS = re.compile(r"^jina_components\.errors\.\w+: (.+)", re.MULTILINE)
+# Seconds between looks at whether there are replicas.
+_LOOK = 0.5
+
+
+def make_front(plain: FastAPI, handles: Mapping[str, Any], look: Callable[[], tuple[bool, str] | None]) -> FastAPI:
+    """What listens: the application with the state of a plain one, whose requests go to replicas."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncGenerator[None, None]:
+        watching = asyncio.create_task(_watch(app, look))
+        try:
+            yield
+        finally:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+
+    app = FastAPI(
+        openapi_url=None,
+        lifespan=lifespan,
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
+    )
+    app.state = plain.state
+    app.state.ready = False
+    app.include_router(health.router)
+    # The last added is the outermost, as `create_app` has them.
+    app.add_middleware(_Forwarding, handles=handles)
+    if app.state.settings.playground:
+        add_playground(app)  # here, since its pages ask for events of the process that they were made in
+    app.add_middleware(Admission, limits=app.state.settings.limits, metrics=app.state.metrics)
+    app.add_middleware(Hosts)
+    app.add_middleware(Watching, metrics=app.state.metrics, stand_ins={})
+    return app
+
+
+async def _watch(app: FastAPI, look: Callable[[], tuple[bool, str] | None]) -> None:
+    """Keep the application's readiness; one whose replicas cannot be started ends its server."""
+    state, was_ready = app.state, False
+    while state.failure is None:
+        seen = await asyncio.to_thread(look)
+        if seen is not None:
+            is_ready, failure = seen
+            state.ready = is_ready and not state.ending
+            was_ready |= is_ready
+            if failure and not was_ready:
+                state.failure = BackendError(f"No replica could be started: {failure}")
+        await asyncio.sleep(_LOOK)
+
+
+class _Forwarding:
+    """Passes requests on to replicas, and their answers back, piece by piece."""
+
+    def __init__(self, app: ASGIApp, handles: Mapping[str, Any]) -> None:
+        from ray import exceptions
+        from ray.serve.exceptions import BackPressureError, RayServeException
+
+        self._app = app
+        self._handles = handles
+        self._full, self._faults = BackPressureError, exceptions.RayTaskError
+        self._failures = (exceptions.RayError, RayServeException)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, but for those that ask about the front itself."""
+        if scope["type"] != "http" or scope["path"] in EXEMPT:
+            await self._app(scope, receive, send)
+            return
+        body = (await receive()).get("body", b"")  # the whole of it, which Admission has read
+        call: Call = scope["state"]["call"]
+        stream = self._handles[group_of(body, self._handles)].remote(_passed(scope), body)
+        is_whole = False
+        try:
+            async for messages in stream:
+                for message in messages:
+                    await self._take(message, scope, call, send)
+            is_whole = True
+        except self._full as error:
+            raise problem(503, "Too many requests wait for this already; come again.", headers=_SOON) from error
+        except self._faults:
+            raise
+        except self._failures as error:
+            logger.warning("A replica failed: %s", reason(str(error)))
+            raise problem(503, "What worked on the request has failed; come again.", headers=_SOON) from error
+        finally:
+            if not is_whole:
+                stream.cancel()
+
+    async def _take(self, message: Message, scope: Scope, call: Call, send: Send) -> None:
+        if message["type"] == "jina.told":
+            for name in TOLD:
+                setattr(call, name, message[name])
+            scope["route"] = _Route(message["route"])
+            return
+        if message["type"] == "http.response.start":
+            call.request_id = Headers(raw=message["headers"])["x-request-id"]  # errors hold it too
+            REQUEST_ID.set(call.request_id)
+        await send(message)
+
+
+@dataclass(frozen=True, slots=True)
+class _Route:
+    """The template of a route, of which logs and metrics tell."""
+
+    path: str
+
+
+def group_of(body: bytes, groups: Container[str]) -> str:
+    """The model that a body asks for, if it has a group. A good guess does, for any replica can answer."""
+    found = _MODEL.search(body)
+    name = plain_name(found[1].decode(errors="replace")) if found else ""
+    return name if name in groups else ""
+
+
+def _passed(scope: Scope) -> dict[str, Any]:
+    """What a replica needs of a scope, as it came: a host's prefix, which it adds again, is off the path."""
+    passed = {name: scope[name] for name in _PASSED}
+    host = Headers(scope=scope).get("host", "")
+    passed["path"] = passed["path"][len(prefix_of(host.encode("latin-1"))) :]
+    passed["raw_path"] = scope.get("raw_path", b"")[len(prefix_of(host.encode("latin-1"))) :]
+    traced: dict[str, str] = {}
+    propagate.inject(traced)
+    others = [(name, value) for name, value in scope["headers"] if name.decode("latin-1") not in traced]
+    passed["headers"] = [*others, *((name.encode(), value.encode()) for name, value in traced.items())]
+    return passed
+
+
+def reason(text: str) -> str:
+    """What went wrong, of all that Ray tells of it: an error of ours, or else the last line."""
+    lines = _OURS.findall(text) or [line for line in text.splitlines() if line.strip()]
+    return lines[-1].strip() if lines else ""

@@ -1,0 +1,79 @@
+"""What is refused before a cluster is started, and which group a request is for."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+from fastapi import FastAPI
+
+from jina_components.errors import ConfigError, MissingDependencyError
+from jina_components.scale.serving import Replicas, on_ray
+from jina_components.scale.serving.front import group_of, reason
+from jina_components.service import ServiceSettings, create_app
+
+ray = pytest.importorskip("ray")
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Ray's own, where it is imported
+
+
+def make_app(model: str, **settings) -> FastAPI:
+    return create_app(ServiceSettings(data="unused", **settings))
+
+
+def with_keys(model: str) -> FastAPI:
+    return make_app(model, needs_keys=True)
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        {"minimum": 0}, {"minimum": 2}, {"cpus": -1}, {"gpus": -1}, {"target": 0}, {"target": 9, "most": 8},
+        {"waiting": 0}, {"grow_seconds": -1},
+    ],
+)  # fmt: skip
+def test_numbers_of_replicas(numbers):
+    with pytest.raises(ConfigError):
+        Replicas(**numbers)
+
+
+@pytest.mark.parametrize(
+    ("make", "how", "told"),
+    [
+        (make_app, {"replicas": {"jina-embeddings-v3": Replicas()}}, "a group of the empty name"),
+        (make_app, {"replicas": {"": Replicas()}, "address": "ray://127.0.0.1:10001"}, "Ray's client"),
+        (with_keys, {"replicas": {"": Replicas()}}, "limits_url"),
+    ],
+)
+def test_what_makes_no_sense(make, how, told):
+    with pytest.raises(ConfigError, match=told), on_ray(make, **how):
+        pass
+    assert not ray.is_initialized()
+
+
+def test_without_ray(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(MissingDependencyError, match=r"jina-components\[ray\]"), on_ray(make_app, replicas={}):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("body", "group"),
+    [
+        (b'{"model": "jina-embeddings-v3", "input": "a"}', "jina-embeddings-v3"),
+        (b'{"input":"a","model":"jinaai/jina-embeddings-v3"}', "jina-embeddings-v3"),
+        (b'{"model" :\n"jina-embeddings-v2-base-en"}', ""),
+        (rb'{"input": "{\"model\": \"jina-embeddings-v3\"}"}', ""),
+        (b'{"model": null}', ""),
+        (b'{"model": "\xff"}', ""),
+        (b"", ""),
+    ],
+)
+def test_the_group_of_a_request(body, group):
+    assert group_of(body, {"", "jina-embeddings-v3"}) == group
+
+
+def test_reasons():
+    stack = "Traceback:\n  File x\njina_components.errors.ConfigError: No such folder.\n\nMore of Ray's\n"
+    assert reason(stack) == "No such folder."
+    assert reason("Traceback:\nIt died.\n\n") == "It died."
+    assert reason("") == ""
