@@ -30,6 +30,7 @@ import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import cycle
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -91,7 +92,7 @@ def main() -> None:
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) < 2:
         sys.exit("Two cores are needed: one for the servers, one for the load.")
-    made, results = runs.Plan(), {}
+    made, results = runs.Plan(), dict[str, Any]()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         source = TextSource(runs.model_folder(options, folder / "model") / "tokenizer.json", options.data)
@@ -116,6 +117,8 @@ def _measured(
     servers: dict[str, Server] = {}
     secrets: dict[str, list[str]] = {}
     for name, setup in SETUPS.items():
+        if options.contenders and name not in (_OPEN, *options.contenders):
+            continue
         if setup is not None and setup.in_postgresql and not options.postgresql:
             made.skipped[name] = "no --postgresql"
         elif setup is not None and setup.in_redis and limits is None:
@@ -129,18 +132,17 @@ def _measured(
             print(f"starting {name}", flush=True)
             contender = Contender(command, key=secrets[name][0])
             servers[name] = Server(contender, sys.executable, folder, data, threads=options.threads, cores={core})
-    loads = {
-        f"{model}, one key of large limits": lambda keys: keys[:1],
-        f"{model}, {_MANY} keys of small limits": lambda keys: keys[1:],
-    }
     results = {}
-    for title, chosen in loads.items():
-        requests = {}
-        for name, server in servers.items():
-            keys = chosen(secrets[name])
-            requests[name] = [
-                server.request([text], "base64", key=keys[place % len(keys)]) for place, text in enumerate(texts)
+    loads = {"one key of large limits": slice(0, 1), f"{_MANY} keys of small limits": slice(1, None)}
+    for load, chosen in loads.items():
+        requests = {
+            name: [
+                server.request([text], "base64", key=key)
+                for text, key in zip(texts, cycle(secrets[name][chosen]), strict=False)
             ]
+            for name, server in servers.items()
+        }
+        title = f"{model}, {load}, {options.clients} clients"
         results[title] = _table(title, servers, requests, options)
     for server in servers.values():
         server.close()
@@ -172,7 +174,7 @@ def _table(
         }
         for name in servers
     }
-    runs.show(f"{title}, {options.clients} clients", rows)
+    runs.show(title, rows)
     return rows
 
 

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from jina_components.cli import serving
 from jina_components.cli.common import Commands, add_command, add_data_options, make_guard
-from jina_components.cli.serving import _add_model_options, _add_source_options, make_app
+from jina_components.cli.serving import add_model_options, add_source_options, make_app
 from jina_components.errors import ConfigError, MissingDependencyError
 
 _CHOICES = ("include_tools", "include_tags", "exclude_tools", "exclude_tags")
@@ -52,8 +52,8 @@ def add_commands(commands: Commands) -> None:
         help="cut pages to so many tokens, 0 for never (default: 20,000 for clients that are known to refuse more)",
     )  # fmt: skip
     add_data_options(mcp)
-    _add_model_options(mcp)
-    _add_source_options(mcp)
+    add_model_options(mcp)
+    add_source_options(mcp)
     mcp.set_defaults(parser=mcp, no_warm_up=True, no_playground=True)
 
 

@@ -72,8 +72,8 @@ def add_commands(commands: Commands) -> None:
     )  # fmt: skip
     _add_listening_options(serve)
     add_data_options(serve)
-    _add_model_options(serve)
-    _add_source_options(serve)
+    add_model_options(serve)
+    add_source_options(serve)
     _add_team_options(serve)
     limits, defaults = serve.add_argument_group("limits", _ABOUT_LIMITS), Limits()
     for name, (kind, what) in _LIMITS.items():
@@ -104,7 +104,8 @@ def _add_listening_options(serve: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
-def _add_model_options(serve: argparse.ArgumentParser) -> None:
+def add_model_options(serve: argparse.ArgumentParser) -> None:
+    """Which models are served, and how they run."""
     models = serve.add_argument_group("models")
     models.add_argument(
         "--alias", action="append", default=[], type=_alias, metavar="NAME=MODEL",
@@ -137,7 +138,8 @@ def _add_model_options(serve: argparse.ArgumentParser) -> None:
     models.add_argument("--reranker", default=DEFAULT_RERANKER, metavar="MODEL", help="(default: %(default)s)")
 
 
-def _add_source_options(serve: argparse.ArgumentParser) -> None:
+def add_source_options(serve: argparse.ArgumentParser) -> None:
+    """Whom the service asks, and what it may reach."""
     sources = serve.add_argument_group("reading and searching")
     sources.add_argument(
         "--index", type=Path, metavar="DIR", help="made by `jina-components index`: for grounding and deep search"

@@ -17,11 +17,11 @@ from jina_components.service.playground import STREAM
 from jina_components.service.settings import Limits
 from jina_components.types import shorten
 
-EXEMPT = frozenset({"/health", "/live", "/ready", "/metrics", STREAM})
+EXEMPT = frozenset({"/health", "/live", "/ready", "/metrics", "/ping", STREAM})
 """Paths that are answered under any load, and for as long as it takes."""
 
 # Paths of requests that read, search or reason.
-_LONG = ("/r/", "/s/", "/g/", "/v1/chat/", "/deepsearch/", "/mcp")
+_LONG = ("/r/", "/s/", "/g/", "/v1/chat/", "/deepsearch/", "/mcp", "/invocations")
 # Those whose body may hold a file.
 _UPLOADS = ("/r/",)
 _SOON = {"Retry-After": "1"}

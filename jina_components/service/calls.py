@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import random
+import secrets
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -67,7 +67,7 @@ class Call:
         permit: What it was let in with; None before that, or where everybody may ask.
     """
 
-    request_id: str = field(default_factory=lambda: f"{random.getrandbits(128):032x}")
+    request_id: str = field(default_factory=lambda: secrets.token_hex(16))
     product: Product = "service"
     model: str = ""
     items: int = 0

@@ -30,13 +30,15 @@ def make_app(data: Path, model: str) -> FastAPI:
     settings = ServiceSettings(
         data=data,
         offline=True,
+        aliases={"of-the-others": GROUP},
         warm_up=(model,) if model else (),
         playground=False,
         mcp=False,
-        limits=Limits(max_in_flight=MOST),
+        limits=Limits(max_in_flight=MOST, max_body_bytes=100_000),
     )
     retriever = Retriever(Embedder(GROUP, offline=True))
-    retriever.add([Document(FACT, metadata={"title": "Tides", "source": "https://example.com/tides"})])
+    about = {"title": "Tides", "source": "https://example.com/tides", "published_time": "2024-05-06"}
+    retriever.add([Document(FACT, metadata=about)])
     app = create_app(settings, components=Components(settings, retriever=retriever))
     app.add_middleware(Told)
 

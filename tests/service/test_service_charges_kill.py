@@ -102,7 +102,7 @@ def test_what_was_acknowledged_counts_once(launcher: subprocess.Popen[str], data
     wanted = Counter({keys.create(name="loaded", owner="load")[0].id: FREE_GRANT for _ in range(6)})
     acknowledged = unacknowledged = 0
     for number in range(ROUNDS):
-        told = killed(launcher, url, number, chance.randrange(400), chance.random() * 0.02)
+        told = killed(launcher, url, number, chance.randrange(250), chance.random() * 0.02)
         acknowledged += len(told.done)
         unacknowledged += (
             len(told.charges) + len(told.transfers) - len(told.done & (told.charges | told.transfers).keys())
@@ -116,7 +116,7 @@ def test_what_was_acknowledged_counts_once(launcher: subprocess.Popen[str], data
             wanted[target] += tokens
         assert {key.id: key.balance for key in keys.list(owner="load")} == wanted
         assert audit(database) == []
-    assert acknowledged > 50 * ROUNDS, "it was hardly at work"
+    assert acknowledged > 30 * ROUNDS, "it was hardly at work"
     assert unacknowledged > 5 * ROUNDS, "it was hardly killed at work"
 
 

@@ -41,7 +41,7 @@ for line in sys.stdin:
     os.waitpid(child, 0)
     print("ended", flush=True)
 """
-ROUNDS, CLIENTS = 4, 12
+ROUNDS, CLIENTS = 3, 12
 
 pytestmark = [
     pytest.mark.slow,

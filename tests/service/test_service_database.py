@@ -183,14 +183,13 @@ class TestFailures:
     def impatient(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(engine, "_WAIT_SECONDS", 0.2)
 
-    def test_one_that_is_locked(self, database: Database, url: str, caplog: pytest.LogCaptureFixture) -> None:
-        if database.dialect == "postgresql":
-            pytest.skip("which locks rows")
-        other = Database(url)
+    def test_one_that_is_locked(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+        database, other = (Database(f"sqlite:///{tmp_path / 'service.sqlite3'}") for _ in range(2))
         other.open()
         with database.transaction(), pytest.raises(Problem) as told, other.transaction():
             pass
-        other.close()
+        for each in (database, other):
+            each.close()
         assert (told.value.status, told.value.headers) == (503, {"Retry-After": "10"})
         assert "database is locked" in caplog.text
 

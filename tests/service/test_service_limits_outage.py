@@ -14,9 +14,10 @@ from starlette.testclient import TestClient
 
 from jina_components.errors import ConfigError, MissingDependencyError
 from jina_components.service.errors import Problem
-from jina_components.service.limits import storage
+from jina_components.service.limits import in_redis
+from jina_components.service.limits.in_redis import InRedis
 from jina_components.service.limits.limiter import Limiter
-from jina_components.service.limits.storage import InRedis, make_storage
+from jina_components.service.limits.storage import make_storage
 from jina_components.service.limits.tiers import Rate
 
 RATE = Rate(requests=10**6, tokens=10**9, concurrent=3)
@@ -67,10 +68,16 @@ async def test_a_wrong_password_is_told_at_the_start(own_redis):
     assert "pa55word" not in str(told.value)
 
 
-async def test_a_missing_client_is_told(monkeypatch):
+def test_a_missing_client_is_told(monkeypatch):
     monkeypatch.setitem(sys.modules, "redis.asyncio", None)
+    monkeypatch.delitem(sys.modules, "jina_components.service.limits.in_redis")
     with pytest.raises(MissingDependencyError, match=r"jina-components\[redis\]"):
-        await InRedis("redis://127.0.0.1:1").open()
+        make_storage("redis://127.0.0.1:1")
+
+
+async def test_options_of_a_url_that_are_none_are_told_at_the_start(own_redis):
+    with pytest.raises(ConfigError, match="cannot be used"):
+        await InRedis(own_redis.url + "?no_such_option=1").open()
 
 
 async def admitted(limiter: Limiter, caller: str = "caller") -> bool:
@@ -86,15 +93,15 @@ async def admitted(limiter: Limiter, caller: str = "caller") -> bool:
 
 
 async def test_requests_are_refused_while_redis_is_away_and_let_in_when_it_is_back(own_redis, monkeypatch, caplog):
-    monkeypatch.setattr(storage, "_PAUSE", 0.05)
-    caplog.set_level(logging.INFO, logger="jina_components.service.limits.storage")
+    monkeypatch.setattr(in_redis, "_PAUSE", 0.05)
+    caplog.set_level(logging.INFO, logger="jina_components.service.limits.in_redis")
     limiter = Limiter(InRedis(own_redis.url))
     await limiter.open()
     assert await admitted(limiter)
     own_redis.stop()
     assert not any([await admitted(limiter, f"caller {number}") for number in range(30)])
     own_redis.start()
-    await asyncio.sleep(2 * storage._PAUSE)
+    await asyncio.sleep(2 * in_redis._PAUSE)
     assert await admitted(limiter)
     assert await asyncio.gather(*(admitted(limiter, "another") for _ in range(3))) == [True] * 3
     await limiter.close()

@@ -8,15 +8,22 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import date
+from pathlib import Path
 from typing import Any
 
+import httpx
 import limited_process
 import pytest
 from redis_server import RedisServer
+from served_process import serving
 
 from jina_components.service.accounts.audit import audit
 from jina_components.service.accounts.keys import FREE_GRANT, Keys
+from jina_components.service.accounts.usage import usage
 from jina_components.service.database import Database
+
+pytestmark = pytest.mark.slow
 
 
 class Asking:
@@ -145,3 +152,33 @@ def test_two_processes_have_one_limit_of_requests_at_once_and_a_killed_one_loses
         admitted += one.ask("hold", secret=secret, most=1)["admitted"]
         time.sleep(0.1)
     assert one.ask("hold", secret=secret, most=1) == {"admitted": 0}
+
+
+def test_two_servers_have_one_limit(database_url, redis_server, keys, tmp_path: Path):
+    (tmp_path / "tiers.toml").write_text("[tiers.fifty.segment]\nrequests = 50\nconcurrent = 4\n", "utf-8")
+    arguments = ["--keys", "--database", database_url, "--limits", redis_server.url, "--no-warm-up", "--no-playground"]
+    arguments += ["--no-mcp", "--tiers", str(tmp_path / "tiers.toml")]
+    with ExitStack() as running:
+        folders = [tmp_path / name for name in ("one", "other")]
+        for folder in folders:
+            folder.mkdir()
+        servers = [running.enter_context(serving(folder, *arguments)) for folder in folders]
+        client = running.enter_context(httpx.Client())
+        while True:
+            key, secret = keys.create(name="fifty", tier="fifty")
+            minute = time.time() // 60
+            answers = [
+                client.post(
+                    f"{servers[number % 2].url}/v1/segment",
+                    json={"content": "A text."},
+                    headers={"Authorization": f"Bearer {secret}"},
+                )
+                for number in range(60)
+            ]
+            if time.time() // 60 == minute:  # else some were counted in the next one
+                break
+    assert [answer.status_code for answer in answers] == [200] * 50 + [429] * 10
+    assert {answer.json()["code"] for answer in answers[50:]} == {"RATE_REQUEST_LIMIT_EXCEEDED"}
+    assert [int(answer.headers["X-RateLimit-Remaining-Requests"]) for answer in answers[:50]] == [*range(49, -1, -1)]
+    (row,) = usage(keys.database, key_id=key.id, since=date.min, until=date.max, by=())
+    assert row.requests == 50

@@ -8,9 +8,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 from redis_server import RedisServer
 
+from jina_components.service.limits.in_redis import InRedis
 from jina_components.service.limits.limiter import Limiter, LimitError
 from jina_components.service.limits.slots import Slots
-from jina_components.service.limits.storage import InRedis, make_storage
+from jina_components.service.limits.storage import make_storage
 from jina_components.service.limits.tiers import Rate
 
 Join = Callable[[str, int], Awaitable[Slots]]

@@ -12,9 +12,9 @@ from jina_components.service.playground.markdown import MAX_DRAWN, drawn
 from jina_components.service.playground.tabs import grounding, reader, search
 
 TAGS = {
-    "div", "p", "h1", "h2", "h3", "h4", "h5", "h6", "a", "em", "strong", "s", "code", "pre", "ul", "ol", "li", "hr", "br",
-    "blockquote", "table", "thead", "tbody", "tr", "th", "td", "span", "sup", "q", "bdi", "small", "details", "summary",
-    "figure", "figcaption", "mark", "b", "img",
+    "div", "p", "h1", "h2", "h3", "h4", "h5", "h6", "a", "em", "strong", "s", "code", "pre", "ul", "ol", "li", "hr",
+    "br", "blockquote", "table", "thead", "tbody", "tr", "th", "td", "span", "sup", "q", "bdi", "small", "details",
+    "summary", "figure", "figcaption", "mark", "b", "img",
 }  # fmt: skip
 ATTRIBUTES = {
     "class", "dir", "href", "target", "rel", "start", "style", "title", "role", "src", "alt",
@@ -86,9 +86,9 @@ def test_what_markdown_says_is_drawn() -> None:
 
 
 def test_an_image_within_a_link_is_its_words() -> None:
-    [link] = checked(drawn("[![Logo](https://a.example/l.png)](https://b.example/) and ![](https://c.example/x)")).xpath(
-        ".//a[contains(@href, 'b.example')]"
-    )
+    [link] = checked(
+        drawn("[![Logo](https://a.example/l.png)](https://b.example/) and ![](https://c.example/x)")
+    ).xpath(".//a[contains(@href, 'b.example')]")
     assert link.text_content() == "Logo"
     assert link.find(".//a") is None
 
@@ -192,4 +192,4 @@ def test_thoughts_are_gathered_into_steps() -> None:
     ]
     [_, thought] = messages([turn])
     assert thought["metadata"]["status"] == "pending"
-    assert thought["metadata"]["log"].startswith("searches: 2, pages: 1")
+    assert thought["metadata"]["log"].startswith("· searches: 2, pages: 1")

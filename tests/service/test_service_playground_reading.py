@@ -29,9 +29,10 @@ BRIDGE = "The Harbour Bridge was opened in March 1932 after eight years of work.
 EVIL = '<img src=x onerror="document.title=1"><script>document.title=2</script>'
 
 
-def article(title: str, *paragraphs: str) -> bytes:
+def article(title: str, *paragraphs: str, status: int = 200) -> bytes:
     body = "".join(f"<p>{paragraph}</p>" for paragraph in paragraphs)
     return http(
+        status,
         body=f"<html><head><title>{title}</title></head><body><article>{body}</article></body></html>".encode(),
         content_type="text/html; charset=utf-8",
     )
@@ -48,18 +49,16 @@ class Held:
 
     async def __call__(self, _: Received, writer: asyncio.StreamWriter) -> None:
         self.asked.set()
-        gone = asyncio.ensure_future(writer.wait_closed())
-        try:
-            while not self._let_go.is_set() and not gone.done():
-                await asyncio.sleep(0.02)
-            if gone.done():
+        head, _, rest = self.content.partition(b"\r\n")
+        writer.write(head + b"\r\n")
+        while not self._let_go.is_set():
+            writer.write(b"x-wait: a while\r\n")  # a connection that is closed at the other end breaks by it
+            await asyncio.sleep(0.05)
+            if writer.is_closing():
                 self.left.set()
                 return
-            writer.write(self.content)
-            await writer.drain()
-        finally:
-            gone.cancel()
-            await asyncio.gather(gone, return_exceptions=True)
+        writer.write(rest)
+        await writer.drain()
 
     def let_go(self) -> None:
         self._let_go.set()
@@ -70,12 +69,14 @@ def site() -> Iterator[LocalServer]:
     thread = ServerThread()
     site = thread.start(LocalServer())
     rise = "The moon pulls the water of the sea, and so the sea rises and falls twice a day. " * 3
+    moon = 'See <a href="/moon">the moon</a> <img src="/moon.png" alt="Moon">.'
+    link = '<a href="javascript:document.title=4">a link</a> of a page ' * 3
     site.routes |= {
-        "/tides": [article("Tides", TIDES, rise, 'See <a href="/moon">the moon</a> <img src="/moon.png" alt="Moon">.')],
-        "/moon": [article("The moon", "The moon goes around the earth in 27 days. It pulls the water of the sea. " * 3)],
+        "/tides": [article("Tides", TIDES, rise, moon)],
+        "/moon": [article("The moon", "The moon goes around the earth in 27 days. It pulls the sea. " * 3)],
         "/bridge": [article("The Harbour Bridge", f"{BRIDGE} It carries trains and cars over the harbour.")],
-        "/evil": [article("&lt;script&gt;document.title=3&lt;/script&gt;",
-                          EVIL.replace("<", "&lt;"), '<a href="javascript:document.title=4">a link</a> of a page ' * 3)],
+        "/gone": [article("Gone", "This page was here, and is not here any more. " * 4, status=404)],
+        "/evil": [article("&lt;script&gt;document.title=3&lt;/script&gt;", EVIL.replace("<", "&lt;"), link)],
     }  # fmt: skip
     yield site
     thread.stop()
@@ -83,6 +84,7 @@ def site() -> Iterator[LocalServer]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    expect.set_options(timeout=60_000)
     yield from running_chromium()
 
 
@@ -114,6 +116,9 @@ def mind(request: dict[str, Any]) -> Any:
     if "action" in fields:
         subject = "penguins" if "penguins" in said else "whales"
         fact = f"There are many {subject} in the south."
+        actions = request["response_format"]["json_schema"]["schema"]["properties"]["action"]["enum"]
+        if fact not in said and "visit" in actions:
+            return {"think": "It has to be read.", "action": "visit", "pages": [1]}
         if fact not in said:
             return {"think": "I need sources.", "action": "search", "queries": [{"text": subject}]}
         return {"think": "I know.", "action": "answer", "answer": f"**{fact}** And [more](javascript:alert(1))."}
@@ -126,7 +131,7 @@ def mind(request: dict[str, Any]) -> Any:
 
 
 @contextmanager
-def held(site: LocalServer, path: str, content: bytes = b"") -> Iterator[Held]:
+def held(site: LocalServer, path: str, content: bytes = http()) -> Iterator[Held]:
     """A page of the site that waits within the block."""
     page = Held(content)
     site.routes[path] = page
@@ -144,7 +149,7 @@ def read(page: Page, address: str) -> Locator:
 
 
 def ask(tab: Locator, question: str) -> None:
-    tab.get_by_label("Question").fill(question)
+    tab.get_by_label("Question", exact=True).fill(question)
     tab.get_by_role("button", name="Ask", exact=True).click()
 
 
@@ -170,7 +175,7 @@ def test_reader_draws_a_page_beside_its_markdown(browser: Browser, url: str, sit
 
 def test_reader_options_and_errors(browser: Browser, url: str, site: LocalServer) -> None:
     with visit(browser, url) as page:
-        tab = read(page, site.url("/nowhere"))
+        tab = read(page, site.url("/gone"))
         expect(tab.locator(".pg-warning")).to_contain_text("404")
         tab.get_by_label("Tokens at most").fill("3")
         tab.get_by_label("Tokens at most").blur()
@@ -181,7 +186,7 @@ def test_reader_options_and_errors(browser: Browser, url: str, site: LocalServer
         read(page, site.url("/tides"))
         expect(tab.locator(".pg-markdown")).to_have_text(TIDES)
         tab.get_by_label("Only what fits").fill("")
-        tab.get_by_label("As", exact=True).click()
+        tab.get_by_label("Show", exact=True).click()
         page.get_by_role("option", name="HTML", exact=True).click()
         read(page, site.url("/tides"))
         expect(tab.locator(".cm-content").first).to_contain_text("<title>Tides</title>")
@@ -193,7 +198,7 @@ def test_reader_options_and_errors(browser: Browser, url: str, site: LocalServer
 def test_reader_takes_a_picture(browser: Browser, url: str, site: LocalServer) -> None:
     with visit(browser, url, size=NARROW) as page:
         tab = open_tab(page, "reader")
-        tab.get_by_label("As", exact=True).click()
+        tab.get_by_label("Show", exact=True).click()
         page.get_by_role("option", name="Screenshot", exact=True).click()
         read(page, site.url("/tides"))
         picture = tab.get_by_role("img", name="Picture of Tides")
@@ -211,7 +216,7 @@ def test_pasted_html_is_read_and_nothing_of_it_runs(browser: Browser, url: str) 
         expect(tab.locator(".pg-markdown td").first).to_have_text("Flour")
         tab.get_by_text("HTML instead of a page").click()
         words = "What is written here is read, and is shown as it was written. " * 4
-        tab.get_by_label("HTML", exact=True).fill(
+        tab.get_by_placeholder("<article>").fill(
             f"<title>&lt;b&gt;Bold&lt;/b&gt; {EVIL}</title><article><p>{words}{EVIL.replace('<', '&lt;')}</p>"
             f'<p><a href="javascript:document.title=5">{words}</a></p></article>'
         )
@@ -257,7 +262,10 @@ def test_search_finds_pages_that_were_read(browser: Browser, url: str, site: Loc
 
 
 def test_search_shows_results_while_others_are_read(browser: Browser, of_web: str, site: LocalServer) -> None:
-    with held(site, "/held-search", article("Held", "Tides far away are low. " * 9)) as slow, visit(browser, of_web) as page:
+    with (
+        held(site, "/held-search", article("Held", "Tides far away are low. " * 9)) as slow,
+        visit(browser, of_web) as page,
+    ):
         tab = open_tab(page, "search")
         tab.get_by_label("Query").fill("tides")
         tab.get_by_role("button", name="Search", exact=True).click()
@@ -271,9 +279,10 @@ def test_search_shows_results_while_others_are_read(browser: Browser, of_web: st
 
 def test_grounding_tells_its_steps_and_quotes(browser: Browser, url: str, site: LocalServer) -> None:
     path = "/held-bridge"
-    with held(site, path, article("The Harbour Bridge", f"{BRIDGE} It carries trains and cars.")) as slow, visit(
-        browser, url
-    ) as page:
+    with (
+        held(site, path, article("The Harbour Bridge", f"{BRIDGE} It carries trains and cars.")) as slow,
+        visit(browser, url) as page,
+    ):
         tab = open_tab(page, "grounding")
         tab.get_by_label("Statement").fill("The Harbour Bridge was opened in 1952.")
         tab.get_by_label("References").fill(site.url(path))
@@ -291,7 +300,8 @@ def test_grounding_tells_its_steps_and_quotes(browser: Browser, url: str, site: 
         expect(tab.locator(".pg-steps > li").last).to_contain_text("refuted")
         take_pictures(page, "grounding")
         tab.get_by_label("Statement").fill("The Harbour Bridge was opened in 1932.")
-        run(tab)
+        tab.get_by_label("Statement").press("Control+Enter")
+        finished(tab)
         expect(tab.locator(".pg-verdict")).to_have_text("✓ Supported")
         expect(tab.locator(".pg-for mark").first).to_have_text(BRIDGE)
         tab.get_by_label("References").fill("file:///etc/passwd")
@@ -304,8 +314,8 @@ def test_deep_search_answers_from_pages_read_before(browser: Browser, url: str, 
         for path in ("/tides", "/bridge"):
             read(page, site.url(path))
         tab = open_tab(page, "deepsearch")
-        tab.get_by_label("Question").fill("How high are the tides in the Bay of Fundy?")
-        tab.get_by_label("Question").press("Enter")
+        tab.get_by_label("Question", exact=True).fill("How high are the tides in the Bay of Fundy?")
+        tab.get_by_label("Question", exact=True).press("Enter")
         answer = tab.locator(".pg-answer")
         expect(answer).to_contain_text("16 metres high")
         expect(answer.locator(".pg-mark a").first).to_have_attribute("href", site.url("/tides"))
@@ -314,17 +324,21 @@ def test_deep_search_answers_from_pages_read_before(browser: Browser, url: str, 
         expect(tab.locator(".pg-thoughts")).to_be_hidden()
         tab.get_by_text("How it was found").click()
         expect(tab.locator(".pg-queries").first).to_contain_text("How high are the tides")
-        ask(tab, f"When was the Harbour Bridge opened? {EVIL}")
+        ask(tab, f"What of {EVIL}?")
         expect(answer).to_have_count(2)
-        expect(answer.last).to_contain_text("1932")
         expect(tab.locator(".pg-question").last).to_contain_text(EVIL)
-        expect(tab.get_by_label("Question")).to_have_value("")
+        expect(tab.locator("[aria-label*='<div']")).to_have_count(0)
+        ask(tab, "When was the Harbour Bridge opened?")
+        expect(answer).to_have_count(3)
+        expect(answer.last).to_contain_text("1932")
+        expect(tab.get_by_label("Question", exact=True)).to_have_value("")
         tab.get_by_text("The request as code").click()
         code = tab.locator(".pg-code .cm-content").first
         expect(code).to_contain_text("/v1/chat/completions")
         expect(code).to_contain_text("How high are the tides")
-        expect(code).to_contain_text("When was the Harbour Bridge opened?")
         expect(code).to_contain_text('"role": "assistant"')
+        page.mouse.wheel(0, 5000)  # lines that are not in sight are not there
+        expect(code).to_contain_text("When was the Harbour Bridge opened?")
         tab.get_by_text("The request as code").click()
         take_pictures(page, "deepsearch")
         tab.get_by_role("button", name="New conversation").click()
@@ -340,28 +354,30 @@ def test_deep_search_thinks_aloud_and_remembers(browser: Browser, of_web: str, s
         ask(tab, "Are there whales?")
         expect(tab.locator(".pg-thoughts")).to_contain_text("I need sources.")
         expect(tab.locator(".pg-queries").first).to_contain_text("whales")
+        expect(tab.locator(".pg-urls")).to_contain_text(site.url("/held-agent"))
         assert tab.locator(".pg-answer").count() == 0
+        take_pictures(page, "deepsearch-thinking")
         slow.let_go()
         answer = tab.locator(".pg-answer")
-        expect(answer.locator("strong")).to_have_text("There are many whales in the south.")
+        expect(answer).to_contain_text("There are many whales in the south.")
         assert answer.locator("a[href^=javascript]").count() == 0
         expect(answer.locator(".pg-sources > li").first).to_contain_text("many whales in the south")
         ask(tab, "Is it broken?")
         expect(tab.locator(".pg-error")).to_contain_text("Error")
-        expect(tab.get_by_role("button", name="Stop")).to_be_disabled()
+        expect(tab.get_by_role("button", name="Stop", exact=True)).to_be_disabled()
 
 
 def test_stop_ends_the_work_of_the_service(browser: Browser, of_web: str, site: LocalServer) -> None:
     with held(site, "/held-stop") as slow, visit(browser, of_web) as page:
         tab = open_tab(page, "deepsearch")
-        expect(tab.get_by_role("button", name="Stop")).to_be_disabled()
+        expect(tab.get_by_role("button", name="Stop", exact=True)).to_be_disabled()
         ask(tab, "Are there penguins?")
         assert slow.asked.wait(60)
         expect(tab.locator(".pg-queries").first).to_contain_text("penguins")
-        tab.get_by_role("button", name="Stop").click()
+        tab.get_by_role("button", name="Stop", exact=True).click()
         assert slow.left.wait(60)
         expect(tab.get_by_text("Stopped. The service works on it no more.")).to_be_visible()
-        expect(tab.get_by_role("button", name="Stop")).to_be_disabled()
+        expect(tab.get_by_role("button", name="Stop", exact=True)).to_be_disabled()
         tab.get_by_text("What was done before it was stopped").click()
         expect(tab.locator(".pg-thoughts")).to_contain_text("I need sources.")
         ask(tab, "Is it broken?")  # and there can be another question

@@ -253,4 +253,4 @@ class Books(RuleBasedStateMachine):
 
 def test_the_books_are_right_whatever_is_done(database: Database) -> None:
     Books.database = database
-    run_state_machine_as_test(Books, settings=settings(max_examples=15, stateful_step_count=15))
+    run_state_machine_as_test(Books, settings=settings(max_examples=10, stateful_step_count=15))

@@ -72,6 +72,8 @@ def on_ray(
 ) -> Iterator[FastAPI]:
     """A service of many replicas, as an application for `service.server.serve`. They end with the block.
 
+    It is for programs, as that is: Ray's loggers write what all others do, where they do.
+
     Args:
         make_app: Makes the whole service, by `create_app`. It is called in each replica with the name of the model
             that its group is for, which should be loaded before it is ready; empty for the group of all others, and in
@@ -144,11 +146,19 @@ def _deployed(
     try:
         logging.getLogger("ray.serve").setLevel(logging.WARNING)
         serve.start(proxy_location="Disabled", logging_config=quiet)
+        _let_log_as_all_do("ray", "ray.serve")
         handles = serve.run_many(targets, wait_for_applications_running=False)
-        yield {model: handle.options(stream=True) for model, handle in zip(replicas, handles, strict=True)}
+        yield {model: handle for model, handle in zip(replicas, handles, strict=True)}
     finally:
         for name in names.values():
             serve.delete(name)
+
+
+def _let_log_as_all_do(*names: str) -> None:
+    """Lets these loggers' lines be those of the program, not Ray's own beside them."""
+    for each in map(logging.getLogger, names):
+        each.handlers, each.propagate = [], True
+        each.setLevel(logging.WARNING)
 
 
 def _look(serve: Any, names: list[str]) -> tuple[bool, str] | None:  # noqa: ANN401 (the module)

@@ -13,6 +13,7 @@ from typing import Any
 from fastapi import FastAPI
 from opentelemetry import propagate
 from starlette.datastructures import Headers
+from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from jina_components.errors import BackendError
@@ -66,6 +67,8 @@ def make_front(plain: FastAPI, handles: Mapping[str, Any], look: Callable[[], tu
         add_playground(app)  # here, since its pages ask for events of the process that they were made in
     app.add_middleware(Admission, limits=app.state.settings.limits, metrics=app.state.metrics)
     app.add_middleware(Hosts)
+    around: list[Any] = [*plain.user_middleware]
+    app.add_middleware(CORSMiddleware, **next(each.kwargs for each in around if each.cls is CORSMiddleware))
     app.add_middleware(Watching, metrics=app.state.metrics, stand_ins={})
     return app
 
@@ -103,7 +106,7 @@ class _Forwarding:
             return
         body = (await receive()).get("body", b"")  # the whole of it, which Admission has read
         call: Call = scope["state"]["call"]
-        stream = self._handles[group_of(body, self._handles)].remote(_passed(scope), body)
+        stream = self._handles[group_of(body, self._handles)].options(stream=True).remote(_passed(scope), body)
         is_whole = False
         try:
             async for messages in stream:
@@ -130,6 +133,7 @@ class _Forwarding:
         if message["type"] == "http.response.start":
             call.request_id = Headers(raw=message["headers"])["x-request-id"]  # errors hold it too
             REQUEST_ID.set(call.request_id)
+            message["headers"] = _before_cors(message["headers"])
         await send(message)
 
 
@@ -145,6 +149,13 @@ def group_of(body: bytes, groups: Container[str]) -> str:
     found = _MODEL.search(body)
     name = plain_name(found[1].decode(errors="replace")) if found else ""
     return name if name in groups else ""
+
+
+def _before_cors(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Headers of a replica's answer without those for scripts of other sites, which the front adds to all answers."""
+    kept = [(name, value) for name, value in headers if not name.startswith(b"access-control-")]
+    varying = [(name, value.removesuffix(b"Origin").rstrip(b", ")) for name, value in kept if name == b"vary"]
+    return [*(each for each in kept if each[0] != b"vary"), *(each for each in varying if each[1])]
 
 
 def _passed(scope: Scope) -> dict[str, Any]:

@@ -59,6 +59,7 @@ class KeyAccess:
 
     Raises:
         ConfigError: the URL for limits is none.
+        MissingDependencyError: the client of Redis is not installed.
     """
 
     needs_keys = True

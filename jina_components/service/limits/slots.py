@@ -12,8 +12,6 @@ from jina_components.service.limits.storage import Question, Storage
 
 # Of a limit, the part that a busy process keeps although nobody needs it, so that not each request asks for a slot.
 _KEPT_PART = 20
-# Seconds until slots that are not needed are given back: the next request is often near.
-_LINGER = 0.01
 # Seconds to wait before asking again, for slots that linger elsewhere.
 _PAUSES = (0.0, 0.02, 0.05)
 
@@ -37,7 +35,7 @@ class Slots:
         self._is_unsure = False  # of what the storage has
         self._spare = limit // _KEPT_PART
         self._holding = Question(storage, self._hold)
-        self._lingering = Question(storage, self._give_back)
+        self._is_lingering = False
 
     async def take(self) -> bool:
         """Take one, if one is free.
@@ -65,10 +63,9 @@ class Slots:
         return False
 
     def release(self) -> None:
-        """Give one back."""
+        """Give one back; a moment later it can be had elsewhere, if it is not taken here again."""
         self._used -= 1
-        if self._storage.is_shared and self._leased > self._wanted:
-            self._lingering.start()
+        self._linger()
 
     async def renew(self, *, is_lost: bool) -> None:
         """Say again what this process has, where that was lost; give back what was not used of late.
@@ -94,8 +91,14 @@ class Slots:
         self._is_unsure = True
         self._leased = await self._storage.hold(self._name, wanted, self.limit)
         self._is_unsure = False
+        self._linger()
 
-    async def _give_back(self) -> None:
-        await asyncio.sleep(_LINGER)
+    def _linger(self) -> None:
+        if self._storage.is_shared and self._leased > self._wanted and not self._is_lingering:
+            self._is_lingering = True
+            self._storage.later(self._give_back)
+
+    def _give_back(self) -> None:
+        self._is_lingering = False
         if self._leased > self._wanted:
-            await self._holding.answered()
+            self._holding.start()

@@ -128,6 +128,7 @@ LEFT_OUT: Mapping[str, str] = {
     "expand_query": "no model here rewrites queries: the model that calls the tools can",
     "extract_pdf": "figures and formulas are not cut out of PDFs here: read_url gives their text and tables",
     "search_bibtex": "citations are in no source that this service asks",
+    "search_web_deep": "search_web finds pages, and read_url gives the passages of those that answer a question",
 }
 """Tools of the public server that are not here, and why."""
 

@@ -1,7 +1,7 @@
-"""The playground in front of the service: made when it is first looked at, and open no further than its page needs.
+"""The playground: made when it is first looked at, and open no further than its page needs.
 
-Gradio serves the page and runs its events; its other routes (files, uploads, proxies, a client's API) are not reachable.
-What the page asks of the service goes through `asking`, as any client's requests do.
+Gradio serves the page and runs its events; its other routes (files, uploads, proxies, a client's API) are closed. What
+the page asks of the service goes through `asking`, as any client's requests do.
 """
 
 from __future__ import annotations
@@ -12,37 +12,38 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from fastapi import FastAPI
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from jina_components.service.errors import answer_problem, problem
+from jina_components.service.errors import problem
 from jina_components.service.playground import STREAM
+from jina_components.service.playground.joining import checked
 
 if TYPE_CHECKING:
     import gradio as gr
 
 _READ = frozenset({"GET", "HEAD"})
 _WRITE = frozenset({"POST"})
-# What the page needs. Those that end with a slash are folders of Gradio's own files.
+_JOIN = "/gradio_api/queue/join"
+_FOLDERS = ("/assets/", "/static/")
+"""Of Gradio's own files."""
+# What the page needs.
 _ROUTES: dict[str, frozenset[str]] = {
     "/": _READ,
     "/theme.css": _READ,
-    "/assets/": _READ,
-    "/static/": _READ,
+    **dict.fromkeys(_FOLDERS, _READ),
     STREAM: _READ,
-    "/gradio_api/queue/join": _WRITE,
+    _JOIN: _WRITE,
     "/gradio_api/cancel": _WRITE,
+    "/gradio_api/reset": _WRITE,  # which does nothing, and which the page calls after it
 }
-# Bytes of what the inputs of a tab hold.
-_MOST_BYTES = 4 * 1024 * 1024
-# Nothing is loaded from elsewhere, not even a picture of a page that was read. Scripts are Gradio's files and those that
-# the page came with, which know the nonce: text that were taken for HTML by mistake could run none. Gradio compiles
-# templates in the browser, which is `eval`. No other site may put the page into a frame, where clicks are led astray.
+# Nothing is loaded from elsewhere, not even a picture of a page that was read. Scripts are Gradio's files and those
+# that the page came with, which know the nonce: text that were taken for HTML by mistake could run none. Gradio
+# compiles templates in the browser, which is `eval`. No other site may put the page into a frame to mislead clicks.
 _POLICY = (
     "default-src 'self'; script-src 'self' 'nonce-{}' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data: blob:; font-src 'self' data:; object-src 'none'; base-uri 'self'; form-action 'self'; "
@@ -72,26 +73,27 @@ class Playground:
         self._blocks: gr.Blocks | None = None
         self._tasks: set[asyncio.Task[object]] = set()
 
-    async def app(self) -> ASGIApp:
-        """Gradio's application."""
+    async def blocks(self) -> gr.Blocks:
+        """The page in Gradio's terms, whose `app` is an application."""
         async with self._making:
             if self._blocks is None:
-                # Gradio takes seconds to import.
-                blocks = await asyncio.to_thread(_made, self._service)
+                # Gradio takes seconds to import. It wants a loop that runs, and leaves one open otherwise.
+                blocks = await asyncio.to_thread(lambda: asyncio.run(_made(self._service)))
                 before = asyncio.all_tasks()
-                blocks.run_startup_events()
+                blocks.run_startup_events()  # type: ignore[no-untyped-call]
                 self._tasks = asyncio.all_tasks() - before
                 self._blocks = blocks
-        app: ASGIApp = self._blocks.app
-        return app
+        return self._blocks
 
     async def aclose(self) -> None:
         """End what runs."""
         if self._blocks is not None:
-            self._blocks._queue.close()  # noqa: SLF001 (Blocks.close would end a server that there is not)
+            # Blocks.close would end a server that there is not.
+            self._blocks._queue.stopped = True  # noqa: SLF001
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._blocks, self._tasks = None, set()
 
 
 class Doors:
@@ -110,28 +112,23 @@ class Doors:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, to one of both."""
-        route = _route(scope["path"]) if scope["type"] == "http" else ""
-        if not route or scope["method"] not in _ROUTES[route]:
+        route = _route(scope) if scope["type"] == "http" else ""
+        if not route:
             await self._app(scope, receive, send)
             return
         scope["route"] = _Route(route)
-        headers = Headers(scope=scope)
-        refusal = None
-        if route != "/" and not _is_own(headers):
-            refusal = problem(403, "The playground is for its own page, not for those of other sites.")
-        elif int(headers.get("content-length", 0)) > _MOST_BYTES:
-            refusal = problem(413, f"The inputs are too large: at most {_MOST_BYTES} bytes are taken.")
-        if refusal is not None:
-            await answer_problem(HTTPConnection(scope), refusal)(scope, receive, send)
-            return
-
-        app = await self._playground.app()
+        if route != "/" and not _is_own(Headers(scope=scope)):
+            raise problem(403, "The playground is for its own page, not for those of other sites.")
+        blocks = await self._playground.blocks()
+        app: ASGIApp = blocks.app
         # A copy: routing writes into it, and the service's own is still asked about the service.
         scope = {**scope, "query_string": scope["query_string"] if route == STREAM else b""}
         if route == "/":
             await _page(app, scope, receive, send)
         elif route == STREAM:
             await app(scope, self._until_the_end(scope, receive), send)
+        elif route == _JOIN:
+            await app(scope, await checked(receive, blocks), send)
         else:
             await app(scope, receive, _lasting(send) if route == "/assets/" else send)
 
@@ -155,7 +152,8 @@ class Doors:
 
 async def _page(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
     """The page, whose scripts are told from others."""
-    nonce, start, body = secrets.token_urlsafe(16), {}, bytearray()
+    nonce, body = secrets.token_urlsafe(16), bytearray()
+    start: dict[str, Any] = {}
 
     async def collect(message: Message) -> None:
         start.update(message if message["type"] == "http.response.start" else {})
@@ -193,10 +191,10 @@ def add_playground(app: FastAPI) -> None:
     around = app.router.lifespan_context
 
     @asynccontextmanager
-    async def lifespan(running: FastAPI) -> AsyncIterator[object]:
-        async with around(running) as state:
+    async def lifespan(running: FastAPI) -> AsyncIterator[None]:
+        async with around(running):
             try:
-                yield state
+                yield
             finally:
                 await playground.aclose()
 
@@ -204,12 +202,16 @@ def add_playground(app: FastAPI) -> None:
     app.add_middleware(Doors, playground=playground)
 
 
-def _route(path: str) -> str:
-    """The route that a path is of; empty where it is none of the playground."""
-    if path in _ROUTES:
-        return "" if path != "/" and path.endswith("/") else path
-    folder = "/".join(path.split("/", 2)[:2]) + "/"
-    return folder if folder in _ROUTES and folder != "/" and folder != path else ""
+def _route(scope: Scope) -> str:
+    """The route that a request is for; empty where it is none of the playground.
+
+    At `/` there is something for programs too, which do not ask for HTML.
+    """
+    path: str = scope["path"]
+    if path == "/":
+        return "/" if scope["method"] in _READ and "text/html" in Headers(scope=scope).get("accept", "") else ""
+    route = next((folder for folder in _FOLDERS if path.startswith(folder)), path)
+    return route if scope["method"] in _ROUTES.get(route, ()) else ""
 
 
 def _is_own(headers: Headers) -> bool:
@@ -220,7 +222,7 @@ def _is_own(headers: Headers) -> bool:
     return origin is None or urlsplit(origin).netloc == headers.get("host")
 
 
-def _made(service: FastAPI) -> gr.Blocks:
+async def _made(service: FastAPI) -> gr.Blocks:
     from jina_components.service.playground.blocks import made
 
     return made(service)

@@ -15,6 +15,7 @@ from jina_components.service.in_process import InProcess
 from jina_components.service.playground.code import Asked
 
 _BASE = "http://127.0.0.1"
+_EVENTS = "text/event-stream"
 
 
 class Refused(Exception):  # noqa: N818 (the service's own words, for people's eyes)
@@ -103,13 +104,13 @@ class Service:
             if response.is_error:
                 await response.aread()
                 raise _refused(response, _content(response))
-            if not response.headers.get("content-type", "").startswith("text/event-stream"):
+            if not response.headers.get("content-type", "").startswith(_EVENTS):
                 await response.aread()
                 yield Event(_content(response))
                 return
             async with aclosing(_events(response)) as events:
                 async for event in events:
-                    if event.name == "error" or (isinstance(event.data, dict) and "error" in event.data):
+                    if event.name == "error" or (isinstance(event.data, dict) and event.data.get("error")):
                         raise _refused(response, event.data)
                     yield event
 
@@ -117,13 +118,9 @@ class Service:
     async def _client(self) -> AsyncGenerator[httpx.AsyncClient, None]:
         headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
         transport = InProcess(self._app, self._address)
-        async with httpx.AsyncClient(
-            transport=transport,
-            base_url=_BASE,
-            headers=headers,
-            timeout=None,
-            trust_env=False,  # noqa: S113 (the service has its own limits)
-        ) as client:
+        # The service has its own limits of time.
+        settings: dict[str, Any] = {"base_url": _BASE, "headers": headers, "timeout": None, "trust_env": False}
+        async with httpx.AsyncClient(transport=transport, **settings) as client:
             yield client
 
 
@@ -132,8 +129,11 @@ def _body(asked: Asked) -> bytes | None:
 
 
 def _content(response: httpx.Response) -> Any:  # noqa: ANN401 (JSON)
-    if response.headers.get("content-type", "").startswith("application/json"):
+    form = response.headers.get("content-type", "")
+    if form.startswith("application/json"):
         return response.json()
+    if form.startswith(_EVENTS):  # one, that tells an error
+        return _parsed(response.text.partition("data: ")[2].strip())
     return response.text
 
 

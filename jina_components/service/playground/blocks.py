@@ -14,7 +14,9 @@ from jina_components.service.playground.theme import CSS, SCRIPT, theme
 _AT_ONCE = 16
 _WAITING = 64
 # Sessions that Gradio keeps the last results of; they are needed for nothing.
-_SESSIONS = 16
+_SESSIONS = 64
+# Sessions that messages wait for until they are heard.
+_STREAMS = 256
 # Seconds between looks of Gradio's queue at whether there is something to do: its own thousand a second are felt.
 _LOOK = 0.02
 
@@ -40,7 +42,11 @@ def made(service: FastAPI) -> gr.Blocks:
         page.begin(blocks)
     blocks.queue(max_size=_WAITING, default_concurrency_limit=_AT_ONCE, api_open=False)
     blocks.state_session_capacity = _SESSIONS
+    blocks._queue.pending_messages_per_session.max_size = _STREAMS  # noqa: SLF001 (no setting)
+    blocks._queue.ANALYTICS_MAX_EVENTS = 0  # noqa: SLF001 (no setting; each event would go through all before)
     blocks._queue.sleep_when_free = blocks._queue.progress_update_sleep_when_free = _LOOK  # noqa: SLF001 (no setting)
+    # Statistics for a page of Gradio's that is not served, which take pandas a while after every event.
+    blocks._queue.compute_analytics_summary = lambda *_: None  # noqa: SLF001 (no setting)
     return _mounted(blocks)
 
 

@@ -157,7 +157,7 @@ def _line(html: str) -> str:
 def _log(turn: Turn) -> str:
     queries, urls = (sum(len(getattr(step, name)) for step in turn.steps) for name in ("queries", "urls"))
     told = [f"{name}: {count}" for name, count in (("searches", queries), ("pages", urls)) if count]
-    return ", ".join([*told, f"{turn.seconds:.1f} s"])
+    return f"· {', '.join([*told, f'{turn.seconds:.1f} s'])}"
 
 
 def _step(step: Step) -> str:

@@ -25,7 +25,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import gradio as gr
 from fastapi import FastAPI
@@ -44,7 +44,11 @@ logger = logging.getLogger(__name__)
 Values: TypeAlias = Any
 """What goes into the outputs of a tab: a value, or a tuple where there are several."""
 
-_QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+# What inputs hold is for the service to judge: Gradio would print what does not fit.
+_QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "preprocess": False}
+_LANGUAGES: dict[str, Literal["shell", "python", "javascript"]] = {
+    "curl": "shell", "Python": "python", "JavaScript": "javascript",
+}  # fmt: skip
 _STATUS = '<div role="status" aria-live="polite">${value}</div>'
 # In the browser: an origin behind a proxy may have a path.
 _ORIGIN = "(_, ...others) => [location.origin + location.pathname.replace(/\\/+$/, ''), ...others]"
@@ -127,18 +131,13 @@ class Page:
             follow: Instead of `draw` where the request is `streamed`: an async iterator of its events, and the values
                 of the inputs → an async generator of values of the outputs, each in place of the one before.
         """
-        empty = [each.value for each in outputs]  # type: ignore[attr-defined]  # that it was made with
+        empty = [each.value for each in outputs]  # that it was made with
 
         async def run(request: gr.Request, key: str, *values: Any) -> AsyncGenerator[list[Any], None]:  # noqa: ANN401
             began, unchanged = perf_counter(), [gr.skip()] * len(outputs)
             yield [note("Working…", "working"), *unchanged]
             try:
-                wanted = asked(*values)
-            except ValueError as missing:
-                yield [note(str(missing), "error"), *empty]
-                return
-            service = self.service(request, key)
-            try:
+                wanted, service = _wanted(asked, values), self.service(request, key)
                 async with aclosing(_drawn(service, wanted, values, draw, follow)) as pictures:
                     async for picture in pictures:
                         told = note(f"Working… {perf_counter() - began:.0f} s", "working")
@@ -169,16 +168,17 @@ class Page:
         return Service(self.app, client.host if client else "", key)
 
     def code(self, asked: Callable[..., Asked | Sequence[Asked]], inputs: list[Component]) -> None:
+        """The code of a request, where it is called; `product` puts it too."""
         with gr.Accordion("The request as code", open=False, elem_classes="pg-code"), gr.Tabs():
             shown: list[Component] = []
-            for title, language in (("curl", "shell"), ("Python", "python"), ("JavaScript", "javascript")):
+            for title, language in _LANGUAGES.items():
                 with gr.Tab(title):
                     shown.append(gr.Code("", language=language, interactive=False, label=title, wrap_lines=True))
 
         def write(origin: str, key: str, *values: Any) -> list[str]:  # noqa: ANN401 (of inputs)
             try:
-                wanted = several(asked(*values))
-            except ValueError as missing:
+                wanted = several(_wanted(asked, values))
+            except Refused as missing:
                 return [f"{mark} {missing}" for mark in ("#", "#", "//")]
             has_key = self.needs_keys or bool(key.strip())
             written = (code.curl, code.python, code.javascript)
@@ -245,6 +245,18 @@ async def _drawn(
     async with aclosing(service.stream(wanted)) as events, aclosing(follow(events, *values)) as pictures:
         async for picture in pictures:
             yield picture
+
+
+def _wanted(asked: Callable[..., Asked | Sequence[Asked]], values: Sequence[Any]) -> Asked | Sequence[Asked]:
+    """The request that inputs make.
+
+    Raises:
+        Refused: something is missing.
+    """
+    try:
+        return asked(*values)
+    except ValueError as missing:
+        raise Refused(400, str(missing), "") from missing
 
 
 def several(wanted: Asked | Sequence[Asked]) -> Sequence[Asked]:

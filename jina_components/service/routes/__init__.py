@@ -16,6 +16,7 @@ from jina_components.service.routes import (
     models,
     reader,
     rerank,
+    sagemaker,
     search,
     segment,
     svip,
@@ -37,5 +38,6 @@ ROUTERS: tuple[APIRouter, ...] = (
     grounding.router,
     accounts.router,
     mcp.router,
+    sagemaker.router,
     methods.router,
 )

@@ -24,9 +24,8 @@ _BY_FIELD = {
     "classifier_id": "/v1/classify", "statement": "/g/", "url": "/r/", "html": "/r/", "pdf": "/r/", "q": "/s/search",
     "content": "/v1/segment", "input": _EMBEDDINGS, "texts": "/v2/embed",
 }  # fmt: skip
-ROUTES = tuple(
-    dict.fromkeys((*_BY_FIELD.values(), "/v1/multi-vector", "/v1/train", "/v2/rerank", "/v1/embed", "/rerank", "/svip/"))
-)
+_OTHERS = ("/v1/multi-vector", "/v1/train", "/v1/embed", "/v2/rerank", "/rerank", "/svip/")
+ROUTES = tuple(dict.fromkeys((*_BY_FIELD.values(), *_OTHERS)))
 """Routes that may be asked for."""
 _ATTRIBUTE = "route="
 
@@ -134,7 +133,8 @@ def _of_package(data: object, parameters: Mapping[str, Any], model_of: ModelOf) 
 
 
 def _with_model(body: Mapping[str, Any], model: str | None) -> dict[str, Any]:
-    return dict(body) if model is None or body.get("model") is not None else {**body, "model": model}
+    has_one = body.get("model") is not None or body.get("classifier_id") is not None
+    return dict(body) if model is None or has_one else {**body, "model": model}
 
 
 def _route(attributes: str) -> str:

@@ -1,7 +1,7 @@
 """The tabs of the playground, one module a product.
 
-Each module has one function, `add(page)`: it puts components where it is called, in a tab of its own, and tells the page
-what they are for (`Page.product`).
+Each module has one function, `add(page)`: it puts components where it is called, in a tab of its own, and tells the
+page what they are for (`Page.product`).
 """
 
 from __future__ import annotations

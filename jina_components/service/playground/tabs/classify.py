@@ -23,16 +23,19 @@ _LABELS = {
     ),
 }
 _LEARNED = {
-    "Politeness": (
-        "polite: Could you please send me the form?\npolite: Thank you so much for your help.\n"
-        "polite: I would be glad to hear from you.\nrude: Send the form, now.\nrude: This is rubbish, fix it.\n"
-        "rude: Are you stupid?",
-        "Many thanks for the quick reply!\nJust do your job.",
+    "Tickets": (
+        (
+            "billing: My card was charged twice.\nbilling: Where is my invoice?\nbilling: Can I get a refund?\n"
+            "technical: The app crashes at start.\ntechnical: I cannot log in.\ntechnical: The screen stays black."
+        ),
+        "Please send me the receipt.\nThe update will not install.",
     ),
     "Spam": (
-        "spam: You have won a prize, click here!\nspam: Cheap pills without prescription\n"
-        "spam: Earn thousands from home today\nham: The meeting moves to Tuesday.\n"
-        "ham: Please find the minutes attached.\nham: Lunch at noon?",
+        (
+            "spam: You have won a prize, click here!\nspam: Cheap pills without prescription\n"
+            "spam: Earn thousands from home today\nham: The meeting moves to Tuesday.\n"
+            "ham: Please find the minutes attached.\nham: Lunch at noon?"
+        ),
         "Claim your reward now!\nCan we talk on Thursday?",
     ),
 }

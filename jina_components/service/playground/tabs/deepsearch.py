@@ -15,11 +15,17 @@ from jina_components.service.playground.asking import Refused
 from jina_components.service.playground.code import Asked
 from jina_components.service.playground.conversation import Turn, kept, messages, read, said
 from jina_components.service.playground.page import Page
+from jina_components.service.playground.waiting import ticked
 from jina_components.service.wire.deepsearch import MODELS
 from jina_components.types.markdown_html import printable
 
 _SHOWN_EVERY = 0.2  # seconds, of what comes in pieces
 _HIDDEN: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+# Gradio names each message by its content, which is HTML here: "bot's message" will do.
+_NAMES = """() => setTimeout(() => {
+  for (const each of document.querySelectorAll(".pg-chat [aria-label*='<div']"))
+    each.setAttribute("aria-label", each.ariaLabel.split(":")[0]);
+}, 100)"""
 _ASK_WEB = "Ask a question: it is searched for, read about, and answered with quotes."
 _ASK_PAGES = (
     "Ask a question: it is answered with quotes from pages that were read here before. Read some in the Reader first."
@@ -56,9 +62,10 @@ def add(page: Page) -> None:
         yield [*drawn, *messages([turn])], kept(now), "", running
         began = shown = perf_counter()
         try:
-            async with aclosing(page.service(request, key).stream(wanted)) as events:
+            async with aclosing(ticked(page.service(request, key).stream(wanted))) as events:
                 async for event in events:
-                    is_whole, turn.seconds = turn.take(event.data), perf_counter() - began
+                    is_whole = event is None or turn.take(event.data)
+                    turn.seconds = perf_counter() - began
                     if is_whole or perf_counter() - shown > _SHOWN_EVERY:
                         shown = perf_counter()
                         yield [*drawn, *messages([turn])], kept(now), gr.skip(), running
@@ -73,6 +80,7 @@ def add(page: Page) -> None:
     )  # fmt: skip
     stop.click(_stop, inputs=[turns], outputs=[chat, turns, stop], cancels=[asking], **_HIDDEN)
     gr.on((new.click, chat.clear), _forget, outputs=[chat, turns, stop], cancels=[asking], **_HIDDEN)
+    chat.change(None, js=_NAMES, **_HIDDEN)
     page.code(asked, inputs)
 
 

@@ -16,8 +16,8 @@ from jina_components.service.playground.page import Page
 from jina_components.service.playground.sources import counted, facts, folded, listed, source
 
 _FORMATS = (
-    ("Main content as Markdown", "content"), ("Whole page as Markdown", "markdown"), ("HTML", "html"), ("Text", "text"),
-    ("Screenshot", "screenshot"), ("Picture of the whole page", "pageshot"),
+    ("Main content", "content"), ("Whole page", "markdown"), ("HTML", "html"), ("Text", "text"),
+    ("Screenshot", "screenshot"), ("Whole screenshot", "pageshot"),
 )  # fmt: skip
 _ENGINES = (("Whichever it takes", "auto"), ("Fetch only", "direct"), ("Browser", "browser"))
 _EMPTY = '<p class="pg-empty">What is read is shown here, drawn and as it is.</p>'
@@ -44,10 +44,11 @@ def add(page: Page) -> None:
     url = gr.Textbox(label="URL", value="https://example.com", placeholder="https://…", type="text", max_lines=1)
     with gr.Accordion("HTML instead of a page of the web", open=False):
         html = gr.Textbox(
-            "", label="HTML", lines=6, max_lines=16, info="Read in place of the page, whose address the URL is then."
-        )
+            "", label="HTML", lines=6, max_lines=16, placeholder="<article>…</article>",
+            info="Read in place of the page, whose address the URL is then.",
+        )  # fmt: skip
     with gr.Row(elem_classes="pg-options"):
-        form = gr.Dropdown(_FORMATS, value="content", label="As", min_width=220)
+        form = gr.Dropdown(_FORMATS, value="content", label="Show", min_width=220)
         selector = gr.Textbox("", label="Only what fits (CSS)", placeholder="main, article", min_width=180, max_lines=1)
         engine = gr.Dropdown(_ENGINES, value="auto", label="By", min_width=200)
         budget = gr.Number(label="Tokens at most (0: any)", precision=0, minimum=0, value=0, min_width=180)

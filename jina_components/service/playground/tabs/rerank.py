@@ -12,13 +12,17 @@ from jina_components.service.playground.page import Page, lines
 _EXAMPLES = {
     "Planets": (
         "Which planet has the most moons?",
-        "Jupiter is the largest planet of the solar system.\nMars has two small moons, Phobos and Deimos.\n"
-        "With more than a hundred known moons, Saturn has the most of all planets.\nThe Moon causes the tides.",
+        (
+            "Jupiter is the largest planet of the solar system.\nMars has two small moons, Phobos and Deimos.\n"
+            "With more than a hundred known moons, Saturn has the most of all planets.\nThe Moon causes the tides."
+        ),
     ),
     "Returns": (
         "Can I send shoes back?",
-        "Our shops open at nine.\nWorn clothes cannot be exchanged.\n"
-        "Footwear may be returned within 30 days if it was not worn outside.\nShipping is free from 50 euros.",
+        (
+            "Our shops open at nine.\nWorn clothes cannot be exchanged.\n"
+            "Footwear may be returned within 30 days if it was not worn outside.\nShipping is free from 50 euros."
+        ),
     ),
 }
 
@@ -43,7 +47,11 @@ def add(page: Page) -> None:
 def _asked(query: str, documents: str, model: str, top: str) -> Asked:
     if not query.strip():
         raise ValueError("Write a query.")
-    body = {"model": model, "query": query.strip(), "documents": lines(documents, "Write a document.")}
+    body: dict[str, object] = {
+        "model": model,
+        "query": query.strip(),
+        "documents": lines(documents, "Write a document."),
+    }
     if top.strip():
         if not top.strip().isdecimal():
             raise ValueError("How many of the best are wanted is a whole number, or empty for all of them.")

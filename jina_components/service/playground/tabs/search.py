@@ -24,7 +24,11 @@ _NOTHING = 422
 
 def add(page: Page) -> None:
     """A query and whom to ask; the results as cards."""
-    known: list[str | tuple[str, str]] = [("Whoever is here", ""), ("Pages read here before", "reader"), *page.components.searches]
+    known: list[str | tuple[str, str]] = [
+        ("Whoever is here", ""),
+        ("Pages read here before", "reader"),
+        *page.components.searches,
+    ]
     with gr.Row(elem_classes="pg-sides"):
         with gr.Column(min_width=280):
             query = gr.Textbox(label="Query", value="example domain", max_lines=1)

@@ -14,20 +14,27 @@ from jina_components.service.playground.page import Page
 _TOKENIZERS = ("cl100k_base", "o200k_base", "p50k_base", "r50k_base", "gpt2")
 _EXAMPLES = {
     "Prose": (
-        "Tea is grown on hills, where nights are cool. The youngest leaves are picked by hand.\n\n"
-        "Green tea is heated soon after the harvest, so that it keeps its colour. Black tea is left to oxidise first; "
-        "that takes a few hours.\n\nBoth come from the same plant, Camellia sinensis.",
+        (
+            "Tea is grown on hills, where nights are cool. The youngest leaves are picked by hand.\n\n"
+            "Green tea is heated soon after the harvest, so that it keeps its colour. Black tea is left to oxidise "
+            "first; that takes a few hours.\n\nBoth come from the same plant, Camellia sinensis."
+        ),
         120,
     ),
     "Markdown": (
-        "# Setting up\n\nInstall the package, then start the service.\n\n## Models\n\n- a small one comes along\n"
-        "- larger ones are fetched\n\n```python\nmodel = load()\nprint(model.embed('hello'))\n```\n\n"
-        "## Limits\n\nA request takes up to 512 texts.",
+        (
+            "# Setting up\n\nInstall the package, then start the service.\n\n## Models\n\n- a small one comes along\n"
+            "- larger ones are fetched\n\n```python\nmodel = load()\nprint(model.embed('hello'))\n```\n\n"
+            "## Limits\n\nA request takes up to 512 texts."
+        ),
         80,
     ),
     "Many scripts": (
-        "Der Zug fährt um zwölf. Le train part à midi. 電車は正午に出発します。列車は混んでいます。Поезд уходит в полдень. 🚆 "
-        "القطار يغادر ظهرا.",
+        (
+            "Der Zug fährt um zwölf. Le train part à midi. 電車は正午に出発します。列車は混んでいます。"
+            "Поезд уходит в полдень. 🚆 "
+            "القطار يغادر ظهرا."
+        ),
         40,
     ),
 }
@@ -52,7 +59,7 @@ def add(page: Page) -> None:
     page.product(button, inputs=(content, longest, tokenizer, tokens), asked=_asked, outputs=(drawn,), draw=_draw)
 
 
-def _asked(content: str, longest: float, tokenizer: str, tokens: bool) -> Asked:  # noqa: FBT001, ARG001 (inputs of the tab)
+def _asked(content: str, longest: float, tokenizer: str, tokens: bool) -> Asked:  # noqa: ARG001 (it is only drawn)
     if not content:
         raise ValueError("Write a text.")
     return Asked(
@@ -67,7 +74,7 @@ def _asked(content: str, longest: float, tokenizer: str, tokens: bool) -> Asked:
     )
 
 
-def _draw(answer: Answer, _: str, __: float, ___: str, shows_tokens: bool) -> str:  # noqa: FBT001 (an input)
+def _draw(answer: Answer, _: str, __: float, ___: str, shows_tokens: bool) -> str:
     found = answer.content
     chunks = list(zip(found["chunks"], found["chunk_positions"], found["tokens"], strict=True))
     told = f"{found['num_chunks']} chunks, {found['num_tokens']} tokens"
