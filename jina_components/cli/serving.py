@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -332,11 +333,13 @@ def _announcing(
         served = components.embedders.names
         model = settings.embedder if settings.embedder in served else next(iter(served), "")
         body = json.dumps({"model": model, "input": ["Hello"]})
-        asked = ["curl", *socket, f"{base}/v1/embeddings", "--json", body]
+        key = ["--header", "Authorization: Bearer KEY"] if settings.needs_keys else []
+        asked = ["curl", *socket, f"{base}/v1/embeddings", *key, "--json", body]
         names = dict.fromkeys((*served, *components.rerankers.names))
         lines = [
             f"jina-components listens on {url}",
             f"  docs    {base}/docs",
+            *_beside(base, settings),
             f"  models  {', '.join(settings.warm_up) or 'loaded when asked for'}; {len(names)} names: {base}/v1/models",
             f"  data    {settings.data}",
             *([f"  try     {shlex.join(asked)}"] if model else []),
@@ -344,6 +347,20 @@ def _announcing(
         print("\n".join(lines), file=sys.stderr, flush=True)
 
     return announce
+
+
+def _beside(base: str, settings: ServiceSettings) -> Iterator[str]:
+    """What there is beside the API, or what it takes."""
+    for name, path, is_wanted, extra, package in (
+        ("look", "/", settings.playground, "playground", "gradio"),
+        ("tools", "/mcp", settings.mcp, "mcp", "mcp"),
+    ):
+        if is_wanted and find_spec(package) is None:
+            yield f"  {name:7} not here: pip install 'jina-components[{extra}]'"
+        elif is_wanted:
+            yield f"  {name:7} {base}{path}"
+    if settings.needs_keys:
+        yield "  keys    needed, made by: jina-components keys create NAME"
 
 
 def _alias(text: str) -> tuple[str, str]:

@@ -13,8 +13,8 @@ from jina_components.service.errors import answer_problem
 class Accounting:
     """Settles each call that got a result, and adds the headers of its limits.
 
-    Stands inside of `Admission`, next to the routes. A failed request costs nothing; neither does one whose client is
-    gone before the end.
+    Stands inside of `Admission`, next to the routes. A failed request costs nothing, unless its time runs out while the
+    charge is being written. Neither does one whose client goes before there is an answer; streams say what they charge.
 
     Args:
         app: What answers.

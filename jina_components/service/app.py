@@ -154,7 +154,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.ready = True
     try:
         await access.open()
-        async with Batches(components, database) as app.state.batches:
+        async with Batches(components, database, app.state.metrics) as app.state.batches:
             yield
     finally:
         app.state.ready = False

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 from typing import Any
 
+import anyio
 import httpx
 from starlette.types import ASGIApp, Message
 
@@ -56,45 +58,51 @@ class _Answer(httpx.AsyncByteStream):
     def __init__(self, app: ASGIApp, scope: dict[str, Any], body: bytes) -> None:
         self._unread = [body]
         self._is_gone = asyncio.Event()
-        self._messages: asyncio.Queue[Message | None] = asyncio.Queue(maxsize=1)
+        self._saying, self._said = anyio.create_memory_object_stream[Message](1)
         self._working = asyncio.create_task(self._work(app, scope))
 
     async def head(self) -> tuple[int, list[tuple[bytes, bytes]]]:
-        """Status and headers.
-
-        Raises:
-            Exception: the application's own, where it answers nothing.
-        """
+        """Status and headers. Raises as `_next`."""
         try:
-            message = await self._messages.get()
-        except asyncio.CancelledError:
+            message = await self._next()
+        except BaseException:
             await self.aclose()
             raise
-        if message is None:
-            await self._working  # raises what it raised
-            raise RuntimeError("The application did not answer.")
         return message["status"], message["headers"]
 
     async def __aiter__(self) -> AsyncGenerator[bytes, None]:
-        while (message := await self._messages.get()) is not None:
+        goes_on = True
+        while goes_on:
+            message = await self._next()
+            goes_on = message.get("more_body", False)
             yield message.get("body", b"")
-        await self._working
 
     async def aclose(self) -> None:
-        """Go, if the answer is not whole yet."""
+        """Go, if the answer is not whole yet; the application has ended at the return."""
         self._is_gone.set()
-        while not self._working.done():  # take what it still says
-            getting = asyncio.ensure_future(self._messages.get())
-            await asyncio.wait((self._working, getting), return_when=asyncio.FIRST_COMPLETED)
-            getting.cancel()
-        await asyncio.gather(self._working, return_exceptions=True)
+        self._said.close()
+        await asyncio.wait([self._working])
+
+    async def _next(self) -> Message:
+        """What the application says next.
+
+        Raises:
+            Exception: its own, where it says nothing more.
+            RemoteProtocolError: it ended before its answer did, as it does where something fails in the middle.
+        """
+        try:
+            return await self._said.receive()
+        except anyio.EndOfStream:
+            await self._working
+            raise httpx.RemoteProtocolError("The application cut its answer off.") from None
 
     async def _work(self, app: ASGIApp, scope: dict[str, Any]) -> None:
-        try:
-            await app(scope, self._receive, self._messages.put)
-        finally:
-            if not self._is_gone.is_set():
-                await self._messages.put(None)
+        with self._saying:
+            await app(scope, self._receive, self._send)
+
+    async def _send(self, message: Message) -> None:
+        with suppress(anyio.BrokenResourceError):  # who has gone hears nothing more
+            await self._saying.send(message)
 
     async def _receive(self) -> Message:
         if self._unread:

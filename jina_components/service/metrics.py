@@ -11,6 +11,7 @@ from prometheus_client.registry import Collector
 from jina_components.service.calls import Call
 from jina_components.service.components import Components
 from jina_components.service.names import plain_name
+from jina_components.service.products import Product
 
 # Seconds, from a short text to a deep search.
 _BUCKETS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
@@ -40,8 +41,8 @@ class Metrics:
         self._seconds = Histogram(
             "jina_request_seconds", "From a request to the end of its answer.", kind, buckets=_BUCKETS, registry=told
         )
-        self._tokens = Counter("jina_tokens", "Tokens of requests that got a result.", whose, registry=told)
-        self._items = Counter("jina_items", "Inputs, documents or pages of such requests.", whose, registry=told)
+        self._tokens = Counter("jina_tokens", "Tokens of requests that got a result, and of lines of batches.", whose, registry=told)
+        self._items = Counter("jina_items", "Inputs, documents or pages of them.", whose, registry=told)
         self._failed = Counter("jina_failed", "Requests that got none, by code.", ("product", "code"), registry=told)
         self.in_flight = Gauge("jina_requests_in_flight", "Requests in work.", registry=told)
         told.register(_ModelsInMemory(components))
@@ -55,10 +56,14 @@ class Metrics:
         if status >= 400:
             self._failed.labels(call.product, call.code or OTHER).inc()
         elif call.model:
-            model = plain_name(call.model)
-            whose = (call.product, model if model in self._known else OTHER)
-            self._tokens.labels(*whose).inc(call.tokens)
-            self._items.labels(*whose).inc(call.items)
+            self.add(call.product, call.model, call.items, call.tokens)
+
+    def add(self, product: Product, model: str, items: int, tokens: int) -> None:
+        """Count what was done: by a request, or of a batch long after it."""
+        plain = plain_name(model)
+        whose = (product, plain if plain in self._known else OTHER)
+        self._tokens.labels(*whose).inc(tokens)
+        self._items.labels(*whose).inc(items)
 
 
 class _ModelsInMemory(Collector):

@@ -7,9 +7,9 @@ import sys
 import pytest
 from fastapi import FastAPI
 
-from jina_components.errors import ConfigError, MissingDependencyError
+from jina_components.errors import BackendError, ConfigError, MissingDependencyError
 from jina_components.scale.serving import Replicas, on_ray
-from jina_components.scale.serving.front import group_of, reason
+from jina_components.scale.serving.front import _watch, group_of, reason
 from jina_components.service import ServiceSettings, create_app
 
 ray = pytest.importorskip("ray")
@@ -77,3 +77,26 @@ def test_reasons():
     assert reason(stack) == "No such folder."
     assert reason("Traceback:\nIt died.\n\n") == "It died."
     assert reason("") == ""
+
+
+async def test_a_service_whose_replicas_cannot_be_started_ends():
+    app = make_app("")
+    await _watch(app, lambda: (False, "No such folder."))
+    assert isinstance(app.state.failure, BackendError)
+    assert "No such folder." in str(app.state.failure)
+    assert not app.state.ready
+
+
+async def test_replicas_that_fail_later_leave_it_unready_until_others_are_there():
+    app = make_app("")
+    seen = [(True, ""), (False, "It died."), None, (True, "")]
+    states = []
+
+    def look():
+        states.append(app.state.ready)
+        return seen.pop(0)
+
+    with pytest.raises(IndexError):
+        await _watch(app, look)
+    assert states == [False, True, False, False, True]
+    assert app.state.failure is None

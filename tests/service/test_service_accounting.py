@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
+from typing import Annotated
 
 import httpx
 import pytest
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI, Request, Response
 from starlette.requests import HTTPConnection
 from starlette.testclient import TestClient
 
 from jina_components.service import Caller, Components, ServiceSettings
-from jina_components.service.calls import Call, OpenAccess, Permit
+from jina_components.service.calls import Call, OpenAccess, Permit, admitted
 from jina_components.service.errors import problem
+from jina_components.service.in_process import InProcess
 from jina_components.service.products import Product
+from jina_components.service.wire.negotiation import Result, answer_with
 from jina_components.testing import FakeChat
 
 
@@ -136,6 +139,55 @@ def test_a_stream_that_cannot_be_charged_tells_no_usage(accounted: TestClient, r
     assert '"usage"' not in lines
     assert "The ledger is closed." in lines
     assert recording.permits[0].released == 1
+
+
+@pytest.fixture
+async def versions(make_app: Callable[..., FastAPI], recording: Recording) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of a service that answers with one version after another, and waits, fails or ends then."""
+    app = make_app(access=recording, playground=False)
+
+    async def told(then: str) -> AsyncGenerator[Result, None]:
+        for number in range(2):
+            yield Result(number, "", 10 + number)
+        if then == "fail":
+            raise problem(422, "The last one is lost.")
+        if then == "wait":
+            await asyncio.Event().wait()
+
+    @app.get("/v1/versions/{then}")
+    async def _(request: Request, then: str, _call: Annotated[Call, Depends(admitted("reader"))]) -> Response:
+        return await answer_with(request, told(then))
+
+    headers = {"Accept": "text/event-stream"}
+    async with httpx.AsyncClient(transport=InProcess(app), base_url="http://service", headers=headers) as client:
+        yield client
+
+
+async def test_events_that_end_are_charged_once(versions: httpx.AsyncClient, recording: Recording) -> None:
+    assert (await versions.get("/v1/versions/end")).text.count("event: data") == 2
+    [permit] = recording.permits
+    assert (permit.charged, permit.released) == ([("reader", "", 11)], 1)
+
+
+async def test_events_of_which_the_last_fails_are_not_charged(versions: httpx.AsyncClient, recording: Recording) -> None:
+    assert "The last one is lost." in (await versions.get("/v1/versions/fail")).text
+    [permit] = recording.permits
+    assert (permit.charged, permit.released) == ([], 1)
+
+
+async def test_events_that_cannot_be_charged_say_so(versions: httpx.AsyncClient, recording: Recording) -> None:
+    recording.can_charge = False
+    told = (await versions.get("/v1/versions/end")).text
+    assert told.rpartition("event: ")[2].startswith("error")
+    assert "The ledger is closed." in told
+
+
+async def test_who_goes_is_charged_for_the_events_it_was_sent(versions: httpx.AsyncClient, recording: Recording) -> None:
+    async with versions.stream("GET", "/v1/versions/wait") as answer:
+        events = answer.aiter_bytes()
+        assert [await anext(events) for _ in range(2)]
+    [permit] = recording.permits
+    assert (permit.charged, permit.released) == ([("reader", "", 11)], 1)
 
 
 def test_a_refused_request_holds_nothing(accounted: TestClient, recording: Recording) -> None:

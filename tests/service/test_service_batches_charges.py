@@ -25,6 +25,7 @@ from jina_components.service.batches.worker import BatchWorker
 from jina_components.service.database import Database
 from jina_components.service.database.tables import BATCHES, ENTRIES, KEYS, LINES, USAGE
 from jina_components.service.errors import problem
+from jina_components.service.metrics import Metrics
 
 MODEL = "static-minilm-v1"
 GRANT = 10_000_000
@@ -183,7 +184,10 @@ def test_a_batch_is_paid_by_the_key_that_sent_it(make_app, url, keys):
         answer = client.post("/v1/batch/embeddings", json={"model": MODEL, "input": given})
         status = ended(client, answer.json()["batch_id"])
         errors = client.get(status["error_file_url"]).text.splitlines()
+        metrics = client.get("/metrics").text
     stats = status["stats"]
+    for counter, number in (("items", stats["completed"]), ("tokens", stats["total_tokens"])):
+        assert f'jina_{counter}_total{{model="{MODEL}",product="batch"}} {float(number)}\n' in metrics
     assert (status["status"], stats["completed"] + stats["failed"]) == ("completed", 600)
     assert 10 <= stats["total_tokens"] == 10 - keys.get(key.id).balance
     codes = [json.loads(line)["error"]["code"] for line in errors]
@@ -216,7 +220,7 @@ def forked_worker(url, data):
 
 def work(url, data):
     components, store = Components(ServiceSettings(data=data, warm_up=())), BatchStore(Database(url), lease=1.0)
-    asyncio.run(BatchWorker(store, components, Webhooks(store, components)).run())
+    asyncio.run(BatchWorker(store, components, Webhooks(store, components), Metrics(components)).run())
 
 
 def killed(process):

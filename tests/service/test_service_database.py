@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import func, insert, select, text
+from sqlalchemy import func, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from jina_components.errors import ConfigError, MissingDependencyError
@@ -183,15 +183,36 @@ class TestFailures:
     def impatient(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(engine, "_WAIT_SECONDS", 0.2)
 
-    def test_one_that_is_locked(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-        database, other = (Database(f"sqlite:///{tmp_path / 'service.sqlite3'}") for _ in range(2))
+    def test_one_that_is_locked(self, database: Database, url: str, caplog: pytest.LogCaptureFixture) -> None:
+        other, change = Database(url), update(KEYS).values(name="m")
+        with database.transaction() as db:
+            db.execute(insert(KEYS), ROW)
         other.open()
-        with database.transaction(), pytest.raises(Problem) as told, other.transaction():
-            pass
+        with database.transaction() as db:
+            db.execute(change)
+            with pytest.raises(Problem) as told, other.transaction() as late:
+                late.execute(change)
+        other.close()
+        assert (told.value.status, told.value.headers) == (503, {"Retry-After": "10"})
+        assert "database is locked" in caplog.text or "due to lock timeout" in caplog.text
+
+    def test_one_that_nobody_goes_on_with(
+        self, make_postgres_url: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(engine, "_IDLE_SECONDS", 0.1)
+        monkeypatch.setattr(engine, "_WAIT_SECONDS", 30)
+        url, change = make_postgres_url(), update(KEYS).values(name="m")
+        database, other = Database(url), Database(url)
+        with database.transaction() as db:
+            db.execute(insert(KEYS), ROW)
+        with pytest.raises(Problem) as told, database.transaction() as db:
+            db.execute(change)
+            with other.transaction() as late:  # which waits for the lock until the first is undone
+                late.execute(change)
+            db.execute(change)
+        assert told.value.status == 503
         for each in (database, other):
             each.close()
-        assert (told.value.status, told.value.headers) == (503, {"Retry-After": "10"})
-        assert "database is locked" in caplog.text
 
     def test_one_whose_connections_are_all_taken(self, make_postgres_url: Callable[[], str]) -> None:
         database = Database(make_postgres_url())

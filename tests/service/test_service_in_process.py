@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
+import anyio
 import httpx
 import pytest
+from fastapi import FastAPI
+from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from jina_components.service.in_process import InProcess
@@ -24,6 +27,9 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
     await send(start)
     if scope["path"] == "/breaks":
         raise RuntimeError("Broken off.")
+    if scope["path"] == "/cut":
+        await send({"type": "http.response.body", "body": b"some", "more_body": True})
+        return
     if scope["path"] == "/echo":
         await send({"type": "http.response.body", "body": scope["query_string"] + b" " + body})
         return
@@ -64,10 +70,38 @@ async def test_a_client_that_is_cancelled_has_gone(client: httpx.AsyncClient) ->
     assert gone == ["/waits"]
 
 
-@pytest.mark.parametrize(
-    ("path", "told"),
-    [("/fails", "No answer from here."), ("/breaks", "Broken off."), ("/silent", "did not answer")],
-)
+@pytest.mark.parametrize(("path", "told"), [("/fails", "No answer from here."), ("/breaks", "Broken off.")])
 async def test_what_the_application_raises_is_raised(client: httpx.AsyncClient, path: str, told: str) -> None:
     with pytest.raises(RuntimeError, match=told):
         await client.get(path)
+
+
+@pytest.mark.parametrize("path", ["/silent", "/cut"])
+async def test_an_answer_that_is_not_whole_is_none(client: httpx.AsyncClient, path: str) -> None:
+    with pytest.raises(httpx.RemoteProtocolError, match="cut its answer off"):
+        await client.get(path)
+
+
+async def test_what_fails_in_the_middle_of_an_answer_of_the_service(service_app: FastAPI) -> None:
+    """It is cut off there too, as over a network, and not taken for a whole one."""
+
+    @service_app.get("/half")
+    async def half() -> StreamingResponse:
+        async def pieces() -> AsyncIterator[bytes]:
+            yield b"some"
+            raise OSError("The disk is gone.")
+
+        return StreamingResponse(pieces())
+
+    async with httpx.AsyncClient(transport=InProcess(service_app), base_url="http://localhost") as client:
+        with pytest.raises(httpx.RemoteProtocolError):
+            await client.get("/half")
+
+
+async def test_a_client_that_is_cancelled_again_and_again_has_gone(client: httpx.AsyncClient) -> None:
+    """As AnyIO does it: nobody takes what the application still says, and it ends all the same."""
+    gone.clear()
+    with anyio.move_on_after(0.05):
+        await client.get("/waits")
+    while not gone:  # noqa: ASYNC110 (of another task)
+        await asyncio.sleep(0.01)

@@ -148,7 +148,7 @@ def _deployed(
         serve.start(proxy_location="Disabled", logging_config=quiet)
         _let_log_as_all_do("ray", "ray.serve")
         handles = serve.run_many(targets, wait_for_applications_running=False)
-        yield {model: handle for model, handle in zip(replicas, handles, strict=True)}
+        yield {model: handle.options(stream=True) for model, handle in zip(replicas, handles, strict=True)}
     finally:
         for name in names.values():
             serve.delete(name)

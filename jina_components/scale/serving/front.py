@@ -106,7 +106,7 @@ class _Forwarding:
             return
         body = (await receive()).get("body", b"")  # the whole of it, which Admission has read
         call: Call = scope["state"]["call"]
-        stream = self._handles[group_of(body, self._handles)].options(stream=True).remote(_passed(scope), body)
+        stream = self._handles[group_of(body, self._handles)].remote(_passed(scope), body)
         is_whole = False
         try:
             async for messages in stream:

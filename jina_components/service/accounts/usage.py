@@ -18,6 +18,7 @@ By: TypeAlias = Literal["key_id", "day", "product", "model"]
 
 _BY: tuple[By, ...] = ("key_id", "day", "product", "model")
 _MAX_LISTED = 1000
+_MAX_ROWS = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ def usage(
         Rows in the order of what tells them apart, in the order of `by`.
 
     Raises:
-        InputError: `by` has another name.
+        InputError: `by` has another name, or there are more than 100,000 rows.
         Problem: 503, the database fails.
     """
     if unknown := [name for name in by if name not in _BY]:
@@ -93,8 +94,10 @@ def usage(
     if key_id is not None:
         statement = statement.where(USAGE.c.key_id == key_id)
     with database.connected() as db:
-        found = db.execute(statement.group_by(*groups).order_by(*groups))
-        return [Row(*row[:4], *map(int, row[4:])) for row in found]
+        found = db.execute(statement.group_by(*groups).order_by(*groups).limit(_MAX_ROWS + 1)).all()
+    if len(found) > _MAX_ROWS:
+        raise InputError(f"Usage has more than {_MAX_ROWS:,} rows here: take fewer days, or tell them apart by less.")
+    return [Row(*row[:4], *map(int, row[4:])) for row in found]
 
 
 def entries(database: Database, key_id: str, *, limit: int = 100, before: int | None = None) -> list[Posted]:

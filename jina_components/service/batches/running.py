@@ -12,6 +12,7 @@ from jina_components.service.batches.webhooks import Webhooks
 from jina_components.service.batches.worker import BatchWorker
 from jina_components.service.components import Components
 from jina_components.service.database import Database
+from jina_components.service.metrics import Metrics
 
 
 class Batches:
@@ -20,6 +21,7 @@ class Batches:
     Args:
         components: Of the service.
         database: Keeps them.
+        metrics: Where lines are counted that are done.
 
     Attributes:
         store: Keeps them.
@@ -28,11 +30,11 @@ class Batches:
         worker: Embeds.
     """
 
-    def __init__(self, components: Components, database: Database) -> None:
+    def __init__(self, components: Components, database: Database, metrics: Metrics) -> None:
         self.store = BatchStore(database)
         self.files = BatchFiles(components)
         self.webhooks = Webhooks(self.store, components)
-        self.worker = BatchWorker(self.store, components, self.webhooks)
+        self.worker = BatchWorker(self.store, components, self.webhooks, metrics)
         self._working: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:

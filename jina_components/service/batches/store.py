@@ -178,13 +178,13 @@ class BatchStore:
         with self._database.connected() as db:
             return lines_after(db, batch, 0, WAITING, **most)
 
-    def commit(self, batch: Batch, lines: Sequence[Line]) -> bool:
+    def commit(self, batch: Batch, lines: Sequence[Line]) -> list[Line] | None:
         """Keep and charge what became of lines that waited: all of them, and once. The last completes the batch.
 
         Lines that are done when their key cannot pay any more fail instead.
 
         Returns:
-            Whether they were kept; not if the turn is over, or the batch has ended.
+            Those that are done; None if none was kept, as the turn is over or the batch has ended.
         """
         now = self._clock()
         with self._database.transaction() as db:
@@ -198,12 +198,12 @@ class BatchStore:
                 "bytes": BATCHES.c.bytes + sum(len(line.content) for line in lines),
             }
             if not _in_turn(db, batch, **_ENDED, **counted, attempts=0, begun=0):
-                return False
+                return None
             _keep(db, batch, lines)
             charge(db, batch, done, now)
             whole = (BATCHES.c.number == batch.number, BATCHES.c.completed + BATCHES.c.failed == BATCHES.c.total)
             db.execute(update(BATCHES).where(*whole).values(status="completed", completed_at=now, notify_at=_due(now)))
-        return True
+        return done
 
     def fail(self, batch: Batch, error: str) -> None:
         """End a batch that cannot go on; what was done stays."""

@@ -27,6 +27,7 @@ from jina_components.service.components import Components
 from jina_components.service.embedding import embedded
 from jina_components.service.errors import Problem, as_problem, problem
 from jina_components.service.logs import REQUEST_ID
+from jina_components.service.metrics import Metrics
 from jina_components.service.wire.batches import embeddings_request
 from jina_components.types import Embeddings
 
@@ -67,10 +68,12 @@ class BatchWorker:
         store: Of the batches.
         components: What embeds.
         webhooks: What tells of the end.
+        metrics: Where lines are counted that are done.
     """
 
-    def __init__(self, store: BatchStore, components: Components, webhooks: Webhooks) -> None:
+    def __init__(self, store: BatchStore, components: Components, webhooks: Webhooks, metrics: Metrics) -> None:
         self._store = store
+        self._metrics = metrics
         self._embedders = components.embedders
         self._webhooks = webhooks
         self._woken = asyncio.Event()
@@ -94,12 +97,16 @@ class BatchWorker:
             try:
                 while await step():
                     pass
-            except Exception:  # such as a full disk: nothing is lost by trying again
+            except* Problem as failed:  # of the database, which has told the log why
+                logger.warning("A step of the worker of batches is tried again: %s", failed.exceptions[0])
+            except* Exception:  # nothing is lost by trying again
                 logger.exception("A step of the worker of batches failed; it is tried again.")
-                await asyncio.sleep(_FAULT_SECONDS)
-            self._woken.clear()
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), _POLL_SECONDS)
+            else:
+                self._woken.clear()
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._woken.wait(), _POLL_SECONDS)
+                continue
+            await asyncio.sleep(_FAULT_SECONDS)
 
     async def _step(self) -> bool:
         """One chunk, and some tidying up when it is time; whether there was anything to do."""
@@ -145,7 +152,7 @@ class BatchWorker:
         refused = await _whole(self._store.refusal, batch)
         waiting = await _whole(self._take, batch, _MOST_BYTES if refused else self._chunk_bytes(batch))
         if refused:
-            await _whole(self._store.commit, batch, [line.failed_with(refused) for line in waiting])
+            await self._commit(batch, [line.failed_with(refused) for line in waiting])
             return
         if batch.begun > _MOST_BEGUN:
             logger.error(
@@ -154,7 +161,7 @@ class BatchWorker:
             if batch.failed and not batch.completed:  # other lines will fare no better
                 await _whole(self._store.fail, batch, _KILLED.detail)
             else:
-                await _whole(self._store.commit, batch, [line.failed_with(_KILLED) for line in waiting])
+                await self._commit(batch, [line.failed_with(_KILLED) for line in waiting])
             return
         try:
             results = await self._embedded(batch, waiting) if waiting else []
@@ -177,7 +184,11 @@ class BatchWorker:
             result if isinstance(result, Line) else line.failed_with(_FAULT)
             for line, result in zip(waiting, results, strict=True)
         ]
-        await _whole(self._store.commit, batch, lines)
+        await self._commit(batch, lines)
+
+    async def _commit(self, batch: Batch, lines: Sequence[Line]) -> None:
+        if done := await _whole(self._store.commit, batch, lines):
+            self._metrics.add("batch", batch.model, len(done), sum(line.tokens for line in done))
 
     def _take(self, batch: Batch, max_bytes: float) -> list[Line]:
         return self._store.waiting(batch, max_inputs=_CHUNK_INPUTS, max_bytes=int(max_bytes))

@@ -25,7 +25,9 @@ from jina_components.service.errors import problem
 
 logger = logging.getLogger(__name__)
 
-_WAIT_SECONDS = 30.0
+_WAIT_SECONDS = 30.0  # for a lock, or a connection
+# After which PostgreSQL undoes a transaction that does nothing: its machine may be gone, and others wait for its locks.
+_IDLE_SECONDS = 60.0
 # What PostgreSQL locks while tables are made, so that one process at a time does: any number, the same for all.
 _MIGRATING = 0x6A696E61
 # By the scheme of a URL, what SQLAlchemy calls it with the driver that we have.
@@ -203,7 +205,7 @@ def _sqlite(url: URL) -> Engine:
 
 
 def _postgresql(url: URL) -> Engine:
-    return create_engine(
+    engine = create_engine(
         url,
         connect_args={name: value for name, value in _POSTGRESQL.items() if name not in url.query},
         pool_pre_ping=True,
@@ -212,6 +214,15 @@ def _postgresql(url: URL) -> Engine:
         pool_timeout=_WAIT_SECONDS,
         hide_parameters=True,
     )
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _: object) -> None:  # noqa: ANN401 (a type of psycopg, which may not be here)
+        connection.autocommit = True
+        connection.execute(f"SET lock_timeout = {_WAIT_SECONDS * 1000:.0f}")
+        connection.execute(f"SET idle_in_transaction_session_timeout = {_IDLE_SECONDS * 1000:.0f}")
+        connection.autocommit = False
+
+    return engine
 
 
 @contextmanager

@@ -49,8 +49,8 @@ ENTRIES = Table(
     Column("tokens", BigInteger, nullable=False),  # what was added to the balance: less than nothing for a charge
     Column("product", Text, nullable=False, server_default=""),
     Column("model", Text, nullable=False, server_default=""),
-    Column("requests", Integer, nullable=False, server_default="0"),
-    Column("items", Integer, nullable=False, server_default="0"),
+    Column("requests", BigInteger, nullable=False, server_default="0"),  # large ones of what was folded
+    Column("items", BigInteger, nullable=False, server_default="0"),
     Column("other", Text, nullable=False, server_default=""),  # the other key of a transfer
     Column("note", Text, nullable=False, server_default=""),
     Column("at", Float, nullable=False),
@@ -68,6 +68,7 @@ USAGE = Table(
     Column("requests", BigInteger, nullable=False),
     Column("items", BigInteger, nullable=False),
     Column("tokens", BigInteger, nullable=False),
+    Index("usage_by_day", "day"),
 )
 
 BATCHES = Table(

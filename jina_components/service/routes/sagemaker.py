@@ -27,6 +27,7 @@ _EMBED, _RERANK = ("/v1/embeddings", "/v1/multi-vector", "/v1/classify", "/v1/tr
 _AT_A_TIME = 16
 # Headers that an answer has from this application itself.
 _OWN = (b"connection", b"x-request-id")
+_JSON = "application/json"
 
 
 @router.get("/ping")
@@ -66,9 +67,10 @@ class _Service:
         rerankers = components.rerankers.names, components.settings.reranker
         self._models = dict.fromkeys(_EMBED, embedders) | dict.fromkeys(_RERANK, rerankers)
         address = request.client.host if request.client else ""
-        keys = [(name, value) for name, value in request.headers.items() if name in ("authorization", "accept")]
+        headers = [(name, value) for name, value in request.headers.items() if name in ("authorization", "accept")]
+        headers.append(("content-type", _JSON))
         self._client = httpx.AsyncClient(
-            transport=InProcess(request.app, address), base_url="http://localhost", headers=keys, trust_env=False
+            transport=InProcess(request.app, address), base_url="http://localhost", headers=headers, trust_env=False
         )
         self._slots = asyncio.Semaphore(_AT_A_TIME)
 
@@ -82,8 +84,8 @@ class _Service:
 
     async def passed(self, asked: Invocation) -> Response:
         """The answer of a route as it comes."""
-        answer = await self._client.send(self._client.build_request("POST", asked.path, json=asked.body), stream=True)
-        return _Passed(answer)
+        request = self._client.build_request("POST", asked.path, content=to_json(asked.body))
+        return _Passed(await self._client.send(request, stream=True))
 
     async def told(self, asked: Invocation, where: str = "") -> dict[str, Any]:
         """What a route answers.
@@ -92,13 +94,16 @@ class _Service:
             Problem: what it answers is an error; told with its words, and where in a batch it is.
         """
         async with self._slots:
-            answer = await self._client.post(asked.path, json=asked.body, headers={"accept": "application/json"})
+            answer = await self._client.post(asked.path, content=to_json(asked.body), headers={"accept": _JSON})
+        if not answer.headers.get("content-type", "").startswith(_JSON):
+            raise problem(400, f"{where}The answer is a stream, which fits beside no others: leave stream out.")
         told = orjson.loads(answer.content)
         if answer.is_success:
             return asked.told(told)
         words = told.get("detail") or told.get("message") or told.get("error")
         code = told.get("code") if isinstance(told.get("code"), str) else SORTS[answer.status_code].code
-        raise Problem(answer.status_code, str(code), f"{where}{words}")
+        later = {"Retry-After": seconds} if (seconds := answer.headers.get("retry-after")) else None
+        raise Problem(answer.status_code, str(code), f"{where}{words}", headers=later)
 
     async def told_together(self, asked: Sequence[Invocation], where: str = "") -> dict[str, Any]:
         """What a body is answered that may ask for several things."""
@@ -128,12 +133,19 @@ class _Passed(Response):
 
 
 async def _all(work: Iterable[Coroutine[Any, Any, dict[str, Any]]]) -> list[dict[str, Any]]:
-    """Results in order; the first error ends the others."""
+    """Results in order, of work that is begun a few at a time; the first error ends the others."""
+    numbered, results = enumerate(work), dict[int, dict[str, Any]]()
+
+    async def run() -> None:
+        for number, each in numbered:
+            results[number] = await each
+
     try:
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(each) for each in work]
+            for _ in range(_AT_A_TIME):
+                group.create_task(run())
     except ExceptionGroup as failed:
         first = failed.exceptions[0]
     else:
-        return [task.result() for task in tasks]
+        return [results[number] for number in sorted(results)]
     raise first

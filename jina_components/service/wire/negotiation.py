@@ -73,7 +73,7 @@ async def answer_with(
     """Ever more complete results as server-sent events; in the other forms the last, which is complete.
 
     What fails before the first event is raised, so that the answer has its status; what fails later is the last event
-    (`event: error`).
+    (`event: error`). A client that goes in between is charged for what it was sent, which may be all that it wanted.
     """
     if form_of(request) == "events":
         return await stream(_events(request, results), background=background)
@@ -91,9 +91,14 @@ async def _events(request: Request, results: AsyncGenerator[Result, None]) -> As
                 call.tokens = result.tokens
                 yield event(result.data, name=result.event)
                 has_begun = True
+        await call.settle()
     except Exception as error:
         if not has_begun:
             raise
         told = as_problem(error)  # which logs what is our own fault
         call.code = told.code
         yield event(rpc_body(told), name="error")
+    except BaseException:  # it is cancelled, or closed
+        if has_begun and await request.is_disconnected():
+            await call.settle()
+        raise

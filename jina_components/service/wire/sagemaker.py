@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 import orjson
 
+from jina_components.service.answers import to_json
 from jina_components.service.errors import problem
 
 CSV, LINES = "text/csv", ("application/jsonlines", "application/x-ndjson")
@@ -28,6 +29,8 @@ _OTHERS = ("/v1/multi-vector", "/v1/train", "/v1/embed", "/v2/rerank", "/rerank"
 ROUTES = tuple(dict.fromkeys((*_BY_FIELD.values(), *_OTHERS)))
 """Routes that may be asked for."""
 _ATTRIBUTE = "route="
+_MOST = 5000  # rows, or rankings of all lines together
+_PARAMETER_BYTES = 100_000  # which each ranking of a body is sent with
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +66,13 @@ def from_json(sent: bytes, attributes: str, model_of: ModelOf) -> list[Invocatio
         model_of: As `ModelOf`.
 
     Raises:
-        Problem: 400, it is no JSON object, or nothing tells what it asks for.
+        Problem: 400, it is no JSON object, or nothing tells what it asks for; 413, for too many rankings.
     """
     given = _object(sent)
     if not _route(attributes) and (data := given.get("data")) is not None:
         parameters = given.get("parameters") or {}
-        if not isinstance(parameters, dict):
-            raise problem(400, "parameters must be an object.")
+        if not isinstance(parameters, dict) or len(to_json(parameters)) > _PARAMETER_BYTES:
+            raise problem(400, f"parameters must be an object of at most {_PARAMETER_BYTES:,} bytes.")
         return _of_package(data, parameters, model_of)
     path = _route(attributes) or next((path for field, path in _BY_FIELD.items() if given.get(field) is not None), "")
     if not path:
@@ -83,10 +86,17 @@ def from_json(sent: bytes, attributes: str, model_of: ModelOf) -> list[Invocatio
 
 
 def from_lines(sent: bytes, attributes: str, model_of: ModelOf) -> Iterator[list[Invocation]]:
-    """What each line of JSON asks for, by `from_json`."""
-    for line in sent.splitlines():
+    """What each line of JSON asks for, by `from_json`.
+
+    Raises:
+        Problem: as `from_json`; 413, there are too many.
+    """
+    number = 0
+    for line in io.BytesIO(sent):
         if line.strip():
-            yield from_json(line, attributes, model_of)
+            asked = from_json(line, attributes, model_of)
+            _check_number(number := number + len(asked))
+            yield asked
 
 
 def from_csv(sent: bytes, model_of: ModelOf) -> Iterator[Invocation]:
@@ -95,10 +105,11 @@ def from_csv(sent: bytes, model_of: ModelOf) -> Iterator[Invocation]:
     A row is `id,text`; or `id,data,parameters`, which are JSON; or of rankings `id,query,documents,top_n`.
 
     Raises:
-        Problem: 400, a row is none of these.
+        Problem: 400, a row is none of these; 413, there are too many.
     """
     try:
         for number, row in enumerate(csv.reader(io.StringIO(sent.decode(), newline=""), strict=True), 1):
+            _check_number(number)
             if row:
                 yield _of_row(row, number, model_of)
     except (csv.Error, UnicodeDecodeError) as error:
@@ -125,11 +136,17 @@ def _of_row(row: Sequence[str], number: int, model_of: ModelOf) -> Invocation:
 def _of_package(data: object, parameters: Mapping[str, Any], model_of: ModelOf) -> list[Invocation]:
     several = data if isinstance(data, list) else [data]
     if any(isinstance(each, dict) and "documents" in each for each in several):
+        _check_number(len(several))
         bodies = [each if isinstance(each, dict) else {} for each in several]
         return [
             Invocation(_RERANK, _with_model({**parameters, **body}, model_of(_RERANK)), of_list=True) for body in bodies
         ]
     return [Invocation(_EMBEDDINGS, _with_model({**parameters, "input": several}, model_of(_EMBEDDINGS)))]
+
+
+def _check_number(number: int) -> None:
+    if number > _MOST:
+        raise problem(413, f"A body has up to {_MOST:,} rows or rankings: send several.")
 
 
 def _with_model(body: Mapping[str, Any], model: str | None) -> dict[str, Any]:

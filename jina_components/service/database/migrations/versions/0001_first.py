@@ -83,8 +83,8 @@ def upgrade() -> None:
         sa.Column("tokens", sa.BigInteger(), nullable=False),
         sa.Column("product", sa.Text(), server_default="", nullable=False),
         sa.Column("model", sa.Text(), server_default="", nullable=False),
-        sa.Column("requests", sa.Integer(), server_default="0", nullable=False),
-        sa.Column("items", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("requests", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("items", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("other", sa.Text(), server_default="", nullable=False),
         sa.Column("note", sa.Text(), server_default="", nullable=False),
         sa.Column("at", sa.Float(), nullable=False),
@@ -128,3 +128,4 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("key_id", "day", "product", "model"),
     )
+    op.create_index("usage_by_day", "usage", ["day"], unique=False)
