@@ -19,8 +19,9 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, Locator, Page, Request, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, Request, Route, expect, sync_playwright
 
 PICTURES = Path(__file__).parents[1] / "build" / "playground"
 WIDE, NARROW = (1440, 900), (390, 844)
@@ -32,6 +33,7 @@ _NEW = ".pg-status :is(.pg-done, .pg-error):not([data-old]):visible"
 
 def running_chromium() -> Iterator[Browser]:
     """A browser, for a fixture to yield from."""
+    expect.set_options(timeout=_PATIENCE)
     with sync_playwright() as playwright:
         found = shutil.which("chromium") or shutil.which("chromium-browser") or playwright.chromium.executable_path
         browser = playwright.chromium.launch(
@@ -45,13 +47,20 @@ def running_chromium() -> Iterator[Browser]:
 
 @contextmanager
 def visit(
-    browser: Browser, url: str, *, size: tuple[int, int] = WIDE, scheme: str = "light", expected: tuple[str, ...] = ()
+    browser: Browser,
+    url: str,
+    *,
+    behind: str = "",
+    size: tuple[int, int] = WIDE,
+    scheme: str = "light",
+    expected: tuple[str, ...] = (),
 ) -> Iterator[Page]:
     """The playground, opened.
 
     Args:
         browser: A running one.
         url: Of the service.
+        behind: Of the service, where `url` is that of a proxy in front of it.
         size: Width and height of the window.
         scheme: "light" or "dark".
         expected: Parts of messages on the console that are no failure of the test.
@@ -68,6 +77,8 @@ def visit(
 
         page = context.new_page()
         context.on("request", asked)
+        if behind:
+            context.route(f"{url}/**", lambda route: passed_on(route, url, behind))
         page.on("pageerror", lambda error: failures.append(str(error)))
         page.on("console", lambda said: failures.append(said.text) if said.type == "error" else None)
         page.goto(f"{url}/")
@@ -76,6 +87,12 @@ def visit(
         assert not outside, outside
         unexpected = [each for each in failures if not any(part in each for part in expected)]
         assert not unexpected, unexpected
+
+
+def passed_on(route: Route, url: str, behind: str) -> None:
+    """As a proxy does it that leaves out the path under which the service is seen."""
+    headers = route.request.all_headers() | {"host": urlsplit(url).netloc}
+    route.fulfill(response=route.fetch(url=route.request.url.replace(url, behind, 1), headers=headers))
 
 
 def open_tab(page: Page, name: str) -> Locator:
@@ -101,7 +118,7 @@ def forget(panel: Locator) -> None:
 
 def finished(panel: Locator) -> None:
     """Wait for the end of what was started after `forget`."""
-    expect(panel.locator(_NEW).first).to_be_visible(timeout=_PATIENCE)
+    expect(panel.locator(_NEW).first).to_be_visible()
 
 
 def status(panel: Locator) -> str:

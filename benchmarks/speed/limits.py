@@ -56,8 +56,8 @@ concurrent = 8
 """
 _SERVE = "import sys; from jina_components.cli import main; sys.exit(main())"
 _WITHOUT_LEDGER = f"""
-from jina_components.service.accounts.access import AddressPermit, KeyPermit
-KeyPermit.settle = AddressPermit.settle
+from jina_components.service.accounts.access import ChargedPermit, FreePermit
+ChargedPermit.settle = FreePermit.settle
 {_SERVE}
 """
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,6 @@ from jina_components.errors import ConfigError
 
 if TYPE_CHECKING:
     from jina_components.service.accounts.keys import Key, Keys
-    from jina_components.service.accounts.usage import Posted
 
 _DAYS = 30
 _SHOWN_ENTRIES = 20
@@ -65,7 +64,7 @@ def _add_making(actions: Commands) -> None:
 
     revoke = add_command(
         actions, "revoke", _revoke,
-        help="end keys for good; services notice within seconds",
+        help="end keys for good; services notice within seconds, and what is left can be transferred",
         examples="jina-components keys revoke key_0123456789abcdef",
     )  # fmt: skip
     revoke.add_argument("ids", nargs="+", metavar="ID")
@@ -77,12 +76,13 @@ def _add_showing(actions: Commands) -> None:
         actions, "list", _list,
         help="list keys, the newest first",
         examples="""
-            jina-components keys list --owner alice
+            jina-components keys list --owner alice --all
             jina-components keys list --database postgresql://jina@db/jina --json
         """,
         exit_codes="1  there is none",
     )  # fmt: skip
     listing.add_argument("--owner", metavar="OWNER", help="this owner's (default: everybody's)")
+    listing.add_argument("--all", action="store_true", help="also those revoked")
     _add_options(listing, json="one JSON object a key")
 
     show = add_command(
@@ -166,7 +166,7 @@ def _create(options: argparse.Namespace) -> int:
             name=options.name, owner=options.owner, tier=options.tier, is_admin=options.admin, **grant
         )
     if options.json:
-        print_json({**_as_json(key), "key": secret})
+        print_json({**_body(key), "key": secret})
         return 0
     print(secret)
     told = f"{key.id}, {'an admin key ' if key.is_admin else ''}of {key.owner}, tier {key.tier}, {key.balance:,} tokens"
@@ -183,7 +183,15 @@ def _change(options: argparse.Namespace) -> int:
 
 def _revoke(options: argparse.Namespace) -> int:
     with _keys(options) as keys:
-        _tell_keys([keys.revoke(each) for each in options.ids], options)
+        before = [keys.get(each) for each in options.ids]
+        revoked = [keys.revoke(each) for each in options.ids]
+    _tell_keys(revoked, options)
+    for was, key in zip(before, revoked, strict=True):
+        if was.revoked_at is not None:
+            print(f"jina-components: {key.id} was revoked already", file=sys.stderr)
+        if key.balance > 0:
+            move = f"jina-components keys transfer {key.id} TO {key.balance}"
+            print(f"jina-components: {key.id} has {key.balance:,} tokens left; to move them: {move}", file=sys.stderr)
     return 0
 
 
@@ -192,26 +200,31 @@ def _list(options: argparse.Namespace) -> int:
         found: list[Key] = []
         while more := keys.list(owner=options.owner, limit=_PAGE, after=found[-1].id if found else ""):
             found += more
+    shown = [key for key in found if options.all or key.revoked_at is None]
+    if shown:
+        _tell_keys(shown, options)
     if not found:
-        print("jina-components: there are no keys", file=sys.stderr)
-        return 1
-    _tell_keys(found, options)
-    return 0
+        whose = "keys" if options.owner is None else f"keys of {readable(options.owner)}"
+        print(f"jina-components: there are no {whose} in {keys.database!r}", file=sys.stderr)
+    if hidden := len(found) - len(shown):
+        print(f"jina-components: {hidden:,} revoked, which --all shows too", file=sys.stderr)
+    return 0 if shown else 1
 
 
 def _show(options: argparse.Namespace) -> int:
     with _keys(options) as keys:
         from jina_components.service.accounts.usage import entries
+        from jina_components.service.wire.accounts import entry_body
 
         key = keys.get(options.id)
-        posted = entries(keys.database, key.id, limit=options.entries)
+        posted = list(map(entry_body, entries(keys.database, key.id, limit=options.entries)))
     if options.json:
-        print_json({**_as_json(key), "entries": [_entry_json(each) for each in posted]})
+        print_json({**_body(key), "entries": posted})
         return 0
     _tell_keys([key], options)
     print()
     columns = ("at", "kind", "tokens", "product", "model", "requests", "other", "note")
-    print_table(columns, [[_entry_json(each)[name] for name in columns] for each in posted])
+    print_table(columns, [[each[name] for name in columns] for each in posted])
     return 0
 
 
@@ -257,35 +270,27 @@ def _fold(options: argparse.Namespace) -> int:
 
 
 def _tell_keys(keys: Sequence[Key], options: argparse.Namespace) -> None:
+    bodies = list(map(_body, keys))
     if options.json:
-        for key in keys:
-            print_json(_as_json(key))
+        for body in bodies:
+            print_json(body)
         return
-    columns = ("id", "owner", "name", "tier", "balance", "created", "state")
-    print_table(
-        columns,
-        [[key.id, key.owner, key.name, key.tier, key.balance, _time(key.created_at)[:10], _state(key)] for key in keys],
-    )
+    shown = ("id", "owner", "name", "tier", "balance")
+    rows = [[*(body[name] for name in shown), body["created_at"][:10], _state(body)] for body in bodies]
+    print_table((*shown, "created", "state"), rows)
 
 
-def _state(key: Key) -> str:
-    if key.revoked_at is not None:
-        return f"revoked {_time(key.revoked_at)[:10]}"
-    return "admin" if key.is_admin else "good"
+def _state(key: Mapping[str, Any]) -> str:
+    if key["revoked_at"]:
+        return f"revoked {key['revoked_at'][:10]}"
+    return "admin" if key["admin"] else "good"
 
 
-def _as_json(key: Key) -> dict[str, Any]:
-    return {
-        "id": key.id, "owner": key.owner, "name": key.name, "tier": key.tier, "admin": key.is_admin,
-        "balance": key.balance, "created_at": _time(key.created_at),
-        "revoked_at": None if key.revoked_at is None else _time(key.revoked_at),
-    }  # fmt: skip
+def _body(key: Key) -> dict[str, Any]:
+    """A key as the routes show it."""
+    from jina_components.service.wire.accounts import key_body
 
-
-def _entry_json(posted: Posted) -> dict[str, Any]:
-    entry = posted.entry
-    names = ("kind", "tokens", "product", "model", "requests", "items", "other", "note")
-    return {"number": posted.number, "at": _time(posted.at), **{name: getattr(entry, name) for name in names}}
+    return key_body(key)
 
 
 def _check_tier(options: argparse.Namespace) -> None:
@@ -303,7 +308,3 @@ def _keys(options: argparse.Namespace) -> Iterator[Keys]:
         from jina_components.service.accounts.keys import Keys
 
         yield Keys(database)
-
-
-def _time(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -100,7 +100,7 @@ def _flags(names: set[str]) -> str:
 
 
 def _serve_own(options: argparse.Namespace) -> None:
-    from jina_components.service.mcp.stdio import serve_app
+    from jina_components.service.mcp.transports import serve_app
 
     wishes = _wishes(options)
     app = make_app(_as_of_serve(options))
@@ -112,7 +112,7 @@ def _serve_own(options: argparse.Namespace) -> None:
 
 
 def _serve_other(options: argparse.Namespace) -> None:
-    from jina_components.service.mcp.stdio import serve_url
+    from jina_components.service.mcp.transports import serve_url
 
     guard = make_guard(options.allow_network)
     preferred = (options.embedder, options.reranker)
@@ -133,7 +133,7 @@ def _wishes(options: argparse.Namespace) -> dict[str, Any]:
         if unknown := sorted(getattr(chosen, name) - {*known}):
             raise ConfigError(f"{_flags({name})}: {', '.join(unknown)} is none of {', '.join(known)}.")
     return {
-        "key": os.environ.get("JINA_API_KEY") or None,
+        "key": os.environ.get("JINA_API_KEY", "").strip() or None,
         "chosen": chosen,
         "max_tokens": options.max_tokens,
     }

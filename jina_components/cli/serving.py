@@ -9,7 +9,7 @@ import os
 import shlex
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
@@ -192,7 +192,8 @@ def _add_team_options(serve: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     team.add_argument(
         "--replicas", action="append", default=[], type=_replicas, metavar="[MODEL=]MIN:MAX",
-        help="with --ray, how many there are of a model, or of the service for all others (may be repeated; 1)",
+        help="with --ray, how many there are of a model, or of the service for all others (may be repeated; 1); each "
+        "takes a GPU with --device cuda",
     )  # fmt: skip
     team.add_argument("--no-playground", action="store_true", help="serve no playground at /")
     team.add_argument("--no-mcp", action="store_true", help="serve no tools of the Model Context Protocol at /mcp")
@@ -203,6 +204,9 @@ def _serve(options: argparse.Namespace) -> int:
         from jina_components.service.server import serve
     if options.replicas and options.ray is None:
         raise ConfigError("--replicas are Ray's: pass --ray too.")
+    for flag, given in (("--limits", options.limits), ("--tiers", options.tiers)):
+        if given and not options.keys:
+            raise ConfigError(f"{flag} is about keys: pass --keys too.")
     if options.tls_key is not None and options.tls_cert is None:
         raise ConfigError("--tls-key is the key of a certificate: pass --tls-cert too.")
     with _running(options) as app:
@@ -225,22 +229,25 @@ def _serve(options: argparse.Namespace) -> int:
 @contextmanager
 def _running(options: argparse.Namespace) -> Iterator[FastAPI]:
     """The service, in this process or in replicas."""
-    if options.ray is not None:
-        from jina_components.scale.serving import Replicas, on_ray
-
-        groups = {"": (1, 1)} | dict(options.replicas)
-        replicas = {name: Replicas(minimum=least, maximum=most) for name, (least, most) in groups.items()}
-        made = partial(make_app, options)
-        with on_ray(made, replicas=replicas, address=options.ray, drain_seconds=options.drain_seconds) as app:
+    with nullcontext(make_app(options)) if options.ray is None else _on_ray(options) as app:
+        components: Components = app.state.components
+        try:
             yield app
-        return
-    app = make_app(options)
-    components: Components = app.state.components
-    try:
-        yield app
-    finally:
-        if components.retriever is not None:
-            components.retriever.close()
+        finally:
+            if components.retriever is not None:
+                components.retriever.close()
+
+
+def _on_ray(options: argparse.Namespace) -> AbstractContextManager[FastAPI]:
+    from jina_components.scale.serving import Replicas, on_ray
+
+    gpus = float(options.device.startswith("cuda"))  # which Ray hides from who asks for none
+    replicas = {
+        name: Replicas(minimum=least, maximum=most, gpus=gpus)
+        for name, (least, most) in {"": (1, 1), **dict(options.replicas)}.items()
+    }
+    made = partial(make_app, options)
+    return on_ray(made, replicas=replicas, address=options.ray, drain_seconds=options.drain_seconds)
 
 
 def make_app(options: argparse.Namespace, model: str = "") -> FastAPI:

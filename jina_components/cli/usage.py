@@ -11,7 +11,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from jina_components.cli.common import Commands, add_command, add_data_options, print_json, readable
-from jina_components.errors import ConfigError, MissingDependencyError
+from jina_components.errors import ConfigError, MissingDependencyError, UnknownNameError
 
 if TYPE_CHECKING:
     from jina_components.service.accounts.usage import By
@@ -19,15 +19,14 @@ if TYPE_CHECKING:
 
 _DAYS = 30
 _BAR = 24  # characters of the longest
-_BY: Mapping[str, By] = {"day": "day", "product": "product", "model": "model", "key": "key_id"}
-_NUMBERS = ("requests", "items", "tokens")
+_BY: Mapping[str, By] = {"day": "day", "product": "product", "model": "model", "key": "key_id", "owner": "owner"}
 
 
 def add_commands(commands: Commands) -> None:
     """Add the commands of this group."""
     usage = add_command(
         commands, "usage", _usage,
-        help="show what the keys of a service used, by day, product, model or key",
+        help="show what the keys of a service used, by day, product, model, key or owner",
         examples="""
             jina-components usage
             jina-components usage --by key --since 2026-01-01 --until 2026-01-31
@@ -57,30 +56,31 @@ def _usage(options: argparse.Namespace) -> int:
     with opened_database(options) as database:
         from jina_components.service.accounts.keys import Keys
         from jina_components.service.accounts.usage import usage
+        from jina_components.service.wire.accounts import usage_rows
 
         if options.key is not None:
             Keys(database).get(options.key)
         by = [_BY[name] for name in options.by]
         rows = usage(database, owner=options.owner, key_id=options.key, since=since, until=until, by=by)
-    told = [{name: getattr(row, _BY.get(name, name)) for name in (*options.by, *_NUMBERS)} for row in rows]
+    told = usage_rows(rows, by)
     if options.json:
-        for each in told:
+        for each in told["data"]:
             print_json(each)
-    elif told:
-        _print_usage(told, options.by)
-    if not told:
-        print(f"jina-components: nothing was used from {since} to {until}", file=sys.stderr)
-    return 0 if told else 1
+    elif rows:
+        _print_usage(told["data"], told["total"])
+    if not rows:
+        print(f"jina-components: nothing was used from {since} to {until} in {database!r}", file=sys.stderr)
+    return 0 if rows else 1
 
 
-def _print_usage(rows: Sequence[Mapping[str, Any]], by: Sequence[str]) -> None:
-    total = {name: sum(row[name] for row in rows) for name in _NUMBERS}
-    cells = [[row[name] for name in (*by, *_NUMBERS)] for row in rows]
-    if len(rows) > 1 and by:
-        cells.append(["total", *[""] * (len(by) - 1), *total.values()])
+def _print_usage(rows: Sequence[Mapping[str, Any]], total: Mapping[str, int]) -> None:
+    columns = list(rows[0])
+    cells = [list(row.values()) for row in rows]
+    if len(rows) > 1:
+        cells.append(["total", *[""] * (len(columns) - len(total) - 1), *total.values()])
     most = max(row["tokens"] for row in rows)
     bars = [_BAR * row["tokens"] / most if most else 0 for row in rows]
-    print_table((*by, *_NUMBERS), cells, bars if sys.stdout.isatty() else ())
+    print_table(columns, cells, bars if sys.stdout.isatty() else ())
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], bars: Sequence[float] = ()) -> None:
@@ -104,6 +104,7 @@ def opened_database(options: argparse.Namespace) -> Iterator[Database]:
     Raises:
         MissingDependencyError: the extra `service` is not installed.
         ConfigError: it cannot be used.
+        UnknownNameError: what was asked of it is of no key there.
     """
     try:
         from jina_components.service.database import Database
@@ -119,6 +120,8 @@ def opened_database(options: argparse.Namespace) -> Iterator[Database]:
         yield database
     except Problem as problem:
         raise ConfigError(problem.detail) from problem
+    except UnknownNameError as error:  # a wrong path looks like lost keys
+        raise UnknownNameError(f"{error.message} Asked was {database!r}.") from error
     finally:
         database.close()
 

@@ -41,7 +41,7 @@ Search components behind Jina's, OpenAI's and Cohere's APIs, on your own hardwar
 base URL.
 
 - Every answer carries `X-Request-ID`. Requests beyond the limits are answered with 429 or 503 and `Retry-After`.
-- A key goes into `Authorization: Bearer KEY`; classifiers and batches are seen with the key that made them.
+- A key goes into `Authorization: Bearer KEY`; classifiers and batches are seen with the keys of their owner alone.
 - Fields that are not documented are ignored, and null is as good as left out. Numbers and booleans may come as \
 strings, such as `"8"` or `"true"`, and booleans as 0 and 1. Other names of a field that clients use are told in its \
 description.
@@ -156,6 +156,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await access.open()
         async with Batches(components, database, app.state.metrics) as app.state.batches:
             yield
+    except JinaComponentsError as error:  # before the first request: none of them raises it here
+        app.state.failure = error
+        raise
     finally:
         app.state.ready = False
         for task in tasks:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import FastAPI
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from jina_components.service.errors import Family
 from jina_components.service.examples import BODIES, PARAMETERS
@@ -24,6 +24,7 @@ class ApiError(BaseModel):
     """An error of the api family."""
 
     detail: str
+    message: str = Field(description="The same as `detail`.")
     code: str
     request_id: str
     errors: list[Violation] | None = None

@@ -1,6 +1,7 @@
 """What a request is answered with instead of a result, in the words of each family of routes.
 
-- `api`, Jina's api.jina.ai: flat, with a string `detail`, `code` and `request_id`
+- `api`, Jina's api.jina.ai: flat, with a string `detail`, `code` and `request_id`; `message` says the same as
+  `detail`, for clients of OpenAI's, which show that alone
 - `rpc`, its r., s. and g. hosts: `code`, `name`, `status`, `message`, `readableMessage`; text where text is asked for
 - `deepsearch`, its deepsearch. host: `error`, a string
 - `cohere`, Cohere's v2: `message` and `id`
@@ -201,8 +202,8 @@ def rpc_body(told: Problem) -> dict[str, Any]:
 
 
 def _api(_: HTTPConnection, told: Problem, request_id: str) -> Response:
-    body = {"detail": told.detail, "code": told.code, "request_id": request_id, **told.fields}
-    return json_answer(body, told.status, told.headers)
+    body = {"detail": told.detail, "message": told.detail, "code": told.code, "request_id": request_id}
+    return json_answer(body | told.fields, told.status, told.headers)
 
 
 def _rpc(connection: HTTPConnection, told: Problem, _: str) -> Response:

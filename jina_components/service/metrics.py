@@ -41,7 +41,9 @@ class Metrics:
         self._seconds = Histogram(
             "jina_request_seconds", "From a request to the end of its answer.", kind, buckets=_BUCKETS, registry=told
         )
-        self._tokens = Counter("jina_tokens", "Tokens of requests that got a result, and of lines of batches.", whose, registry=told)
+        self._tokens = Counter(
+            "jina_tokens", "Tokens of requests that got a result, and of lines of batches.", whose, registry=told
+        )
         self._items = Counter("jina_items", "Inputs, documents or pages of them.", whose, registry=told)
         self._failed = Counter("jina_failed", "Requests that got none, by code.", ("product", "code"), registry=told)
         self.in_flight = Gauge("jina_requests_in_flight", "Requests in work.", registry=told)

@@ -95,7 +95,7 @@ def serve(
     Raises:
         ConfigError: it cannot listen there, or must not; there is no such port; the certificate cannot be used.
         MissingDependencyError: spans are to be exported, and the extra `telemetry` is not installed.
-        JinaComponentsError: a model cannot be warmed up.
+        JinaComponentsError: a model cannot be warmed up, the database or Redis cannot be used.
     """
     if not 0 <= port <= _LAST_PORT:
         raise ConfigError(f"There is no port {port}: ports are 0 to {_LAST_PORT}, 0 for any that is free.")
@@ -122,7 +122,11 @@ def serve(
             on_listening=lambda: on_listening(url) if on_listening else None,
             beside=lambda: watch_memory(lambda: (components.embedders.held, components.rerankers.held)),
         )
-        server.run(sockets=[listening])
+        try:
+            server.run(sockets=[listening])
+        except SystemExit:  # of uvicorn, where the application cannot start
+            if app.state.failure is None:
+                raise
     if uds is not None:
         uds.unlink(missing_ok=True)
     if app.state.failure is not None:
@@ -357,8 +361,8 @@ def _tcp_socket(host: str, port: int, *, is_safe: bool) -> socket.socket:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         if not is_safe and not ipaddress.ip_address(str(address[0]).partition("%")[0]).is_loopback:
             raise ConfigError(
-                f"Without keys, everybody who reaches {host} could use the service: pass --keys, listen on 127.0.0.1 or "
-                "on a Unix socket behind a proxy that knows its users, or pass --open-to-network."
+                f"Without keys, everybody who reaches {host} could use the service: pass --keys, listen on 127.0.0.1 "
+                "or on a Unix socket behind a proxy that knows its users, or pass --open-to-network."
             )
         return socket.create_server(address[:2], family=family, backlog=_BACKLOG)
     except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,6 +20,8 @@ from jina_components.service.names import plain_name
 
 # As nginx has it: the client was gone before its answer began.
 GONE = 499
+# What may stand for an address: a proxy that is trusted may pass on whatever its client wrote into X-Forwarded-For.
+_ADDRESS = re.compile(r"[\w.:%-]{1,64}", re.ASCII)
 
 
 class Watching:
@@ -38,10 +41,12 @@ class Watching:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on."""
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            await self._app(scope, receive, _plainly(scope, send))
             return
         call = Call()
         scope.setdefault("state", {})["call"] = call
+        if (client := scope.get("client")) and not _ADDRESS.fullmatch(client[0]):
+            scope["client"] = None
         REQUEST_ID.set(call.request_id)
         wire = _Wire(scope, receive, send, self._stand_ins)
         began_at, began = time.time(), time.perf_counter()
@@ -123,6 +128,17 @@ class _Wire:
             self.bytes_out += len(message.get("body", b""))
             self.complete = not message.get("more_body", False)
         await self._send(message)
+
+
+def _plainly(scope: Scope, send: Send) -> Send:
+    """Tells servers why the application cannot start without a stack, where that is the operator's to mend."""
+
+    async def tell(message: Message) -> None:
+        if message["type"] == "lifespan.startup.failed" and (failure := scope["app"].state.failure) is not None:
+            message["message"] = str(failure)
+        await send(message)
+
+    return tell
 
 
 @contextmanager

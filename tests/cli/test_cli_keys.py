@@ -64,10 +64,45 @@ def test_making_listing_and_revoking(command, make_key, keys):
     assert listed == [third["id"], other["id"], one["id"]]
     out, _ = command("keys", "list", "--owner", "alice")
     assert [line.split()[0] for line in out.splitlines()] == ["id", other["id"], one["id"]]
+    command("keys", "revoke", one["id"], "key_0123456789abcdef", code=2)
+    assert keys.find(one["key"]).revoked_at is None
     out, _ = command("keys", "revoke", one["id"], other["id"])
     assert out.count("revoked ") == 2
     assert keys.find(one["key"]).revoked_at is not None
-    assert command("keys", "list", "--owner", "nobody", code=1)[1] == "jina-components: there are no keys\n"
+
+
+def test_revoked_keys_are_listed_where_that_is_asked_for(command, make_key):
+    one, other = make_key("laptop"), make_key("phone", "--owner", "bob")
+    command("keys", "revoke", one["id"])
+    out, err = command("keys", "list", "--json")
+    assert [json.loads(line)["id"] for line in out.splitlines()] == [other["id"]]
+    assert err == "jina-components: 1 revoked, which --all shows too\n"
+    out, err = command("keys", "list", "--all", "--json")
+    assert ([json.loads(line)["id"] for line in out.splitlines()], err) == ([other["id"], one["id"]], "")
+    command("keys", "revoke", other["id"])
+    assert command("keys", "list", code=1) == ("", "jina-components: 2 revoked, which --all shows too\n")
+
+
+def test_what_is_left_of_a_revoked_key(command, make_key):
+    one, other = make_key("laptop", "--grant", 7000), make_key("phone", "--grant", 0)
+    _, err = command("keys", "revoke", one["id"], other["id"])
+    [told] = err.splitlines()
+    assert f"{one['id']} has 7,000 tokens left" in told
+    move = told.partition(": jina-components ")[2].replace("TO", other["id"]).split()
+    assert "is revoked" in command(*move, code=2)[1]
+    assert "is revoked" in command("keys", "grant", one["id"], 5, code=2)[1]
+    third = make_key("server", "--grant", 0)
+    command(*[third["id"] if each == other["id"] else each for each in move])
+    assert json.loads(command("keys", "show", third["id"], "--json")[0])["balance"] == 7000
+    assert command("keys", "revoke", one["id"])[1] == f"jina-components: {one['id']} was revoked already\n"
+
+
+def test_where_nothing_is_the_database_is_told(command, tmp_path):
+    place = f"sqlite:///{tmp_path / 'service.sqlite3'}"
+    assert command("keys", "list", code=1)[1] == f"jina-components: there are no keys in Database('{place}')\n"
+    assert "no keys of alice in" in command("keys", "list", "--owner", "alice", code=1)[1]
+    for arguments, code in ((("usage",), 1), (("keys", "show", "key_0123456789abcdef"), 2)):
+        assert place in command(*arguments, code=code)[1]
 
 
 def test_names_and_tiers(command, make_key, tmp_path):
@@ -155,7 +190,11 @@ def test_usage(command, used):
     assert rows[0] == embedded
     assert [row["tokens"] for row in rows] == [160, 40, 0]
     by_key = [json.loads(line) for line in command("usage", "--by", "key", "--json")[0].splitlines()]
-    assert {row["key"]: row["tokens"] for row in by_key} == {one["id"]: 160, other["id"]: 40}
+    assert {(row["key"], row["name"]): row["tokens"] for row in by_key} == {
+        (one["id"], "laptop"): 160, (other["id"], "phone"): 40,
+    }  # fmt: skip
+    by_owner = [json.loads(line) for line in command("usage", "--by", "owner", "--json")[0].splitlines()]
+    assert [(row["owner"], row["tokens"]) for row in by_owner] == [("alice", 160), ("bob", 40)]
     for whose in (("--owner", "bob"), ("--key", other["id"])):
         [row] = command("usage", "--by", "product", "--json", *whose)[0].splitlines()
         assert json.loads(row) == {"product": "rerank", "requests": 1, "items": 2, "tokens": 40}
@@ -175,6 +214,11 @@ def test_usage_for_people(command, used, monkeypatch):
         "segment            1      2       0",
         "total              4      8     200",
     ]
+    out, _ = command("usage", "--by", "key,product", "--owner", "bob")
+    assert [line.split() for line in out.splitlines()] == [
+        ["key", "name", "product", "requests", "items", "tokens"],
+        [used[1]["id"], "phone", "rerank", "1", "2", "40"],
+    ]
     monkeypatch.setattr(type(sys.stdout), "isatty", lambda self: True)
     out, _ = command("usage", "--by", "product")
     assert [line.count("█") for line in out.splitlines()] == [0, 24, 6, 0, 0]
@@ -192,7 +236,7 @@ def test_charges_of_long_ago_are_folded(command, used):
 
 
 @pytest.mark.parametrize(
-    "arguments", [("--by", "owner"), ("--by", ""), ("--since", "monday"), ("--owner", "a", "--key", "b")]
+    "arguments", [("--by", "hour"), ("--by", ""), ("--since", "monday"), ("--owner", "a", "--key", "b")]
 )
 def test_usage_that_makes_no_sense(run, arguments, capsys):
     with pytest.raises(SystemExit) as ended:

@@ -224,3 +224,22 @@ def test_data_is_kept_where_programs_keep_it(monkeypatch: pytest.MonkeyPatch, va
         monkeypatch.setenv("XDG_DATA_HOME", variable)
     folder = variable or "/home/somebody/.local/share"
     assert _data_folder() == Path(folder) / "jina_components"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--keys", "--database", "postgresql://nobody:secret@127.0.0.1:1/none"), "The database postgresql"),
+        (("--keys", "--limits", "redis://:secret@127.0.0.1:1"), "Redis at 127.0.0.1:1"),
+        (("--limits", "redis://127.0.0.1:1"), "--limits is about keys: pass --keys too."),
+        (("--tiers", "tiers.toml"), "--tiers is about keys: pass --keys too."),
+        (("--replicas", "2"), "--replicas are Ray's: pass --ray too."),
+    ],
+)
+def test_what_it_cannot_share_ends_it_in_a_line(tmp_path: Path, arguments: tuple[str, ...], told: str) -> None:
+    command = [sys.executable, "-m", "jina_components", "serve", "--port", "0", "--no-warm-up", "--data", str(tmp_path)]
+    ended = subprocess.run([*command, *arguments], capture_output=True, text=True, check=False, timeout=60)
+    assert ended.returncode == 2
+    assert f"jina-components: {told}" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert "secret" not in ended.stderr

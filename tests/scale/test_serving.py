@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+import threading
 
 import pytest
 from fastapi import FastAPI
 
 from jina_components.errors import BackendError, ConfigError, MissingDependencyError
-from jina_components.scale.serving import Replicas, on_ray
+from jina_components.scale.serving import Replicas, front, on_ray
 from jina_components.scale.serving.front import _watch, group_of, reason
 from jina_components.service import ServiceSettings, create_app
 
@@ -87,9 +88,10 @@ async def test_a_service_whose_replicas_cannot_be_started_ends():
     assert not app.state.ready
 
 
-async def test_replicas_that_fail_later_leave_it_unready_until_others_are_there():
+async def test_replicas_that_fail_later_leave_it_unready_until_others_are_there(monkeypatch):
+    monkeypatch.setattr(front, "_LOOK", 0.01)
     app = make_app("")
-    seen = [(True, ""), (False, "It died."), None, (True, "")]
+    seen = [(True, ""), (False, "It died."), (None, "Wait."), (True, "")]
     states = []
 
     def look():
@@ -100,3 +102,26 @@ async def test_replicas_that_fail_later_leave_it_unready_until_others_are_there(
         await _watch(app, look)
     assert states == [False, True, False, False, True]
     assert app.state.failure is None
+
+
+@pytest.mark.parametrize("answers", [True, False], ids=["fails", "never answers"])
+async def test_a_service_that_has_lost_its_cluster_is_unready_and_ends(monkeypatch, answers):
+    for name, seconds in (("_LOOK", 0.01), ("_LATE", 0.1), ("_LOST", 0.3)):
+        monkeypatch.setattr(front, name, seconds)
+    app, over = make_app(""), threading.Event()
+    seen = iter([(True, "")])
+
+    def look():
+        if told := next(seen, None):
+            return told
+        if not answers:
+            over.wait()
+        return None, "It died."
+
+    try:
+        await _watch(app, look)
+    finally:
+        over.set()
+    assert not app.state.ready
+    assert "The Ray cluster has not told" in str(app.state.failure)
+    assert ("It died." in str(app.state.failure)) == answers

@@ -12,6 +12,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -63,21 +64,16 @@ def wait_for(is_so, seconds: float = 60) -> None:
 
 
 def test_replicas_come_with_work(running: Running):
-    is_over = threading.Event()
-
-    def ask() -> None:
-        with httpx.Client(base_url=running.url, timeout=60) as client:
-            while not is_over.is_set():
-                body = {"model": GROUP, "input": ["some words"] * 50}
-                running.of_the_group.add(int(client.post("/v1/embeddings", json=body).headers["X-Process"]))
-
-    threads = [threading.Thread(target=ask) for _ in range(6)]
+    folder = running.data / "growing"
+    folder.mkdir(parents=True)
+    hold = partial(running.client.request, "GET", "/held/growing", json={"model": GROUP})
+    threads = [threading.Thread(target=hold) for _ in range(2)]  # which leave the processor to what starts
     for thread in threads:
         thread.start()
     try:
-        wait_for(lambda: len(running.of_the_group) == 2)
+        wait_for(lambda: running.of_the_group.add(running.pid(model=GROUP)) or len(running.of_the_group) == 2)
     finally:
-        is_over.set()
+        (folder / "go").touch()
         for thread in threads:
             thread.join()
 
@@ -116,6 +112,10 @@ REQUESTS = {
     "no Cohere model": ("POST", "/v2/embed", {"json": {"model": "nope", "texts": ["a"], "input_type": "image"}}),
     "no question": ("POST", "/v1/chat/completions", {"json": {"messages": []}}),
     "head": ("HEAD", "/v1/models", {}),
+    "a probe": ("GET", "/live", {}),
+    "the probe of SageMaker": ("GET", "/ping", {}),
+    "no method of a probe": ("POST", "/ready", {}),
+    "what is here": ("GET", "/", {}),
 }  # fmt: skip
 
 
@@ -213,7 +213,7 @@ def test_a_killed_replica_is_replaced_and_only_what_it_worked_on_fails(running: 
     def ask() -> None:
         body = {"model": "of-the-others", "input": ["some words"] * 20}
         with httpx.Client(base_url=running.url, timeout=60) as client:
-            while not is_over.is_set():
+            while not is_over.wait(0.02):  # the replica that comes needs the processor too
                 began = time.monotonic()
                 answer = client.post("/v1/embeddings", json=body)
                 asked.append(Asked(began, time.monotonic(), answer.status_code, answer.headers.get("X-Process", "")))

@@ -7,9 +7,12 @@ tries and what it has been assured of, and that it is gone. It works on the keys
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import os
 import sys
+
+from sqlalchemy import create_engine
 
 from jina_components.service.accounts.charges import Charges
 from jina_components.service.accounts.entries import Entry
@@ -68,6 +71,8 @@ async def work(url: str, round_: str) -> None:
 
 
 def main() -> None:
+    with contextlib.suppress(ModuleNotFoundError):
+        create_engine("postgresql+psycopg://")  # which imports the driver, and connects to nothing
     for line in sys.stdin:
         child = os.fork()
         if not child:

@@ -18,6 +18,7 @@ from jina_components.service.accounts.access import KeyAccess
 from jina_components.service.calls import Call, Permit
 from jina_components.service.database import Database
 from jina_components.service.errors import Problem
+from jina_components.service.limits import in_redis, rates, storage
 from jina_components.service.limits.tiers import Rate, Tier
 from jina_components.service.settings import ServiceSettings
 
@@ -27,6 +28,8 @@ TIERS = {
     "slots": Tier({"embeddings": Rate(concurrent=10)}),
 }
 MINUTE = 60
+# So that tests need not wait as long as requests do.
+in_redis._SILENCE, storage._BEAT, rates._REFUSED = 2.0, 0.3, 0.2
 
 
 def connection(size: int) -> HTTPConnection:

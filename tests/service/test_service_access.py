@@ -24,8 +24,6 @@ from jina_components.service.calls import Call
 from jina_components.service.database import Database
 from jina_components.service.database.tables import ENTRIES
 from jina_components.service.errors import Problem, problem
-from jina_components.service.limits.limiter import Limiter
-from jina_components.service.limits.storage import InMemory
 from jina_components.service.limits.tiers import TIERS, Rate, Tier
 
 MODEL = "static-minilm-v1"
@@ -167,6 +165,7 @@ def test_a_key_of_a_tier_that_is_gone_is_refused_and_logged_once(keyed, keys, ca
     assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
         f"Key {key.id} is refused: its tier 'gone' is none of the service."
     ]
+    assert keyed.get("/v1/account", headers=bearer(secret)).json()["tier"] == "gone"
 
 
 def test_a_tier_may_be_shut_out_of_a_product(keyed, keys):
@@ -211,6 +210,13 @@ def test_what_is_free_is_counted_and_costs_nothing(app, keyed, keys):
     assert keyed.post("/v1/segment", json={"content": "A text."}, headers=bearer(secret)).status_code == 200
     (entry,) = entries(app, key.id)
     assert (entry.tokens, entry.product, entry.requests) == (0, "segment", 1)
+
+
+def test_what_only_looks_is_not_counted(app, keyed, keys):
+    key, secret = keys.create(name="looking")
+    for path in ("/v1/account", "/v1/batches", "/v1/models"):
+        assert keyed.get(path, headers=bearer(secret)).status_code == 200
+    assert entries(app, key.id) == []
 
 
 @pytest.mark.parametrize(
@@ -288,6 +294,7 @@ def test_tokens_over_a_limit_come_again_next_minute(keyed, keys, next_minute):
     assert embed(keyed, secret, input=["word " * 60]).status_code == 200
     told = embed(keyed, secret)
     assert (told.status_code, told.json()["code"]) == (429, "RATE_TOKEN_LIMIT_EXCEEDED")
+    assert told.json()["message"] == told.json()["detail"]
     assert told.headers["X-RateLimit-Remaining-Tokens"] == "0"
 
 
@@ -388,7 +395,3 @@ async def test_what_is_somebodys_takes_a_key_whatever_the_tiers_say(tmp_path):
     await (await access.admit(None, "embeddings", connection())).release()
     await access.close()
     database.close()
-
-
-async def test_nothing_is_left_of_a_limiter_that_never_opened():
-    await Limiter(InMemory()).close()

@@ -169,7 +169,7 @@ async def test_events_that_end_are_charged_once(versions: httpx.AsyncClient, rec
     assert (permit.charged, permit.released) == ([("reader", "", 11)], 1)
 
 
-async def test_events_of_which_the_last_fails_are_not_charged(versions: httpx.AsyncClient, recording: Recording) -> None:
+async def test_events_that_fail_are_not_charged(versions: httpx.AsyncClient, recording: Recording) -> None:
     assert "The last one is lost." in (await versions.get("/v1/versions/fail")).text
     [permit] = recording.permits
     assert (permit.charged, permit.released) == ([], 1)
@@ -182,7 +182,7 @@ async def test_events_that_cannot_be_charged_say_so(versions: httpx.AsyncClient,
     assert "The ledger is closed." in told
 
 
-async def test_who_goes_is_charged_for_the_events_it_was_sent(versions: httpx.AsyncClient, recording: Recording) -> None:
+async def test_who_goes_is_charged_for_what_it_was_sent(versions: httpx.AsyncClient, recording: Recording) -> None:
     async with versions.stream("GET", "/v1/versions/wait") as answer:
         events = answer.aiter_bytes()
         assert [await anext(events) for _ in range(2)]

@@ -241,6 +241,13 @@ def test_usage_by_day_product_model_and_key(make_holder: Callable[..., Holder], 
     }  # fmt: skip
     by_key = one.told("GET", "/v1/usage", params={"by": "key"})
     assert {row["key"]: row["tokens"] for row in by_key["data"]} == {one.id: tokens * 3 // 4, other.id: tokens // 4}
+    assert {row["name"] for row in by_key["data"]} == {"laptop"}
+    make_holder(owner="neighbour").told("POST", "/v1/segment", json={"content": "free of charge"})
+    [mine] = one.told("GET", "/v1/usage", params={"by": "owner"})["data"]
+    assert (mine["owner"], mine["tokens"]) == ("user", tokens)
+    owners = admin.told("GET", "/v1/usage", params={"by": "owner"})["data"]
+    assert mine in owners
+    assert "neighbour" in {row["owner"] for row in owners}
     assert by_key["total"]["tokens"] == tokens
     only = one.told("GET", "/v1/usage", params={"by": "", "key": other.id})
     assert only["data"][0]["tokens"] == only["total"]["tokens"] == tokens // 4
@@ -257,7 +264,7 @@ def test_usage_by_day_product_model_and_key(make_holder: Callable[..., Holder], 
 
 @pytest.mark.parametrize(
     "query",
-    [{"by": "owner"}, {"since": "2026-02-30"}, {"since": "2020-01-01", "until": "2021-02-01"}, {"owner": "a\x00"},
+    [{"by": "hour"}, {"since": "2026-02-30"}, {"since": "2020-01-01", "until": "2021-02-01"}, {"owner": "a\x00"},
      {"since": "2026-01-02", "until": "2026-01-01"}],
 )  # fmt: skip
 def test_usage_that_makes_no_sense(admin: Holder, query: dict[str, str]) -> None:
@@ -290,6 +297,36 @@ def test_the_statement_of_a_key_page_by_page(make_holder: Callable[..., Holder],
 def test_a_service_without_keys_says_so(client: TestClient, method: str, path: str) -> None:
     told = refused(client.request(method, path, headers={"Authorization": "Bearer any"}), 404)
     assert "--keys" in told
+
+
+def test_all_of_it_on_postgresql(make_app: Callable[..., FastAPI], make_postgres_url: Callable[[], str]) -> None:
+    app = make_app(needs_keys=True, playground=False, database_url=make_postgres_url())
+    with TestClient(app, raise_server_exceptions=False) as client:
+        keys = Keys(app.state.database)
+        admin = Holder(client, keys, name="operator", is_admin=True)
+        one, other = (Holder(client, keys, name=name, owner="alice") for name in ("laptop", "phone"))
+        made = admin.told("POST", "/v1/keys", json={"name": "server", "owner": "alice", "tier": "paid", "grant": 5})
+        listed = one.told("GET", "/v1/keys", params={"limit": 2})
+        assert [each["id"] for each in listed["data"]] == [made["id"], other.id]
+        rest = one.told("GET", "/v1/keys", params={"limit": 2, "after": listed["after"]})
+        assert ([each["id"] for each in rest["data"]], rest["after"]) == ([one.id], None)
+        one.told("POST", "/v1/embeddings", json={"model": MODEL, "input": ["a", "b"]})
+        for _ in range(2):
+            once = {"headers": {"Idempotency-Key": "monday"}}
+            admin.told("POST", f"/v1/keys/{one.id}/grant", json={"tokens": 7}, **once)
+            one.told("POST", "/v1/transfers", json={"from": one.id, "to": made["id"], "tokens": 3}, **once)
+        rows = one.told("GET", "/v1/usage", params={"by": "key,product"})["data"]
+        [used] = [row for row in rows if row["tokens"]]
+        assert (used["key"], used["product"], used["requests"], used["items"]) == (one.id, "embeddings", 1, 2)
+        balance = one.told("GET", "/v1/account")["balance"]
+        assert balance == FREE_GRANT + 4 - used["tokens"] < FREE_GRANT + 4
+        entries = [each for each in one.told("GET", "/v1/entries")["data"] if each["tokens"]]
+        assert [each["kind"] for each in entries] == ["transfer", "grant", "charge", "grant"]
+        assert one.told("PATCH", f"/v1/keys/{other.id}", json={"name": "lost"})["name"] == "lost"
+        assert one.told("DELETE", f"/v1/keys/{other.id}")["revoked_at"]
+        refused(other.ask("GET", "/v1/account"), 401)
+        refused(admin.ask("GET", "/v1/keys/key_0123456789abcdef"), 404)
+        assert audit(app.state.database) == []
 
 
 @pytest.fixture(scope="module")

@@ -159,6 +159,7 @@ def test_bad_lines_are_named_and_stop_no_others(client):
         assert 400 <= row["response"]["status_code"] < 500
         assert word in body["detail"]
         assert row["error"] == {"code": body["code"], "message": body["detail"]}
+        assert body["message"] == body["detail"]
     assert failed[9]["error"]["code"] == "INPUT_TOKEN_LIMIT_EXCEEDED"
 
 

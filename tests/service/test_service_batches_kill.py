@@ -1,10 +1,10 @@
 """What a killed server had acknowledged is done by the next: every line, and once."""
 
 import contextlib
+import functools
+import multiprocessing
 import os
-import signal
-import subprocess
-import sys
+import socket
 import time
 from pathlib import Path
 
@@ -12,33 +12,36 @@ import httpx
 import numpy as np
 import orjson
 import pytest
+import uvicorn
 
 from jina_components import Embedder
-
-SERVER = """
-import functools, socket, sys, uvicorn
 from jina_components.service import ServiceSettings, create_app
 from jina_components.service.batches import running
+from jina_components.service.batches.store import BatchStore
 
-running.BatchStore = functools.partial(running.BatchStore, lease=1.0)
+LINES = 2000
 
-listening = socket.create_server(("127.0.0.1", 0))
-print(listening.getsockname()[1], flush=True)
-app = create_app(ServiceSettings(data=sys.argv[1], warm_up=()))
-uvicorn.Server(uvicorn.Config(app, log_config=None)).run(sockets=[listening])
-"""
-LINES = 5000
+
+def serve(listening: socket.socket, data: Path) -> None:
+    running.BatchStore = functools.partial(BatchStore, lease=1.0)
+    app = create_app(ServiceSettings(data=data, warm_up=()))
+    uvicorn.Server(uvicorn.Config(app, log_config=None)).run(sockets=[listening])
 
 
 @contextlib.contextmanager
 def server(data: Path):
     """A server in a process of its own, which is killed at the end of the block."""
-    with subprocess.Popen([sys.executable, "-c", SERVER, str(data)], stdout=subprocess.PIPE, text=True) as process:
-        try:
-            with httpx.Client(base_url=f"http://127.0.0.1:{process.stdout.readline().strip()}", timeout=60) as client:
-                yield client
-        finally:
-            os.kill(process.pid, signal.SIGKILL)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        process = multiprocessing.get_context("fork").Process(target=serve, args=(listening, data), daemon=True)
+        process.start()
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
+            yield client
+    finally:
+        process.kill()
+        process.join()
+        process.close()
 
 
 def text(number: int) -> str:
@@ -64,7 +67,7 @@ def lines(client: httpx.Client, path: str) -> list[dict]:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_no_line_is_lost_or_done_twice_when_the_server_is_killed(tmp_path, bundled_embedder: Embedder):
     given = [{"custom_id": f"id-{number}", "body": {"input": text(number)}} for number in range(1, LINES + 1)]
     twice = LINES // 2

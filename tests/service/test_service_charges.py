@@ -15,6 +15,7 @@ import pytest
 from ledgers import charge, empty
 from sqlalchemy import event
 
+from jina_components.service.accounts import charges as charges_module
 from jina_components.service.accounts.audit import audit
 from jina_components.service.accounts.charges import Charges
 from jina_components.service.accounts.keys import Keys
@@ -68,6 +69,52 @@ async def test_many_share_a_transaction(charges: Charges, keys: Keys, commits: l
     await asyncio.gather(*(charges.add(charge(f"{n}", made[n % 3].id, n)) for n in range(300)))
     assert len(commits) < 10
     assert sum(keys.get(key.id).balance for key in made) == -sum(range(300))
+
+
+async def test_one_waits_for_those_that_are_expected(
+    charges: Charges, keys: Keys, commits: list[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(charges._gathered, "_pause", 60)
+    key, _ = keys.create(name="a", grant=0)
+    commits.clear()
+    for n in range(3):
+        charges.expect(n)
+    adding = []
+    for n in range(2):
+        charges.forget(n)
+        adding.append(asyncio.create_task(charges.add(charge(f"{n}", key.id, 1))))
+        await asyncio.sleep(0.01)
+    assert not commits
+    charges.forget(2)
+    await charges.add(charge("2", key.id, 1))
+    await asyncio.gather(*adding)
+    assert len(commits) == 1
+    await charges.add(charge("3", key.id, 1))
+
+
+async def test_one_waits_only_for_a_moment(
+    charges: Charges, keys: Keys, commits: list[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, _ = keys.create(name="a", grant=0)
+    commits.clear()
+    charges.expect("one that goes on")
+    await charges.add(charge("1", key.id, 1))
+    assert len(commits) == 1
+    monkeypatch.setattr(charges._gathered, "_pause", 60)
+    await asyncio.sleep(charges_module._SOON)
+    await charges.add(charge("2", key.id, 1))
+
+
+async def test_what_waits_for_others_is_written_at_the_end(keys: Keys, database: Database) -> None:
+    key, _ = keys.create(name="a", grant=0)
+    charges = Charges(database)
+    charges._gathered._pause = 60
+    charges.expect("one that goes on")
+    adding = asyncio.create_task(charges.add(charge("1", key.id, 1)))
+    await asyncio.sleep(0.01)
+    await charges.close()
+    await adding
+    assert keys.get(key.id).balance == -1
 
 
 async def test_the_same_counts_once(charges: Charges, keys: Keys) -> None:

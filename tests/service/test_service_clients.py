@@ -200,10 +200,13 @@ class TestOpenAI:
         assert client.models.retrieve("small-embedding-v1").id
 
     def test_errors(self, client):
-        with pytest.raises(openai.BadRequestError, match="no-such-model"):
+        with pytest.raises(openai.BadRequestError, match="no-such-model") as unknown:
             client.embeddings.create(model="no-such-model", input="text")
-        with pytest.raises(openai.UnprocessableEntityError, match="dimensions"):
+        with pytest.raises(openai.UnprocessableEntityError, match="dimensions") as unfit:
             client.embeddings.create(model="text-embedding-3-small", input="text", dimensions=100_000)
+        for failed, word in ((unknown, "no-such-model"), (unfit, "dimensions")):
+            told: Any = failed.value.body
+            assert word in told["message"]  # of which some of its releases show nothing else
 
     def test_deep_search(self):
         with openai.OpenAI(base_url="https://deepsearch.jina.ai/v1", api_key="key", max_retries=0) as client:

@@ -241,6 +241,7 @@ def test_what_does_not_fit_is_named(ask, body, field, kind):
     assert answer.status_code == 422, told
     assert [(each["field"], each["type"]) for each in told["errors"]] == [(field, kind)]
     assert told["detail"].startswith("Validation error(s): ")
+    assert told["message"] == told["detail"]
     assert len(told["request_id"]) == 32
 
 

@@ -94,7 +94,7 @@ def refused(answer, path):
 
 def test_true_and_false(service, site):
     supported = data_of(service.get(f"/g/{quote(TRUE, safe='')}", headers=JSON))
-    assert list(supported) == ["factuality", "result", "reason", "references", "usage"]
+    assert list(supported) == ["factuality", "result", "verdict", "reason", "references", "usage"]
     assert supported["result"] is True
     assert 0.5 < supported["factuality"] <= 1
     assert supported["usage"]["tokens"] > 0
@@ -105,7 +105,7 @@ def test_true_and_false(service, site):
         assert reference["url"] == site.url("/bridge")
     assert any("opened in March 1932" in each["keyQuote"] for each in supported["references"])
     refuted = data_of(service.post("/g/", json={"statement": FALSE}, headers=JSON))
-    assert refuted["result"] is False
+    assert (refuted["result"], refuted["verdict"]) == (False, "refuted")
     assert refuted["factuality"] < 0.5
     assert any(each["isSupportive"] is False for each in refuted["references"])
 

@@ -223,10 +223,13 @@ class TestTokens:
 
     def test_a_revoked_key_gives_and_does_not_get(self, keys: Keys) -> None:
         revoked, other = (keys.create(name="a", grant=10)[0] for _ in range(2))
+        keys.grant(revoked.id, 5, reference="before")
         keys.revoke(revoked.id)
-        with pytest.raises(InputError, match="is revoked"):
-            keys.transfer(other.id, revoked.id, 1)
-        assert keys.transfer(revoked.id, other.id, 10)[1].balance == 20
+        for call in (lambda: keys.transfer(other.id, revoked.id, 1), lambda: keys.grant(revoked.id, 1)):
+            with pytest.raises(InputError, match="is revoked"):
+                call()
+        assert keys.grant(revoked.id, 5, reference="before").balance == 15  # it was granted then
+        assert keys.transfer(revoked.id, other.id, 15)[1].balance == 25
 
     @pytest.mark.parametrize("tokens", [0, -1, MAX_TOKENS + 1, 2**64])
     def test_amounts_that_are_none(self, keys: Keys, tokens: int) -> None:

@@ -73,6 +73,43 @@ async def test_they_are_asked_for_again_after_a_while(keys: Keys, known: KnownKe
     assert asked == [1, 1, 1]
 
 
+async def test_those_in_use_are_asked_for_anew_together_before_they_are_too_old(keys: Keys, asked: list[int]) -> None:
+    known = KnownKeys(keys, seconds=0.2, clock=Clock())
+    made = [keys.create(name="a") for _ in range(20)]
+    for _ in range(3):
+        for key, secret in made:
+            assert await known.find(secret) == key
+    asked.clear()
+    known._clock.now += 0.15
+    for _ in range(3):
+        for key, secret in made[:15]:
+            assert await known.find(secret) == key
+    while not asked:
+        await asyncio.sleep(0.01)
+    await asyncio.sleep(0.01)
+    known._clock.now += 0.15
+    for _, secret in made[:15]:
+        await known.find(secret)
+    assert asked == [15]
+    await known.find(made[-1][1])
+    assert asked == [15, 1]
+    await known.close()
+
+
+async def test_what_another_process_changes_is_seen_soon_also_of_those_in_use(
+    keys: Keys, known: KnownKeys, database: Database
+) -> None:
+    key, secret = keys.create(name="a")
+    assert await known.find(secret) == key
+    generation = database.generation
+    revoked = keys.revoke(key.id)
+    database.generation = generation  # as if it were another process that did it
+    known._clock.now = 1.9
+    assert await known.find(secret) == key
+    known._clock.now = 2.0
+    assert await known.find(secret) == revoked
+
+
 async def test_many_at_once_are_asked_for_together(keys: Keys, known: KnownKeys, asked: list[int]) -> None:
     made = [keys.create(name="a") for _ in range(20)]
     wanted = [key for key, _ in made] + [None] * 20

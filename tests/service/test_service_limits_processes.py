@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from datetime import date
 from pathlib import Path
@@ -69,17 +70,17 @@ def keys(database_url: str) -> Iterator[Keys]:
 
 
 @pytest.fixture(scope="module")
-def start(database_url: str, redis_server: RedisServer) -> Iterator[Callable[[], Asking]]:
+def three(database_url: str, keys: Keys, redis_server: RedisServer) -> Iterator[list[Asking]]:
+    keys.create(name="so that the tables are there")
     with ExitStack() as running:
-        yield lambda: running.enter_context(asking(database_url, redis_server.url))
+        processes = [running.enter_context(asking(database_url, redis_server.url)) for _ in range(3)]
+        assert [process.answer() for process in processes] == ["ready"] * 3
+        yield processes
 
 
 @pytest.fixture(scope="module")
-def two(keys: Keys, start: Callable[[], Asking]) -> list[Asking]:
-    keys.create(name="so that the tables are there")
-    processes = [start(), start()]
-    assert [process.answer() for process in processes] == ["ready", "ready"]
-    return processes
+def two(three: list[Asking]) -> list[Asking]:
+    return three[:2]
 
 
 def both(two: list[Asking], first: tuple[int, int], **order: Any) -> list[int]:
@@ -129,18 +130,16 @@ def test_a_process_that_is_idle_keeps_hardly_anything_of_a_limit(two, keys, most
 def test_two_processes_have_one_limit_of_tokens(two, keys, size, tokens, beyond):
     key, secret = keys.create(name="tokens", tier="tokens")
     limit = limited_process.TIERS["tokens"].rates["embeddings"].tokens
-    admitted = both(two, (100, 100), secret=secret, minute=200, size=size, tokens=tokens, patience=1.8)
+    admitted = both(two, (100, 100), secret=secret, minute=200, size=size, tokens=tokens, patience=0.6)
     used = tokens * sum(admitted)
     assert 0.98 * limit <= used <= limit + beyond
     assert keys.get(key.id).balance == FREE_GRANT - used
     assert not audit(keys.database)
 
 
-def test_two_processes_have_one_limit_of_requests_at_once_and_a_killed_one_loses_its_slots(two, keys, start):
+def test_two_processes_have_one_limit_of_requests_at_once_and_a_killed_one_loses_its_slots(three, keys):
     _, secret = keys.create(name="slots", tier="slots")
-    third = start()
-    assert third.answer() == "ready"
-    one, _ = two
+    one, _, third = three
     assert one.ask("hold", secret=secret, most=4) == {"admitted": 4}
     assert third.ask("hold", secret=secret, most=8) == {"admitted": 6}
     assert one.ask("hold", secret=secret, most=1) == {"admitted": 0}
@@ -162,7 +161,8 @@ def test_two_servers_have_one_limit(database_url, redis_server, keys, tmp_path: 
         folders = [tmp_path / name for name in ("one", "other")]
         for folder in folders:
             folder.mkdir()
-        servers = [running.enter_context(serving(folder, *arguments)) for folder in folders]
+        starting = running.enter_context(ThreadPoolExecutor(2))
+        servers = list(starting.map(lambda folder: running.enter_context(serving(folder, *arguments)), folders))
         client = running.enter_context(httpx.Client())
         while True:
             key, secret = keys.create(name="fifty", tier="fifty")

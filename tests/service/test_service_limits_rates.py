@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Coroutine
 from typing import Any
 
@@ -11,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jina_components.service.limits.limiter import Limiter, LimitError
-from jina_components.service.limits.rates import MINUTE, Quota
-from jina_components.service.limits.storage import InMemory, Storage
+from jina_components.service.limits.rates import MINUTE, Quota, SharedQuota
+from jina_components.service.limits.storage import Storage
 from jina_components.service.limits.tiers import Rate
 
 START = 1_000_000 * MINUTE
@@ -28,22 +29,35 @@ class Clock:
         return self.now
 
 
-class Shared(InMemory):
+class Shared(Storage):
     """Counts that several in one process share as if they were processes, and that take a while, as a network does."""
-
-    is_shared = True
 
     def __init__(self, delays: list[int] | None = None) -> None:
         super().__init__()
+        self.counts: Counter[str] = Counter()
         self.calls = 0
         self._delays = delays or [0]
 
     async def add(self, name: str, amount: int) -> int:
         self.calls += 1
-        for turn in range(2):  # on the way there, and on the way back
-            for _ in range(self._delays[(2 * self.calls + turn) % len(self._delays)]):
-                await asyncio.sleep(0)
-        return await super().add(name, amount)
+        await self._travel(0)
+        self.counts[name] += amount
+        count = self.counts[name]
+        await self._travel(1)
+        return count
+
+    async def _travel(self, way: int) -> None:
+        for _ in range(self._delays[(2 * self.calls + way) % len(self._delays)]):
+            await asyncio.sleep(0)
+
+    async def hold(self, name: str, wanted: int, limit: int) -> int:
+        return wanted
+
+    async def lacking(self) -> list[str]:
+        return []
+
+    async def beat(self) -> bool:
+        return True
 
 
 def run(storage: Storage, work: Coroutine[Any, Any, None]) -> None:
@@ -67,12 +81,12 @@ async def spend(quota: Quota, amount: int) -> int:
 
 
 @pytest.mark.parametrize("limit", [1, 2, 19, 100, 101, 5000])
-@pytest.mark.parametrize("make", [InMemory, Shared])
-def test_one_process_uses_exactly_the_limit(make, limit):
-    storage = make()
+def test_one_process_uses_exactly_the_limit(limit):
+    storage = Shared()
 
     async def work() -> None:
-        assert await spend(Quota(storage, "q", limit, Clock()), 1) == limit
+        assert await spend(Quota(limit, Clock()), 1) == limit
+        assert await spend(SharedQuota(storage, "q", limit, Clock()), 1) == limit
 
     run(storage, work())
 
@@ -88,7 +102,7 @@ def test_processes_that_are_all_busy_use_exactly_the_limit_together(limit, proce
     storage = Shared(delays)
 
     async def work() -> None:
-        quotas = [Quota(storage, "q", limit, Clock()) for _ in range(processes)]
+        quotas = [SharedQuota(storage, "q", limit, Clock()) for _ in range(processes)]
         spent = await asyncio.gather(*(spend(quota, 1) for quota in quotas for _ in range(clients)))
         assert sum(spent) == limit
         assert storage.calls <= 500 * processes
@@ -113,7 +127,7 @@ def test_what_is_leased_is_what_was_counted_whatever_the_order(limit, delays, cl
     storage = Shared(delays)
 
     async def work() -> None:
-        quotas = [Quota(storage, "q", limit, Clock()) for _ in range(3)]
+        quotas = [SharedQuota(storage, "q", limit, Clock()) for _ in range(3)]
         used, beyond = 0, 0
 
         async def client(steps: list[tuple[int, int, int, int]]) -> None:
@@ -148,7 +162,7 @@ def test_a_new_minute_is_a_new_quota_and_what_was_left_is_gone():
     storage, clock = Shared(), Clock()
 
     async def work() -> None:
-        quota = Quota(storage, "q", 10, clock)
+        quota = SharedQuota(storage, "q", 10, clock)
         assert await quota.take(4)
         clock.now += MINUTE - 0.001
         assert await spend(quota, 1) == 6
@@ -160,23 +174,19 @@ def test_a_new_minute_is_a_new_quota_and_what_was_left_is_gone():
     run(storage, work())
 
 
-def test_a_clock_that_is_set_back_opens_no_minute_again():
-    storage, clock = InMemory(), Clock()
-
-    async def work() -> None:
-        quota = Quota(storage, "q", 10, clock)
-        assert await spend(quota, 1) == 10
-        clock.now -= 1
-        assert not await quota.take(1)
-
-    run(storage, work())
+async def test_a_clock_that_is_set_back_opens_no_minute_again():
+    clock = Clock()
+    quota = Quota(10, clock)
+    assert await spend(quota, 1) == 10
+    clock.now -= 1
+    assert not await quota.take(1)
 
 
 def test_a_lease_that_comes_late_is_of_the_minute_that_it_was_asked_in():
     storage, clock = Shared([3]), Clock()
 
     async def work() -> None:
-        quota = Quota(storage, "q", 1, clock)
+        quota = SharedQuota(storage, "q", 1, clock)
         taking = asyncio.create_task(quota.take(1))
         await asyncio.sleep(0)
         await asyncio.sleep(0)
@@ -193,7 +203,7 @@ def test_what_is_used_beyond_a_lease_is_known_to_others():
     storage, clock = Shared(), Clock()
 
     async def work() -> None:
-        one, other = Quota(storage, "q", 1000, clock), Quota(storage, "q", 1000, clock)
+        one, other = SharedQuota(storage, "q", 1000, clock), SharedQuota(storage, "q", 1000, clock)
         assert await one.take(1)
         one.give(-1500, one.minute)
         await Storage.close(storage)
@@ -210,7 +220,7 @@ def test_what_is_given_back_can_be_had_elsewhere():
     storage, clock = Shared(), Clock()
 
     async def work() -> None:
-        one, other = Quota(storage, "q", 1000, clock), Quota(storage, "q", 1000, clock)
+        one, other = SharedQuota(storage, "q", 1000, clock), SharedQuota(storage, "q", 1000, clock)
         assert await one.take(1000)
         assert not await other.take(500)
         one.give(990, one.minute)
@@ -222,36 +232,32 @@ def test_what_is_given_back_can_be_had_elsewhere():
     run(storage, work())
 
 
-def test_what_is_given_back_of_a_minute_gone_is_gone():
-    storage, clock = InMemory(), Clock()
-
-    async def work() -> None:
-        quota = Quota(storage, "q", 100, clock)
-        assert await quota.take(60)
-        minute = quota.minute
-        clock.now += MINUTE
-        assert await quota.take(60)
-        quota.give(60, minute)
-        assert quota.remaining == 40
-        quota.give(-10, minute)
-        assert quota.remaining == 30
-
-    run(storage, work())
+async def test_what_is_given_back_of_a_minute_gone_is_gone():
+    clock = Clock()
+    quota = Quota(100, clock)
+    assert await quota.take(60)
+    minute = quota.minute
+    clock.now += MINUTE
+    assert await quota.take(60)
+    quota.give(60, minute)
+    assert quota.remaining == 40
+    quota.give(-10, minute)
+    assert quota.remaining == 30
 
 
 def test_a_busy_quota_costs_few_calls():
     storage = Shared()
 
     async def work() -> None:
-        assert await spend(Quota(storage, "q", 5000, Clock()), 1) == 5000
+        assert await spend(SharedQuota(storage, "q", 5000, Clock()), 1) == 5000
         assert storage.calls <= 250
 
     run(storage, work())
 
 
-def limited(rate: Rate, storage: Storage | None = None) -> tuple[Limiter, Clock]:
+def limited() -> tuple[Limiter, Clock]:
     clock = Clock()
-    return Limiter(storage or InMemory(), clock), clock
+    return Limiter(None, clock), clock
 
 
 async def refused(limiter: Limiter, rate: Rate, size: int | None = 0) -> LimitError:
@@ -262,7 +268,7 @@ async def refused(limiter: Limiter, rate: Rate, size: int | None = 0) -> LimitEr
 
 async def test_a_refusal_says_which_limit_and_when_to_come_again():
     rate = Rate(requests=2, tokens=1000, concurrent=500)
-    limiter, clock = limited(rate)
+    limiter, clock = limited()
     await limiter.open()
     for _ in range(2):
         (await limiter.admit("caller", "embeddings", rate)).release()
@@ -279,7 +285,7 @@ async def test_a_refusal_says_which_limit_and_when_to_come_again():
 
 async def test_callers_and_products_have_limits_of_their_own():
     rate = Rate(requests=1)
-    limiter, _ = limited(rate)
+    limiter, _ = limited()
     await limiter.open()
     for caller in ("a", "b"):
         for product in ("embeddings", "rerank"):
@@ -289,7 +295,7 @@ async def test_callers_and_products_have_limits_of_their_own():
 
 async def test_tokens_are_guessed_by_the_size_and_settled_by_what_they_were():
     rate = Rate(tokens=1000)
-    limiter, _ = limited(rate)
+    limiter, _ = limited()
     await limiter.open()
     held = await limiter.admit("caller", "embeddings", rate, 1600)
     assert held.meter.headers()["X-RateLimit-Remaining-Tokens"] == "600"
@@ -304,7 +310,7 @@ async def test_tokens_are_guessed_by_the_size_and_settled_by_what_they_were():
 
 async def test_a_body_larger_than_the_limit_can_be_sent_and_is_counted():
     rate = Rate(tokens=1000)
-    limiter, clock = limited(rate)
+    limiter, clock = limited()
     await limiter.open()
     for size in (10_000_000, None):
         held = await limiter.admit("caller", "embeddings", rate, size)
@@ -318,7 +324,7 @@ async def test_a_body_larger_than_the_limit_can_be_sent_and_is_counted():
 
 async def test_images_of_many_bytes_and_few_tokens_do_not_shut_out_each_other():
     rate = Rate(tokens=100_000)
-    limiter, _ = limited(rate)
+    limiter, _ = limited()
     await limiter.open()
     first = await limiter.admit("caller", "embeddings", rate, 1_400_000)
     first.settle(4000)
@@ -332,7 +338,7 @@ async def test_images_of_many_bytes_and_few_tokens_do_not_shut_out_each_other():
 
 async def test_a_refused_request_counts_for_nothing():
     rate = Rate(requests=10, tokens=100, concurrent=1)
-    limiter, _ = limited(rate)
+    limiter, _ = limited()
     await limiter.open()
     held = await limiter.admit("caller", "embeddings", rate, 40)
     assert (await refused(limiter, rate, 40)).what == "concurrent"
@@ -350,12 +356,12 @@ async def test_a_refused_request_counts_for_nothing():
 
 
 async def test_a_changed_rate_is_in_force_at_once():
-    limiter, _ = limited(Rate())
+    limiter, _ = limited()
     await limiter.open()
     small, large = Rate(requests=1), Rate(requests=5)
     (await limiter.admit("caller", "embeddings", small)).release()
     await refused(limiter, small)
-    for _ in range(4):
+    for _ in range(5):
         (await limiter.admit("caller", "embeddings", large)).release()
     await refused(limiter, large)
     await limiter.close()
@@ -363,7 +369,7 @@ async def test_a_changed_rate_is_in_force_at_once():
 
 async def test_callers_of_minutes_ago_are_forgotten_but_not_those_in_work():
     rate = Rate(requests=1, concurrent=1)
-    limiter, clock = limited(rate)
+    limiter, clock = limited()
     await limiter.open()
     held = await limiter.admit("in work", "embeddings", rate)
     for number in range(100):

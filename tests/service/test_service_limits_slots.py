@@ -10,11 +10,11 @@ from redis_server import RedisServer
 
 from jina_components.service.limits.in_redis import InRedis
 from jina_components.service.limits.limiter import Limiter, LimitError
-from jina_components.service.limits.slots import Slots
+from jina_components.service.limits.slots import SharedSlots, Slots
 from jina_components.service.limits.storage import make_storage
 from jina_components.service.limits.tiers import Rate
 
-Join = Callable[[str, int], Awaitable[Slots]]
+Join = Callable[[str, int], Awaitable[SharedSlots]]
 
 
 @pytest.fixture
@@ -33,8 +33,8 @@ async def connect(redis_server: RedisServer) -> AsyncIterator[Callable[[], Await
 
 @pytest.fixture
 def join(connect: Callable[[], Awaitable[InRedis]]) -> Join:
-    async def joined(name: str, limit: int) -> Slots:
-        return Slots(await connect(), name, limit)
+    async def joined(name: str, limit: int) -> SharedSlots:
+        return SharedSlots(await connect(), name, limit)
 
     return joined
 
@@ -45,13 +45,10 @@ async def held(slots: Slots, most: int) -> int:
 
 
 async def test_slots_of_memory_are_exact():
-    storage = make_storage("")
-    await storage.open()
-    slots = Slots(storage, "s", 3)
+    slots = Slots(3)
     assert await held(slots, 10) == 3
     slots.release()
     assert await held(slots, 10) == 1
-    await storage.close()
 
 
 @pytest.mark.parametrize("limit", [1, 2, 19, 100])
@@ -69,7 +66,7 @@ async def test_processes_have_one_limit_together(join, limit):
 
 async def test_a_slot_that_was_just_given_back_can_be_had_elsewhere(join):
     one, other = await join("back and forth", 1), await join("back and forth", 1)
-    for _ in range(20):
+    for _ in range(4):
         assert await one.take()
         one.release()
         assert await other.take()
@@ -92,7 +89,7 @@ async def test_one_that_stops_waiting_keeps_no_slot(join):
 async def test_a_process_that_ends_gives_its_slots_back(connect, redis_server):
     ending = InRedis(redis_server.url)
     await ending.open()
-    one, other = Slots(ending, "ended", 3), Slots(await connect(), "ended", 3)
+    one, other = SharedSlots(ending, "ended", 3), SharedSlots(await connect(), "ended", 3)
     assert await held(one, 3) == 3
     assert not await other.take()
     await ending.close()
@@ -101,7 +98,7 @@ async def test_a_process_that_ends_gives_its_slots_back(connect, redis_server):
 
 async def test_slots_that_redis_forgot_are_told_again(connect, redis_server):
     storage = await connect()
-    one, other = Slots(storage, "forgotten", 3), Slots(await connect(), "forgotten", 3)
+    one, other = SharedSlots(storage, "forgotten", 3), SharedSlots(await connect(), "forgotten", 3)
     assert await held(one, 3) == 3
     assert await storage.beat()
     await storage._client.flushdb()
@@ -112,7 +109,7 @@ async def test_slots_that_redis_forgot_are_told_again(connect, redis_server):
 
 async def test_what_a_process_keeps_for_its_next_request_is_given_back_when_none_comes(connect):
     storage = await connect()
-    one, other = Slots(storage, "idle", 100), Slots(await connect(), "idle", 100)
+    one, other = SharedSlots(storage, "idle", 100), SharedSlots(await connect(), "idle", 100)
     assert await one.take()
     one.release()
     await one.renew(is_lost=False)
@@ -130,7 +127,7 @@ async def test_a_busy_key_costs_few_calls(connect, monkeypatch):
         return await hold(name, wanted, limit)
 
     monkeypatch.setattr(storage, "hold", counted)
-    slots = Slots(storage, "busy", 100)
+    slots = SharedSlots(storage, "busy", 100)
 
     async def client() -> None:
         for _ in range(100):

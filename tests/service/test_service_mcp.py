@@ -318,6 +318,7 @@ async def test_the_session_is_told(url: str) -> None:
         ("classify_text", {"texts": ["t"], "labels": ["a", "b"], "model": "../../etc/passwd"}, "Model"),
         ("deduplicate_strings", {"strings": ["a", ""]}, "4"),
         ("primer", {"__class__": "x"}, "Extra inputs"),
+        ("primer", {f"{number}" * 1000: "x" for number in range(1000)}, "Extra inputs"),  # of which some are told
     ],
 )  # fmt: skip
 async def test_what_does_not_fit_is_told(url: str, tool: str, arguments: dict[str, Any], says: str) -> None:
@@ -325,6 +326,7 @@ async def test_what_does_not_fit_is_told(url: str, tool: str, arguments: dict[st
         result = await client.call_tool(tool, arguments)
         assert result.is_error
         assert says in texts(result)[0]
+        assert len(texts(result)[0]) < 1000
         assert not (await client.call_tool("primer", {})).is_error
 
 
@@ -358,9 +360,10 @@ async def test_pages_are_cut_to_what_a_client_takes(url: str, site: Site) -> Non
     assert whole[0].startswith(cut[0])
     assert "more tokens are left out" in cut[1]
     assert texts(await call(f"{url}?max_tokens=0", "read_url", url=long)) == whole
-    async with connected(f"{url}?max_tokens=-1") as client:
-        with pytest.raises(MCPError, match="max_tokens"):
-            await client.call_tool("read_url", {"url": long})
+    for wrong in ("-1", "9" * 5000):
+        async with connected(f"{url}?max_tokens={wrong}") as client:
+            with pytest.raises(MCPError, match="max_tokens"):
+                await client.call_tool("read_url", {"url": long})
 
 
 def _message(method: str = "tools/list") -> dict[str, Any]:

@@ -38,12 +38,12 @@ def keys(app: FastAPI, url: str) -> Keys:
     return Keys(app.state.database)
 
 
-def bearer(secret: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {secret}"}
+def bearer(secret: str | bytes) -> dict[str, Any]:
+    return {"Authorization": b"Bearer " + secret if isinstance(secret, bytes) else f"Bearer {secret}"}
 
 
-@pytest.mark.parametrize("headers", [{}, bearer("jina_" + "x" * 60), bearer("jina_ wrong")])
-async def test_without_a_key_tools_are_listed_and_refused(url: str, headers: dict[str, str]) -> None:
+@pytest.mark.parametrize("headers", [{}, bearer("jina_" + "x" * 60), bearer("jina_ wrong"), bearer("clé".encode())])
+async def test_without_a_key_tools_are_listed_and_refused(url: str, headers: dict[str, Any]) -> None:
     async with connected(url, headers=headers) as client:
         assert "sort_by_relevance" in {tool.name for tool in (await client.list_tools()).tools}
         result = await client.call_tool("sort_by_relevance", RANK)

@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 from mcp.types import ImageContent, TextContent
 
 from jina_components.service.mcp.client import ToolError
-from jina_components.service.mcp.guardrail import cut, most_tokens
-from jina_components.service.mcp.results import each, text
-from jina_components.service.mcp.selection import diverse
+from jina_components.service.mcp.ranking import diverse
+from jina_components.service.mcp.results import cut, each, most_tokens, text
 from jina_components.service.mcp.tools import LEFT_OUT, TAGS, TOOLS, Choice, choice
 from jina_components.service.wire.pages import tokens_of
 

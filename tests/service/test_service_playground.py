@@ -95,7 +95,7 @@ def test_texts_are_classified_by_labels_and_by_examples(page: Page):
     forget(tab)
     tab.get_by_role("button", name="Train a classifier").click()
     classifier = tab.get_by_label("Classifier", exact=True)
-    expect(classifier).to_have_value(re.compile(r"[0-9a-f-]{36}"), timeout=60_000)
+    expect(classifier).to_have_value(re.compile(r"[0-9a-f-]{36}"))
     run(tab, button="Classify with it")
     expect(best).to_have_text(["billing", "technical"])
     assert f'"classifier_id": "{classifier.input_value()}"' in code_of(
@@ -156,6 +156,16 @@ def test_code_follows_the_inputs(page: Page, service_url: str):
     tab.get_by_label("Query").fill("")
     expect(code).to_contain_text("// Write a query.")
     take_pictures(page, "code")
+
+
+def test_it_works_behind_a_proxy(browser: Browser, service_url: str):
+    proxy = "https://team.example/search"
+    with visit(browser, proxy, behind=service_url) as page:
+        tab = open_tab(page, "segment")
+        run(tab)
+        assert status(tab).startswith("Done")
+        assert f"{proxy}/v1/segment" in code_of(tab)
+        expect(page.get_by_role("link", name="Reference")).to_have_js_property("href", f"{proxy}/docs")
 
 
 def test_the_keyboard_suffices(browser: Browser, service_url: str):
@@ -238,9 +248,17 @@ def test_a_key_is_used_shown_and_kept_secret(
         expect(facts).to_contain_text(f"{keys.get(key.id).balance:,} tokens")
         used = tab.get_by_role("region", name="Usage")
         expect(used).to_contain_text("rerank")
+        expect(used).not_to_contain_text("account")
         assert tab.locator("svg rect title").count() >= 5  # tokens of two products, requests of three
         expect(tab.get_by_role("region", name="Limits")).to_contain_text("embeddings")
         take_pictures(page, "usage")
+        with visit(browser, url) as other:  # at the same time
+            assert other.get_by_label("Key", exact=True).input_value() == ""
+            run(open_tab(other, "usage"))
+            assert secret not in other.content()
+            assert "alice" not in other.content()
         keys.revoke(key.id)
+        run(tab)
+        assert "revoked" in status(tab)
         assert not [each for each in urls if secret in each]
     assert secret not in "".join(record.getMessage() for record in caplog.records)

@@ -9,8 +9,9 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import httpx
@@ -31,8 +32,36 @@ def http(url: str) -> Iterator[httpx.Client]:
         yield client
 
 
-def browser_like(url: str) -> httpx.Client:
-    return httpx.Client(base_url=url, timeout=60, trust_env=False, headers={"Accept": "text/html,*/*;q=0.8"})
+@contextmanager
+def browser_like(url: str, *, waits: bool = True) -> Iterator[httpx.Client]:
+    headers = {"Accept": "text/html,*/*;q=0.8"}
+    with httpx.Client(base_url=url, timeout=60, trust_env=False, headers=headers) as client:
+        while waits and client.get("/").status_code == 202:
+            time.sleep(0.1)
+        yield client
+
+
+def test_whoever_comes_first_is_told_to_wait(
+    make_app: Callable[..., FastAPI], run_service: Callable[..., AbstractContextManager[str]]
+):
+    with run_service(make_app()) as url, browser_like(url, waits=False) as client:
+        got = client.get("/")
+        assert (got.status_code, got.headers["refresh"]) == (202, "1")
+        assert "a few seconds" in got.text
+        assert client.get("/theme.css").status_code == 200  # what is not looked at waits
+        assert client.get("/").status_code == 200
+
+
+def test_an_end_while_it_is_made_is_an_end(
+    make_app: Callable[..., FastAPI], run_service: Callable[..., AbstractContextManager[str]]
+):
+    with run_service(make_app()) as url, browser_like(url, waits=False) as client:
+        assert client.get("/").status_code == 202
+
+
+def test_headers_do_not_say_where_the_page_is(http: httpx.Client):
+    told = {"X-Forwarded-Host": "evil.example", "X-Gradio-Server": "http://evil.example"}
+    assert "evil.example" not in http.get("/", headers=told).text
 
 
 def test_the_page_is_at_the_root(http: httpx.Client):
@@ -148,11 +177,14 @@ def test_sessions_are_forgotten(
         queue = asyncio.run(doors.kwargs["playground"].blocks())._queue
         assert queue.pending_messages_per_session.max_size == 256
         queue.pending_messages_per_session.max_size = 4
+        queue.sleep_when_free = 1  # so that sessions are forgotten before their events are begun
         for number in range(12):
             client.post("/gradio_api/queue/join", json=body | {"session_hash": f"s{number}"}).raise_for_status()
         assert len(queue.pending_messages_per_session) == 4
         assert len(queue.pending_event_ids_session) <= 5
         assert not queue.event_analytics
+        got = client.get(STREAM, params={"session_hash": "s11"}).text  # whom others' being forgotten does not stop
+        assert "process_completed" in got
 
 
 def test_it_can_be_switched_off(
@@ -184,7 +216,7 @@ def test_an_open_stream_does_not_hold_up_the_end(
 
 
 _ALONE = """
-import logging, os, sys, threading
+import logging, os, sys, threading, time
 from pathlib import Path
 from starlette.testclient import TestClient
 from jina_components.service import ServiceSettings, create_app
@@ -202,8 +234,9 @@ with TestClient(app) as client:
     assert "gradio" not in sys.modules
     handlers, before = list(logging.getLogger().handlers), dict(os.environ)
     sys.addaudithook(hook)
-    for _ in range(2):
-        assert "Playground" in client.get("/", headers={"Accept": "text/html"}).text
+    while (got := client.get("/", headers={"Accept": "text/html"})).status_code == 202:
+        time.sleep(0.1)
+    assert "gradio_config" in got.text
     assert "gradio" in sys.modules
 assert not calls, calls
 assert not list(home.iterdir()), list(home.iterdir())

@@ -130,8 +130,8 @@ def test_results_and_verdicts_cannot_say_more_than_text(evil: str) -> None:
     references = [{"url": evil, "keyQuote": evil, "isSupportive": True}]
     checked(
         grounding.draw(
-            {"factuality": 0.5, "result": False, "reason": evil, "references": references, "warning": evil,
-             "usage": {"tokens": 7}}, steps,
+            {"factuality": 0.5, "result": False, "verdict": "refuted", "reason": evil, "references": references,
+             "warning": evil, "usage": {"tokens": 7}}, steps,
         )
     )  # fmt: skip
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 from chromium import eventually
 from local_server import LocalServer, Received, ServerThread, http
-from playground_pages import NARROW, finished, open_tab, run, running_chromium, status, take_pictures, visit
+from playground_pages import NARROW, WIDE, finished, open_tab, run, running_chromium, status, take_pictures, visit
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from jina_components import OpenAIChat
@@ -27,6 +28,11 @@ LOOPBACK = ("127.0.0.0/8",)
 TIDES = "The tides in the Bay of Fundy are 16 metres high."
 BRIDGE = "The Harbour Bridge was opened in March 1932 after eight years of work."
 EVIL = '<img src=x onerror="document.title=1"><script>document.title=2</script>'
+
+PIXEL = (
+    "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABAQAAAAA3bvkkAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg=="
+)
+LOADS = "new Promise(told => Object.assign(new Image(), {onload: () => told(1), onerror: () => told(0), src: 'URL'}))"
 
 
 def article(title: str, *paragraphs: str, status: int = 200) -> bytes:
@@ -84,7 +90,6 @@ def site() -> Iterator[LocalServer]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    expect.set_options(timeout=60_000)
     yield from running_chromium()
 
 
@@ -92,6 +97,21 @@ def browser() -> Iterator[Browser]:
 def url(make_app: Callable[..., Any], start_service: Callable[..., str]) -> str:
     """A service that asks nobody else."""
     return start_service(make_app(allow_networks=LOOPBACK))
+
+
+@pytest.fixture(scope="module")
+def opened(browser: Browser, url: str) -> Iterator[Page]:
+    with visit(browser, url) as page:
+        yield page
+
+
+@pytest.fixture
+def page(opened: Page) -> Page:
+    """The page of a service that asks nobody else, opened anew."""
+    opened.set_viewport_size({"width": WIDE[0], "height": WIDE[1]})
+    opened.reload()
+    opened.locator(".pg-run:visible").first.wait_for()
+    return opened
 
 
 @pytest.fixture(scope="module")
@@ -153,78 +173,66 @@ def ask(tab: Locator, question: str) -> None:
     tab.get_by_role("button", name="Ask", exact=True).click()
 
 
-def test_reader_draws_a_page_beside_its_markdown(browser: Browser, url: str, site: LocalServer) -> None:
-    with visit(browser, url) as page:
-        tab = open_tab(page, "reader")
-        tab.get_by_label("List its links").check()
-        tab.get_by_label("List its images").check()
-        read(page, site.url("/tides"))
-        expect(tab.get_by_role("heading", name="Tides")).to_be_visible()
-        expect(tab.locator(".pg-told")).to_contain_text("1 link")
-        expect(tab.locator(".pg-told")).to_contain_text("tokens")
-        drawn = tab.locator(".pg-markdown")
-        expect(drawn.get_by_role("link", name="the moon")).to_have_attribute("href", site.url("/moon"))
-        expect(drawn.locator(".pg-image a")).to_have_attribute("href", site.url("/moon.png"))
-        assert drawn.locator("img").count() == 0
-        assert "/moon.png" not in site.paths()
-        expect(tab.locator(".cm-content").first).to_contain_text(f"[the moon]({site.url('/moon')})")
-        tab.get_by_text("Links (1)").click()
-        expect(tab.locator(".pg-fold[open]").get_by_role("link", name="the moon")).to_be_visible()
-        take_pictures(page, "reader")
+def test_reader_draws_a_page_beside_its_markdown(page: Page, site: LocalServer) -> None:
+    tab = open_tab(page, "reader")
+    tab.get_by_label("List its links").check()
+    tab.get_by_label("List its images").check()
+    read(page, site.url("/tides"))
+    expect(tab.get_by_role("heading", name="Tides")).to_be_visible()
+    expect(tab.locator(".pg-told")).to_contain_text("1 link")
+    expect(tab.locator(".pg-told")).to_contain_text("tokens")
+    drawn = tab.locator(".pg-markdown")
+    expect(drawn.get_by_role("link", name="the moon")).to_have_attribute("href", site.url("/moon"))
+    expect(drawn.locator(".pg-image a")).to_have_attribute("href", site.url("/moon.png"))
+    assert drawn.locator("img").count() == 0
+    assert "/moon.png" not in site.paths()
+    expect(tab.locator(".cm-content").first).to_contain_text(f"[the moon]({site.url('/moon')})")
+    tab.get_by_text("Links (1)").click()
+    expect(tab.locator(".pg-fold[open]").get_by_role("link", name="the moon")).to_be_visible()
+    take_pictures(page, "reader")
 
 
-def test_reader_options_and_errors(browser: Browser, url: str, site: LocalServer) -> None:
-    with visit(browser, url) as page:
-        tab = read(page, site.url("/gone"))
-        expect(tab.locator(".pg-warning")).to_contain_text("404")
-        tab.get_by_label("Tokens at most").fill("3")
-        tab.get_by_label("Tokens at most").blur()
-        read(page, site.url("/tides"))
-        assert "over the budget of 3" in status(tab)
-        tab.get_by_label("Tokens at most").fill("0")
-        tab.get_by_label("Only what fits").fill("article > p:first-child")
-        read(page, site.url("/tides"))
-        expect(tab.locator(".pg-markdown")).to_have_text(TIDES)
-        tab.get_by_label("Only what fits").fill("")
-        tab.get_by_label("Show", exact=True).click()
-        page.get_by_role("option", name="HTML", exact=True).click()
-        read(page, site.url("/tides"))
-        expect(tab.locator(".cm-content").first).to_contain_text("<title>Tides</title>")
-        tab.get_by_label("URL").fill(" ")
-        run(tab)
-        assert status(tab) == "Write the URL of a page, or paste HTML."
+def test_reader_options_and_errors(page: Page, site: LocalServer) -> None:
+    tab = read(page, site.url("/gone"))
+    expect(tab.locator(".pg-warning")).to_contain_text("404")
+    tab.get_by_label("Tokens at most").fill("3")
+    tab.get_by_label("Tokens at most").blur()
+    read(page, site.url("/tides"))
+    assert "over the budget of 3" in status(tab)
+    tab.get_by_label("Tokens at most").fill("0")
+    tab.get_by_label("Only what fits").fill("article > p:first-child")
+    read(page, site.url("/tides"))
+    expect(tab.locator(".pg-markdown")).to_have_text(TIDES)
+    tab.get_by_label("Only what fits").fill("")
+    tab.get_by_label("Show", exact=True).click()
+    page.get_by_role("option", name="HTML", exact=True).click()
+    read(page, site.url("/tides"))
+    expect(tab.locator(".cm-content").first).to_contain_text("<title>Tides</title>")
+    tab.get_by_label("URL").fill(" ")
+    run(tab)
+    assert status(tab) == "Write the URL of a page, or paste HTML."
 
 
-def test_reader_takes_a_picture(browser: Browser, url: str, site: LocalServer) -> None:
-    with visit(browser, url, size=NARROW) as page:
-        tab = open_tab(page, "reader")
-        tab.get_by_label("Show", exact=True).click()
-        page.get_by_role("option", name="Screenshot", exact=True).click()
-        read(page, site.url("/tides"))
-        picture = tab.get_by_role("img", name="Picture of Tides")
-        expect(picture).to_be_visible()
-        assert picture.evaluate("image => image.complete && image.naturalWidth > 300")
-        assert picture.evaluate("image => image.clientWidth <= window.innerWidth")
-
-
-def test_pasted_html_is_read_and_nothing_of_it_runs(browser: Browser, url: str) -> None:
-    with visit(browser, url) as page:
-        tab = open_tab(page, "reader")
-        tab.get_by_role("button", name="Pasted HTML").click()
-        run(tab)
-        expect(tab.get_by_role("heading", name="Bread of one night")).to_be_visible()
-        expect(tab.locator(".pg-markdown td").first).to_have_text("Flour")
-        tab.get_by_text("HTML instead of a page").click()
-        words = "What is written here is read, and is shown as it was written. " * 4
-        tab.get_by_placeholder("<article>").fill(
-            f"<title>&lt;b&gt;Bold&lt;/b&gt; {EVIL}</title><article><p>{words}{EVIL.replace('<', '&lt;')}</p>"
-            f'<p><a href="javascript:document.title=5">{words}</a></p></article>'
-        )
-        run(tab)
-        expect(tab.get_by_role("heading", name="<b>Bold</b>")).to_be_visible()
-        expect(tab.locator(".pg-markdown")).to_contain_text("<script>document.title=2</script>")
-        assert tab.locator("a[href^=javascript], .pg-page img, .pg-page script").count() == 0
-        assert page.title() == "Playground"
+def test_pasted_html_is_read_and_nothing_of_it_runs(page: Page) -> None:
+    tab = open_tab(page, "reader")
+    tab.get_by_role("button", name="Pasted HTML").click()
+    run(tab)
+    expect(tab.get_by_role("heading", name="Bread of one night")).to_be_visible()
+    expect(tab.locator(".pg-markdown td").first).to_have_text("Flour")
+    tab.get_by_text("HTML instead of a page").click()
+    words = "What is written here is read, and is shown as it was written. " * 4
+    html = tab.get_by_placeholder("<article>")
+    expect(html).to_have_value(re.compile("Bread of one night"))  # what was folded away comes late
+    html.fill(
+        f"<title>&lt;b&gt;Bold&lt;/b&gt; {EVIL}</title><article><p>{words}{EVIL.replace('<', '&lt;')}</p>"
+        f'<p><a href="javascript:document.title=5">{words}</a></p></article>'
+    )
+    run(tab)
+    expect(tab.get_by_role("heading", name="<b>Bold</b>")).to_be_visible()
+    expect(tab.locator(".pg-markdown")).to_contain_text("<script>document.title=2</script>")
+    assert tab.locator("a[href^=javascript], .pg-page img, .pg-page script").count() == 0
+    assert page.title() == "Playground"
+    assert page.evaluate(LOADS.replace("URL", PIXEL)), "a screenshot"
 
 
 def test_search_tells_that_nothing_was_read_yet(
@@ -237,28 +245,27 @@ def test_search_tells_that_nothing_was_read_yet(
         expect(tab.locator(".pg-note")).to_contain_text("Read one in the Reader first")
 
 
-def test_search_finds_pages_that_were_read(browser: Browser, url: str, site: LocalServer) -> None:
-    with visit(browser, url) as page:
-        for path in ("/tides", "/moon", "/evil"):
-            read(page, site.url(path))
-        tab = open_tab(page, "search")
-        tab.get_by_label("Query").fill("water of the sea and the moon")
-        tab.get_by_label("Query").press("Enter")
-        finished(tab)
-        cards = tab.locator(".pg-results > li")
-        expect(cards).to_have_count(3)
-        tides = cards.filter(has=page.get_by_role("link", name="Tides", exact=True))
-        expect(tides).to_contain_text(f"127.0.0.1:{site.port}")
-        expect(tides.locator(".pg-markdown")).to_be_hidden()
-        tides.locator("summary").press("Enter")  # by keyboard
-        expect(tides.locator(".pg-markdown")).to_contain_text(TIDES)
-        expect(cards.last).to_contain_text("<script>document.title=3</script>")
-        assert page.title() == "Playground"
-        take_pictures(page, "search")
-        tab.get_by_label("Only titles").check()
-        run(tab)
-        expect(cards.locator("summary")).to_have_count(0)
-        expect(cards.first).to_contain_text("The moon")
+def test_search_finds_pages_that_were_read(page: Page, site: LocalServer) -> None:
+    for path in ("/tides", "/moon", "/evil"):
+        read(page, site.url(path))
+    tab = open_tab(page, "search")
+    tab.get_by_label("Query").fill("water of the sea and the moon")
+    tab.get_by_label("Query").press("Enter")
+    finished(tab)
+    cards = tab.locator(".pg-results > li")
+    expect(cards).to_have_count(3)
+    tides = cards.filter(has=page.get_by_role("link", name="Tides", exact=True))
+    expect(tides).to_contain_text(f"127.0.0.1:{site.port}")
+    expect(tides.locator(".pg-markdown")).to_be_hidden()
+    tides.locator("summary").press("Enter")  # by keyboard
+    expect(tides.locator(".pg-markdown")).to_contain_text(TIDES)
+    expect(cards.last).to_contain_text("<script>document.title=3</script>")
+    assert page.title() == "Playground"
+    take_pictures(page, "search")
+    tab.get_by_label("Only titles").check()
+    run(tab)
+    expect(cards.locator("summary")).to_have_count(0)
+    expect(cards.first).to_contain_text("The moon")
 
 
 def test_search_shows_results_while_others_are_read(browser: Browser, of_web: str, site: LocalServer) -> None:
@@ -277,12 +284,9 @@ def test_search_shows_results_while_others_are_read(browser: Browser, of_web: st
         expect(tab.get_by_text("Content, ")).to_have_count(2)
 
 
-def test_grounding_tells_its_steps_and_quotes(browser: Browser, url: str, site: LocalServer) -> None:
+def test_grounding_tells_its_steps_and_quotes(page: Page, site: LocalServer) -> None:
     path = "/held-bridge"
-    with (
-        held(site, path, article("The Harbour Bridge", f"{BRIDGE} It carries trains and cars.")) as slow,
-        visit(browser, url) as page,
-    ):
+    with held(site, path, article("The Harbour Bridge", f"{BRIDGE} It carries trains and cars.")) as slow:
         tab = open_tab(page, "grounding")
         tab.get_by_label("Statement").fill("The Harbour Bridge was opened in 1952.")
         tab.get_by_label("References").fill(site.url(path))
@@ -309,42 +313,41 @@ def test_grounding_tells_its_steps_and_quotes(browser: Browser, url: str, site: 
         assert "references[0]" in status(tab)
 
 
-def test_deep_search_answers_from_pages_read_before(browser: Browser, url: str, site: LocalServer) -> None:
-    with visit(browser, url) as page:
-        for path in ("/tides", "/bridge"):
-            read(page, site.url(path))
-        tab = open_tab(page, "deepsearch")
-        tab.get_by_label("Question", exact=True).fill("How high are the tides in the Bay of Fundy?")
-        tab.get_by_label("Question", exact=True).press("Enter")
-        answer = tab.locator(".pg-answer")
-        expect(answer).to_contain_text("16 metres high")
-        expect(answer.locator(".pg-mark a").first).to_have_attribute("href", site.url("/tides"))
-        expect(answer.locator(".pg-sources > li").first).to_contain_text(TIDES)
-        expect(answer.locator(".pg-told")).to_contain_text("tokens")
-        expect(tab.locator(".pg-thoughts")).to_be_hidden()
-        tab.get_by_text("How it was found").click()
-        expect(tab.locator(".pg-queries").first).to_contain_text("How high are the tides")
-        ask(tab, f"What of {EVIL}?")
-        expect(answer).to_have_count(2)
-        expect(tab.locator(".pg-question").last).to_contain_text(EVIL)
-        expect(tab.locator("[aria-label*='<div']")).to_have_count(0)
-        ask(tab, "When was the Harbour Bridge opened?")
-        expect(answer).to_have_count(3)
-        expect(answer.last).to_contain_text("1932")
-        expect(tab.get_by_label("Question", exact=True)).to_have_value("")
-        tab.get_by_text("The request as code").click()
-        code = tab.locator(".pg-code .cm-content").first
-        expect(code).to_contain_text("/v1/chat/completions")
-        expect(code).to_contain_text("How high are the tides")
-        expect(code).to_contain_text('"role": "assistant"')
-        page.mouse.wheel(0, 5000)  # lines that are not in sight are not there
-        expect(code).to_contain_text("When was the Harbour Bridge opened?")
-        tab.get_by_text("The request as code").click()
-        take_pictures(page, "deepsearch")
-        tab.get_by_role("button", name="New conversation").click()
-        expect(answer).to_have_count(0)
-        ask(tab, "?!")
-        expect(tab.locator(".pg-error")).to_contain_text("no words")
+def test_deep_search_answers_from_pages_read_before(page: Page, site: LocalServer) -> None:
+    for path in ("/tides", "/bridge"):
+        read(page, site.url(path))
+    tab = open_tab(page, "deepsearch")
+    tab.get_by_label("Question", exact=True).fill("How high are the tides in the Bay of Fundy?")
+    tab.get_by_label("Question", exact=True).press("Enter")
+    answer = tab.locator(".pg-answer")
+    expect(answer).to_contain_text("16 metres high")
+    expect(answer.locator(".pg-mark a").first).to_have_attribute("href", site.url("/tides"))
+    expect(answer.locator(".pg-sources > li").first).to_contain_text(TIDES)
+    expect(answer.locator(".pg-told")).to_contain_text("tokens")
+    expect(tab.locator(".pg-thoughts")).to_be_hidden()
+    tab.get_by_text("How it was found").click()
+    expect(tab.locator(".pg-queries").first).to_contain_text("How high are the tides")
+    ask(tab, f"What of {EVIL}?")
+    expect(answer).to_have_count(2)
+    expect(tab.locator(".pg-question").last).to_contain_text(EVIL)
+    expect(tab.locator("[aria-label*='<div']")).to_have_count(0)
+    ask(tab, "When was the Harbour Bridge opened?")
+    expect(answer).to_have_count(3)
+    expect(answer.last).to_contain_text("1932")
+    expect(tab.get_by_label("Question", exact=True)).to_have_value("")
+    tab.get_by_text("The request as code").click()
+    code = tab.locator(".pg-code .cm-content").first
+    expect(code).to_contain_text("/v1/chat/completions")
+    expect(code).to_contain_text("How high are the tides")
+    expect(code).to_contain_text('"role": "assistant"')
+    page.mouse.wheel(0, 5000)  # lines that are not in sight are not there
+    expect(code).to_contain_text("When was the Harbour Bridge opened?")
+    tab.get_by_text("The request as code").click()
+    take_pictures(page, "deepsearch")
+    tab.get_by_role("button", name="New conversation").click()
+    expect(answer).to_have_count(0)
+    ask(tab, "?!")
+    expect(tab.locator(".pg-chat .pg-error")).to_contain_text("no words")
 
 
 def test_deep_search_thinks_aloud_and_remembers(browser: Browser, of_web: str, site: LocalServer) -> None:
@@ -363,7 +366,7 @@ def test_deep_search_thinks_aloud_and_remembers(browser: Browser, of_web: str, s
         assert answer.locator("a[href^=javascript]").count() == 0
         expect(answer.locator(".pg-sources > li").first).to_contain_text("many whales in the south")
         ask(tab, "Is it broken?")
-        expect(tab.locator(".pg-error")).to_contain_text("Error")
+        expect(tab.locator(".pg-chat .pg-error")).to_contain_text("Error")
         expect(tab.get_by_role("button", name="Stop", exact=True)).to_be_disabled()
 
 
@@ -376,12 +379,29 @@ def test_stop_ends_the_work_of_the_service(browser: Browser, of_web: str, site: 
         expect(tab.locator(".pg-queries").first).to_contain_text("penguins")
         tab.get_by_role("button", name="Stop", exact=True).click()
         assert slow.left.wait(60)
-        expect(tab.get_by_text("Stopped. The service works on it no more.")).to_be_visible()
+        expect(tab.locator(".pg-chat")).to_contain_text("Stopped. The service works on it no more.")
         expect(tab.get_by_role("button", name="Stop", exact=True)).to_be_disabled()
         tab.get_by_text("What was done before it was stopped").click()
         expect(tab.locator(".pg-thoughts")).to_contain_text("I need sources.")
         ask(tab, "Is it broken?")  # and there can be another question
-        expect(tab.locator(".pg-error")).to_contain_text("Error")
+        expect(tab.locator(".pg-chat .pg-error")).to_contain_text("Error")
+
+
+def test_what_has_no_parts_can_be_stopped_too(page: Page, site: LocalServer) -> None:
+    tab = open_tab(page, "reader")
+    stop = tab.get_by_role("button", name="Stop", exact=True)
+    expect(stop).to_be_disabled()
+    with held(site, "/held-read") as slow:
+        tab.get_by_label("URL").fill(site.url("/held-read"))
+        tab.get_by_role("button", name="Read", exact=True).click()
+        assert slow.asked.wait(60)
+        expect(tab.locator(".pg-working")).to_have_text(re.compile(r"Working… [1-9]\d* s"))
+        stop.click()
+        assert slow.left.wait(60)
+    expect(tab.locator(".pg-done")).to_have_text("Stopped. The service works on it no more.")
+    expect(stop).to_be_disabled()
+    read(page, site.url("/tides"))
+    expect(tab.locator(".pg-markdown")).to_contain_text(TIDES)
 
 
 def test_leaving_ends_the_work_of_the_service(browser: Browser, of_web: str, site: LocalServer) -> None:

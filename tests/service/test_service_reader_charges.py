@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from jina_components.types import Page
 from jina_components.read_options import ReadOptions
 from jina_components.service.wire.pages import page_data, tokens_of
 from jina_components.service.wire.reading import ReadRequest
+from jina_components.types import Page
 
 TEXT = "The keeper of the lighthouse counts the ships that pass at night."
 TOKENS = tokens_of(TEXT)

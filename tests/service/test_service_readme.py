@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import argparse
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx
 
 from jina_components.cli.main import build_parser
 from jina_components.service import ServiceSettings, create_app
+from jina_components.service.limits.tiers import Rate, read_tiers
 
 _SECTION = Path("README.md").read_text("utf-8").split("\n## Serving\n")[1].split("\n## ")[0]
 
@@ -34,10 +36,33 @@ def test_its_routes_are_there(tmp_path: Path) -> None:
     assert not missing
 
 
-def test_its_flags_are_there() -> None:
-    serve = next(
-        action.choices["serve"] for action in build_parser()._actions if action.choices and "serve" in action.choices
-    )
+def _commands(parser: argparse.ArgumentParser, group: str = "") -> Iterator[tuple[str, argparse.ArgumentParser]]:
+    """Each command by its name, with that of its group: `keys create`."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for name, command in action.choices.items():
+                yield f"{group}{name}", command
+                yield from _commands(command, f"{group}{name} ")
+
+
+def test_its_commands_and_flags_are_there() -> None:
+    commands = dict(_commands(build_parser()))
+    asked = re.findall(r"jina-components ([a-z][^`#\n]*)", _SECTION) + re.findall(r"`(keys [a-z]+)`", _SECTION)
+    named: dict[str, argparse.ArgumentParser] = {}
+    for line in asked:
+        name = max((each for each in commands if f"{line} ".startswith(f"{each} ")), key=len, default=None)
+        assert name, f"there is no command {line!r}"
+        named[name] = commands[name]
+        assert set(re.findall(r"--[a-z-]+", line)) <= set(commands[name]._option_string_actions), line
+    assert named.keys() >= {"serve", "keys create", "keys grant", "keys transfer", "usage", "mcp"}
     flags = set(re.findall(r"`(--[a-z-]+)", _SECTION))
-    assert flags <= set(serve._option_string_actions)
-    assert urlsplit("http://127.0.0.1:8080").port == serve.get_default("port")
+    assert flags <= {flag for command in named.values() for flag in command._option_string_actions}
+    assert f"localhost:{commands['serve'].get_default('port')}/" in _SECTION
+
+
+def test_its_tiers_can_be_read(tmp_path: Path) -> None:
+    (written,) = re.findall(r"```toml\n(.*?)```", _SECTION, re.DOTALL)
+    (tmp_path / "tiers.toml").write_text(written)
+    tiers = read_tiers(tmp_path / "tiers.toml")
+    assert tiers["free"].rates["embeddings"] == Rate(requests=500, tokens=1_000_000, concurrent=5)
+    assert tiers["team"].rates == {"deepsearch": None}

@@ -171,11 +171,25 @@ def test_lines_of_a_batch(client: TestClient) -> None:
         ('{"data": "a"}\n{', "application/jsonlines", 400, "no JSON"),
         ('{"data": "a"}\n{"data": []}', "application/jsonlines", 422, "Line 2: "),
         (f'{{"data": "a"}}\n{json.dumps(CHAT)}', "application/x-ndjson", 400, "Line 2: The answer is a stream"),
-        ("id,tides\n" * 5001, "text/csv", 413, "up to 5,000"),
-        ('{"data": "a"}\n' * 5001, "application/jsonlines", 413, "up to 5,000"),
-        (json.dumps({"data": [{"documents": 0}] * 5001}), "application/json", 413, "up to 5,000"),
-        (f'{{"data": {json.dumps([{"documents": 0}] * 2501)}}}\n' * 2, "application/jsonlines", 413, "up to 5,000"),
-        (json.dumps({"data": ["a"], "parameters": {"x": "y" * 100_000}}), "application/json", 400, "parameters"),
+        pytest.param("id,tides\n" * 5001, "text/csv", 413, "up to 5,000", id="rows"),
+        pytest.param('{"data": "a"}\n' * 5001, "application/jsonlines", 413, "up to 5,000", id="lines"),
+        pytest.param(
+            json.dumps({"data": [{"documents": 0}] * 5001}), "application/json", 413, "up to 5,000", id="rankings"
+        ),
+        pytest.param(
+            f"{json.dumps({'data': [{'documents': 0}] * 2501})}\n" * 2,
+            "application/jsonlines",
+            413,
+            "up to 5,000",
+            id="rankings of lines",
+        ),
+        pytest.param(
+            json.dumps({"data": ["a"], "parameters": {"x": "y" * 100_000}}),
+            "application/json",
+            400,
+            "parameters",
+            id="parameters",
+        ),
     ],
 )
 def test_what_does_not_fit_is_told(client: TestClient, body: str | bytes, kind: str, status: int, says: str) -> None:

@@ -84,6 +84,10 @@ class TestUsage:
         by_key = {row.key_id: row.tokens for row in usage(database, by=("key_id",), **ALWAYS)}
         assert by_key[key] == 45
         assert sum(by_key.values()) == 3045
+        assert {row.name for row in usage(database, by=("day", "key_id"), **ALWAYS)} == {"a", "b"}
+        assert [
+            (row.owner, row.name, row.requests, row.tokens) for row in usage(database, by=("owner",), **ALWAYS)
+        ] == [("me", "", 9, 45), ("you", "", 3, 3000)]
 
     def test_of_nobody(self, key: str, database: Database) -> None:
         assert usage(database, owner="nobody", **ALWAYS) == []
@@ -92,8 +96,8 @@ class TestUsage:
         assert (row.requests, row.items, row.tokens) == (0, 0, 0)
 
     def test_by_what_is_not_told(self, database: Database) -> None:
-        with pytest.raises(InputError, match="cannot be told by 'owner'"):
-            usage(database, by=("owner",), **ALWAYS)
+        with pytest.raises(InputError, match="cannot be told by 'hour'"):
+            usage(database, by=("hour",), **ALWAYS)
 
     def test_the_ledger_page_by_page(self, key: str, database: Database) -> None:
         whole = entries(database, key)
@@ -106,6 +110,17 @@ class TestUsage:
         fresh = charge("5", key, 1)
         assert charged(database, charge("1-0", key, 10), fresh, fresh) == [fresh]
         assert keys.get(key).balance == FREE_GRANT - 46
+
+    def test_more_rows_than_anybody_reads_are_refused(self, key: str, database: Database, monkeypatch) -> None:
+        monkeypatch.setattr("jina_components.service.accounts.usage._MAX_ROWS", 3)
+        assert len(usage(database, by=("day",), **ALWAYS)) == 3
+        with pytest.raises(InputError, match="more than 3 rows here: take fewer days"):
+            usage(database, **ALWAYS)
+
+    def test_what_many_charges_sum_up_to(self, key: str, database: Database) -> None:
+        charged(database, *(charge(f"large {number}", key, 1, items=2**31 - 1) for number in range(3)))
+        fold(database, TODAY + DAY)
+        assert entries(database, key)[-2].entry.items > 2**32
 
     def test_old_charges_are_folded(self, key: str, database: Database, keys: Keys, monkeypatch) -> None:
         monkeypatch.setattr("jina_components.service.accounts.entries._FOLDED", 2)
@@ -194,6 +209,10 @@ class Books(RuleBasedStateMachine):
     @rule(data=st.data(), tokens=st.integers(1, 50))
     def grant(self, data: st.DataObject, tokens: int) -> None:
         key, reference = self._any(data), f"g{next(self.numbers)}"
+        if key in self.revoked:
+            with pytest.raises(InputError, match="is revoked"):
+                self.keys.grant(key, tokens, reference=reference)
+            return
         self._do(lambda: self.keys.grant(key, tokens, reference=reference))
         self.balances[key] += tokens
 

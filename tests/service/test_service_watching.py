@@ -247,6 +247,14 @@ def test_nothing_that_was_sent_is_told(
     assert CANARY not in "".join(span.to_json() for span in spans.get_finished_spans()).lower()
 
 
+@pytest.mark.parametrize("told", [f"{CANARY}=1 status=200", "1" * 65, "<b>", "é"])
+def test_what_a_proxy_passes_on_for_an_address_is_not_told(
+    watched_app: FastAPI, watched: TestClient, lines: Callable[[], list[dict[str, Any]]], told: str
+) -> None:
+    assert TestClient(watched_app, client=(told, 1)).get("/v1/models").status_code == 200
+    assert [line["client"] for line in lines()] == [""]
+
+
 def test_stand_ins_say_who_answered(watched: TestClient) -> None:
     stood_in = watched.post("/v1/embeddings", json={"model": "text-embedding-3-small", "input": "tides"})
     itself = watched.post("/v1/embeddings", json={"model": MODEL, "input": "tides"})

@@ -6,6 +6,7 @@ import logging
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +15,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from jina_components.errors import BackendError, ConfigError, MissingDependencyError
-from jina_components.scale.serving.front import make_front, reason
+from jina_components.scale.serving.front import apart, make_front, reason
 from jina_components.scale.serving.replica import Replica
 from jina_components.service.names import plain_name
 from jina_components.service.settings import ServiceSettings
@@ -24,6 +25,8 @@ logger = logging.getLogger(__name__)
 _NOT_IN_NAMES = re.compile(r"[^\w.-]")
 # Constructions that fail in a row before a group is given up, as a database may be a moment late.
 _ATTEMPTS = 3
+# Seconds for replicas to end, which have nothing in work any more.
+_ENDING = 15.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,8 +153,10 @@ def _deployed(
         handles = serve.run_many(targets, wait_for_applications_running=False)
         yield {model: handle.options(stream=True) for model, handle in zip(replicas, handles, strict=True)}
     finally:
-        for name in names.values():
-            serve.delete(name)
+        ended, late = wait([apart(partial(serve.delete, name)) for name in names.values()], _ENDING)
+        failed = [reason(str(error)) for each in ended if (error := each.exception())]
+        if late or failed:
+            logger.warning("Replicas may not have ended: %s", next(iter(failed), "the cluster does not answer."))
 
 
 def _let_log_as_all_do(*names: str) -> None:
@@ -161,15 +166,15 @@ def _let_log_as_all_do(*names: str) -> None:
         each.setLevel(logging.WARNING)
 
 
-def _look(serve: Any, names: list[str]) -> tuple[bool, str] | None:  # noqa: ANN401 (the module)
-    """Whether each group has a replica that is ready, and why one will never have any; None while nobody can tell."""
+def _look(serve: Any, names: list[str]) -> tuple[bool | None, str]:  # noqa: ANN401 (the module)
+    """As `front.Look`."""
     from ray.exceptions import RayError
+    from ray.serve.exceptions import RayServeException
 
     try:
         applications = serve.status().applications
-    except RayError as error:  # Ray starts its controller anew
-        logger.warning("The cluster does not tell of its replicas: %s", reason(str(error)))
-        return None
+    except (RayError, RayServeException) as error:  # Ray starts its controller anew
+        return None, reason(str(error))
     groups = [group for name in names if name in applications for group in applications[name].deployments.values()]
     failures = [reason(group.message) for group in groups if group.status == "DEPLOY_FAILED"]
     is_ready = len(groups) == len(names) and all(group.replica_states.get("RUNNING") for group in groups)

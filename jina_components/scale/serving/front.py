@@ -5,20 +5,24 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import threading
+import time
 from collections.abc import AsyncGenerator, Callable, Container, Mapping
+from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias, TypeVar
 
 from fastapi import FastAPI
 from opentelemetry import propagate
 from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from jina_components.errors import BackendError
 from jina_components.scale.serving.replica import TOLD
-from jina_components.service.admission import EXEMPT, Admission
+from jina_components.service.admission import Admission
 from jina_components.service.calls import Call
 from jina_components.service.errors import problem
 from jina_components.service.hosts import Hosts, prefix_of
@@ -30,6 +34,10 @@ from jina_components.service.watching import Watching
 
 logger = logging.getLogger(__name__)
 
+T = TypeVar("T")
+Look: TypeAlias = Callable[[], tuple[bool | None, str]]
+"""Tells whether each group has a replica that is ready, and why one will never have any; or None, and why."""
+
 _SOON = {"Retry-After": "1"}
 # A key of JSON and its value: within a string of JSON its quotes would have backslashes before them.
 _MODEL = re.compile(rb'"model"\s*:\s*"([^"\\]{1,512})"')
@@ -37,11 +45,19 @@ _MODEL = re.compile(rb'"model"\s*:\s*"([^"\\]{1,512})"')
 _PASSED = ("type", "asgi", "http_version", "method", "scheme", "path", "query_string", "root_path", "server", "client")
 # The last line of a stack of an error of ours.
 _OURS = re.compile(r"^jina_components\.errors\.\w+: (.+)", re.MULTILINE)
-# Seconds between looks at whether there are replicas.
-_LOOK = 0.5
+# What the front knows by itself: probes and metrics.
+_OWN = {
+    (method, route.path)
+    for route in health.router.routes
+    if isinstance(route, Route) and route.path != "/"
+    for method in route.methods or ()
+}
+# Seconds between looks at whether there are replicas; for which nobody can tell, so that there may be none; and after
+# which the cluster is lost, as when Ray's processes of this machine died.
+_LOOK, _LATE, _LOST = 0.5, 5.0, 60.0
 
 
-def make_front(plain: FastAPI, handles: Mapping[str, Any], look: Callable[[], tuple[bool, str] | None]) -> FastAPI:
+def make_front(plain: FastAPI, handles: Mapping[str, Any], look: Look) -> FastAPI:
     """What listens: the application with the state of a plain one, whose requests go to replicas."""
 
     @asynccontextmanager
@@ -73,18 +89,43 @@ def make_front(plain: FastAPI, handles: Mapping[str, Any], look: Callable[[], tu
     return app
 
 
-async def _watch(app: FastAPI, look: Callable[[], tuple[bool, str] | None]) -> None:
-    """Keep the application's readiness; one whose replicas cannot be started ends its server."""
-    state, was_ready = app.state, False
+async def _watch(app: FastAPI, look: Look) -> None:
+    """Keep the application's readiness; one whose replicas cannot be started, or cannot be reached, ends its server."""
+    state, was_ready, told_at = app.state, False, time.monotonic()
+    looking: asyncio.Future[tuple[bool | None, str]] | None = None
     while state.failure is None:
-        seen = await asyncio.to_thread(look)
-        if seen is not None:
-            is_ready, failure = seen
+        looking = looking or asyncio.wrap_future(apart(look))
+        await asyncio.wait([looking], timeout=_LOOK)
+        is_ready, why = None, "it does not answer"
+        if looking.done():
+            (is_ready, why), looking = looking.result(), None
+        if is_ready is not None:
+            told_at = time.monotonic()
             state.ready = is_ready and not state.ending
             was_ready |= is_ready
-            if failure and not was_ready:
-                state.failure = BackendError(f"No replica could be started: {failure}")
+            if why and not was_ready:
+                state.failure = BackendError(f"No replica could be started: {why}")
+        elif time.monotonic() - told_at > _LOST:
+            state.failure = BackendError(f"The Ray cluster has not told of its replicas for {_LOST:g} seconds: {why}")
+        elif state.ready and time.monotonic() - told_at > _LATE:
+            state.ready = False
+            logger.warning("The cluster does not tell of its replicas: %s", why)
         await asyncio.sleep(_LOOK)
+
+
+def apart(do: Callable[[], T]) -> Future[T]:
+    """Do it in a thread that nobody waits for at the end of the process: a cluster that is lost may never answer."""
+    done: Future[T] = Future()
+
+    def work() -> None:
+        done.set_running_or_notify_cancel()
+        try:
+            done.set_result(do())
+        except BaseException as error:  # noqa: BLE001 (raised where it is waited for)
+            done.set_exception(error)
+
+    threading.Thread(target=work, name="ray", daemon=True).start()
+    return done
 
 
 class _Forwarding:
@@ -101,7 +142,7 @@ class _Forwarding:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, but for those that ask about the front itself."""
-        if scope["type"] != "http" or scope["path"] in EXEMPT:
+        if scope["type"] != "http" or (scope["method"], scope["path"]) in _OWN:
             await self._app(scope, receive, send)
             return
         body = (await receive()).get("body", b"")  # the whole of it, which Admission has read

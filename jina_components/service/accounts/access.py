@@ -29,7 +29,8 @@ from jina_components.service.settings import ServiceSettings
 
 logger = logging.getLogger(__name__)
 
-# Products whose tokens are charged when they are answered; those of a batch are by its worker.
+# Products whose tokens are charged when they are answered; those of a batch are by its worker. Usage counts their
+# requests, those that make batches and those of the segmenter, which is free; looking at something is none.
 _CHARGED: frozenset[Product] = frozenset(
     {"embeddings", "rerank", "classify", "train", "deepsearch", "reader", "search", "grounding"}
 )
@@ -89,7 +90,12 @@ class KeyAccess:
         except LimitError as reached:
             told = f"Key {found.id} may have {reached.limit} {_UNITS[reached.what]} for {product}"
             raise self._too_many(reached, _CODES[reached.what], told, request) from None
-        return KeyPermit(held, Caller(found.owner, found.id, found.is_admin), self._charges, self._known)
+        caller = Caller(found.owner, found.id, found.is_admin)
+        if not costs and product != "segment":
+            return FreePermit(held, caller)
+        permit = ChargedPermit(held, caller, self._charges, self._known)
+        self._charges.expect(permit)
+        return permit
 
     async def open(self) -> None:
         """Make the database and the limits ready.
@@ -118,7 +124,7 @@ class KeyAccess:
         except LimitError as reached:
             told = f"Without a key, an address may have {reached.limit} {_UNITS[reached.what]} for {product}"
             raise self._too_many(reached, _OF_ADDRESS, told, request) from None
-        return AddressPermit(held, Caller(name))
+        return FreePermit(held, Caller(name))
 
     async def _checked(self, secret: str, request: HTTPConnection) -> Key:
         """The good key that a secret is of. Wrong ones count against an address, which never stops the right ones."""
@@ -138,6 +144,8 @@ class KeyAccess:
 
     def _rate(self, key: Key, product: Product) -> Rate:
         tier = self._tiers.get(key.tier)
+        if tier is None and product == "account":  # where a key's tier can be seen, and changed
+            return _UNLIMITED
         if tier is None:
             if key.id not in self._told:
                 self._told.add(key.id)
@@ -158,9 +166,9 @@ class KeyAccess:
         return problem(429, f"{told}: come again in {seconds} s.", code=code, headers=headers, fields=fields)
 
 
-@dataclass(slots=True)
-class AddressPermit:
-    """Of a caller without a key: limited, and never charged."""
+@dataclass(slots=True, eq=False)
+class FreePermit:
+    """Of a caller that is limited, and not charged."""
 
     held: Pass
     caller: Caller
@@ -178,15 +186,16 @@ class AddressPermit:
         self.held.release()
 
 
-@dataclass(slots=True)
-class KeyPermit(AddressPermit):
-    """Of a caller with a key, which is charged."""
+@dataclass(slots=True, eq=False)
+class ChargedPermit(FreePermit):
+    """Of a caller with a key, to which usage is counted."""
 
     charges: Charges
     known: KnownKeys
 
     async def settle(self, call: Call) -> None:
         """Charge the key, and count the tokens that it cost. Raises as `Permit.settle`."""
+        self.charges.forget(self)
         cost = call.tokens if call.product in _CHARGED else 0
         await self.charges.add(
             Entry(
@@ -202,6 +211,11 @@ class KeyPermit(AddressPermit):
         )
         self.known.spent(self.caller.key_id, cost)
         self.held.settle(call.tokens)
+
+    async def release(self) -> None:
+        """Give back what it held."""
+        self.charges.forget(self)
+        self.held.release()
 
 
 def _unauthorized(code: str, told: str, name: str = "") -> Problem:

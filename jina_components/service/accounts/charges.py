@@ -12,10 +12,15 @@ from jina_components.service.database import Database
 from jina_components.service.errors import Problem
 
 _FIRST_PAUSE = 0.05
+# Seconds that a charge waits for others that may come, and that these are waited for after their request came.
+_PAUSE = 0.01
+_SOON = 0.25
 
 
 class Charges:
     """Writes entries of many requests in one transaction (group commit), which costs one sync of the disk for all.
+
+    An entry waits a moment for others while some are expected; with none it is written at once.
 
     A transaction whose end was not heard of is sent again; its entries count once, by their references. An entry whose
     waiter is gone is written all the same. After an error it is most likely not written; it can be, if the database was
@@ -31,7 +36,8 @@ class Charges:
         self._database = database
         self._patience = patience
         self._clock = clock
-        self._gathered: Gathering[tuple[Entry, float], None] = Gathering(self._write, name="charges")
+        self._gathered: Gathering[tuple[Entry, float], None] = Gathering(self._write, name="charges", pause=_PAUSE)
+        self._expected: dict[object, float] = {}
 
     async def open(self) -> None:
         """Make the database ready.
@@ -46,13 +52,24 @@ class Charges:
         """Write what waits."""
         await asyncio.to_thread(self._gathered.close)
 
+    def expect(self, request: object) -> None:
+        """Others may wait a moment for the entry of a request, unless it takes longer than most."""
+        self._expected[request] = time.monotonic()
+
+    def forget(self, request: object) -> None:
+        """The entry of a request comes now, or never."""
+        self._expected.pop(request, None)
+
     async def add(self, entry: Entry) -> None:
         """Write an entry; it is on the disk at the return.
 
         Raises:
             Problem: 503, the database fails for longer than the patience.
         """
-        await self._gathered.add((entry, time.monotonic() + self._patience))
+        now = time.monotonic()
+        while self._expected and self._expected[first := next(iter(self._expected))] < now - _SOON:
+            del self._expected[first]
+        await self._gathered.add((entry, now + self._patience), is_urgent=not self._expected)
 
     def _write(self, group: Sequence[tuple[Entry, float]]) -> list[Exception | None]:
         try:

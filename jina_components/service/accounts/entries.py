@@ -63,7 +63,6 @@ _ADD_TO_USAGE = {
     )
     for dialect, insert in INSERTS.items()
 }
-_DELETE = delete(ENTRIES).where(ENTRIES.c.number == bindparam("folded"))
 _FOLDED = 5000  # entries in one transaction, which others may wait for
 
 
@@ -135,8 +134,13 @@ def fold(database: Database, before: date) -> int:
         keys = list(db.execute(many).scalars())
     gone = 0
     for key_id in keys:
-        while folded := _fold_some(database, old & (ENTRIES.c.key_id == key_id)):
+        more = True
+        while more:
+            folded = _fold_some(database, old & (ENTRIES.c.key_id == key_id))
             gone += folded
+            more = folded + 1 >= _FOLDED
+    if gone:
+        database.reclaim()
     return gone
 
 
@@ -153,7 +157,7 @@ def _fold_some(database: Database, old: ColumnElement[bool]) -> int:
         sums = dict(zip(_COUNTED, map(sum, counts), strict=True))
         last = numbers[-1]
         db.execute(update(ENTRIES).where(ENTRIES.c.number == last).values(product="", model="", note="folded", **sums))
-        db.execute(_DELETE, [{"folded": number} for number in numbers[:-1]])
+        db.execute(delete(ENTRIES).where(ENTRIES.c.number.in_(numbers[:-1])))
         return len(rows) - 1
 
 

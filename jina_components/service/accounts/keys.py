@@ -181,7 +181,7 @@ class Keys:
 
         Raises:
             InputError: `tokens` is not above zero or is too large; a text is too long; the reference was used for
-                another grant to this key.
+                another grant to this key; the key is revoked.
         """
         _check_tokens(tokens)
         name = _plain("reference", reference or uuid.uuid4().hex)
@@ -191,7 +191,7 @@ class Keys:
         with self._changing() as db:
             key = _one(db, id, lock=True)
             if not _was_posted(db, entry):
-                _check_room(key, tokens)
+                _check_gets(key, tokens)
                 self._post(db, entry)
             return _one(db, id)
 
@@ -220,13 +220,11 @@ class Keys:
             # In one order, so that two transfers never wait for each other.
             locked = {each: _one(db, each, lock=True) for each in sorted((source, target))}
             if not _was_posted(db, sent):
-                if locked[target].revoked_at is not None:
-                    raise InputError(f"The key {target!r} is revoked; nothing can be transferred to it.")
+                _check_gets(locked[target], tokens)
                 if locked[source].balance < tokens:
                     raise InputError(
                         f"The key {source!r} has {locked[source].balance:,} tokens, which are less than {tokens:,}."
                     )
-                _check_room(locked[target], tokens)
                 self._post(db, sent, received)
             return _one(db, source), _one(db, target)
 
@@ -299,6 +297,8 @@ def _check_tokens(tokens: int) -> None:
         raise InputError(f"tokens must be from 1 to {MAX_TOKENS:,}, got {tokens:,}.")
 
 
-def _check_room(key: Key, tokens: int) -> None:
+def _check_gets(key: Key, tokens: int) -> None:
+    if key.revoked_at is not None:
+        raise InputError(f"The key {key.id!r} is revoked: nothing can be added to its balance.")
     if key.balance + tokens > MAX_TOKENS:
         raise InputError(f"The key {key.id!r} would have more than {MAX_TOKENS:,} tokens, which no key may hold.")

@@ -11,19 +11,25 @@ from dataclasses import dataclass, replace
 from jina_components.service.accounts.gathering import Gathering
 from jina_components.service.accounts.keys import Key, Keys, digest_of
 
+# Of the seconds that an answer is good, the part after which it is asked for anew, and for which that waits for others.
+_OLD, _PAUSE = 0.5, 0.25
+
 
 @dataclass(slots=True)
 class _Found:
-    """What a digest was found to be of, when, and before which change of keys."""
+    """What a digest was found to be of, when, before which change of keys, and whether it is being asked for anew."""
 
     digest: bytes
     key: Key | None
     at: float
     generation: object
+    is_asked: bool = False
 
 
 class KnownKeys:
     """Finds keys by their secrets, in memory where they were asked for a moment ago.
+
+    Keys in use are asked for anew before their answers are too old, many in one query, so that requests do not wait.
 
     Right and wrong secrets go the same way: each is hashed, and looked up by its digest, many in one query. Wrong ones
     are remembered in a room of their own, so that a flood of them neither fills the memory nor crowds the right ones
@@ -47,7 +53,7 @@ class KnownKeys:
         self._right: dict[bytes, _Found] = {}
         self._wrong: dict[bytes, _Found] = {}
         self._by_id: dict[str, _Found] = {}
-        self._asked: Gathering[bytes, _Found] = Gathering(self._look_up, name="keys")
+        self._asked: Gathering[bytes, _Found] = Gathering(self._look_up, name="keys", pause=_PAUSE * seconds)
 
     async def find(self, secret: str) -> Key | None:
         """The key that a secret is of, also if it was revoked; None where there is none.
@@ -60,6 +66,9 @@ class KnownKeys:
         if found is None or not self._is_good(found) or not hmac.compare_digest(found.digest, digest):
             found = await self._asked.add(digest)
             self._remember(found)
+        elif not found.is_asked and found.key is not None and self._clock() - found.at > _OLD * self._seconds:
+            found.is_asked = True
+            self._asked.add(digest, is_urgent=False).add_done_callback(self._renew)
         return found.key
 
     def spent(self, key_id: str, tokens: int) -> None:
@@ -76,6 +85,11 @@ class KnownKeys:
 
     def _is_good(self, found: _Found) -> bool:
         return found.generation is self._keys.database.generation and self._clock() - found.at < self._seconds
+
+    def _renew(self, asked: asyncio.Future[_Found]) -> None:
+        """Remember what was asked for anew; where that failed, the next request asks, and is told."""
+        if asked.exception() is None:
+            self._remember(asked.result())
 
     def _look_up(self, digests: Sequence[bytes]) -> list[_Found]:
         generation, now = self._keys.database.generation, self._clock()  # both before, lest a change is missed

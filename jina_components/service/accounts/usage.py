@@ -1,22 +1,26 @@
-"""What was used, by day, product and model; and the lines of a key's ledger."""
+"""What was used, by key, owner, day, product and model; and the lines of a key's ledger."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
-from sqlalchemy import func, literal, select
+from sqlalchemy import Column, func, literal, select
 
 from jina_components.errors import InputError
 from jina_components.service.accounts.entries import Entry
 from jina_components.service.database import Database
 from jina_components.service.database.tables import ENTRIES, KEYS, USAGE
 
-By: TypeAlias = Literal["key_id", "day", "product", "model"]
+By: TypeAlias = Literal["key_id", "owner", "day", "product", "model"]
 
-_BY: tuple[By, ...] = ("key_id", "day", "product", "model")
+# Fields of `Row` that tell rows apart; those that `told_by` does not fill are empty.
+_COLUMNS: Mapping[str, Column[str]] = {
+    "key_id": USAGE.c.key_id, "name": KEYS.c.name, "owner": KEYS.c.owner, "day": USAGE.c.day,
+    "product": USAGE.c.product, "model": USAGE.c.model,
+}  # fmt: skip
 _MAX_LISTED = 1000
 _MAX_ROWS = 100_000
 
@@ -26,14 +30,17 @@ class Row:
     """What was used.
 
     Attributes:
-        key_id, day, product, model: Of what; empty where rows are not told apart by it. Days are of UTC, such as
-            `2026-01-31`.
+        key_id, owner, day, product, model: Of what; empty where rows are not told apart by it. Days are of UTC, such
+            as `2026-01-31`.
+        name: What the key is called; empty where `key_id` is.
         requests: Answered with a result.
         items: Inputs, documents or pages.
         tokens: Charged.
     """
 
     key_id: str
+    name: str
+    owner: str
     day: str
     product: str
     model: str
@@ -74,7 +81,7 @@ def usage(
         key_id: Of one key; None for all.
         since: First day, of UTC.
         until: Last day, which counts.
-        by: What tells rows apart, of `key_id`, `day`, `product` and `model`; empty for one row of all.
+        by: What tells rows apart, of `key_id`, `owner`, `day`, `product` and `model`; empty for one row of all.
 
     Returns:
         Rows in the order of what tells them apart, in the order of `by`.
@@ -83,21 +90,28 @@ def usage(
         InputError: `by` has another name, or there are more than 100,000 rows.
         Problem: 503, the database fails.
     """
-    if unknown := [name for name in by if name not in _BY]:
-        raise InputError(f"Usage cannot be told by {unknown[0]!r}: take any of {', '.join(_BY)}.")
-    groups = [USAGE.c[name] for name in by]
-    columns = [USAGE.c[name] if name in by else literal("").label(name) for name in _BY]
+    if unknown := [name for name in by if name not in get_args(By)]:
+        raise InputError(f"Usage cannot be told by {unknown[0]!r}: take any of {', '.join(get_args(By))}.")
+    filled = told_by(by)
+    groups = [_COLUMNS[name] for name in filled]
+    columns = [column if name in filled else literal("").label(name) for name, column in _COLUMNS.items()]
     sums = [func.coalesce(func.sum(USAGE.c[name]), 0) for name in ("requests", "items", "tokens")]
-    statement = select(*columns, *sums).where(USAGE.c.day.between(since.isoformat(), until.isoformat()))
+    days = USAGE.c.day.between(since.isoformat(), until.isoformat())
+    statement = select(*columns, *sums).select_from(USAGE.join(KEYS)).where(days)
     if owner is not None:
-        statement = statement.where(USAGE.c.key_id.in_(select(KEYS.c.id).where(KEYS.c.owner == owner)))
+        statement = statement.where(KEYS.c.owner == owner)
     if key_id is not None:
         statement = statement.where(USAGE.c.key_id == key_id)
     with database.connected() as db:
         found = db.execute(statement.group_by(*groups).order_by(*groups).limit(_MAX_ROWS + 1)).all()
     if len(found) > _MAX_ROWS:
         raise InputError(f"Usage has more than {_MAX_ROWS:,} rows here: take fewer days, or tell them apart by less.")
-    return [Row(*row[:4], *map(int, row[4:])) for row in found]
+    return [Row(*row[:6], *map(int, row[6:])) for row in found]
+
+
+def told_by(by: Sequence[By]) -> list[str]:
+    """Fields of a `Row` that say what it is of: those of `by`, and the names of keys beside their ids."""
+    return [each for name in by for each in ((name, "name") if name == "key_id" else (name,))]
 
 
 def entries(database: Database, key_id: str, *, limit: int = 100, before: int | None = None) -> list[Posted]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -26,6 +27,7 @@ from jina_components.service.errors import problem
 logger = logging.getLogger(__name__)
 
 _WAIT_SECONDS = 30.0  # for a lock, or a connection
+_QUIET_SECONDS = 10.0  # between two lines of the log about a database that fails, however many ask it meanwhile
 # After which PostgreSQL undoes a transaction that does nothing: its machine may be gone, and others wait for its locks.
 _IDLE_SECONDS = 60.0
 # What PostgreSQL locks while tables are made, so that one process at a time does: any number, the same for all.
@@ -68,6 +70,7 @@ class Database:
         self._url = _checked(url)
         self._lock = threading.Lock()
         self._engine: Engine | None = None
+        self._told_at: float | None = None  # that it fails
 
     def __repr__(self) -> str:
         """Without the password."""
@@ -104,7 +107,7 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """One transaction that writes; it is on the disk at the end of the block. Raises as `connected`."""
-        with _told(), self.open().begin() as db:
+        with self._told(), self.open().begin() as db:
             yield db
 
     @contextmanager
@@ -114,7 +117,7 @@ class Database:
         Raises:
             Problem: 503, the database is busy for too long, or fails.
         """
-        with _told(), self.open().connect() as db:
+        with self._told(), self.open().connect() as db:
             yield db.execution_options(**_EACH_STATEMENT[self.dialect])
 
     def reclaim(self) -> None:
@@ -130,6 +133,22 @@ class Database:
                 free = db.execute(text("PRAGMA freelist_count")).scalar_one()
                 for _ in range(0, free, _PAGES_FREED):  # others write in between; `execute` would stop early
                     connection.executescript(f"PRAGMA incremental_vacuum({_PAGES_FREED})")
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """What the database raises, for clients: they may come again, and the log says why."""
+        try:
+            yield
+        except (DBAPIError, NoConnectionError) as error:
+            if isinstance(error, DBAPIError) and not _passes(error):
+                raise
+            now = time.monotonic()
+            if self._told_at is None or now - self._told_at > _QUIET_SECONDS:
+                self._told_at = now
+                why = getattr(error, "orig", error)
+                logger.error("The database failed: %s", why)  # noqa: TRY400 (it is not our stack)
+            told = "The database cannot be read or written right now: try later."
+            raise problem(503, told, headers={"Retry-After": "10"}) from error
 
     def _opened(self) -> Engine:
         try:
@@ -156,6 +175,7 @@ class Database:
         path = Path(self._url.database or "")
         if self.dialect == "sqlite":
             path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch(mode=0o600)  # its log beside it will be so too: what is in it is nobody else's on this machine
         # SQLite does not wait for others while its log is switched on, so one process at a time opens a file.
         alone = FileLock(f"{path}.lock", timeout=_WAIT_SECONDS) if self.dialect == "sqlite" else nullcontext()
         with alone, engine.begin() as db:
@@ -223,19 +243,6 @@ def _postgresql(url: URL) -> Engine:
         connection.autocommit = False
 
     return engine
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    """What the database raises, for clients: they may come again, and the log says why."""
-    try:
-        yield
-    except (DBAPIError, NoConnectionError) as error:
-        if isinstance(error, DBAPIError) and not _passes(error):
-            raise
-        logger.error("The database failed: %s", getattr(error, "orig", error))  # noqa: TRY400 (it is not our stack)
-        told = "The database cannot be read or written right now: try later."
-        raise problem(503, told, headers={"Retry-After": "10"}) from error
 
 
 def _passes(error: DBAPIError) -> bool:

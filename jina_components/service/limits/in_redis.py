@@ -37,11 +37,19 @@ _CONNECTIONS = 16
 # A day, after which what a process had when it was killed is cleared away where no other asks.
 _FORGOTTEN = 86_400
 
+# Seconds for which others are told that a process lacks slots.
+_LACKING = 1.0
+# Names in one command, which others wait for.
+_MOST = 256
+
 # Sets how many slots a process has, in each of some hashes (process: slots): as many as it wants, if there are so many.
+# Those of which it gets fewer are noted, with the time.
 _HOLD = """
-local me, alive = ARGV[1], ARGV[2]
+local me, alive, lacking_for = ARGV[1], ARGV[2], tonumber(ARGV[5])
+local time = redis.call('TIME')
+local now = 1000 * time[1] + time[2] / 1000
 local all_granted = {}
-for place = 2, #KEYS do
+for place = 3, #KEYS do
   local others = 0
   local all = redis.call('HGETALL', KEYS[place])
   for i = 1, #all, 2 do
@@ -53,7 +61,7 @@ for place = 2, #KEYS do
       end
     end
   end
-  local wanted, limit = tonumber(ARGV[2 * place + 1]), tonumber(ARGV[2 * place + 2])
+  local wanted, limit = tonumber(ARGV[2 * place]), tonumber(ARGV[2 * place + 1])
   local granted = math.max(0, math.min(wanted, limit - others))
   if granted == 0 then
     redis.call('HDEL', KEYS[place], me)
@@ -61,7 +69,12 @@ for place = 2, #KEYS do
     redis.call('HSET', KEYS[place], me, granted)
     redis.call('EXPIRE', KEYS[place], ARGV[4])
   end
-  all_granted[place - 1] = granted
+  if granted < wanted then
+    redis.call('ZADD', KEYS[2], now, KEYS[place])
+    redis.call('ZREMRANGEBYSCORE', KEYS[2], 0, now - lacking_for)
+    redis.call('PEXPIRE', KEYS[2], lacking_for)
+  end
+  all_granted[place - 2] = granted
 end
 redis.call('SET', KEYS[1], '', 'PX', ARGV[3])
 return all_granted
@@ -88,8 +101,6 @@ class InRedis(Storage):
         url: As `make_storage` takes it.
     """
 
-    is_shared = True
-
     def __init__(self, url: str) -> None:
         super().__init__()
         self._url = url
@@ -97,6 +108,8 @@ class InRedis(Storage):
         self._place = f"{parts.hostname}:{parts.port or _PORT}"
         self._process = uuid4().hex
         self._alive = f"{_PREFIX}:process:"
+        self._slots = f"{_PREFIX}:slots:"
+        self._lacking = f"{_PREFIX}:lacking"
         self._pool: BlockingConnectionPool | None = None
         self._asked: list[_Asked] = []
         self._is_asking = False
@@ -114,6 +127,11 @@ class InRedis(Storage):
             self._is_asking = True
             self.start(self._hold_all())
         return await asked.granted
+
+    async def lacking(self) -> list[str]:
+        """As `Storage.lacking`."""
+        found = await self._reach(lambda: self._client.zrange(self._lacking, 0, -1))
+        return [name.decode().removeprefix(self._slots) for name in found]
 
     async def beat(self) -> bool:
         """As `Storage.beat`."""
@@ -142,6 +160,7 @@ class InRedis(Storage):
             key_prefix=f"{_PREFIX}:count",
             connection_pool=self._pool,  # type: ignore[arg-type]  # which it takes, and documents
         )
+        await super().open()
 
     async def close(self) -> None:
         """As `Storage.close`."""
@@ -166,14 +185,15 @@ class InRedis(Storage):
     async def _hold_all(self) -> None:
         try:
             while self._asked:
-                asked, self._asked = self._asked, []
+                asked, self._asked = self._asked[:_MOST], self._asked[_MOST:]
                 await self._answer(asked)
         finally:
             self._is_asking = False
 
     async def _answer(self, asked: Sequence[_Asked]) -> None:
-        keys = [f"{self._alive}{self._process}", *(f"{_PREFIX}:slots:{each.name}" for each in asked)]
-        arguments: list[str | int] = [self._process, self._alive, int(_SILENCE * 1000), _FORGOTTEN]
+        keys = [f"{self._alive}{self._process}", self._lacking, *(f"{self._slots}{each.name}" for each in asked)]
+        times = [int(_SILENCE * 1000), _FORGOTTEN, int(_LACKING * 1000)]
+        arguments: list[str | int] = [self._process, self._alive, *times]
         arguments += [number for each in asked for number in (each.wanted, each.limit)]
         try:
             answers = await self._reach(lambda: self._holding(keys, arguments))

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from jina_components.service.errors import Problem
-from jina_components.service.limits.rates import MINUTE, Quota
-from jina_components.service.limits.slots import Slots
-from jina_components.service.limits.storage import BEAT_SECONDS, Storage
+from jina_components.service.limits.rates import MINUTE, Quota, SharedQuota
+from jina_components.service.limits.slots import SharedSlots, Slots
+from jina_components.service.limits.storage import Storage
 from jina_components.service.limits.tiers import Rate
 
 What: TypeAlias = Literal["requests", "tokens", "concurrent"]
@@ -45,11 +42,21 @@ class LimitError(Exception):
 class Meter:
     """The limits of one caller for one product, and what is used of them."""
 
-    def __init__(self, storage: Storage, name: str, rate: Rate, clock: Callable[[], float]) -> None:
+    def __init__(self, storage: Storage | None, name: str, rate: Rate, clock: Callable[[], float]) -> None:
+        def quota(what: What, limit: int | None) -> Quota | None:
+            if limit is None:
+                return None
+            return SharedQuota(storage, f"{what}:{name}", limit, clock) if storage else Quota(limit, clock)
+
+        def slots(limit: int | None) -> Slots | None:
+            if limit is None:
+                return None
+            return SharedSlots(storage, f"{name}:{limit}", limit) if storage else Slots(limit)
+
         self.rate = rate
-        self.requests = Quota(storage, f"requests:{name}", rate.requests, clock) if rate.requests else None
-        self.tokens = Quota(storage, f"tokens:{name}", rate.tokens, clock) if rate.tokens else None
-        self.slots = Slots(storage, f"{name}:{rate.concurrent}", rate.concurrent) if rate.concurrent else None
+        self.requests = quota("requests", rate.requests)
+        self.tokens = quota("tokens", rate.tokens)
+        self.slots = slots(rate.concurrent)
         self.users = 0
         self.used_at = 0.0
         self._per_byte = _PER_BYTE
@@ -130,16 +137,15 @@ class Limiter:
     """The limits of all callers.
 
     Args:
-        storage: Where they are counted; opened and closed with this.
+        storage: Where they are counted with other processes, opened and closed with this; None for this one alone.
         clock: Seconds since 1970.
     """
 
-    def __init__(self, storage: Storage, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, storage: Storage | None, clock: Callable[[], float] = time.time) -> None:
         self._storage = storage
         self._clock = clock
         self._meters: dict[tuple[str, str], Meter] = {}
         self._swept_at = 0.0
-        self._beating: asyncio.Task[None] | None = None
 
     async def admit(self, caller: str, what: str, rate: Rate, size: int | None = 0) -> Pass:
         """Let a request in.
@@ -169,16 +175,13 @@ class Limiter:
 
     async def open(self) -> None:
         """As `Storage.open`."""
-        await self._storage.open()
-        if self._storage.is_shared:
-            self._beating = asyncio.create_task(self._beat())
+        if self._storage is not None:
+            await self._storage.open()
 
     async def close(self) -> None:
         """As `Storage.close`."""
-        if self._beating is not None:
-            self._beating.cancel()
-            await asyncio.gather(self._beating, return_exceptions=True)
-        await self._storage.close()
+        if self._storage is not None:
+            await self._storage.close()
 
     def _wait(self, lacking: What) -> int:
         return 1 if lacking == "concurrent" else max(1, math.ceil(MINUTE - self._clock() % MINUTE))
@@ -199,13 +202,3 @@ class Limiter:
             for key, meter in list(self._meters.items()):
                 if not meter.users and now - meter.used_at > 2 * MINUTE:
                     del self._meters[key]
-
-    async def _beat(self) -> None:
-        """Keep the slots of this process, and give back those that it does not need."""
-        while True:
-            await asyncio.sleep(BEAT_SECONDS)
-            with suppress(Problem):  # the storage logs it
-                is_lost = not await self._storage.beat()
-                for meter in list(self._meters.values()):
-                    if meter.slots is not None:
-                        await meter.slots.renew(is_lost=is_lost)

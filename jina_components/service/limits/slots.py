@@ -1,7 +1,8 @@
-"""How many requests may be in work at once, in all processes together.
+"""How many requests may be in work at once, in this process or in several together.
 
-A process tells the storage how many slots it wants to have, which gets as many as the others leave. Each number is of
-the whole, not a difference, so that what was lost or said twice is put right by the next.
+A process that shares slots tells the storage how many it wants to have, which gets as many as the others leave. It
+keeps those that it used a moment ago, so that not each request asks for one, until another process lacks some. Each
+number is of the whole, not a difference, so that what was lost or said twice is put right by the next.
 """
 
 from __future__ import annotations
@@ -10,14 +11,45 @@ import asyncio
 
 from jina_components.service.limits.storage import Question, Storage
 
-# Of a limit, the part that a busy process keeps although nobody needs it, so that not each request asks for a slot.
+# Of a limit, the part that a busy process keeps although nobody needs it.
 _KEPT_PART = 20
-# Seconds to wait before asking again, for slots that linger elsewhere.
+# Seconds to wait before asking again, for slots that others are about to give back.
 _PAUSES = (0.0, 0.02, 0.05)
 
 
 class Slots:
-    """Those of one limit, and how many of them this process has.
+    """Those of one limit.
+
+    Args:
+        limit: Requests at once.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self._leased = limit
+        self._used = 0
+
+    async def take(self) -> bool:
+        """Take one, if one is free.
+
+        Raises:
+            Problem: 503, the storage fails.
+        """
+        return self._try_take()
+
+    def release(self) -> None:
+        """Give one back."""
+        self._used -= 1
+
+    def _try_take(self) -> bool:
+        if self._used >= self._leased:
+            return False
+        self._used += 1
+        return True
+
+
+class SharedSlots(Slots):
+    """The same of several processes, and how many of them this one has.
 
     Args:
         storage: Where they are had from.
@@ -26,27 +58,20 @@ class Slots:
     """
 
     def __init__(self, storage: Storage, name: str, limit: int) -> None:
-        self.limit = limit
+        super().__init__(limit)
+        self.name = name
         self._storage = storage
-        self._name = name
-        self._used = 0
+        self._leased = 0
         self._waiting = 0
-        self._leased = 0 if storage.is_shared else limit
+        self._peak = 0  # used at once, since the last `renew`
         self._is_unsure = False  # of what the storage has
         self._spare = limit // _KEPT_PART
         self._holding = Question(storage, self._hold)
-        self._is_lingering = False
 
     async def take(self) -> bool:
-        """Take one, if one is free.
-
-        Raises:
-            Problem: 503, the storage fails.
-        """
+        """As `Slots.take`."""
         if self._try_take():
             return True
-        if not self._storage.is_shared:
-            return False
         self._waiting += 1
         try:
             for pause in _PAUSES:
@@ -62,43 +87,38 @@ class Slots:
             self._waiting -= 1
         return False
 
-    def release(self) -> None:
-        """Give one back; a moment later it can be had elsewhere, if it is not taken here again."""
-        self._used -= 1
-        self._linger()
-
     async def renew(self, *, is_lost: bool) -> None:
-        """Say again what this process has, where that was lost; give back what was not used of late.
+        """Say again what this process has, where that was lost; give back what was not used since the last time.
 
         Raises:
             Problem: 503, the storage fails.
         """
-        if self._is_unsure or (self._leased and (is_lost or self._leased > self._wanted or not self._used)):
-            await self._holding.answered()
+        try:
+            if self._is_unsure or is_lost or self._leased > self._wanted:
+                await self._holding.answered()
+        finally:
+            self._peak = self._used
+
+    def give_back(self) -> None:
+        """Give back what is not used now, for others lack some."""
+        self._peak = 0
+        if self._leased > self._wanted:
+            self._holding.start()
 
     @property
     def _wanted(self) -> int:
-        return min(self.limit, self._used + self._waiting + self._spare)
+        needed = max(self._peak, self._used + self._waiting)
+        return min(self.limit, needed + self._spare) if needed else 0
 
     def _try_take(self) -> bool:
-        if self._used >= self._leased:
-            return False
-        self._used += 1
-        return True
+        is_taken = super()._try_take()
+        self._peak = max(self._peak, self._used)
+        return is_taken
 
     async def _hold(self) -> None:
-        wanted = self._wanted if self._used or self._waiting else 0
+        self._storage.holders[self.name] = self
         self._is_unsure = True
-        self._leased = await self._storage.hold(self._name, wanted, self.limit)
+        self._leased = await self._storage.hold(self.name, self._wanted, self.limit)
         self._is_unsure = False
-        self._linger()
-
-    def _linger(self) -> None:
-        if self._storage.is_shared and self._leased > self._wanted and not self._is_lingering:
-            self._is_lingering = True
-            self._storage.later(self._give_back)
-
-    def _give_back(self) -> None:
-        self._is_lingering = False
-        if self._leased > self._wanted:
-            self._holding.start()
+        if not self._leased:
+            self._storage.holders.pop(self.name, None)

@@ -1,38 +1,41 @@
-"""Where requests are counted: in the memory of this process, or in Redis, where processes count together."""
+"""Where processes count requests together."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Callable, Collection, Coroutine
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
-
-from limits.aio.storage import MemoryStorage
 
 from jina_components.errors import ConfigError, MissingDependencyError
 from jina_components.service.errors import Problem
+
+if TYPE_CHECKING:
+    from jina_components.service.limits.slots import SharedSlots
 
 logger = logging.getLogger(__name__)
 
 KEPT_SECONDS = 120
 """That a count is kept; it is of one minute."""
-BEAT_SECONDS = 2.0
-"""How often `Storage.beat` is to be called."""
-# Seconds to wait for others that are not urgent either.
-_LINGER = 0.01
+# Seconds between telling that this process lives, and between asking who lacks slots that are held here.
+_BEAT, _LOOK = 2.0, 0.025
 
 
 class Storage(ABC):
-    """Where requests are counted. Opened and closed with the application."""
+    """Where processes count requests together. Opened and closed with the application.
 
-    is_shared: bool
-    """Whether other processes count there, too."""
+    Attributes:
+        holders: By their names, those that hold slots.
+    """
 
     def __init__(self) -> None:
+        self.holders: dict[str, SharedSlots] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._due: list[Callable[[], None]] = []
+        self._keeping: asyncio.Task[None] | None = None
 
     @abstractmethod
     async def add(self, name: str, amount: int) -> int:
@@ -51,6 +54,14 @@ class Storage(ABC):
         """
 
     @abstractmethod
+    async def lacking(self) -> Collection[str]:
+        """Names of which a process got fewer slots than it wanted, of late.
+
+        Raises:
+            Problem: 503, they cannot be known.
+        """
+
+    @abstractmethod
     async def beat(self) -> bool:
         """Tell that this process lives; without it, its slots are free after some seconds.
 
@@ -61,16 +72,18 @@ class Storage(ABC):
             Problem: 503, it cannot be told.
         """
 
-    @abstractmethod
     async def open(self) -> None:
         """Connect.
 
         Raises:
             ConfigError: it cannot be reached.
         """
+        self._keeping = self.start(self._keep())
 
     async def close(self) -> None:
         """Give slots back, and disconnect, when what was started has ended."""
+        if self._keeping is not None:
+            self._keeping.cancel()
         while self._tasks:
             await asyncio.wait(self._tasks)
 
@@ -81,17 +94,24 @@ class Storage(ABC):
         task.add_done_callback(self._ended)
         return task
 
-    def later(self, do: Callable[[], None]) -> None:
-        """Call it in a moment, with others that are not urgent either, so that they ask as one."""
-        if not self._due:
-            self.start(self._linger())
-        self._due.append(do)
+    async def renew(self) -> None:
+        """Tell that this process lives, and what it holds where that changed. Raises as `beat`."""
+        is_lost = not await self.beat()
+        await asyncio.gather(*(each.renew(is_lost=is_lost) for each in list(self.holders.values())))
 
-    async def _linger(self) -> None:
-        await asyncio.sleep(_LINGER)
-        due, self._due = self._due, []
-        for do in due:
-            do()
+    async def _keep(self) -> None:
+        """Keep the slots of this process, and give back those that it does not need and others do."""
+        due = 0.0
+        while True:
+            await asyncio.sleep(_LOOK)
+            with suppress(Problem):  # it is logged
+                if time.monotonic() > due:
+                    due = time.monotonic() + _BEAT
+                    await self.renew()
+                elif self.holders:
+                    for name in await self.lacking():
+                        if name in self.holders:
+                            self.holders[name].give_back()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
@@ -99,15 +119,15 @@ class Storage(ABC):
             logger.error("Limits cannot be counted.", exc_info=failure)
 
 
-def make_storage(url: str) -> Storage:
-    """The storage at a URL: `redis://HOST:PORT`, with TLS `rediss://`, or none for the memory of this process.
+def make_storage(url: str) -> Storage | None:
+    """The storage at a URL: `redis://HOST:PORT`, with TLS `rediss://`; None without one, for this process alone.
 
     Raises:
         ConfigError: the URL is another.
         MissingDependencyError: the client of Redis is not installed.
     """
     if not url:
-        return InMemory()
+        return None
     try:
         parts = urlsplit(url)
         is_known = parts.scheme in ("redis", "rediss") and bool(parts.hostname) and (parts.port or 1) > 0
@@ -122,37 +142,6 @@ def make_storage(url: str) -> Storage:
             "Limits in Redis take its client: pip install 'jina-components[redis]'."
         ) from error
     return InRedis(url)
-
-
-class InMemory(Storage):
-    """Counts in the memory of this process."""
-
-    is_shared = False
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._counts = MemoryStorage()
-
-    async def add(self, name: str, amount: int) -> int:
-        """As `Storage.add`."""
-        return await self._counts.incr(name, KEPT_SECONDS, amount)
-
-    async def hold(self, name: str, wanted: int, limit: int) -> int:  # noqa: ARG002
-        """All, for there is nobody else."""
-        return limit
-
-    async def beat(self) -> bool:
-        """True."""
-        return True
-
-    async def open(self) -> None:
-        """Nothing to connect to."""
-
-    async def close(self) -> None:
-        """As `Storage.close`."""
-        await super().close()
-        if self._counts.timer is not None:
-            await self._counts.timer
 
 
 class Question:

@@ -73,13 +73,13 @@ class Api:
         json: Mapping[str, object] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> dict[str, Any]:
-        sent = {"accept": "application/json", **(headers or {})}
+        sent = httpx.Headers({"accept": "application/json", **(headers or {})})
         if self.key is not None:
             sent["authorization"] = f"Bearer {self.key}"
         try:
             answer = await self.client.request(method, path, json=json, headers=sent)
             told = answer.json()
-        except (httpx.HTTPError, UnicodeEncodeError) as error:
+        except httpx.HTTPError as error:
             raise ToolError(f"The service could not be asked: {type(error).__name__}.") from error
         except ValueError as error:
             raise ToolError(f"The service answered with status {answer.status_code}, and no JSON.") from error

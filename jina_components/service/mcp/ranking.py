@@ -5,19 +5,23 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from jina_components.service.mcp.arguments import ClassifyText, DeduplicateImages, DeduplicateStrings, SortByRelevance
 from jina_components.service.mcp.client import ToolError
 from jina_components.service.mcp.results import Content, images, text
-from jina_components.service.mcp.selection import diverse
 from jina_components.service.mcp.visit import Visit
+
+if TYPE_CHECKING:
+    from jina_components.types import FloatArray
 
 _SIDE = 800
 # Inputs of a request.
 _TOGETHER = 256
+# What one more must add, in items that nothing chosen resembles: less, and it repeats another one.
+_LEAST_GAIN = 0.1
 
 
 async def sort_by_relevance(given: SortByRelevance, visit: Visit) -> list[Content]:
@@ -76,3 +80,26 @@ async def _kept(
         await visit.progress(len(coded), len(inputs))
     vectors = np.stack([np.frombuffer(base64.b64decode(each), "<f4") for each in coded])
     return await asyncio.to_thread(diverse, vectors, k)
+
+
+def diverse(vectors: FloatArray, k: int | None = None) -> list[int]:
+    """Places of those to whose nearest all vectors are nearest together, the most telling one first.
+
+    Facility location, chosen greedily (Nemhauser, Wolsey and Fisher 1978).
+
+    Args:
+        vectors: Of length 1; shape [number, dimensions], at least one.
+        k: How many; None for as many as add something.
+    """
+    similarity = np.maximum(vectors @ vectors.T, 0.0)
+    covered = np.zeros(len(vectors), np.float32)
+    chosen: list[int] = []
+    while len(chosen) < (len(vectors) if k is None else k):
+        gains = np.maximum(similarity - covered, 0.0).sum(axis=1)
+        gains[chosen] = -1.0
+        best = int(gains.argmax())
+        if k is None and chosen and gains[best] < _LEAST_GAIN:
+            break
+        chosen.append(best)
+        np.maximum(covered, similarity[best], out=covered)
+    return chosen

@@ -1,17 +1,18 @@
-"""What tools give back: texts in YAML, and images."""
+"""What tools give back: texts in YAML, cut to what a client takes, and images."""
 
 from __future__ import annotations
 
 import asyncio
 import base64
+import functools
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import yaml  # type: ignore[import-untyped]
 from mcp.types import ImageContent, TextContent
 
 from jina_components.errors import InputError, WebError
+from jina_components.models.tokenizers import Tokenizer
 from jina_components.net import SupportsFetch
 from jina_components.service.mcp.client import ToolError
 from jina_components.types import Image
@@ -24,6 +25,10 @@ Content: TypeAlias = TextContent | ImageContent
 T = TypeVar("T")
 
 _QUALITY = 80
+# Clients that take at most 25,000 tokens, as they say they are called. They count with another tokenizer, and what
+# stands around the text too, so that they are given less.
+_CAREFUL = ("claude-code", "claude-ai", "cursor-vscode")
+_THEIRS = 20_000
 # The libyaml binding is part of PyYAML's wheels; without it long pages take seconds.
 _Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
@@ -63,7 +68,9 @@ async def images(
     """
     from jina_components.models.images import atry_images
 
-    drawn = await atry_images([Image(each) for each in sources], process=partial(_jpeg, width, height), fetcher=fetcher)
+    drawn = await atry_images(
+        [Image(each) for each in sources], process=functools.partial(_jpeg, width, height), fetcher=fetcher
+    )
     return [_image(each) if isinstance(each, bytes) else each for each in drawn]
 
 
@@ -122,3 +129,38 @@ async def each(
     if len(failed) == len(items):
         raise ToolError("\n".join(part.text for part in found if isinstance(part, TextContent)))
     return found
+
+
+def most_tokens(client: str) -> int | None:
+    """The tokens that a client takes; None for any number."""
+    return _THEIRS if any(name in client.lower() for name in _CAREFUL) else None
+
+
+def cut(content: Sequence[Content], most: int) -> list[Content]:
+    """The first `most` tokens of the texts, by cl100k_base, and a word about the rest. It takes a while: call it in a
+    thread.
+    """  # noqa: D205 (one sentence)
+    texts = [part for part in content if isinstance(part, TextContent)]
+    if sum(len(part.text.encode()) for part in texts) <= most:  # a token has a byte at least
+        return list(content)
+    left, lost, kept = most, 0, list[Content]()
+    for part in content:
+        if not isinstance(part, TextContent):
+            kept.append(part)
+            continue
+        tokens = _tokenizer().count(part.text)
+        if tokens <= left:
+            kept.append(part)
+        elif left:
+            kept.append(text(_tokenizer().head(part.text, left)))
+        lost += max(tokens - left, 0)
+        left = max(left - tokens, 0)
+    if lost:
+        told = f"[{lost:,} more tokens are left out: {most:,} are taken. Read fewer pages at once, or ask a question.]"
+        kept.append(text(told))
+    return kept
+
+
+@functools.cache
+def _tokenizer() -> Tokenizer:
+    return Tokenizer("cl100k_base")

@@ -30,10 +30,10 @@ from jina_components.service.calls import key_of
 from jina_components.service.errors import as_problem
 from jina_components.service.mcp.arguments import schema_of
 from jina_components.service.mcp.client import Api, Clients, ToolError
-from jina_components.service.mcp.guardrail import cut, most_tokens
-from jina_components.service.mcp.results import Content, text
+from jina_components.service.mcp.results import Content, cut, most_tokens, text
 from jina_components.service.mcp.tools import TOOLS, Choice, choice
 from jina_components.service.mcp.visit import Models, Visit, models_of
+from jina_components.types import shorten
 
 T = TypeVar("T")
 
@@ -46,6 +46,8 @@ it alone, which takes far less room.
 - Ask for several queries or pages in one call, which works on them at once.
 - Call primer before what depends on the time."""
 _HERE = "127.0.0.1"
+_DIGITS = 9
+_WRONGS, _NAME = 5, 100  # told of one call, and characters of the name of an argument
 
 
 class Tools:
@@ -170,13 +172,14 @@ def _said(request: Request) -> int | None:
     """What `max_tokens` of a query string says.
 
     Raises:
-        MCPError: that is no whole number of at least 0.
+        MCPError: that is no whole number of at least 0, or a very large one.
     """
     given = request.query_params.get("max_tokens")
     if given is None:
         return None
-    if not (given.isascii() and given.isdigit()):
-        raise MCPError(INVALID_PARAMS, "max_tokens of the URL must be a whole number, 0 for no limit.")
+    if not (given.isascii() and given.isdigit() and len(given) <= _DIGITS):
+        told = f"max_tokens of the URL must be a whole number of up to {_DIGITS} digits, 0 for no limit."
+        raise MCPError(INVALID_PARAMS, told)
     return int(given)
 
 
@@ -221,8 +224,8 @@ def _described(name: str) -> Tool:
 
 
 def _wrong(error: ValidationError) -> str:
-    """What of arguments is wrong, without what they hold."""
+    """What of arguments is wrong, the first of it, without what they hold."""
+    wrongs = error.errors(include_input=False, include_url=False, include_context=False)[:_WRONGS]
     return " ".join(
-        f"{'.'.join(map(str, each['loc'])) or 'arguments'}: {each['msg']}."
-        for each in error.errors(include_input=False, include_url=False, include_context=False)
+        f"{shorten('.'.join(map(str, each['loc'])) or 'arguments', _NAME)}: {each['msg']}." for each in wrongs
     )

@@ -1,7 +1,8 @@
 """The playground: made when it is first looked at, and open no further than its page needs.
 
 Gradio serves the page and runs its events; its other routes (files, uploads, proxies, a client's API) are closed. What
-the page asks of the service goes through `asking`, as any client's requests do.
+the page asks of the service goes through `asking`, as any client's requests do. Whoever comes while it is made sees a
+page that says so and loads itself anew.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from urllib.parse import urlsplit
 
 from fastapi import FastAPI
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import HTMLResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from jina_components.service.errors import problem
@@ -49,8 +51,28 @@ _POLICY = (
     "img-src 'self' data: blob:; font-src 'self' data:; object-src 'none'; base-uri 'self'; form-action 'self'; "
     "frame-ancestors 'none'"
 )
-# Browsers ask for an icon otherwise.
-_HEAD = b'<head><link rel="icon" href="data:,">'
+# Of the page as Gradio writes it: browsers ask for an icon otherwise; there is no manifest; and only the browser knows
+# under which scheme, host and path a proxy shows the page.
+_ROOT = b"<script>gradio_config.root = (location.origin + location.pathname).replace(/\\/+$/, '');</script>"
+_REWRITTEN = (
+    (b"<head>", b'<head><link rel="icon" href="data:,">'),
+    (b'<link rel="manifest" href="/manifest.json" />', b""),
+    (b"<script data-gradio-mode>", _ROOT + b"<script data-gradio-mode>"),
+    (b"document.head.appendChild(script);", b""),  # of frames, in which the page is not
+)
+# What Gradio is told of a request. It would believe anybody's `X-Forwarded-Host`.
+_HEADERS = frozenset({b"host", b"content-type", b"content-length", b"accept-encoding", b"if-none-match"})
+_MAKING = """\
+<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<meta name="color-scheme" content="light dark"><link rel="icon" href="data:,"><title>Playground</title></head>
+<body style="font-family: system-ui, sans-serif; margin: 2rem"><h1>Playground</h1>
+<p role="status">It is being made ready, for the first time since the service started: a few seconds.</p></body></html>
+"""
+_MAKING_HEADERS = {
+    "Refresh": "1",
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'",
+}
 # Names of these files hold a digest of what is in them.
 _LASTING = "public, max-age=31536000, immutable"
 # Seconds between looks at whether the service ends.
@@ -69,31 +91,43 @@ class Playground:
 
     def __init__(self, service: FastAPI) -> None:
         self._service = service
-        self._making = asyncio.Lock()
-        self._blocks: gr.Blocks | None = None
+        self._making: asyncio.Task[gr.Blocks] | None = None
         self._tasks: set[asyncio.Task[object]] = set()
+
+    @property
+    def is_made(self) -> bool:
+        """Whether `blocks` is there at once, or has failed; begins to make it."""
+        if self._making is None:
+            self._making = asyncio.create_task(self._make())
+        return self._making.done()
 
     async def blocks(self) -> gr.Blocks:
         """The page in Gradio's terms, whose `app` is an application."""
-        async with self._making:
-            if self._blocks is None:
-                # Gradio takes seconds to import. It wants a loop that runs, and leaves one open otherwise.
-                blocks = await asyncio.to_thread(lambda: asyncio.run(_made(self._service)))
-                before = asyncio.all_tasks()
-                blocks.run_startup_events()  # type: ignore[no-untyped-call]
-                self._tasks = asyncio.all_tasks() - before
-                self._blocks = blocks
-        return self._blocks
+        making = self._making = self._making or asyncio.create_task(self._make())
+        try:
+            return await asyncio.shield(making)
+        except Exception:
+            self._making = None  # the next visit tries again
+            raise
+
+    async def _make(self) -> gr.Blocks:
+        # Gradio takes seconds to import. It wants a loop that runs, and leaves one open otherwise.
+        blocks = await asyncio.to_thread(lambda: asyncio.run(_made(self._service)))
+        before = asyncio.all_tasks()
+        blocks.run_startup_events()  # type: ignore[no-untyped-call]
+        self._tasks = asyncio.all_tasks() - before
+        return blocks
 
     async def aclose(self) -> None:
         """End what runs."""
-        if self._blocks is not None:
+        tasks = [each for each in (self._making, *self._tasks) if each is not None]
+        if self._making is not None and self._making.done() and not self._making.exception():
             # Blocks.close would end a server that there is not.
-            self._blocks._queue.stopped = True  # noqa: SLF001
-        for task in self._tasks:
+            self._making.result()._queue.stopped = True  # noqa: SLF001
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._blocks, self._tasks = None, set()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._making, self._tasks = None, set()
 
 
 class Doors:
@@ -119,10 +153,17 @@ class Doors:
         scope["route"] = _Route(route)
         if route != "/" and not _is_own(Headers(scope=scope)):
             raise problem(403, "The playground is for its own page, not for those of other sites.")
+        if route == "/" and not self._playground.is_made:
+            await HTMLResponse(_MAKING, 202, _MAKING_HEADERS)(scope, receive, send)
+            return
         blocks = await self._playground.blocks()
         app: ASGIApp = blocks.app
         # A copy: routing writes into it, and the service's own is still asked about the service.
-        scope = {**scope, "query_string": scope["query_string"] if route == STREAM else b""}
+        scope = {
+            **scope,
+            "headers": [(name, value) for name, value in scope["headers"] if name in _HEADERS],
+            "query_string": scope["query_string"] if route == STREAM else b"",
+        }
         if route == "/":
             await _page(app, scope, receive, send)
         elif route == STREAM:
@@ -161,7 +202,10 @@ async def _page(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> Non
 
     plain = [(name, value) for name, value in scope["headers"] if name != b"accept-encoding"]
     await app({**scope, "headers": plain}, receive, collect)
-    whole = bytes(body).replace(b"<script", f'<script nonce="{nonce}"'.encode()).replace(b"<head>", _HEAD, 1)
+    whole = bytes(body)
+    for found, better in _REWRITTEN:
+        whole = whole.replace(found, better, 1)
+    whole = whole.replace(b"<script", f'<script nonce="{nonce}"'.encode())
     answered = MutableHeaders(scope=start)
     answered["Content-Security-Policy"] = _POLICY.format(nonce)
     answered["Referrer-Policy"] = "no-referrer"

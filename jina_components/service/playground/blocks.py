@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
 import gradio as gr
 from fastapi import FastAPI
+from gradio.utils import LRUCache
 from starlette.middleware.cors import CORSMiddleware
 
 from jina_components.service.playground.page import Page
@@ -42,12 +47,21 @@ def made(service: FastAPI) -> gr.Blocks:
         page.begin(blocks)
     blocks.queue(max_size=_WAITING, default_concurrency_limit=_AT_ONCE, api_open=False)
     blocks.state_session_capacity = _SESSIONS
-    blocks._queue.pending_messages_per_session.max_size = _STREAMS  # noqa: SLF001 (no setting)
-    blocks._queue.ANALYTICS_MAX_EVENTS = 0  # noqa: SLF001 (no setting; each event would go through all before)
-    blocks._queue.sleep_when_free = blocks._queue.progress_update_sleep_when_free = _LOOK  # noqa: SLF001 (no setting)
-    # Statistics for a page of Gradio's that is not served, which take pandas a while after every event.
-    blocks._queue.compute_analytics_summary = lambda *_: None  # noqa: SLF001 (no setting)
+    queue = blocks._queue  # noqa: SLF001 (there are no settings for these)
+    queue.pending_messages_per_session = _Streams(_STREAMS)
+    queue.ANALYTICS_MAX_EVENTS = 0  # statistics for a page that is not served: pandas goes through all after each event
+    queue.sleep_when_free = queue.progress_update_sleep_when_free = _LOOK
     return _mounted(blocks)
+
+
+class _Streams(LRUCache[str, Any]):
+    """Messages of sessions, the last ones; what is said to one that was forgotten is heard by nobody.
+
+    Gradio's own would raise KeyError then, which ends its queue for all.
+    """
+
+    def __missing__(self, _: str) -> asyncio.Queue[Any]:
+        return asyncio.Queue()
 
 
 _TITLE = """<h1>Playground</h1>
@@ -73,4 +87,7 @@ def _mounted(blocks: gr.Blocks) -> gr.Blocks:
         mcp_server=False,
         max_file_size=0,
     )
+    # A session begins with the properties of all components otherwise, for links to it that there are not: 40 ms.
+    bare: Any = SimpleNamespace(default_config=blocks.default_config, blocks=())
+    blocks.state_holder.blocks = blocks.app.state_holder.blocks = bare
     return blocks

@@ -8,9 +8,8 @@ from typing import Any, Literal, TypeAlias
 
 from pydantic import TypeAdapter
 
-from jina_components.service.playground.drawing import note, text, web_link
+from jina_components.service.playground.drawing import counted, facts, folded, listed, note, source, text, web_link
 from jina_components.service.playground.markdown import drawn
-from jina_components.service.playground.sources import counted, facts, folded, listed, source
 from jina_components.service.wire.thinking import BEGIN, END
 from jina_components.types import shorten
 

@@ -19,6 +19,7 @@ A tab, in `tabs/`, is one function:
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
@@ -30,6 +31,7 @@ from typing import Any, Literal, TypeAlias
 import gradio as gr
 from fastapi import FastAPI
 from gradio.components import Component
+from gradio.events import Dependency
 
 from jina_components.models.catalog import BY_NAME
 from jina_components.service.components import Components
@@ -38,6 +40,7 @@ from jina_components.service.playground import code
 from jina_components.service.playground.asking import Refused, Service
 from jina_components.service.playground.code import Asked
 from jina_components.service.playground.drawing import note
+from jina_components.service.playground.waiting import ticked
 
 logger = logging.getLogger(__name__)
 
@@ -50,16 +53,23 @@ _LANGUAGES: dict[str, Literal["shell", "python", "javascript"]] = {
     "curl": "shell", "Python": "python", "JavaScript": "javascript",
 }  # fmt: skip
 _STATUS = '<div role="status" aria-live="polite">${value}</div>'
-# In the browser: an origin behind a proxy may have a path.
-_ORIGIN = "(_, ...others) => [location.origin + location.pathname.replace(/\\/+$/, ''), ...others]"
+# In the browser: an origin behind a proxy may have a path; and code needs to know only whether there is a key.
+_ASIDE = """(_, key, ...others) =>
+  [location.origin + location.pathname.replace(/\\/+$/, ""), key.trim() && "yes", ...others]"""
 
 
 @dataclass(frozen=True, slots=True)
 class Button:
-    """A button that runs a tab, and the line below it that tells how it went."""
+    """A button that runs a tab, the one that stops it, and the line below them that tells how it goes."""
 
     button: gr.Button
+    stop: gr.Button
     status: gr.HTML
+
+    @property
+    def telling(self) -> list[Component]:
+        """What `_told` is for."""
+        return [self.status, self.stop]
 
 
 class Page:
@@ -69,7 +79,7 @@ class Page:
         app: The service.
         components: Its components: names of models that are here.
         key: The field of the key.
-        origin: Where the browser found the page, for code; a hidden field.
+        origin: A hidden field, in whose place the browser tells where it found the page.
         needs_keys: Whether the service does.
 
     Args:
@@ -87,9 +97,11 @@ class Page:
         self._coded: list[_Coded] = []
 
     def button(self, label: str) -> Button:
-        """The button of a tab, where it is called; Ctrl-Enter presses the first one of a tab."""
-        button = gr.Button(label, variant="primary", elem_classes="pg-run")
-        return Button(button, gr.HTML("", elem_classes="pg-status", html_template=_STATUS))
+        """The buttons of a tab, where it is called; Ctrl-Enter presses the first one of a tab."""
+        with gr.Row(elem_classes="pg-buttons"):
+            button = gr.Button(label, variant="primary", scale=4, min_width=120, elem_classes="pg-run")
+            stop = gr.Button("Stop", interactive=False, scale=1, min_width=80)
+        return Button(button, stop, gr.HTML("", elem_classes="pg-status", html_template=_STATUS))
 
     def models(self, models: Models[Any], label: str) -> gr.Dropdown:
         """A choice of the models that are surely here; the name of another one may be written."""
@@ -118,8 +130,9 @@ class Page:
         outputs: Sequence[Component],
         draw: Callable[..., Values] | None = None,
         follow: Callable[..., AsyncGenerator[Values, None]] | None = None,
-    ) -> None:
-        """What the button does; puts the code of the request where it is called.
+        keeps: bool = False,
+    ) -> Dependency:
+        """What the button does, as an event; puts the code of the request where it is called.
 
         Args:
             button: As `button` made it.
@@ -127,60 +140,67 @@ class Page:
             asked: Their values → the request, or several of them, which are made one after another. A ValueError is a
                 sentence that says what is missing.
             outputs: Where results go. When there is none, they show again what they were made with.
-            draw: The answer, or the list of answers, and the values of the inputs → values of the outputs.
+            draw: The answer, or the list of answers, and the values of the inputs → values of the outputs; in a thread.
             follow: Instead of `draw` where the request is `streamed`: an async iterator of its events, and the values
                 of the inputs → an async generator of values of the outputs, each in place of the one before.
+            keeps: Whether the outputs stay as they are when there is no result.
         """
-        empty = [each.value for each in outputs]  # that it was made with
+        unchanged = [gr.skip()] * len(outputs)
+        empty = unchanged if keeps else [each.value for each in outputs]  # that it was made with
 
         async def run(request: gr.Request, key: str, *values: Any) -> AsyncGenerator[list[Any], None]:  # noqa: ANN401
-            began, unchanged = perf_counter(), [gr.skip()] * len(outputs)
-            yield [note("Working…", "working"), *unchanged]
+            began = perf_counter()
+            yield [*_told("Working…", "working"), *unchanged]
             try:
                 wanted, service = _wanted(asked, values), self.service(request, key)
-                async with aclosing(_drawn(service, wanted, values, draw, follow)) as pictures:
+                async with aclosing(ticked(_drawn(service, wanted, values, draw, follow))) as pictures:
                     async for picture in pictures:
-                        told = note(f"Working… {perf_counter() - began:.0f} s", "working")
-                        yield [told, *(picture if len(outputs) > 1 else [picture])]
+                        shown = unchanged if picture is None else picture if len(outputs) > 1 else [picture]
+                        yield [*_told(f"Working… {perf_counter() - began:.0f} s", "working"), *shown]
             except Refused as refusal:
-                yield [note(str(refusal), "error"), *empty]
+                yield [*_told(str(refusal), "error"), *empty]
             except Exception:
                 logger.exception("The playground could not show an answer.")
-                yield [note("The answer cannot be shown; the log of the service says why.", "error"), *empty]
+                yield [*_told("The answer cannot be shown; the log of the service says why.", "error"), *empty]
             else:
-                yield [note(f"Done in {perf_counter() - began:.2f} s", "done"), *unchanged]
+                yield [*_told(f"Done in {perf_counter() - began:.2f} s", "done"), *unchanged]
 
         triggers = [button.button.click]
         triggers += [each.submit for each in inputs if isinstance(each, gr.Textbox) and each.lines == 1]
-        gr.on(
+        running = gr.on(
             triggers,
             run,
             inputs=[self.key, *inputs],
-            outputs=[button.status, *outputs],
+            outputs=[*button.telling, *outputs],
             trigger_mode="once",
             **_QUIET,
         )
-        self.code(asked, list(inputs))
+        button.stop.click(_stopped, outputs=button.telling, cancels=[running], **_QUIET)
+        self._code(asked, list(inputs))
+        return running
 
     def service(self, request: gr.Request, key: str) -> Service:
-        """The service for whoever looks at the page, for what `product` does not fit."""
+        """The service for whoever looks at the page."""
         client = request.client
         return Service(self.app, client.host if client else "", key)
 
-    def code(self, asked: Callable[..., Asked | Sequence[Asked]], inputs: list[Component]) -> None:
-        """The code of a request, where it is called; `product` puts it too."""
+    def _code(self, asked: Callable[..., Asked | Sequence[Asked]], inputs: list[Component]) -> None:
         with gr.Accordion("The request as code", open=False, elem_classes="pg-code"), gr.Tabs():
             shown: list[Component] = []
             for title, language in _LANGUAGES.items():
                 with gr.Tab(title):
-                    shown.append(gr.Code("", language=language, interactive=False, label=title, wrap_lines=True))
+                    shown.append(
+                        gr.Code(
+                            language=language, interactive=False, label=title, wrap_lines=True, show_line_numbers=False
+                        )
+                    )
 
         def write(origin: str, key: str, *values: Any) -> list[str]:  # noqa: ANN401 (of inputs)
             try:
                 wanted = several(_wanted(asked, values))
             except Refused as missing:
                 return [f"{mark} {missing}" for mark in ("#", "#", "//")]
-            has_key = self.needs_keys or bool(key.strip())
+            has_key = self.needs_keys or bool(key)
             written = (code.curl, code.python, code.javascript)
             return ["\n\n".join(write(each, origin, has_key=has_key) for each in wanted) for write in written]
 
@@ -193,6 +213,7 @@ class Page:
             rewrite,
             inputs=[self.origin, self.key, *inputs],
             outputs=shown,
+            js=_ASIDE,
             trigger_mode="always_last",
             **_QUIET,
         )
@@ -203,18 +224,18 @@ class Page:
         inputs = [component for each in self._coded for component in each.inputs]
         outputs = [component for each in self._coded for component in each.shown]
 
-        async def write(origin: str, key: str, *values: Any) -> list[Any]:  # noqa: ANN401 (of inputs)
+        async def write(origin: str, key: str, *values: Any) -> list[str]:  # noqa: ANN401 (of inputs)
             written, rest = list[str](), list(values)
             for each in self._coded:
                 own, rest = rest[: len(each.inputs)], rest[len(each.inputs) :]
                 written += each.write(origin, key, *own)
-            return [origin, *written]
+            return written
 
         blocks.load(
             write,
             inputs=[self.origin, self.key, *inputs],
-            outputs=[self.origin, *outputs],
-            js=_ORIGIN,
+            outputs=outputs,
+            js=_ASIDE,
             **_QUIET,
         )
 
@@ -238,13 +259,22 @@ async def _drawn(
     """What is to be seen of an answer, in place of what was before."""
     if draw is not None:
         answers = [await service.ask(each) for each in several(wanted)]
-        yield draw(answers[0] if isinstance(wanted, Asked) else answers, *values)
+        yield await asyncio.to_thread(draw, answers[0] if isinstance(wanted, Asked) else answers, *values)
         return
     assert isinstance(wanted, Asked)  # noqa: S101 (a tab that follows has one request)
     assert follow is not None  # noqa: S101 (a tab has one of both)
     async with aclosing(service.stream(wanted)) as events, aclosing(follow(events, *values)) as pictures:
         async for picture in pictures:
             yield picture
+
+
+def _told(words: str, kind: str) -> list[Any]:
+    """How it goes, for the line below the buttons, and the button that stops it."""
+    return [note(words, kind), gr.Button(interactive=kind == "working")]
+
+
+async def _stopped() -> list[Any]:
+    return _told("Stopped. The service works on it no more.", "done")
 
 
 def _wanted(asked: Callable[..., Asked | Sequence[Asked]], values: Sequence[Any]) -> Asked | Sequence[Asked]:

@@ -7,8 +7,8 @@ from importlib.resources import files
 import gradio as gr
 
 _FOLDER = files(__package__)
-CSS = "".join((_FOLDER / name).read_text("utf-8") for name in ("playground.css", "results.css"))
-SCRIPT = (_FOLDER / "playground.js").read_text()
+CSS = (_FOLDER / "playground.css").read_text("utf-8")
+SCRIPT = (_FOLDER / "playground.js").read_text("utf-8")
 
 
 def theme() -> gr.themes.Base:
@@ -39,7 +39,7 @@ def theme() -> gr.themes.Base:
         button_primary_background_fill="*primary_700",
         button_primary_background_fill_hover="*primary_800",
         button_primary_background_fill_dark="*primary_700",
-        button_primary_background_fill_hover_dark="*primary_600",
+        button_primary_background_fill_hover_dark="*primary_800",
         button_primary_text_color="white",
         button_primary_text_color_dark="white",
     )

@@ -13,7 +13,7 @@ T = TypeVar("T")
 async def ticked(events: AsyncGenerator[T, None], *, seconds: float = 1.0) -> AsyncGenerator[T | None, None]:
     """The events, and None whenever there was none for so long.
 
-    Whoever waits for them can then show how long it has been; and Gradio, which looks only between what it is given
+    Whoever waits can then show how long it has been; and Gradio, which looks only between what it is given
     whether the page is still there, ends what nobody sees any more.
     """
     async with aclosing(events):

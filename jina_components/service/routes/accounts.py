@@ -58,7 +58,7 @@ async def account(request: Request, call: _Admitted) -> Response:
     """The key that asks: whose it is, its balance, and what it may ask for."""
     key = await _asked(_keys(request).get, _caller(call).key_id)
     tiers: Mapping[str, Tier] = request.app.state.settings.tiers
-    rates = tiers[key.tier].rates
+    rates = tiers[key.tier].rates if key.tier in tiers else {}
     return json_answer(wire.key_body(key) | {"limits": wire.limits_body(rates)})
 
 
@@ -148,7 +148,7 @@ async def transfer(
 
 @router.get("/v1/usage", summary="Show usage", **documented("api", more=_MISSING, ok=wire.UsageAnswer))
 async def show_usage(request: Request, asked: Annotated[wire.UsageQuery, Query()], call: _Admitted) -> Response:
-    """What the owner's keys used, by day, product, model or key."""
+    """What the owner's keys used, by day, product, model or key; as an admin, everybody's, also by owner."""
     whose, by, (since, until) = _owner(call, asked.owner), asked.told_by(), asked.days()
     if asked.key:
         await _visible(request, call, asked.key)

@@ -37,9 +37,9 @@ def _check_origin(request: Request) -> None:
 
 
 def _mounted(app: FastAPI) -> ASGIApp:
-    from jina_components.service.mcp.mounting import Mounted
+    from jina_components.service.mcp.transports import Mounted
 
-    return Mounted(app, app.state.components)
+    return Mounted(app)
 
 
 class _Passed(Response):

@@ -141,8 +141,8 @@ def _result(pages: tuple[Page, ...], asked: ReadRequest) -> Result:
     tokens: int = data["usage"]["tokens"]
     if asked.token_budget is not None and tokens > asked.token_budget:
         raise BudgetExceededError(
-            f"The page costs {tokens:,} tokens, over the budget of {asked.token_budget:,}: raise tokenBudget, or cut the "
-            "content with maxTokens.",
+            f"The page costs {tokens:,} tokens, over the budget of {asked.token_budget:,}: raise tokenBudget, or cut "
+            "the content with maxTokens.",
             tokens,
         )
     return Result(data, page_text(data), tokens)

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from jina_components.service.accounts.keys import FREE_GRANT, MAX_TOKENS, Key
-from jina_components.service.accounts.usage import By, Posted, Row
+from jina_components.service.accounts.usage import By, Posted, Row, told_by
 from jina_components.service.errors import invalid
 from jina_components.service.limits.tiers import Rate
 from jina_components.service.logs import moment
@@ -20,9 +20,7 @@ MOST_DAYS = 366
 """Of a history of usage."""
 _DAYS = 30
 _LONGEST = 200
-# Names on the wire that differ from ours.
-_NAMES: Mapping[By, str] = {"key_id": "key", "day": "day", "product": "product", "model": "model"}
-_BY = {name: by for by, name in _NAMES.items()}
+_BY: Mapping[str, By] = {"key": "key_id", "owner": "owner", "day": "day", "product": "product", "model": "model"}
 
 
 def _printable(text: str) -> str:
@@ -129,6 +127,8 @@ class UsageRow(UsageTotal):
     model_config = ConfigDict(json_schema_extra={"required": ["requests", "items", "tokens"]})
 
     key: str = ""
+    name: str = Field("", description="What the key is called.")
+    owner: str = ""
     day: str = Field("", description="Of UTC, such as 2026-01-31.")
     product: str = ""
     model: str = ""
@@ -223,8 +223,9 @@ def limits_body(rates: Mapping[Product, Rate | None]) -> dict[str, Any]:
 
 def usage_rows(rows: Sequence[Row], by: Sequence[By]) -> dict[str, Any]:
     """`data` and `total` of a `UsageAnswer`."""
+    shown = {"key" if name == "key_id" else name: name for name in told_by(by)}
     return {
-        "data": [{_NAMES[name]: getattr(row, name) for name in by} | _numbers([row]) for row in rows],
+        "data": [{told: getattr(row, name) for told, name in shown.items()} | _numbers([row]) for row in rows],
         "total": _numbers(rows),
     }
 

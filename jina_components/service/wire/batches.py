@@ -238,8 +238,9 @@ def _embeddings(batch: Batch, line: Line) -> dict[str, Any]:
 
 
 def _error(batch: Batch, line: Line, told: Mapping[str, Any]) -> bytes:
-    body = {"detail": told["detail"], "code": told["code"], "request_id": batch.request_id}
-    return _out(batch, line, told["status"], body, {"code": told["code"], "message": told["detail"]})
+    error = {"code": told["code"], "message": told["detail"]}
+    body = {"detail": told["detail"], **error, "request_id": batch.request_id}
+    return _out(batch, line, told["status"], body, error)
 
 
 def _out(batch: Batch, line: Line, status: int, body: Mapping[str, Any], error: Mapping[str, Any] | None) -> bytes:

@@ -89,6 +89,7 @@ def ground_result(found: Grounding) -> Result:
     data = {
         "factuality": found.factuality,
         "result": found.result,
+        "verdict": found.verdict,
         "reason": found.reason,
         "references": [
             {"url": each.url, "keyQuote": each.key_quote, "isSupportive": each.is_supportive}

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator
 from time import perf_counter
 from typing import Any
 
 import gradio as gr
-from gradio.components import Component
 
-from jina_components.service.playground.asking import Refused
+from jina_components.service.playground.asking import Event, Refused
 from jina_components.service.playground.code import Asked
 from jina_components.service.playground.conversation import Turn, kept, messages, read, said
 from jina_components.service.playground.page import Page
-from jina_components.service.playground.waiting import ticked
 from jina_components.service.wire.deepsearch import MODELS
 from jina_components.types.markdown_html import printable
 
@@ -45,67 +42,71 @@ def add(page: Page) -> None:
         provider = gr.Dropdown(
             [("Whoever is here", ""), *page.components.searches], value="", label="Whom to ask", min_width=160
         )
-    with gr.Row():
-        ask = gr.Button("Ask", variant="primary", elem_classes="pg-run", min_width=100)
-        stop = gr.Button("Stop", variant="stop", interactive=False, elem_classes="pg-stop", min_width=100)
-        new = gr.Button("New conversation", min_width=100)
-    inputs: list[Component] = [question, effort, provider, turns]
-
-    async def run(request: gr.Request, key: str, *values: str) -> AsyncGenerator[tuple[Any, ...], None]:
-        if not values[0].strip():
-            gr.Warning("Write a question.")
-            return
-        before, wanted = read(values[-1]), asked(*values)
-        turn = Turn(printable(values[0].strip()))
-        now, drawn = [*before, turn], await asyncio.to_thread(messages, before)
-        running = gr.Button(interactive=True)
-        yield [*drawn, *messages([turn])], kept(now), "", running
-        began = shown = perf_counter()
-        try:
-            async with aclosing(ticked(page.service(request, key).stream(wanted))) as events:
-                async for event in events:
-                    is_whole = event is None or turn.take(event.data)
-                    turn.seconds = perf_counter() - began
-                    if is_whole or perf_counter() - shown > _SHOWN_EVERY:
-                        shown = perf_counter()
-                        yield [*drawn, *messages([turn])], kept(now), gr.skip(), running
-        except Refused as refused:
-            turn.fail(str(refused))
-        drawn += await asyncio.to_thread(messages, [turn])
-        yield drawn, kept(now), gr.skip(), gr.Button(interactive=False)
-
-    asking = gr.on(
-        (ask.click, question.submit), run, inputs=[page.key, *inputs], outputs=[chat, turns, question, stop],
-        trigger_mode="once", **_HIDDEN,
+    with gr.Row(elem_classes="pg-examples"):
+        new = gr.Button("New conversation", size="sm", min_width=40)
+    button = page.button("Ask")
+    asking = page.product(
+        button, inputs=(question, effort, provider, turns), asked=asked, outputs=(chat, turns, question),
+        follow=_follow, keeps=True,
     )  # fmt: skip
-    stop.click(_stop, inputs=[turns], outputs=[chat, turns, stop], cancels=[asking], **_HIDDEN)
-    gr.on((new.click, chat.clear), _forget, outputs=[chat, turns, stop], cancels=[asking], **_HIDDEN)
+    button.stop.click(_stop, inputs=[turns], outputs=[chat, turns], **_HIDDEN)
+    gr.on((new.click, chat.clear), _forget, outputs=[chat, turns, *button.telling], cancels=[asking], **_HIDDEN)
     chat.change(None, js=_NAMES, **_HIDDEN)
-    page.code(asked, inputs)
 
 
-def asked(question: str, effort: str, provider: str, turns: str) -> Asked:
-    """The request with the next question; with the last one again where there is none."""
-    before = read(turns)
-    if not question.strip() and before:
-        question = before.pop().question
-    if not question.strip():
-        raise ValueError("Write a question.")
+async def _follow(events: AsyncIterator[Event], *values: str) -> AsyncGenerator[tuple[Any, ...], None]:
+    before, question = _next(*values)
+    turn = Turn(printable(question))
+    now, drawn = [*before, turn], await asyncio.to_thread(messages, before)
+    yield [*drawn, *messages([turn])], kept(now), ""
+    began = shown = perf_counter()
+    try:
+        async for event in events:
+            is_whole = turn.take(event.data)
+            turn.seconds = perf_counter() - began
+            if is_whole or perf_counter() - shown > _SHOWN_EVERY:
+                shown = perf_counter()
+                yield [*drawn, *messages([turn])], kept(now), gr.skip()
+    except Refused as refused:
+        turn.fail(str(refused))
+    yield [*drawn, *await asyncio.to_thread(messages, [turn])], kept(now), gr.skip()
+    if turn.state == "failed":
+        raise Refused(0, turn.answer, "")
+
+
+def asked(*values: str) -> Asked:
+    """The request with the next question."""
+    before, question = _next(*values)
+    _, effort, provider, _ = values
     body: dict[str, Any] = {
         "model": MODELS[0],
-        "messages": [*said(before), {"role": "user", "content": question.strip()}],
+        "messages": [*said(before), {"role": "user", "content": question}],
         "stream": True,
         "reasoning_effort": effort,
     }
     return Asked("/v1/chat/completions", body | ({"search_provider": provider} if provider else {}), streamed=True)
 
 
+def _next(question: str, _: str, __: str, turns: str) -> tuple[list[Turn], str]:
+    """What was said before, and the next question: the last one again where there is none.
+
+    Raises:
+        ValueError: there is none at all.
+    """
+    before = read(turns)
+    if not question.strip() and before:
+        question = before.pop().question
+    if not question.strip():
+        raise ValueError("Write a question.")
+    return before, question.strip()
+
+
 async def _stop(turns: str) -> tuple[Any, ...]:
     now = read(turns)
     for turn in now:
         turn.stop()
-    return await asyncio.to_thread(messages, now), kept(now), gr.Button(interactive=False)
+    return await asyncio.to_thread(messages, now), kept(now)
 
 
 async def _forget() -> tuple[Any, ...]:
-    return [], "", gr.Button(interactive=False)
+    return [], "", "", gr.Button(interactive=False)

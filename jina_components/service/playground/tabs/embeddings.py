@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from jina_components.service.playground.asking import Answer
 from jina_components.service.playground.code import Asked
-from jina_components.service.playground.drawing import note, table, text
+from jina_components.service.playground.drawing import folded, note, table
 from jina_components.service.playground.page import Page, lines
 
 _TASKS = ("retrieval.query", "retrieval.passage", "text-matching", "classification", "separation")
@@ -70,20 +70,18 @@ def _heat_map(texts: list[str], vectors: NDArray[np.float32]) -> str:
     cosines = unit @ unit.T
     numbers = [str(number) for number in range(1, len(texts) + 1)]
     rows = [
-        [
-            (f"{number}. {each}", 'scope="row" class="pg-text"'),
-            *((f"{value:.2f}", f'style="--heat:{max(0.0, value) ** 2:.3f}"') for value in row),
-        ]
-        for number, each, row in zip(numbers, texts, cosines.tolist(), strict=True)
+        [f"{number}. {each}", *(f"{value:.2f}" for value in row)]
+        for number, each, row in zip(numbers, texts, cosines, strict=True)
     ]
-    return table("Cosine of each two texts", ["Text", *numbers], rows, kind="pg-heat")
+    heat = np.maximum(cosines, 0) ** 2
+    return table("Cosine of each two texts", ["Text", *numbers], rows, kind="pg-heat", heat=heat.tolist())
 
 
 def _numbers(texts: list[str], vectors: NDArray[np.float32]) -> str:
     heads = ["Text", *map(str, range(1, min(_FIRST, vectors.shape[1]) + 1))]
     rows = [
-        [(f"{number}. {each}", 'scope="row" class="pg-text"'), *((f"{value:+.3f}", "") for value in row)]
-        for number, (each, row) in enumerate(zip(texts, vectors[:, :_FIRST].tolist(), strict=True), 1)
+        [f"{number}. {each}", *(f"{value:+.3f}" for value in row)]
+        for number, (each, row) in enumerate(zip(texts, vectors[:, :_FIRST], strict=True), 1)
     ]
     made = table(f"First {len(heads) - 1} of {vectors.shape[1]} dimensions", heads, rows, kind="pg-numbers")
-    return f'<details class="pg-more"><summary>{text("The vectors")}</summary>{made}</details>'
+    return folded("The vectors", made)

@@ -10,11 +10,9 @@ import gradio as gr
 
 from jina_components.service.playground.asking import Event
 from jina_components.service.playground.code import Asked
-from jina_components.service.playground.drawing import note, text
+from jina_components.service.playground.drawing import counted, facts, folded, listed, note, source, text
 from jina_components.service.playground.page import Page
-from jina_components.service.playground.sources import counted, facts, folded, listed, source
 
-_EMPTY = '<p class="pg-empty">The verdict and its quotes are shown here.</p>'
 _STAGES = {
     "claims": "What it claims", "queries": "What to search for", "search": "Searched", "read": "Read",
     "passages": "Passages that speak of it", "judge": "Judged",
@@ -43,7 +41,7 @@ def add(page: Page) -> None:
             )
             button = page.button("Check")
         with gr.Column(scale=2, min_width=320):
-            verdict = gr.HTML(_EMPTY)
+            verdict = gr.HTML(note("The verdict and its quotes are shown here.", "empty"))
     page.product(button, inputs=(statement, references, deep), asked=asked, outputs=(verdict,), follow=_follow)
 
 
@@ -73,7 +71,7 @@ def draw_steps(steps: Sequence[Mapping[str, Any]]) -> str:
 
 def draw(found: Mapping[str, Any], steps: Sequence[Mapping[str, Any]]) -> str:
     """The verdict, why, and the quotes; behind them how it came about."""
-    verdict, factuality = _verdict(found, steps), min(max(float(found["factuality"]), 0.0), 1.0)
+    verdict, factuality = found["verdict"], min(max(float(found["factuality"]), 0.0), 1.0)
     warnings = "".join(note(line, "warning") for line in found.get("warning", "").splitlines())
     told = facts(counted(found["usage"]["tokens"], "token"))
     how = folded(f"How it was checked, in {counted(len(steps), 'step')}", draw_steps(steps))
@@ -82,14 +80,6 @@ def draw(found: Mapping[str, Any], steps: Sequence[Mapping[str, Any]]) -> str:
         f'<p dir="auto">{text(found["reason"])}</p>{warnings}'
         f"{listed(map(_reference, found['references']), look='pg-quotes')}{told}{how}"
     )
-
-
-def _verdict(found: Mapping[str, Any], steps: Sequence[Mapping[str, Any]]) -> str:
-    """Of the statement: refuted if one of its claims is, as the steps tell."""
-    if found["result"]:
-        return "supported"
-    is_refuted = any(step["stage"] == "judge" and step["text"].startswith("refuted:") for step in steps)
-    return "refuted" if is_refuted else "not enough evidence"
 
 
 def _bar(share: float) -> str:

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import gradio as gr
 
-from jina_components.service.playground.asking import Event
+from jina_components.service.playground.asking import Answer
 from jina_components.service.playground.code import Asked
-from jina_components.service.playground.drawing import note, text, web_link
+from jina_components.service.playground.drawing import counted, facts, folded, listed, note, source, text, web_link
 from jina_components.service.playground.markdown import drawn
 from jina_components.service.playground.page import Page
-from jina_components.service.playground.sources import counted, facts, folded, listed, source
 
 _FORMATS = (
     ("Main content", "content"), ("Whole page", "markdown"), ("HTML", "html"), ("Text", "text"),
     ("Screenshot", "screenshot"), ("Whole screenshot", "pageshot"),
 )  # fmt: skip
 _ENGINES = (("Whichever it takes", "auto"), ("Fetch only", "direct"), ("Browser", "browser"))
-_EMPTY = '<p class="pg-empty">What is read is shown here, drawn and as it is.</p>'
 _PNG = "data:image/png;base64,"
 _SHOWN = 500  # links or images
 _RECIPE = """\
@@ -62,10 +59,11 @@ def add(page: Page) -> None:
     about = gr.HTML("")
     with gr.Row(elem_classes="pg-sides"):
         with gr.Column(min_width=320):
-            shown = gr.HTML(_EMPTY, elem_classes="pg-page")
+            shown = gr.HTML(note("What is read is shown here, drawn and as it is.", "empty"), elem_classes="pg-page")
         with gr.Column(min_width=320):
-            raw = gr.Code("", language="markdown", label="As it is", interactive=False, wrap_lines=True, max_lines=40)
-    page.product(button, inputs=inputs, asked=asked, outputs=(about, shown, raw), follow=_follow)
+            raw = gr.Code("", language="markdown", label="As it is", interactive=False, wrap_lines=True, max_lines=40,
+                          show_line_numbers=False)  # fmt: skip
+    page.product(button, inputs=inputs, asked=asked, outputs=(about, shown, raw), draw=_draw)
 
 
 def asked(
@@ -87,9 +85,8 @@ def asked(
     return Asked("/r/", {name: value for name, value in body.items() if value}, headers={"Accept": "application/json"})
 
 
-async def _follow(answers: AsyncIterator[Event], *_: Any) -> AsyncGenerator[tuple[Any, ...], None]:  # noqa: ANN401 (of inputs)
-    async for answer in answers:
-        yield await asyncio.to_thread(draw, answer.data["data"])
+def _draw(answer: Answer, *_: Any) -> tuple[str, str, Any]:  # noqa: ANN401 (of inputs)
+    return draw(answer.content["data"])
 
 
 def draw(data: Mapping[str, Any]) -> tuple[str, str, Any]:

@@ -10,13 +10,11 @@ import gradio as gr
 
 from jina_components.service.playground.asking import Event, Refused
 from jina_components.service.playground.code import Asked
-from jina_components.service.playground.drawing import note, text, web_link
+from jina_components.service.playground.drawing import counted, facts, folded, host, listed, note, text, web_link
 from jina_components.service.playground.markdown import drawn
 from jina_components.service.playground.page import Page
-from jina_components.service.playground.sources import counted, facts, folded, host, listed
 from jina_components.types import shorten
 
-_EMPTY = '<p class="pg-empty">Results are shown here.</p>'
 _READ_BEFORE = "This service asks nobody else: it finds pages that were read here before. Read one in the Reader first."
 _DESCRIBED = 300  # characters
 _NOTHING = 422
@@ -38,7 +36,7 @@ def add(page: Page) -> None:
             page.examples((query,), {"A domain": ("example domain",), "A recipe": ("how long does bread rest",)})
             button = page.button("Search")
         with gr.Column(scale=2, min_width=320):
-            results = gr.HTML(_EMPTY)
+            results = gr.HTML(note("Results are shown here.", "empty"))
 
     async def follow(events: AsyncIterator[Event], *_: Any) -> AsyncGenerator[str, None]:  # noqa: ANN401 (of inputs)
         contents: dict[str, str] = {}

@@ -15,6 +15,7 @@ from jina_components.service.playground.drawing import note, table, text
 from jina_components.service.playground.page import Page
 
 _DAYS = (7, 30, 90)
+_ASKING = "account"  # the product of what this tab itself asks for
 _WIDTH, _HEIGHT = 720, 150
 # Colours that there are (`--series-1` …); products beyond share the last.
 _SERIES = 8
@@ -53,13 +54,14 @@ def _today() -> date:
 
 def _draw(answers: Sequence[Answer], _: int) -> str:
     account, usage = (each.content for each in answers)
-    if not usage["data"]:
+    rows = [row for row in usage["data"] if row["product"] != _ASKING]
+    if not rows:
         return f"{_key(account)}{note('Nothing was used in this time.', 'empty')}{_limits(account)}"
-    products = sorted({row["product"] for row in usage["data"]})
+    products = sorted({row["product"] for row in rows})
     first, last = date.fromisoformat(usage["since"]), date.fromisoformat(usage["until"])
     days = [str(first + timedelta(days=number)) for number in range((last - first).days + 1)]
-    charts = "".join(_chart(what, usage["data"], days, products) for what in ("tokens", "requests"))
-    return f"{_key(account)}{_legend(products)}{charts}{_rows(usage)}{_limits(account)}"
+    charts = "".join(_chart(what, rows, days, products) for what in ("tokens", "requests"))
+    return f"{_key(account)}{_legend(products)}{charts}{_table(rows)}{_limits(account)}"
 
 
 def _key(account: Mapping[str, Any]) -> str:
@@ -111,32 +113,19 @@ def _series(number: int) -> int:
     return min(number + 1, _SERIES)
 
 
-def _rows(usage: Mapping[str, Any]) -> str:
+def _table(rows: Sequence[Mapping[str, Any]]) -> str:
     names = ("requests", "items", "tokens")
-    rows = [
-        [
-            (row["day"], 'scope="row"'),
-            (row["product"], ""),
-            *((f"{row[name]:,}", 'class="pg-number"') for name in names),
-        ]
-        for row in sorted(usage["data"], key=lambda row: (row["day"], row["product"]), reverse=True)
+    lines = [
+        [row["day"], row["product"], *(f"{row[name]:,}" for name in names)]
+        for row in sorted(rows, key=lambda row: (row["day"], row["product"]), reverse=True)
     ]
-    total = usage["total"]
-    rows.append([("Total", 'scope="row"'), ("", ""), *((f"{total[name]:,}", 'class="pg-number"') for name in names)])
-    return table("Usage", ["Day", "Product", "Requests", "Items", "Tokens"], rows)
+    lines.append(["Total", "", *(f"{sum(row[name] for row in rows):,}" for name in names)])
+    return table("Usage", ["Day", "Product", "Requests", "Items", "Tokens"], lines, kind="pg-products")
 
 
 def _limits(account: Mapping[str, Any]) -> str:
-    rows = [
-        [
-            (product, 'scope="row"'),
-            *(
-                (_limit(limits, name), 'class="pg-number"')
-                for name in ("requests_per_minute", "tokens_per_minute", "concurrent")
-            ),
-        ]
-        for product, limits in account["limits"].items()
-    ]
+    names = ("requests_per_minute", "tokens_per_minute", "concurrent")
+    rows = [[product, *(_limit(limits, name) for name in names)] for product, limits in account["limits"].items()]
     return table("Limits", ["Product", "Requests a minute", "Tokens a minute", "At once"], rows)
 
 
