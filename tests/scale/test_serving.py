@@ -10,6 +10,7 @@ from fastapi import FastAPI
 
 from jina_components.errors import BackendError, ConfigError, MissingDependencyError
 from jina_components.scale.serving import Replicas, front, on_ray
+from jina_components.scale.serving.cluster import _check_room
 from jina_components.scale.serving.front import _watch, group_of, reason
 from jina_components.service import ServiceSettings, create_app
 
@@ -49,6 +50,17 @@ def test_what_makes_no_sense(make, how, told):
     with pytest.raises(ConfigError, match=told), on_ray(make, **how):
         pass
     assert not ray.is_initialized()
+
+
+@pytest.mark.parametrize(
+    ("groups", "told"),
+    [([Replicas(gpus=1)], "1 GPUs, and this machine has 0"), ([Replicas(cpus=3), Replicas()], "4 CPUs")],
+)
+def test_a_machine_without_room(groups, told):
+    there = {"CPU": 3.0, "memory": 1e9}
+    with pytest.raises(ConfigError, match=told):
+        _check_room(there, groups)
+    _check_room(there, [Replicas(cpus=2, maximum=9), Replicas()])
 
 
 def test_without_ray(monkeypatch):
@@ -123,5 +135,5 @@ async def test_a_service_that_has_lost_its_cluster_is_unready_and_ends(monkeypat
     finally:
         over.set()
     assert not app.state.ready
-    assert "The Ray cluster has not told" in str(app.state.failure)
+    assert "The Ray cluster has told nothing" in str(app.state.failure)
     assert ("It died." in str(app.state.failure)) == answers

@@ -183,6 +183,7 @@ def test_one_whose_loop_is_gone_is_written(keys: Keys, database: Database) -> No
 async def test_a_locked_database_is_tried_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    monkeypatch.setattr(engine, "_QUIET_SECONDS", 0.0)
     monkeypatch.setattr(engine, "_WAIT_SECONDS", 0.01)
     database, other = (Database(f"sqlite:///{tmp_path / 'service.sqlite3'}") for _ in range(2))
     key, _ = Keys(database).create(name="a", grant=0)

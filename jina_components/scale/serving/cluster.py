@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import wait
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -25,8 +24,8 @@ logger = logging.getLogger(__name__)
 _NOT_IN_NAMES = re.compile(r"[^\w.-]")
 # Constructions that fail in a row before a group is given up, as a database may be a moment late.
 _ATTEMPTS = 3
-# Seconds for replicas to end, which have nothing in work any more.
-_ENDING = 15.0
+# Seconds in which a cluster answers that is not lost.
+_ANSWERED = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +92,7 @@ def on_ray(
     Raises:
         MissingDependencyError: Ray is not installed.
         ConfigError: replicas could not share what they must: limits of keys without Redis, or a database in a file for
-            several machines; no group has the empty name; the address is one of Ray's client.
+            several machines; no group has the empty name; the address is one of Ray's client; this machine has no room.
         BackendError: there is no cluster, or it has failed.
     """
     ray, serve = _import_ray()
@@ -107,12 +106,23 @@ def on_ray(
     with _connected(ray, address):
         if len([node for node in ray.nodes() if node["Alive"]]) > 1 and settings.database.startswith("sqlite"):
             raise ConfigError("Replicas on several machines share a database: database_url must name a PostgreSQL.")
+        if address == "local":
+            _check_room(ray.cluster_resources(), replicas.values())
         names = {model: f"{name}-{_NOT_IN_NAMES.sub('-', model) or 'others'}" for model in replicas}
         try:
             with _deployed(serve, make_app, replicas, names, drain_seconds) as handles:
                 yield make_front(plain, handles, partial(_look, serve, [*names.values()]))
         except ray.exceptions.RayError as error:
             raise BackendError(f"The Ray cluster failed: {reason(str(error))}") from error
+
+
+def _check_room(there: Mapping[str, float], groups: Collection[Replicas]) -> None:
+    """Refuse groups of which this machine will never have room for a replica each; a cluster may grow."""
+    for name, needed in (("CPU", sum(each.cpus for each in groups)), ("GPU", sum(each.gpus for each in groups))):
+        if needed > there.get(name, 0):
+            raise ConfigError(
+                f"A replica of each group takes {needed:g} {name}s, and this machine has {there.get(name, 0):g}."
+            )
 
 
 @contextmanager
@@ -153,10 +163,21 @@ def _deployed(
         handles = serve.run_many(targets, wait_for_applications_running=False)
         yield {model: handle.options(stream=True) for model, handle in zip(replicas, handles, strict=True)}
     finally:
-        ended, late = wait([apart(partial(serve.delete, name)) for name in names.values()], _ENDING)
-        failed = [reason(str(error)) for each in ended if (error := each.exception())]
-        if late or failed:
-            logger.warning("Replicas may not have ended: %s", next(iter(failed), "the cluster does not answer."))
+        _end(serve, names.values())
+
+
+def _end(serve: Any, names: Iterable[str]) -> None:  # noqa: ANN401 (the module)
+    """End groups, unless the cluster is lost, which would never answer."""
+    from ray.exceptions import RayError
+    from ray.serve.exceptions import RayServeException
+
+    try:
+        apart(serve.status).result(_ANSWERED)
+        for name in names:
+            serve.delete(name)
+    except (RayError, RayServeException, TimeoutError) as error:
+        why = reason(str(error)) or "the cluster does not answer."
+        logger.warning("Replicas may not have ended: %s", why)
 
 
 def _let_log_as_all_do(*names: str) -> None:

@@ -92,25 +92,31 @@ def make_front(plain: FastAPI, handles: Mapping[str, Any], look: Look) -> FastAP
 async def _watch(app: FastAPI, look: Look) -> None:
     """Keep the application's readiness; one whose replicas cannot be started, or cannot be reached, ends its server."""
     state, was_ready, told_at = app.state, False, time.monotonic()
-    looking: asyncio.Future[tuple[bool | None, str]] | None = None
-    while state.failure is None:
-        looking = looking or asyncio.wrap_future(apart(look))
-        await asyncio.wait([looking], timeout=_LOOK)
-        is_ready, why = None, "it does not answer"
-        if looking.done():
-            (is_ready, why), looking = looking.result(), None
-        if is_ready is not None:
-            told_at = time.monotonic()
-            state.ready = is_ready and not state.ending
-            was_ready |= is_ready
-            if why and not was_ready:
-                state.failure = BackendError(f"No replica could be started: {why}")
-        elif time.monotonic() - told_at > _LOST:
-            state.failure = BackendError(f"The Ray cluster has not told of its replicas for {_LOST:g} seconds: {why}")
-        elif state.ready and time.monotonic() - told_at > _LATE:
-            state.ready = False
-            logger.warning("The cluster does not tell of its replicas: %s", why)
-        await asyncio.sleep(_LOOK)
+    looking = asyncio.wrap_future(apart(look))
+    try:
+        while state.failure is None:
+            await asyncio.wait([looking], timeout=_LOOK)
+            is_ready, why = None, "it does not answer"
+            if looking.done():
+                is_ready, why = looking.result()
+            if is_ready is not None:
+                told_at = time.monotonic()
+                state.ready = is_ready and not state.ending
+                was_ready |= is_ready
+                if why and not was_ready:
+                    state.failure = BackendError(f"No replica could be started: {why}")
+            elif time.monotonic() - told_at > _LOST:
+                state.failure = BackendError(
+                    f"The Ray cluster has told nothing of its replicas for {_LOST:g} s: {why}."
+                )
+            elif state.ready and time.monotonic() - told_at > _LATE:
+                state.ready = False
+                logger.warning("The cluster does not tell of its replicas: %s", why)
+            await asyncio.sleep(_LOOK)
+            if looking.done():
+                looking = asyncio.wrap_future(apart(look))
+    finally:
+        await asyncio.wait([looking], timeout=_LATE)  # lest it asks when the cluster has ended, which would start one
 
 
 def apart(do: Callable[[], T]) -> Future[T]:

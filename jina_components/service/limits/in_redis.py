@@ -130,7 +130,10 @@ class InRedis(Storage):
 
     async def lacking(self) -> list[str]:
         """As `Storage.lacking`."""
-        found = await self._reach(lambda: self._client.zrange(self._lacking, 0, -1))
+        try:
+            found = await self._client.zrange(self._lacking, 0, -1)
+        except RedisError:  # which the next that has to know it is told
+            return []
         return [name.decode().removeprefix(self._slots) for name in found]
 
     async def beat(self) -> bool:

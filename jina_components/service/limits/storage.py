@@ -35,7 +35,7 @@ class Storage(ABC):
     def __init__(self) -> None:
         self.holders: dict[str, SharedSlots] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._keeping: asyncio.Task[None] | None = None
+        self._is_open = False
 
     @abstractmethod
     async def add(self, name: str, amount: int) -> int:
@@ -55,11 +55,7 @@ class Storage(ABC):
 
     @abstractmethod
     async def lacking(self) -> Collection[str]:
-        """Names of which a process got fewer slots than it wanted, of late.
-
-        Raises:
-            Problem: 503, they cannot be known.
-        """
+        """Names of which a process got fewer slots than it wanted, of late, as far as they can be known."""
 
     @abstractmethod
     async def beat(self) -> bool:
@@ -78,12 +74,12 @@ class Storage(ABC):
         Raises:
             ConfigError: it cannot be reached.
         """
-        self._keeping = self.start(self._keep())
+        self._is_open = True
+        self.start(self._keep())
 
     async def close(self) -> None:
         """Give slots back, and disconnect, when what was started has ended."""
-        if self._keeping is not None:
-            self._keeping.cancel()
+        self._is_open = False
         while self._tasks:
             await asyncio.wait(self._tasks)
 
@@ -101,17 +97,16 @@ class Storage(ABC):
 
     async def _keep(self) -> None:
         """Keep the slots of this process, and give back those that it does not need and others do."""
-        due = 0.0
-        while True:
+        due = time.monotonic() + _BEAT
+        while self._is_open:
             await asyncio.sleep(_LOOK)
             with suppress(Problem):  # it is logged
                 if time.monotonic() > due:
                     due = time.monotonic() + _BEAT
                     await self.renew()
                 elif self.holders:
-                    for name in await self.lacking():
-                        if name in self.holders:
-                            self.holders[name].give_back()
+                    for name in self.holders.keys() & await self.lacking():
+                        self.holders[name].give_back()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
