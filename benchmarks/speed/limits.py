@@ -5,8 +5,9 @@
 
 Servers run on one core; the load, Redis (a `redis-server` of its own) and whoever else come from the others. In each
 round all are measured one after the other, while the others stand still. Requests are of one short text (12 tokens, 4
-to 20), in two loads: all with one key of large limits, or in turn with 400 keys of small ones, each of which is asked
-of Redis anew. A server is open, or has keys and limits without a ledger, or all three. Columns:
+to 20), in two loads: all with one key of large limits, or in turn with 400 keys of small ones. A server is open, for
+which a key is a name, or has keys and limits without a ledger, or all three. Each is warmed up for a while before it is
+measured, for while it stood still its leases and what it knew of keys have run out. Columns:
 
 - req/s: the median round;
 - ratio: of that, in each round, to the open server's; the median;
@@ -44,6 +45,7 @@ from jina_components.service.database import Database
 
 _OPEN = "open"
 _MANY = 400
+_WARM_SECONDS = 1.5
 _TIERS = """
 [tiers.large.embeddings]
 requests = 10_000_000
@@ -127,7 +129,7 @@ def _measured(
             data = folder / model / name
             database = options.postgresql if setup and setup.in_postgresql else f"sqlite:///{data}.sqlite3"
             data.parent.mkdir(exist_ok=True)
-            secrets[name] = _made_keys(database) if setup else [""] * (_MANY + 1)
+            secrets[name] = _made_keys(database) if setup else [f"jina_{number:060}" for number in range(_MANY + 1)]
             command = _Command(model, setup, database, limits or "", folder / "tiers.toml")
             print(f"starting {name}", flush=True)
             contender = Contender(command, key=secrets[name][0])
@@ -154,17 +156,15 @@ def _table(
 ) -> dict[str, runs.Row]:
     rates: dict[str, list[float]] = {name: [] for name in servers}
     costs: dict[str, list[float]] = {name: [] for name in servers}
-    for turn in range(options.rounds + 1):  # the first warms up
+    for _ in range(options.rounds):
         for name, server in servers.items():
             with server.awake():
+                send(server.port, requests[name], clients=options.clients, seconds=_WARM_SECONDS)
                 before = server.cpu
-                load = send(
-                    server.port, requests[name], clients=options.clients, seconds=options.seconds if turn else 1.0
-                )
+                load = send(server.port, requests[name], clients=options.clients, seconds=options.seconds)
                 cost = server.cpu - before
-            if turn:
-                rates[name].append(len(load.latencies) / load.seconds)
-                costs[name].append(cost / len(load.latencies) * 1000)
+            rates[name].append(len(load.latencies) / load.seconds)
+            costs[name].append(cost / len(load.latencies) * 1000)
     rows: dict[str, runs.Row] = {
         name: {
             "req/s": round(median(rates[name]), 1),

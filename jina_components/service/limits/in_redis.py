@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TypeVar, cast
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -131,7 +131,7 @@ class InRedis(Storage):
     async def lacking(self) -> list[str]:
         """As `Storage.lacking`."""
         try:
-            found = await self._client.zrange(self._lacking, 0, -1)
+            found = cast("list[bytes]", await self._client.zrange(self._lacking, 0, -1))
         except RedisError:  # which the next that has to know it is told
             return []
         return [name.decode().removeprefix(self._slots) for name in found]
