@@ -8,18 +8,22 @@ embed. The driver takes the results as they come. Ray restarts an actor that die
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
 import numpy as np
 
 from jina_components.errors import BackendError, ConfigError, JinaComponentsError, MissingDependencyError
 from jina_components.scale.processes import ATTEMPTS
+from jina_components.scale.ray_cluster import connected
 from jina_components.scale.stages import SourceChunks, Stages
 
 # Ray keeps account of every block; more than so many slow its driver down.
 _MOST_BLOCKS = 5000
+_NOT_BY_CLIENT = (
+    "which runs no data pipelines: start this on a node of the cluster with the address 'auto', or send it there by "
+    "`ray job submit`"
+)
 
 
 def run_on_ray(
@@ -54,7 +58,7 @@ def run_on_ray(
     """
     ray = _import_ray()
     blocks = min(-(-len(sources) // batch_size), _MOST_BLOCKS)
-    with _connected(ray, address):
+    with connected(ray, address, not_by_client=_NOT_BY_CLIENT):
         if address == "local" and gpus_per_worker > ray.cluster_resources().get("GPU", 0):  # others may yet grow
             raise ConfigError(f"This machine has no room for a worker with gpus_per_worker={gpus_per_worker:g}.")
         try:
@@ -128,28 +132,6 @@ def _checked(item: SourceChunks | JinaComponentsError) -> SourceChunks:
     if isinstance(item, JinaComponentsError):
         raise item
     return item
-
-
-@contextmanager
-def _connected(ray: Any, address: str) -> Iterator[None]:  # noqa: ANN401 (the module)
-    if address.startswith("ray://"):
-        raise ConfigError(
-            f"{address!r} leads through Ray's client, which runs no data pipelines: start this on a node of the "
-            "cluster with the address 'auto', or send it there by `ray job submit`."
-        )
-    if ray.is_initialized():
-        yield
-        return
-    try:
-        ray.init(address=address, log_to_driver=False, logging_level="error")
-    except (ConnectionError, ray.exceptions.RayError, ValueError) as error:
-        raise BackendError(
-            f"No Ray cluster at {address!r}: {error} Start one by `ray start --head`, or use 'local'."
-        ) from error
-    try:
-        yield
-    finally:
-        ray.shutdown()
 
 
 def _import_ray() -> Any:  # noqa: ANN401 (the module)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from jina_components.errors import BackendError, ConfigError, MissingDependencyError
+from jina_components.scale.ray_cluster import connected
 from jina_components.scale.serving.front import apart, make_front, reason
 from jina_components.scale.serving.replica import Replica
 from jina_components.service.names import plain_name
@@ -26,6 +26,7 @@ _NOT_IN_NAMES = re.compile(r"[^\w.-]")
 _ATTEMPTS = 3
 # Seconds in which a cluster answers that is not lost.
 _ANSWERED = 5.0
+_NOT_BY_CLIENT = "through which no answers are streamed: start this on a node of the cluster with the address 'auto'"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +104,7 @@ def on_ray(
     settings: ServiceSettings = plain.state.settings
     if settings.needs_keys and not settings.limits_url:
         raise ConfigError("Replicas count the requests of keys together, in Redis: limits_url must name one.")
-    with _connected(ray, address):
+    with connected(ray, address, not_by_client=_NOT_BY_CLIENT):
         if len([node for node in ray.nodes() if node["Alive"]]) > 1 and settings.database.startswith("sqlite"):
             raise ConfigError("Replicas on several machines share a database: database_url must name a PostgreSQL.")
         if address == "local":
@@ -200,45 +201,6 @@ def _look(serve: Any, names: list[str]) -> tuple[bool | None, str]:  # noqa: ANN
     failures = [reason(group.message) for group in groups if group.status == "DEPLOY_FAILED"]
     is_ready = len(groups) == len(names) and all(group.replica_states.get("RUNNING") for group in groups)
     return is_ready, next(iter(failures), "")
-
-
-@contextmanager
-def _connected(ray: Any, address: str) -> Iterator[None]:  # noqa: ANN401 (the module)
-    if address.startswith("ray://"):
-        raise ConfigError(
-            f"{address!r} leads through Ray's client, through which no answers are streamed: start this on a node of "
-            "the cluster with the address 'auto'."
-        )
-    if ray.is_initialized():
-        yield
-        return
-    how: dict[str, Any] = {"log_to_driver": False, "logging_level": "error"}
-    if address == "local":
-        how["include_dashboard"] = False
-    try:
-        with _no_reports():
-            ray.init(address=address, **how)
-    except (ConnectionError, ray.exceptions.RayError, ValueError) as error:
-        raise BackendError(
-            f"No Ray cluster at {address!r}: {error} Start one by `ray start --head`, or use 'local'."
-        ) from error
-    try:
-        yield
-    finally:
-        ray.shutdown()
-
-
-@contextmanager
-def _no_reports() -> Iterator[None]:
-    """Lets a cluster that is started here tell Ray's makers nothing, unless the operator wants it to."""
-    name = "RAY_USAGE_STATS_ENABLED"
-    is_chosen = name in os.environ
-    os.environ.setdefault(name, "0")
-    try:
-        yield
-    finally:
-        if not is_chosen:
-            del os.environ[name]
 
 
 def _import_ray() -> tuple[Any, Any]:
