@@ -5,11 +5,15 @@ import signal
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
 from local_server import LocalServer, ServerThread
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+if TYPE_CHECKING:
+    from running_service import Served
 
 # The hub client and transformers must not even try; read when they are imported.
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -46,6 +50,15 @@ def start_server() -> Iterator[Callable[..., LocalServer]]:
 @pytest.fixture
 def server(start_server: Callable[..., LocalServer]) -> LocalServer:
     return start_server()
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A service on the loopback interface, and a small site that it has read."""
+    from running_service import served
+
+    with served(tmp_path_factory.mktemp("served")) as service:
+        yield service
 
 
 @pytest.fixture

@@ -2,8 +2,22 @@
 
 from __future__ import annotations
 
+import inspect
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from importlib import import_module
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
+
+from jina_components.errors import ConfigError
+from jina_components.types import shorten
+from jina_components.types.codec import decode, encode
+
+_PACKAGE = __name__.partition(".")[0]
+_SECRETS = frozenset({"api_key", "token", "password"})
+_URL_WITH_PASSWORD = re.compile(r"\w+://[^/\s@]*:[^/\s@]+@|\bpassword\s*=", re.IGNORECASE)
 
 
 class Component:
@@ -23,6 +37,32 @@ class Component:
     def __reduce__(self) -> tuple[Any, ...]:
         return _construct, (type(self), *self._arguments)
 
+    def to_dict(self) -> dict[str, Any]:
+        """The constructor's arguments as JSON values, in the form of Haystack's components.
+
+        Raises:
+            ConfigError: an argument is a secret, which is never written down, or no value or component of ours;
+                the message names it.
+        """
+        return _written(self, type(self).__name__)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """The component, or one of a subclass, that `to_dict` has written. Takes none but those of this package.
+
+        Raises:
+            ConfigError: these are no settings of one.
+        """
+        made = _read(data, cls.__name__)
+        if not isinstance(made, cls):
+            raise ConfigError(f"These are settings of a {type(made).__name__}, not of a {cls.__name__}.")
+        return made
+
+    def _written_settings(self, where: str) -> dict[str, Any]:
+        args, kwargs = self._arguments
+        given = inspect.signature(type(self)).bind(*args, **kwargs).arguments
+        return {name: _written(value, f"{where}.{name}") for name, value in given.items()}
+
     def close(self) -> None:
         """Give memory and connections back; the next call opens them again."""
 
@@ -37,3 +77,72 @@ class Component:
 
 def _construct(cls: type[Component], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Component:
     return cls(*args, **kwargs)
+
+
+def _written(value: Any, where: str) -> Any:  # noqa: ANN401 (JSON values of whatever a constructor takes)
+    name = where.rpartition(".")[2]
+    if name in _SECRETS and value is not None:
+        raise ConfigError(f"{where} is a secret, which is not written down: give it when the settings are read.")
+    if isinstance(value, str) and _URL_WITH_PASSWORD.search(value):
+        raise ConfigError(f"{where} holds a password, which is not written down: give it when the settings are read.")
+    if value is None or isinstance(value, str | bool | int | float):
+        return value
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_written(item, f"{where}[{position}]") for position, item in enumerate(value)]
+    if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
+        return {key: _written(item, f"{where}.{key}") for key, item in value.items()}
+    if isinstance(value, Component):
+        settings = value._written_settings(where)  # noqa: SLF001 (of the same class)
+    elif is_dataclass(value) and not isinstance(value, type):
+        settings = _encoded(value, where)
+    else:
+        settings = None
+    if settings is None or not type(value).__module__.startswith(f"{_PACKAGE}."):
+        raise ConfigError(
+            f"{where} is {shorten(repr(value))}, which is no value or component that can be written down."
+        )
+    return {"type": f"{type(value).__module__}.{type(value).__qualname__}", "init_parameters": settings}
+
+
+def _encoded(value: Any, where: str) -> Any:  # noqa: ANN401 (a dataclass)
+    for each in fields(value):
+        if each.name in _SECRETS:
+            _written(getattr(value, each.name), f"{where}.{each.name}")
+    try:
+        return encode(value)
+    except TypeError as error:
+        raise ConfigError(f"{where} cannot be written down: {error}") from error
+
+
+def _read(value: Any, where: str) -> Any:  # noqa: ANN401 (JSON, and whatever it describes)
+    if isinstance(value, list):
+        return [_read(item, f"{where}[{position}]") for position, item in enumerate(value)]
+    if not isinstance(value, Mapping):
+        return value
+    if set(value) != {"type", "init_parameters"}:
+        return {key: _read(item, f"{where}.{key}") for key, item in value.items()}
+    cls = _class(value["type"], where)
+    settings = value["init_parameters"]
+    try:
+        if not issubclass(cls, Component):
+            return decode(settings, cls)
+        return cls(**{key: _read(item, f"{where}.{key}") for key, item in settings.items()})
+    except (AttributeError, TypeError, ValueError) as error:
+        raise ConfigError(f"{where} is no {cls.__name__} that can be made: {error}") from error
+
+
+def _class(path: object, where: str) -> type:
+    """A component or dataclass of ours: what comes from outside must not choose any other code to call."""
+    module, _, name = str(path).rpartition(".")
+    found: Any = None
+    if module.startswith(f"{_PACKAGE}."):
+        try:
+            found = getattr(import_module(module), name, None)
+        except ImportError:
+            found = None
+    is_ours = isinstance(found, type) and found.__module__ == module
+    if not (is_ours and (issubclass(found, Component) or is_dataclass(found))):
+        raise ConfigError(f"{where} is of the type {path!r}, which is no component or settings of {_PACKAGE}.")
+    return cast("type", found)

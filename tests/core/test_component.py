@@ -1,12 +1,27 @@
 from __future__ import annotations
 
 import copy
+import json
 import pickle
 import threading
 
 import pytest
 
+from jina_components import (
+    Embedder,
+    Endpoint,
+    FaissStore,
+    Fusion,
+    OpenAIChat,
+    PgvectorStore,
+    Reader,
+    ReadOptions,
+    Retriever,
+    Segmenter,
+)
 from jina_components.core.component import Component
+from jina_components.errors import ConfigError
+from jina_components.net import Fetcher
 
 
 class Counter(Component):
@@ -55,3 +70,73 @@ def test_errors_of_the_constructor_are_its_own():
         Failing(1)
     with pytest.raises(TypeError):
         Counter(1, stride=2)
+
+
+class Nested(Component):
+    def __init__(self, part, *, names=(), folder=None, api_key=None):
+        self.given = (part, names, folder, api_key)
+
+
+def test_settings_are_json_and_make_the_same_component(tmp_path):
+    endpoint = Endpoint("http://localhost:8000/v1", dialect="jina", batch_size=7)
+    embedder = Embedder("static-minilm-v1", dimensions=64, endpoint=endpoint, cache=tmp_path)
+    retriever = Retriever(embedder, store=FaissStore(tmp_path / "index"), fusion=Fusion(weights={"dense": 1.0}))
+    settings = json.loads(json.dumps(retriever.to_dict()))
+    assert settings["type"] == "jina_components.retriever.retriever.Retriever"
+    assert settings["init_parameters"]["embedder"]["init_parameters"]["dimensions"] == 64
+    again = Component.from_dict(settings)
+    assert isinstance(again, Retriever)
+    assert again.to_dict() == settings
+
+
+def test_options_keep_their_types():
+    reader = Reader(options=ReadOptions(headers={"a": "b"}, chunking="s2"))
+    again = Reader.from_dict(json.loads(json.dumps(reader.to_dict())))
+    assert again.options == reader.options
+
+
+@pytest.mark.parametrize(
+    ("component", "named"),
+    [
+        (Embedder("m", endpoint=Endpoint("http://localhost/v1", api_key="s3cret")), "Embedder.endpoint.api_key"),
+        (OpenAIChat("m", base_url="http://localhost/v1", api_key="s3cret"), "OpenAIChat.api_key"),
+        (Retriever(store=PgvectorStore("postgresql://me:s3cret@db/x", table="t")), "Retriever.store.dsn"),
+        (Retriever(store=PgvectorStore("host=db password=s3cret", table="t")), "Retriever.store.dsn"),
+        (Reader(fetcher=Fetcher()), "Reader.fetcher"),
+        (Nested({"of": [{"them": object()}]}), "Nested.part.of[0].them"),
+        (Nested(1), "Nested"),
+    ],
+)
+def test_what_cannot_be_written_down_is_named_and_no_secret_is_told(component, named):
+    with pytest.raises(ConfigError) as raised:
+        component.to_dict()
+    assert str(raised.value).startswith(f"{named} ")
+    assert "s3cret" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "path", ["os.system", "jina_components.core.component.import_module", "jina_components.nothing.Here",
+             "jina_components.embedder.ConfigError", "subprocess.Popen", "jina_components.embedder.Component", 3],
+)  # fmt: skip
+def test_settings_call_no_code_but_that_of_components(path):
+    with pytest.raises(ConfigError, match="no component"):
+        Component.from_dict({"type": path, "init_parameters": {"command": "true"}})
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"dimension": 64}, "dimension"),
+        ({"dimensions": "a"}, "dimensions"),
+        ([], "Embedder"),
+        ({"endpoint": {"type": "jina_components.models.endpoint.Endpoint", "init_parameters": {}}}, "base_url"),
+    ],
+)
+def test_settings_that_make_no_component(settings, words):
+    with pytest.raises(ConfigError, match=words):
+        Embedder.from_dict({"type": "jina_components.embedder.Embedder", "init_parameters": settings})
+
+
+def test_settings_of_another_component():
+    with pytest.raises(ConfigError, match="Segmenter"):
+        Embedder.from_dict(Segmenter().to_dict())

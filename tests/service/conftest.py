@@ -12,22 +12,19 @@ All last for a module, and are closed at its end.
 
 from __future__ import annotations
 
-import socket
-import threading
-import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack
 from typing import Any
 
 import pytest
 from fastapi import FastAPI
 from postgres_server import PASSWORD, postgres_programs, running_postgres
 from redis_server import RedisServer, redis_program, running_redis
+from running_service import running_service
 from starlette.testclient import TestClient
 
 from jina_components.service import Access, Components, ServiceSettings, create_app
-from jina_components.service.server import Server, configured
 
 
 @pytest.fixture(scope="module")
@@ -96,34 +93,3 @@ def make_database_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.T
     if request.param == "postgresql":
         return request.getfixturevalue("make_postgres_url")
     return lambda: f"sqlite:///{tmp_path_factory.mktemp('database') / 'service.sqlite3'}"
-
-
-@contextmanager
-def running_service(app: FastAPI, *, drain_seconds: float = 10, **config: Any) -> Iterator[str]:
-    """The URL of a server in a thread, which ends with the block; `config` is uvicorn's."""
-    listening = socket.create_server(("127.0.0.1", 0))
-    port = listening.getsockname()[1]
-    made = configured(app, log_config=None, **config)
-    server = Server(made, app, drain_seconds=drain_seconds, on_listening=lambda: None)
-    failures: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            server.run(sockets=[listening])
-        except BaseException as failure:  # noqa: BLE001 (raised in the test)
-            failures.append(failure)
-
-    thread = threading.Thread(target=run, name="service")
-    thread.start()
-    try:
-        while not server.started:
-            if not thread.is_alive():
-                raise RuntimeError("The service did not start.") from (failures[0] if failures else None)
-            time.sleep(0.01)
-        yield f"http{'s' if server.config.is_ssl else ''}://127.0.0.1:{port}"
-    finally:
-        server.should_exit = True
-        thread.join()
-        listening.close()
-    if failures:
-        raise failures[0]
