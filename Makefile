@@ -1,4 +1,4 @@
-# make demo | make test | make check | make bench | make bench-speed: each builds .venv when it is missing or out of date.
+# make demo | make test | make check | make docs | make frameworks | make bench | make bench-speed: each builds .venv when it is missing or out of date.
 
 PYTHON ?= python3
 VENV := .venv
@@ -7,7 +7,7 @@ DATA ?= $(JINA_COMPONENTS_DATA)
 # Processes that run tests, a file each at a time; 0 for none beside pytest's own.
 TEST_WORKERS ?= auto
 
-.PHONY: demo test check bench bench-speed format clean chromium redis
+.PHONY: demo test check docs frameworks bench bench-speed format clean chromium redis
 
 demo: $(VENV)/.installed-base
 	$(BIN)/python cookbook/demo.py
@@ -20,6 +20,18 @@ check: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# The adapters beside the oldest releases of the frameworks that pyproject.toml admits; `make test` has the newest.
+frameworks: $(VENV)/.installed-dev build/oldest/.installed
+	PYTHONPATH=build/oldest OMP_NUM_THREADS=1 $(BIN)/pytest tests/integrations
+
+build/oldest/.installed: integrations/oldest.txt
+	rm -rf build/oldest
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --target build/oldest --requirement integrations/oldest.txt
+	touch $@
+
+docs: $(VENV)/.installed-dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 
 bench: $(VENV)/.installed-dev
 	@test -n "$(DATA)" || { echo "make bench DATA=FOLDER: the data sets; see benchmarks/README.md" >&2; exit 2; }

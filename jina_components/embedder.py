@@ -47,8 +47,8 @@ class Embedder(Component):
             CUDA, then MPS, then the CPU.
         precision: `auto`, `float32`, `bfloat16`, `float16` or `int8`. `auto` takes float32 for a token table, int8 for
             shipped graphs and float32 for exported ones; in torch float16 on a GPU (bfloat16 for Qwen and
-            EuroBERT), bfloat16 on a CPU with instructions for it (AVX512-BF16, AMX), else float32. The README
-            says what each costs in fidelity.
+            EuroBERT), bfloat16 on a CPU with instructions for it (AVX512-BF16, AMX), else float32. The
+            documentation ("Numbers") says what each costs in fidelity.
         endpoint: A server that runs the model.
         cache: Keeps vectors on disk, so that a text is embedded once, and a bulk job that was interrupted goes on
             where it stopped. A folder, or an `EmbeddingCache`. A server that runs another model under the same

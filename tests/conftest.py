@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 # The hub client and transformers must not even try; read when they are imported.
 os.environ["HF_HUB_OFFLINE"] = "1"
+# Haystack would tell its makers of every pipeline; likewise.
+os.environ["HAYSTACK_TELEMETRY_ENABLED"] = "False"
 
 from jina_components import Embedder
 

@@ -194,3 +194,56 @@ def test_only_the_query_of_clip_2_has_a_prompt(folders):
     np.testing.assert_array_equal(plain.vectors, passage.vectors)
     assert query.usage.total_tokens > plain.usage.total_tokens
     assert not np.allclose(query.vectors, plain.vectors, atol=1e-3)
+
+
+async def _seen(request, writer):
+    """A server of Jina's, to which an image is the number of its bytes, and a text 0."""
+    items = json.loads(request.body)["input"]
+    rows = [[1.0, 0.0 if isinstance(item, str) else len(item["image"])] for item in items]
+    data = [{"index": index, "embedding": row} for index, row in enumerate(rows)]
+    writer.write(http(200, json.dumps({"data": data, "usage": {"total_tokens": 9}}).encode()))
+    await writer.drain()
+
+
+def test_images_go_to_a_server_in_any_form(server, tmp_path):
+    server.routes["/v1/embeddings"] = _seen
+    png = file_of(picture(1))
+    path = tmp_path / "a.png"
+    path.write_bytes(png)
+    data = f"data:image/png;base64,{base64.b64encode(png).decode()}"
+    sources = ["https://example.com/a.png", data, png, path, str(path), picture(1)]
+    with Embedder("clip", endpoint=Endpoint(server.url("/v1"), dialect="jina")) as embedder:
+        found = embedder.embed(["a cat", *map(Image, sources), "the sea"], task="retrieval.passage", normalized=False)
+        [query] = run_sync(embedder.aembed([Image(png)], normalized=False)).vectors
+    assert found.vectors[:, 1].tolist() == [0, len(sources[0]), *[len(data)] * 5, 0]
+    assert query.tolist() == [1, len(data)]
+    assert found.usage.total_tokens == 18
+    assert found.usage.image_tokens == 9
+    bodies = [json.loads(request.body) for request in server.received]
+    assert [image["image"] for image in bodies[1]["input"][:3]] == ["https://example.com/a.png", data, data]
+    assert [body.get("task") for body in bodies] == ["retrieval.passage", "retrieval.passage", None]
+
+
+def test_requests_of_images_stay_small(server):
+    server.routes["/v1/embeddings"] = _seen
+    noise = np.random.default_rng(0).integers(0, 255, (1000, 1000, 3), np.uint8)  # 4 million characters
+    images = [Image(file_of(PIL.Image.fromarray(noise))) for _ in range(3)]
+    with Embedder("clip", endpoint=Endpoint(server.url("/v1"), dialect="jina", concurrency=1)) as embedder:
+        assert len(embedder.embed(images)) == 3
+    assert [len(json.loads(request.body)["input"]) for request in server.received] == [1, 1, 1]
+
+
+def test_images_that_cannot_be_sent(server, tmp_path):
+    with Embedder("clip", endpoint=Endpoint(server.url("/v1"), dialect="jina")) as embedder:
+        with pytest.raises(InputError, match=r"inputs\[1\]: .*no file") as caught:
+            embedder.embed([Image(file_of(picture(1))), Image(tmp_path / "gone.png")])
+        assert caught.value.index == 1
+        with pytest.raises(InputError, match=r"inputs\[0\]: .*PNG, JPEG"):
+            embedder.embed([Image(b"BM no picture")])
+    for dialect in ("openai", "cohere"):
+        with (
+            Embedder("clip", endpoint=Endpoint(server.url("/v1"), dialect=dialect)) as embedder,
+            pytest.raises(ConfigError, match=f"No images are sent in the {dialect} dialect; set one of: jina"),
+        ):
+            embedder.embed([Image(file_of(picture(1)))], task="retrieval.passage")
+    assert server.received == []

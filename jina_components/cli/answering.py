@@ -140,7 +140,7 @@ def exit_code(answer: Answer, *, failed: bool) -> int:
 def _ask(options: argparse.Namespace) -> int:
     from jina_components.deep_search import DeepSearchAgent
     from jina_components.deep_search.conversation import read_conversation
-    from jina_components.deep_search.options import DeepSearchOptions
+    from jina_components.deep_search_options import DeepSearchOptions
     from jina_components.reranker import Reranker
 
     if not options.sources and options.index is None:

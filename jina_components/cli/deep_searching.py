@@ -39,7 +39,7 @@ from jina_components.types import Answer, DeepSearchStep, Image
 
 if TYPE_CHECKING:
     from jina_components.deep_search import DeepSearchAgent
-    from jina_components.deep_search.options import DeepSearchOptions
+    from jina_components.deep_search_options import DeepSearchOptions
     from jina_components.embedder import Embedder
     from jina_components.protocols import SupportsRetrieve, SupportsSearch
 
@@ -239,7 +239,7 @@ def _watched(steps: Generator[DeepSearchStep, None, None], watcher: Watcher | No
 
 
 def _how(options: argparse.Namespace) -> DeepSearchOptions:
-    from jina_components.deep_search.options import Budget, DeepSearchOptions, Prices
+    from jina_components.deep_search_options import Budget, DeepSearchOptions, Prices
 
     return DeepSearchOptions(
         reasoning_effort=options.effort,

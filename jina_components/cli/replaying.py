@@ -63,7 +63,7 @@ def replayed(path: Path, asked: str | Sequence[ChatMessage] | None) -> Answer:
         TraceError: it is not whole, or is of another version of the agent.
     """
     from jina_components.deep_search import DeepSearchAgent
-    from jina_components.deep_search.options import DeepSearchOptions
+    from jina_components.deep_search_options import DeepSearchOptions
 
     trace = Trace.load(path)
     try:

@@ -13,8 +13,8 @@ from jina_components.core.component import Component
 from jina_components.core.inputs import is_finite_number
 from jina_components.deep_search.conversation import Conversation, read_conversation
 from jina_components.deep_search.journal import Journal
-from jina_components.deep_search.options import DeepSearchOptions
 from jina_components.deep_search.session import Parts, Session
+from jina_components.deep_search_options import DeepSearchOptions
 from jina_components.errors import ConfigError, TraceError
 from jina_components.protocols import (
     ChatMessage,

@@ -27,10 +27,10 @@ from jina_components.deep_search.citing.attribution import Attributed
 from jina_components.deep_search.gathering.gatherer import Found
 from jina_components.deep_search.gating import allowed_actions, barred_after
 from jina_components.deep_search.meter import BudgetEnded
-from jina_components.deep_search.options import EFFORTS
 from jina_components.deep_search.reasoning import Evaluation, Evaluator, Reasoner
 from jina_components.deep_search.state import Knowledge, Rejected, State
 from jina_components.deep_search.tools import Tools
+from jina_components.deep_search_options import EFFORTS
 from jina_components.errors import ChatError, InputError, JinaComponentsError
 from jina_components.types import shorten
 from jina_components.types.answered import Ended, StepKind

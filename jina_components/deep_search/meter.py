@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from jina_components.deep_search.options import EFFORTS, DeepSearchOptions
+from jina_components.deep_search_options import EFFORTS, DeepSearchOptions
 from jina_components.types import Spent, Usage
 from jina_components.types.answered import Ended
 

@@ -25,10 +25,10 @@ from jina_components.deep_search.gathering.urls import KnownUrls
 from jina_components.deep_search.journal import Journal
 from jina_components.deep_search.loop import Loop, Outcome
 from jina_components.deep_search.meter import BudgetEnded, Meter
-from jina_components.deep_search.options import DeepSearchOptions
 from jina_components.deep_search.reasoning import Reasoner
 from jina_components.deep_search.state import State
 from jina_components.deep_search.tools import Tools
+from jina_components.deep_search_options import DeepSearchOptions
 from jina_components.errors import BackendError, ChatError, InputError, WebError
 from jina_components.protocols import (
     ChatMessage,

@@ -7,7 +7,7 @@ from typing import Literal
 
 from jina_components.deep_search.actions import ActionKind
 from jina_components.deep_search.gathering.urls import KnownUrls
-from jina_components.deep_search.options import DeepSearchOptions
+from jina_components.deep_search_options import DeepSearchOptions
 from jina_components.protocols import ChatMessage
 from jina_components.types import Document
 

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 from jina_components.core.background import background_loop, run_sync
+from jina_components.core.image_urls import image_url
+from jina_components.core.inputs import at_index
 from jina_components.core.names import resolve_name
-from jina_components.errors import BackendError, ConfigError
+from jina_components.errors import BackendError, ConfigError, InputError
 from jina_components.models.pending import Pending
 
 if TYPE_CHECKING:
@@ -308,16 +310,27 @@ class RemoteModel:
         return Pending(asyncio.run_coroutine_threadsafe(request, background_loop()), lambda answer: answer)
 
     def submit_images(
-        self,
-        images: Sequence[Image],  # noqa: ARG002 (as in EmbeddingModel)
-        indices: Sequence[int],  # noqa: ARG002
-        *,
-        task: str | None,  # noqa: ARG002
-        on_progress: Callable[[int], object],  # noqa: ARG002
+        self, images: Sequence[Image], indices: Sequence[int], *, task: str | None, on_progress: Callable[[int], object]
     ) -> Pending[Embedded]:
-        """Refused: only texts are sent."""
-        raise ConfigError("Images are embedded by local models alone so far: leave the endpoint out.")
+        """Read files in the background, and send the images."""
+
+        async def request() -> Embedded:
+            urls = await asyncio.to_thread(_urls, images, indices)
+            return await self._model.aembed_images(urls, task=task, indices=indices, on_progress=on_progress)
+
+        return Pending(asyncio.run_coroutine_threadsafe(request(), background_loop()), lambda answer: answer)
 
     def close(self) -> None:
         """Close the connections."""
         self._model.close()
+
+
+def _urls(images: Sequence[Image], indices: Sequence[int]) -> list[str]:
+    return [_url(image, index) for image, index in zip(images, indices, strict=True)]
+
+
+def _url(image: Image, index: int) -> str:
+    try:
+        return image_url(image)
+    except InputError as error:
+        raise at_index(error, index, what="inputs") from error

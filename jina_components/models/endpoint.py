@@ -32,6 +32,7 @@ class Operation:
         truncate_note: What the servers do instead, where a choice is missing or changes nothing.
         fields: Sent with every request.
         late_chunking: Fields for texts that are chunks of one document, or None where servers do not know it.
+        image: How `items` hold an image that is a URL or a `data:` URI, or None where none is sent.
     """
 
     path: str
@@ -42,6 +43,7 @@ class Operation:
     truncate_note: str = ""
     fields: _Fields = field(default_factory=dict)
     late_chunking: _Fields | None = None
+    image: Callable[[str], object] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +115,7 @@ DIALECTS: dict[str, Dialect] = {
             truncate={choice: {"truncate": choice} for choice in (False, True)},
             fields={"embedding_type": "base64"},
             late_chunking={"late_chunking": True},
+            image=lambda url: {"image": url},
         ),
         rerank=Operation(
             path="rerank",
@@ -172,6 +175,7 @@ class Endpoint:
         concurrency: Requests of a model in flight at a time.
         timeout: Seconds for each request, retries and waits included.
         retries: Further attempts of a request on lost connections and on 429, 502, 503 and 504.
+        user_agent: Name under which the server is called; None for that of this package.
 
     Raises:
         UnknownNameError: unknown dialect.
@@ -190,6 +194,7 @@ class Endpoint:
     concurrency: int = 4
     timeout: float = 60.0
     retries: int = 2
+    user_agent: str | None = None
 
     def __post_init__(self) -> None:
         resolve_name(DIALECTS, self.dialect, what="dialect")
@@ -210,5 +215,12 @@ class Endpoint:
         """A client of the server, not yet connected."""
         # Not at the top: components that run their models themselves know endpoints too, and need no httpx.
         from jina_components.net import ApiClient
+        from jina_components.net.client import DEFAULT_USER_AGENT
 
-        return ApiClient(self.base_url, api_key=self.api_key, timeout=self.timeout, retries=self.retries)
+        return ApiClient(
+            self.base_url,
+            api_key=self.api_key,
+            timeout=self.timeout,
+            retries=self.retries,
+            user_agent=DEFAULT_USER_AGENT if self.user_agent is None else self.user_agent,
+        )

@@ -17,7 +17,7 @@ from jina_components.net.body import ACCEPT_ENCODING
 from jina_components.net.client import CONNECT_SECONDS, DEFAULT_USER_AGENT
 from jina_components.net.events import as_web_errors, open_events
 from jina_components.net.exchange import Fetched, exchange
-from jina_components.net.headers import checked
+from jina_components.net.headers import checked, is_sound
 from jina_components.net.retry import retry_after
 from jina_components.net.transport import Connected, Connections
 from jina_components.types import shorten
@@ -54,9 +54,10 @@ class ApiClient(Connected):
         retries: Further attempts on lost connections and on 429, 502, 503 and 504 (see `with_retries`).
             Such endpoints change nothing, so a repeated POST is safe.
         max_bytes: Limit of a response.
+        user_agent: Name under which the server is called.
 
     Raises:
-        ConfigError: the URL, the key, its header or a limit makes no sense.
+        ConfigError: the URL, the key, its header, the name or a limit makes no sense.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class ApiClient(Connected):
         timeout: float = 60.0,
         retries: int = 2,
         max_bytes: int = 200_000_000,
+        user_agent: str = DEFAULT_USER_AGENT,
     ) -> None:
         if not is_finite_number(timeout) or min(timeout, max_bytes) <= 0 or retries < 0:
             raise ConfigError("timeout and max_bytes must be positive, retries not negative.")
@@ -75,10 +77,13 @@ class ApiClient(Connected):
             raise ConfigError("api_key must be printable ASCII without spaces; was a line end copied along?")
         if not _HEADER_NAME.fullmatch(auth_header.lower()):
             raise ConfigError(f"auth_header must be the name of a header, got {auth_header!r}.")
+        if not isinstance(user_agent, str) or not user_agent or not is_sound(user_agent):
+            raise ConfigError(f"user_agent must be printable ASCII without spaces around, got {user_agent!r}.")
         self.base_url = _checked_base(base_url)
         self.timeout = timeout
         self.retries = retries
         self.max_bytes = max_bytes
+        self.user_agent = user_agent
         self.auth_header = auth_header.lower()
         self._api_key = api_key
         self._connections = Connections(httpx.AsyncHTTPTransport)
@@ -166,8 +171,14 @@ class ApiClient(Connected):
         self, path: str, *, params: Params | None = None, headers: Mapping[str, str] | None = None
     ) -> bytes:
         """The body behind `path`, for an API that answers in another form than JSON; else like `get`."""
+        return (await self.get_response(path, params=params, headers=headers)).content
+
+    async def get_response(
+        self, path: str, *, params: Params | None = None, headers: Mapping[str, str] | None = None
+    ) -> Fetched:
+        """The body behind `path` with its headers, for an API that answers in various forms; else like `get`."""
         sent = {"accept": "*/*", **(headers or {})}
-        return (await self._answer(self._request("GET", path, headers=sent, params=params or {}))).content
+        return await self._answer(self._request("GET", path, headers=sent, params=params or {}))
 
     def _request(
         self,
@@ -183,7 +194,7 @@ class ApiClient(Connected):
             url = httpx.URL(f"{self.base_url}/{path.lstrip('/')}")
         except (ValueError, httpx.InvalidURL) as error:
             raise InputError(f"{path!r} is not the path of a URL: {error}.") from error
-        sent = {"accept": "application/json", "user-agent": DEFAULT_USER_AGENT, **checked(headers)}
+        sent = {"accept": "application/json", "user-agent": self.user_agent, **checked(headers)}
         sent["accept-encoding"] = "identity" if unpacked else ACCEPT_ENCODING
         if self._api_key:
             bearer = self.auth_header == "authorization"

@@ -20,10 +20,11 @@ def checked(given: Mapping[str, str]) -> dict[str, str]:
     headers = {name.lower(): value for name, value in given.items()}
     if ours := headers.keys() & _OURS:
         raise InputError(f"The fetcher sets these headers itself, leave them out: {sorted(ours)}.")
-    if odd := [name for name, value in headers.items() if not _NAME.fullmatch(name) or not _is_sound(value)]:
+    if odd := [name for name, value in headers.items() if not _NAME.fullmatch(name) or not is_sound(value)]:
         raise InputError(f"Headers must be a name and printable ASCII without spaces around: {odd}.")
     return headers
 
 
-def _is_sound(text: str) -> bool:
+def is_sound(text: str) -> bool:
+    """Whether a text may be the value of a header: printable ASCII without spaces around."""
     return text.isascii() and text.isprintable() and text == text.strip()

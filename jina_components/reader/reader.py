@@ -164,7 +164,7 @@ class Reader(Component):
             content_type: Likewise.
 
         Raises:
-            What `read` raises.
+            JinaComponentsError: as `read`.
         """
         return run_sync(
             self.aread_formats(source, formats, options=options, base_url=base_url, content_type=content_type)

@@ -21,6 +21,7 @@ _HOSTS: dict[str, str] = {
     "grounding": "https://g.jina.ai",
     "deepsearch": "https://deepsearch.jina.ai/v1",
 }
+_OWN = ".jina.ai"
 _PATHS: dict[str, str] = {"models": "/v1", "reader": "/r", "search": "/s", "grounding": "/g", "deepsearch": "/v1"}
 
 
@@ -58,12 +59,20 @@ class Remote:
         """Where a product is: `models` for embeddings, reranking, classification and segmentation."""
         resolve_name(_PATHS, product, what="product")
         root = self.base_url.rstrip("/").removesuffix("/v1") if isinstance(self.base_url, str) else self.base_url
-        is_jina = isinstance(root, str) and urlsplit(root).hostname == urlsplit(JINA).hostname
         return Endpoint(
-            _HOSTS[product] if is_jina else f"{root}{_PATHS[product]}",
+            _HOSTS[product] if is_of_jina(root) else f"{root}{_PATHS[product]}",
             api_key=self.api_key,
             dialect="jina",
             concurrency=self.concurrency,
             timeout=self.timeout,
             retries=self.retries,
         )
+
+
+def is_of_jina(url: object) -> bool:
+    """Whether an address is of Jina's own servers."""
+    try:
+        host = urlsplit(url).hostname if isinstance(url, str) else None
+    except ValueError:  # which is for the endpoint to tell
+        return False
+    return host is not None and f".{host}".endswith(_OWN)

@@ -35,6 +35,25 @@ before an action), `search` and what it `found`, `visit` and what was `read`, `r
 (why no more is searched for), `write` (the answer from all that is known), `verify` (its sentences against the
 sources), `done`."""
 
+_TOLD: dict[StepKind, str] = {
+    "plan": "The question has several parts: {}",
+    "think": "{}",
+    "search": "Searching for: {}",
+    "found": "Found {}.",
+    "visit": "Reading: {}",
+    "read": "Read {}.",
+    "reflect": "First to be asked: {}",
+    "calculate": "Calculated: {}.",
+    "answer": "A draft of the answer: {}",
+    "evaluate": "The draft was evaluated by {}",
+    "reject": "The draft was rejected by {}",
+    "skip": "{}",
+    "end": "No more is searched for. {}",
+    "write": "{}",
+    "verify": "Compared with the sources. {}",
+    "done": "{}",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Spent:
@@ -185,6 +204,12 @@ class DeepSearchStep:
     at: float = 0.0
     tokens: int = 0
     answer: Answer | None = None
+
+    @property
+    def told(self) -> str:
+        """The step as a sentence that says what was done; of a team, after who did it."""
+        by = f"[{self.member}] " if self.member else ""
+        return f"{by}{_TOLD[self.kind].format(self.text)}"
 
     def __repr__(self) -> str:
         return f"DeepSearchStep({self.kind!r}, {shorten(self.text)!r})"

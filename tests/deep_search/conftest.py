@@ -5,7 +5,7 @@ from contextlib import ExitStack
 import pytest
 
 from jina_components import DeepSearchAgent, Document, OpenAIChat, Retriever
-from jina_components.deep_search.options import DeepSearchOptions
+from jina_components.deep_search_options import DeepSearchOptions
 from jina_components.testing import FakeEmbedder, ScriptedChatServer
 
 QUESTION = "How high are the tides in the Bay of Fundy?"

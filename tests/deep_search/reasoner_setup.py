@@ -13,9 +13,9 @@ from jina_components.deep_search.chat.reasoner import ChatReasoner
 from jina_components.deep_search.comparing import Comparer
 from jina_components.deep_search.journal import Journal
 from jina_components.deep_search.meter import Meter
-from jina_components.deep_search.options import DeepSearchOptions
 from jina_components.deep_search.state import State
 from jina_components.deep_search.tools import Tools
+from jina_components.deep_search_options import DeepSearchOptions
 from jina_components.protocols import ChatMessage, ChatModel, ChatReply
 from jina_components.testing import FakeChat, FakeJSONChat
 from jina_components.types import Document

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from jina_components import DeepSearchAgent, OpenAIChat
 from jina_components.deep_search.meter import Meter
-from jina_components.deep_search.options import Budget, DeepSearchOptions, Prices
+from jina_components.deep_search_options import Budget, DeepSearchOptions, Prices
 from jina_components.errors import ChatError, ContextOverflowError, RefusalError
 from jina_components.protocols import ChatReply
 from jina_components.testing import FakeJSONChat, ScriptedChatServer, ScriptedReply

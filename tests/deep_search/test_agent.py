@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from jina_components import DeepSearchAgent, Document, Reranker, Retriever, Segmenter
 from jina_components.core.quotable import quotable_spans
 from jina_components.deep_search.citing.citations import cite
-from jina_components.deep_search.options import DeepSearchOptions
+from jina_components.deep_search_options import DeepSearchOptions
 from jina_components.errors import ConfigError, InputError
 from jina_components.testing import FakeEmbedder, FakeSearchProvider
 from jina_components.types import Page, SearchResult, SearchResults

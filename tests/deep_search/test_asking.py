@@ -13,7 +13,7 @@ from jina_components.deep_search.chat.asking import Asker
 from jina_components.deep_search.chat.counting import IMAGE_TOKENS, count_messages, count_tokens, head
 from jina_components.deep_search.journal import Journal
 from jina_components.deep_search.meter import BudgetEnded, Meter
-from jina_components.deep_search.options import Budget, DeepSearchOptions
+from jina_components.deep_search_options import Budget, DeepSearchOptions
 from jina_components.errors import ChatError, ConfigError, ContextOverflowError, InputError, RefusalError, WebError
 from jina_components.protocols import ChatMessage, ChatModel, ChatReply, FinishReason
 from jina_components.testing import FakeChat, FakeJSONChat

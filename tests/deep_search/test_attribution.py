@@ -15,8 +15,8 @@ from jina_components.deep_search.citing.verbatim import count_words
 from jina_components.deep_search.comparing import Comparer
 from jina_components.deep_search.journal import Journal
 from jina_components.deep_search.meter import Meter
-from jina_components.deep_search.options import Budget, DeepSearchOptions
 from jina_components.deep_search.state import Knowledge, State
+from jina_components.deep_search_options import Budget, DeepSearchOptions
 from jina_components.errors import BackendError, ChatError, TraceError
 
 BRIDGE = Document(

@@ -28,9 +28,9 @@ from jina_components.deep_search.chat import evaluators, forms
 from jina_components.deep_search.chat.counting import count_messages
 from jina_components.deep_search.chat.reasoner import ChatReasoner
 from jina_components.deep_search.meter import BudgetEnded
-from jina_components.deep_search.options import Budget, DeepSearchOptions
 from jina_components.deep_search.reasoning import Evaluation
 from jina_components.deep_search.state import Knowledge, Rejected
+from jina_components.deep_search_options import Budget, DeepSearchOptions
 from jina_components.errors import ChatError, ConfigError, ContextOverflowError, RefusalError
 from jina_components.protocols import ChatMessage, ChatReply
 from jina_components.types import Document, Image

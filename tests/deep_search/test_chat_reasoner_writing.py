@@ -13,8 +13,8 @@ from jina_components.deep_search.actions import (
 )
 from jina_components.deep_search.chat.prompts import VIEWPOINTS
 from jina_components.deep_search.meter import BudgetEnded
-from jina_components.deep_search.options import Budget, DeepSearchOptions
 from jina_components.deep_search.state import Knowledge, Rejected
+from jina_components.deep_search_options import Budget, DeepSearchOptions
 from jina_components.errors import ChatError
 from jina_components.types import Document
 

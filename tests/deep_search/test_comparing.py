@@ -10,7 +10,7 @@ from jina_components import Document, Embedder, Reranker
 from jina_components.deep_search.comparing import Comparer
 from jina_components.deep_search.journal import Journal
 from jina_components.deep_search.meter import Meter
-from jina_components.deep_search.options import DeepSearchOptions
+from jina_components.deep_search_options import DeepSearchOptions
 from jina_components.errors import ConfigError, MissingDependencyError
 from jina_components.testing import FakeEmbedder
 from jina_components.types import Embeddings, Ranking, ScoredDocument, Usage

@@ -11,8 +11,8 @@ from reasoner_setup import MOONS, QUESTION, TIDES, Thinking
 
 from jina_components.deep_search.actions import Draft
 from jina_components.deep_search.chat.evaluators import AGES, JUDGING, PLURALITY, freshness
-from jina_components.deep_search.options import DeepSearchOptions
 from jina_components.deep_search.reasoning import Evaluation, Evaluator
+from jina_components.deep_search_options import DeepSearchOptions
 from jina_components.errors import ChatError, ConfigError
 from jina_components.protocols import ChatMessage
 from jina_components.types import Document, Image

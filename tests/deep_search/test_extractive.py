@@ -15,9 +15,9 @@ from jina_components.deep_search.extractive.trails import Trail, onwards, ranks_
 from jina_components.deep_search.extractive.words import names, refers_back
 from jina_components.deep_search.journal import Journal
 from jina_components.deep_search.meter import Meter
-from jina_components.deep_search.options import DeepSearchOptions
 from jina_components.deep_search.state import State
 from jina_components.deep_search.tools import Tools
+from jina_components.deep_search_options import DeepSearchOptions
 from jina_components.errors import ConfigError
 
 FILM = Document("Silent Harbour is a 1961 film. It was directed by Mara Velk.", "film", {"title": "Silent Harbour"})

@@ -16,8 +16,8 @@ from jina_components.deep_search.gathering.hosts import Hosts
 from jina_components.deep_search.gathering.urls import KnownUrls
 from jina_components.deep_search.journal import Journal
 from jina_components.deep_search.meter import Meter
-from jina_components.deep_search.options import Budget, DeepSearchOptions, Prices
 from jina_components.deep_search.state import State
+from jina_components.deep_search_options import Budget, DeepSearchOptions, Prices
 from jina_components.errors import ConfigError, InputError, MissingDependencyError, TraceError, WebError
 from jina_components.read_options import QUOTABLE, ReadOptions
 from jina_components.reader import Reader

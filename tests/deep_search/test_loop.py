@@ -9,7 +9,7 @@ from local_server import http, loopback_fetcher
 
 from jina_components import Document, Reader, Retriever
 from jina_components.core.background import run_sync
-from jina_components.deep_search.options import Budget, Prices
+from jina_components.deep_search_options import Budget, Prices
 from jina_components.errors import ChatError, InputError, WebError
 from jina_components.testing import FakeEmbedder, ScriptedReply
 from jina_components.types import SearchResult, SearchResults, Usage

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jina_components.deep_search.meter import BudgetEnded, Meter
-from jina_components.deep_search.options import Budget, DeepSearchOptions, Prices
+from jina_components.deep_search_options import Budget, DeepSearchOptions, Prices
 from jina_components.types import Spent, Usage
 
 

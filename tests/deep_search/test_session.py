@@ -14,7 +14,7 @@ from deep_search.conftest import FACT, QUESTION
 from deep_search.scripted_mind import Mind, answer, search
 
 from jina_components import ChatMessage, DeepSearchAgent, Image
-from jina_components.deep_search.options import Budget, DeepSearchOptions
+from jina_components.deep_search_options import Budget, DeepSearchOptions
 from jina_components.errors import BackendError, BusyError, ConfigError, InputError, TraceError
 from jina_components.testing import FakeJSONChat, ScriptedReply
 from jina_components.types import Trace

@@ -14,7 +14,7 @@ from jina_components.deep_search.gathering.snippets import passages
 from jina_components.deep_search.gathering.walls import wall
 from jina_components.deep_search.journal import Journal
 from jina_components.deep_search.meter import Meter
-from jina_components.deep_search.options import DeepSearchOptions
+from jina_components.deep_search_options import DeepSearchOptions
 from jina_components.testing import FakeEmbedder
 from jina_components.types import Page
 

@@ -16,7 +16,7 @@ from deep_search.unreliable import Unreliable, UnreliableSearch
 
 from jina_components import ChatMessage, DeepSearchAgent
 from jina_components.core.background import background_loop
-from jina_components.deep_search.options import Budget, DeepSearchOptions
+from jina_components.deep_search_options import Budget, DeepSearchOptions
 from jina_components.errors import (
     IndexFilesError,
     InputError,

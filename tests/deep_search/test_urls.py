@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from jina_components import Document
 from jina_components.deep_search.gathering.hosts import Hosts, is_page, is_web
 from jina_components.deep_search.gathering.urls import KnownUrls
-from jina_components.deep_search.options import DeepSearchOptions
+from jina_components.deep_search_options import DeepSearchOptions
 
 CHUNK = {"source": "docs/manual.pdf", "start": 100, "end": 105, "title": "Manual"}
 

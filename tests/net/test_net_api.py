@@ -190,6 +190,18 @@ async def test_the_key_goes_into_the_header_of_the_api(server):
     assert [request.headers["x-site"] for request in server.received] == ["a.example", "b.example"]
 
 
+async def test_the_server_is_told_who_calls(server):
+    server.routes["/s"] = [http(body=b"{}")] * 2
+    for settings in ({}, {"user_agent": "notes/1.0 (a team)"}):
+        async with ApiClient(server.url("/"), **settings) as client:
+            await client.get("s")
+    assert [each.headers["user-agent"] for each in server.received][1] == "notes/1.0 (a team)"
+    assert "jina-components" in server.received[0].headers["user-agent"]
+    for name in ("", "a\r\nX-B: 1", " a", "é", None):
+        with pytest.raises(ConfigError, match="user_agent"):
+            ApiClient(server.url("/"), user_agent=name)
+
+
 @pytest.mark.parametrize("headers", [{"X-A": "secret\r\nX-B: 1"}, {"Host": "a"}, {"": "a"}, {"X-A:": "secret\n"}])
 async def test_headers_are_checked(server, headers):
     async with ApiClient(server.url("/")) as client:

@@ -24,6 +24,17 @@ def test_where_products_are(product, of_jina, of_one_server, end):
     assert Remote(f"http://localhost:8000{end}").endpoint(product).base_url == of_one_server
 
 
+@pytest.mark.parametrize(
+    "url", ["https://api.jina.ai.evil.example", "https://jina.ai.example/v1", "http://evil-jina.ai"]
+)
+def test_who_only_looks_like_jina(url):
+    assert Remote(url).endpoint("reader").base_url == f"{url.removesuffix('/v1')}/r"
+
+
+def test_any_of_jinas_hosts_stands_for_all():
+    assert Remote("https://r.jina.ai").endpoint("search").base_url == "https://s.jina.ai"
+
+
 def test_how_they_are_asked_goes_along():
     remote = pickle.loads(pickle.dumps(Remote(api_key="s3cret", concurrency=2, timeout=5, retries=0)))
     endpoint = remote.endpoint("models")
@@ -32,7 +43,10 @@ def test_how_they_are_asked_goes_along():
     assert "s3cret" not in repr(remote)
 
 
-@pytest.mark.parametrize("wrong", [{"base_url": "localhost"}, {"base_url": None}, {"timeout": 0}, {"api_key": "a b"}])
+@pytest.mark.parametrize(
+    "wrong",
+    [{"base_url": "localhost"}, {"base_url": "http://[::1"}, {"base_url": None}, {"timeout": 0}, {"api_key": "a b"}],
+)
 def test_settings_that_make_no_sense(wrong):
     with pytest.raises(ConfigError):
         Remote(**wrong)

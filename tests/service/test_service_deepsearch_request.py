@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from local_server import LocalServer, http, loopback_fetcher
 from pydantic import ValidationError
 
-from jina_components.deep_search.options import Budget, DeepSearchOptions
+from jina_components.deep_search_options import Budget, DeepSearchOptions
 from jina_components.net import Fetcher
 from jina_components.protocols import ChatMessage
 from jina_components.service.errors import Problem

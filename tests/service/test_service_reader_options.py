@@ -17,7 +17,7 @@ SCHEMA = {"type": "object", "properties": {"price": {"type": "number"}}}
 
 
 def style(**changed: Any) -> dict[str, Any]:
-    return {"style": MarkdownStyle(numbered_images=True, **changed)}
+    return {"style": MarkdownStyle(**{"numbered_images": True, **changed})}
 
 
 WIRE: list[tuple[str, str, Any, dict[str, Any]]] = [
@@ -61,6 +61,8 @@ WIRE: list[tuple[str, str, Any, dict[str, Any]]] = [
     ("x-md-bullet-list-marker", "markdown.bulletListMarker", "+", style(bullet="+")),
     ("x-md-em-delimiter", "markdown.emDelimiter", "_", style(emphasis="_")),
     ("x-md-strong-delimiter", "markdown.strongDelimiter", "__", style(strong="__")),
+    ("", "markdown.escape", False, style(escape=False)),
+    ("", "markdown.numberedImages", False, style(numbered_images=False)),
     ("x-md-link-style", "markdown.linkStyle", "referenced", style(links="referenced")),
     ("x-md-link-reference-style", "markdown.linkReferenceStyle", "shortcut", style(references="shortcut")),
     ("", "viewport", {"width": 390, "height": 844, "isMobile": True},
@@ -115,6 +117,11 @@ def test_a_body_changes_what_it_should(key, value, changed):
     assert facts(asked(body=body_of(key, value))) == changed
     if isinstance(value, str):
         assert facts(asked(body={key: value})) == changed  # as a form has it
+
+
+@pytest.mark.parametrize(("key", "field"), [("emDelimiter", "emphasis"), ("strongDelimiter", "strong")])
+def test_a_delimiter_may_be_none(key, field):
+    assert facts(asked(body={"markdown": {key: "none"}})) == style(**{field: ""})
 
 
 def test_defaults():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given, settings
@@ -15,6 +15,7 @@ from parsed_html import HOSTILE, Tags
 from jina_components.deep_search.journal import Journal
 from jina_components.errors import ReadError, TraceError
 from jina_components.types import Answer, DeepSearchStep, Trace, TracedCall
+from jina_components.types.answered import StepKind
 
 REQUEST = {"question": "Wie groß?", "options": {"team_size": 2}}
 STEPS = (
@@ -26,6 +27,12 @@ CALLS = (
     TracedCall("read", {"url": "u"}, error=("HTTPStatusError", "no", "u", 503, None), at=1.0, seconds=0.5, nth=2),
 )
 TRACE = Trace(REQUEST, STEPS, CALLS)
+
+
+def test_steps_are_told_in_sentences():
+    assert DeepSearchStep("search", "{tides}").told == "Searching for: {tides}"
+    assert DeepSearchStep("found", "passages: 2", member="1").told == "[1] Found passages: 2."
+    assert all(DeepSearchStep(kind, "words").told for kind in get_args(StepKind))
 
 
 def test_survives_a_file(tmp_path: Path) -> None:

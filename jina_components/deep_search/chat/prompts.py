@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from jina_components.deep_search.actions import MAX_QUERIES, MAX_SUB_QUESTIONS, MAX_URLS, ActionKind
 from jina_components.deep_search.calculator import LANGUAGE
-from jina_components.deep_search.options import DeepSearchOptions
+from jina_components.deep_search_options import DeepSearchOptions
 
 _ROLE = """\
 You are one part of a program that answers questions from sources. You choose, judge and write; the program searches, \

@@ -28,8 +28,8 @@ from jina_components.deep_search.citing.verifying import MAX_VERIFIED, Question,
 from jina_components.deep_search.comparing import Comparer
 from jina_components.deep_search.journal import Journal
 from jina_components.deep_search.meter import Meter
-from jina_components.deep_search.options import DeepSearchOptions
 from jina_components.deep_search.state import State
+from jina_components.deep_search_options import DeepSearchOptions
 from jina_components.errors import ChatError
 from jina_components.protocols import SupportsGround
 from jina_components.types import AnsweredSentence, Citation

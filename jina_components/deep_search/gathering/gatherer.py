@@ -18,8 +18,8 @@ from jina_components.deep_search.gathering.sources import Hits, Retrieved, Sourc
 from jina_components.deep_search.gathering.walls import wall
 from jina_components.deep_search.journal import Journal
 from jina_components.deep_search.meter import Meter
-from jina_components.deep_search.options import DeepSearchOptions
 from jina_components.deep_search.state import State
+from jina_components.deep_search_options import DeepSearchOptions
 from jina_components.errors import (
     ConfigError,
     IndexMismatchError,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from jina_components.core.canonical import canonical_url, is_within
-from jina_components.deep_search.options import DeepSearchOptions
+from jina_components.deep_search_options import DeepSearchOptions
 
 _WEB = re.compile(r"https?://[^\s/?#]", re.IGNORECASE)
 _LONGEST = 2000

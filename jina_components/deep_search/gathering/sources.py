@@ -13,7 +13,7 @@ from jina_components.deep_search.comparing import shortened
 from jina_components.deep_search.gathering.page_text import PageText, page_text
 from jina_components.deep_search.journal import Journal
 from jina_components.deep_search.meter import Meter
-from jina_components.deep_search.options import DeepSearchOptions
+from jina_components.deep_search_options import DeepSearchOptions
 from jina_components.errors import BackendError, FetchTimeoutError, JinaComponentsError, WebError
 from jina_components.protocols import SupportsRead, SupportsRetrieve, SupportsSearch
 from jina_components.read_options import PLAIN, QUOTABLE

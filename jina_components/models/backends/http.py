@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 # Under OpenAI's 300,000 tokens and the 2 MB of text-embeddings-inference, whatever the script.
 _REQUEST_CHARACTERS = 100_000
+# Of images, unless one alone is more; Jina's servers take 8 MB for each.
+_IMAGE_CHARACTERS = 8_000_000
 # Scattered positions that an error lists; it counts the others.
 _SHOWN = 3
 # Positions that an error names.
@@ -73,10 +75,11 @@ class _HTTPModel(Component):
         decode: Callable[[list[object]], NDArray[Any]],
         on_progress: Callable[[int], object] | None = None,
         together: bool = False,
+        form: Callable[[str], object] = str,
     ) -> tuple[NDArray[Any] | None, int]:
         """What the server makes of `items`, one row an item in their order (None for none), and tokens.
 
-        `where` words a range of them for errors; `together` sends all in one request.
+        `where` words a range of them for errors; `together` sends all in one request; `form` is how they are sent.
         """
         size = self.endpoint.batch_size or self._operation.batch_size
         spans = [(0, len(items))] if together else list(batches(items, size=size, characters=characters))
@@ -89,7 +92,7 @@ class _HTTPModel(Component):
             for start, stop in waiting:
                 try:
                     async with gate:
-                        answer = await self._post(fields, items[start:stop])
+                        answer = await self._post(fields, [form(item) for item in items[start:stop]])
                     batch, used = self._read(answer, stop - start, decode)
                 except (WebError, BackendError) as error:
                     raise _located(error, where(start, stop), stop - start) from error.__cause__
@@ -109,9 +112,9 @@ class _HTTPModel(Component):
             self._gates.pop(closed, None)
         return self._gates.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(self.endpoint.concurrency))
 
-    async def _post(self, fields: Mapping[str, object], items: Sequence[str]) -> dict[str, Any]:
+    async def _post(self, fields: Mapping[str, object], items: Sequence[object]) -> dict[str, Any]:
         form = self._operation
-        return await self._api.post(form.path, {"model": self.name, **form.fields, **fields, form.items: list(items)})
+        return await self._api.post(form.path, {"model": self.name, **form.fields, **fields, form.items: items})
 
     def _read(
         self, answer: Mapping[str, Any], count: int, decode: Callable[[list[object]], NDArray[Any]]
@@ -228,6 +231,34 @@ class HTTPEmbeddingModel(_HTTPModel):
             decode=self._rows,
             on_progress=on_progress,
             together=late_chunking,
+        )
+        return np.empty((0, 0), np.float32) if rows is None else rows, tokens
+
+    async def aembed_images(
+        self,
+        urls: Sequence[str],
+        *,
+        task: str | None = None,
+        indices: Sequence[int],
+        on_progress: Callable[[int], object],
+    ) -> tuple[FloatArray, int]:
+        """`aembed` of images, by their URLs, which the server fetches, or as `data:` URIs.
+
+        Raises:
+            ConfigError: the dialect sends no images.
+            WebError, BackendError: as `aembed`.
+        """
+        if self._operation.image is None:
+            able = ", ".join(sorted(name for name, dialect in DIALECTS.items() if dialect.embed.image))
+            raise ConfigError(f"No images are sent in the {self.endpoint.dialect} dialect; set one of: {able}.")
+        rows, tokens = await self._collect(
+            urls,
+            self._task(task),
+            where=partial(_positions, "inputs", indices),
+            characters=_IMAGE_CHARACTERS,
+            decode=self._rows,
+            on_progress=on_progress,
+            form=self._operation.image,
         )
         return np.empty((0, 0), np.float32) if rows is None else rows, tokens
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, Field
 
-from jina_components.deep_search.options import MAX_TEAM, Budget, DeepSearchOptions
+from jina_components.deep_search_options import MAX_TEAM, Budget, DeepSearchOptions
 from jina_components.service.hiding import without_keys
 from jina_components.service.wire.schemas import checked_schema
 from jina_components.service.wire.turns import ShortList, Turn

@@ -248,6 +248,10 @@ def _words(*words: str) -> Callable[[object], Any]:
     return values.choice({word: word for word in words})
 
 
+def _delimiter(*words: str) -> Callable[[object], Any]:
+    return values.choice({**{word: word for word in words}, "none": ""})
+
+
 _DEFAULTS = ReadOptions(accept_errors=True, base="initial", style=MarkdownStyle(numbered_images=True))
 _TIMINGS = ("html", "visible-content", "mutation-idle", "resource-idle", "media-idle", "network-idle")
 
@@ -352,12 +356,16 @@ OPTIONS: tuple[Option, ...] = (
         "*, - or +.", body_first=True,
     ),
     Option(
-        "markdown.emDelimiter", ("x-md-em-delimiter",), _one("style.emphasis", _words("_", "*")),
-        "_ or *.", body_first=True,
+        "markdown.emDelimiter", ("x-md-em-delimiter",), _one("style.emphasis", _delimiter("_", "*")),
+        "_, * or none.", body_first=True,
     ),
     Option(
-        "markdown.strongDelimiter", ("x-md-strong-delimiter",), _one("style.strong", _words("**", "__")),
-        "** or __.", body_first=True,
+        "markdown.strongDelimiter", ("x-md-strong-delimiter",), _one("style.strong", _delimiter("**", "__")),
+        "**, __ or none.", body_first=True,
+    ),
+    Option("markdown.escape", (), _one("style.escape", values.flag), "Escape what would read as Markdown (true)."),
+    Option(
+        "markdown.numberedImages", (), _one("style.numbered_images", values.flag), "Number the texts of images (true)."
     ),
     Option(
         "markdown.linkStyle", ("x-md-link-style",), _one("style.links", _words("inlined", "referenced", "discarded")),

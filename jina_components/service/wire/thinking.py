@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from jina_components.service.errors import for_clients
@@ -12,24 +13,6 @@ from jina_components.types.answered import StepKind
 
 BEGIN, END = "<think>", "</think>"
 
-# How each kind of step is told; `{}` is its own text.
-_TOLD: dict[StepKind, str] = {
-    "plan": "The question has several parts: {}",
-    "think": "{}",
-    "search": "Searching for: {}",
-    "found": "Found {}.",
-    "visit": "Reading: {}",
-    "read": "Read {}.",
-    "reflect": "First to be asked: {}",
-    "calculate": "Calculated: {}.",
-    "answer": "A draft of the answer: {}",
-    "evaluate": "The draft was evaluated by {}",
-    "reject": "The draft was rejected by {}",
-    "skip": "{}",
-    "end": "No more is searched for. {}",
-    "write": "{}",
-    "verify": "Compared with the sources. {}",
-}
 # A few words at a time, as a model would write them.
 _PHRASE = re.compile(r"\s*(?:\S+\s*){1,4}|\s+")
 _TAG = re.compile(r"<(/?think)>", re.IGNORECASE)
@@ -50,8 +33,7 @@ def deltas(step: DeepSearchStep) -> Iterator[dict[str, Any]]:
 def told(step: DeepSearchStep) -> str:
     """A step as a paragraph; of a team, after the number of its member."""
     text = _TAG.sub(r"(\1)", for_clients(step.text)).strip()  # what a page says must not end the thoughts
-    by = f"[{step.member}] " if step.member else ""
-    return f"{by}{_TOLD[step.kind].format(text)}\n"
+    return f"{replace(step, text=text).told}\n"
 
 
 def thought(text: str) -> dict[str, Any]:

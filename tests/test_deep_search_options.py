@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from jina_components.deep_search.options import Budget, DeepSearchOptions, Prices
+from jina_components.deep_search_options import Budget, DeepSearchOptions, Prices
 from jina_components.errors import ConfigError
 
 SCHEMA = {"type": "object", "properties": {"year": {"type": "integer"}}}

@@ -1,4 +1,4 @@
-"""The README's lines on the Jina family run, on folders of random weights that are called as the models are."""
+"""The documentation's lines on the Jina family run, on folders of random weights that are called as the models are."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tiny_vision_models import picture, save_m0
 
 import jina_components
 
-README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parent.parent / "docs/models.md").read_text(encoding="utf-8")
 
 
 def save_v3(folder):
@@ -42,7 +42,7 @@ def test_the_lines_on_the_jina_family(tmp_path, monkeypatch):
     save_generator(tmp_path / "ReaderLM-v2", max_position_embeddings=16_384)
     for name in ("cat.png", "page-1.png", "page-2.png"):
         picture(90, 70).save(tmp_path / name)
-    section = README.split("## The Jina family")[1].split("## ")[0]
+    section = PAGE.split("## The Jina family")[1].split("## ")[0]
     code = re.findall(r"```python\n(.*?)```", section, re.S)[0]
     used = set(re.findall(r'(?:Embedder|Reranker|ReaderLM)\("([\w.-]+)"', code))
     assert used == {path.name for path in tmp_path.iterdir() if path.is_dir()}

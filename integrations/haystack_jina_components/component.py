@@ -1,0 +1,129 @@
+"""What our Haystack components share: a component of ours, given or made, and settings that can be written down."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Mapping
+from enum import Enum
+from typing import Any, ClassVar, Self
+
+from haystack import default_from_dict, default_to_dict
+from haystack.utils import Secret, deserialize_callable, serialize_callable
+
+from haystack_jina_components.document_store import JinaDocumentStore
+from jina_components.core.component import Component
+from jina_components.errors import ConfigError
+from jina_components.remote import JINA, Remote
+from jina_components.types import shorten
+
+JINA_API_KEY = Secret.from_env_var("JINA_API_KEY", strict=False)
+"""The default of every `api_key`."""
+
+_ELSEWHERE = ("api_key", "base_url", "model", "timeout", "max_retries", "max_chunk_length")
+_CALLBACK = "streaming_callback"
+
+
+class JinaComponent:
+    """Keeps each argument of its constructor as an attribute of that name, which is what `to_dict` writes down.
+
+    Where a class is given no component of ours, one is asked for on a server if there is a key, in `api_key` or in the
+    variable of the environment that it names, or a `base_url`; without either it is made here, of the same name.
+    """
+
+    part: ClassVar[str] = ""
+    """The argument that takes a component of ours."""
+
+    _component: Any = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The settings as JSON values, without keys: a `Secret` that names a variable of the environment writes that.
+
+        Raises:
+            ConfigError: an argument is no value or component that can be written down.
+            ValueError: `api_key` holds the key itself.
+        """
+        kind = type(self)
+        names = [name for name in inspect.signature(kind.__init__).parameters if name != "self"]
+        return default_to_dict(
+            self, **{name: _written(getattr(self, name), f"{kind.__name__}.{name}") for name in names}
+        )
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Self:
+        """The component that `to_dict` has written."""
+        settings = {name: _read(value) for name, value in data.get("init_parameters", {}).items()}
+        if isinstance(settings.get(_CALLBACK), str):
+            settings[_CALLBACK] = deserialize_callable(settings[_CALLBACK])
+        return default_from_dict(cls, {**data, "init_parameters": settings})
+
+    def warm_up(self) -> None:
+        """Load the model, where there is one to load; Haystack's pipelines call this before they run."""
+        load = getattr(self._component, "load", None)
+        if load is not None:
+            load()
+
+    def close(self) -> None:
+        """Give back what a component that was made here holds; the next call opens it again. One given is left."""
+        if isinstance(self._component, Component) and (not self.part or getattr(self, self.part) is None):
+            self._component.close()
+
+    def _get_telemetry_data(self) -> dict[str, Any]:
+        """What Haystack sends of it, where its telemetry is on: the kind of component, and none of its settings."""
+        return {"component": type(self._component).__name__}
+
+    def _remote(self) -> Remote | None:
+        """The server to ask; None for here, or where a component is given.
+
+        Raises:
+            ConfigError: a component is given, and settings of a server or a name of a model too.
+        """
+        parameters = inspect.signature(type(self).__init__).parameters
+        settings = {name: getattr(self, name) for name in _ELSEWHERE if name in parameters}
+        if getattr(self, self.part) is not None:
+            both = [name for name, value in settings.items() if value != parameters[name].default]
+            if both:
+                raise ConfigError(f"{type(self).__name__} takes either {self.part} or {', '.join(both)}, got both.")
+            return None
+        secret, base_url = settings["api_key"], settings["base_url"]
+        key = secret.resolve_value() if secret is not None else None
+        if not key and base_url is None:
+            return None
+        return Remote(
+            base_url or JINA, api_key=key or None, timeout=settings["timeout"], retries=settings["max_retries"]
+        )
+
+
+async def asynchronously(component: object, verb: str, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 (its result)
+    """Call the async twin of a component's method; where it has none, the method in a thread."""
+    twin = getattr(component, f"a{verb}", None)
+    if twin is not None:
+        return await twin(*args, **kwargs)
+    return await asyncio.to_thread(getattr(component, verb), *args, **kwargs)
+
+
+def _written(value: Any, where: str) -> Any:  # noqa: ANN401 (JSON values of whatever a constructor takes)
+    if isinstance(value, Secret | Component | JinaDocumentStore):
+        return value.to_dict()
+    if isinstance(value, Enum):
+        return value.value
+    if inspect.isfunction(value):  # a callback
+        return serialize_callable(value)
+    if value is None or isinstance(value, str | int | float):
+        return value
+    if isinstance(value, list | tuple):
+        return [_written(item, f"{where}[{position}]") for position, item in enumerate(value)]
+    if isinstance(value, Mapping):
+        return {key: _written(item, f"{where}.{key}") for key, item in value.items()}
+    raise ConfigError(f"{where} is {shorten(repr(value))}, which is no value or component that can be written down.")
+
+
+def _read(value: Any) -> Any:  # noqa: ANN401 (JSON, and what it describes)
+    kind = value.get("type") if isinstance(value, dict) else None
+    if kind in ("env_var", "token"):
+        return Secret.from_dict(value)
+    if isinstance(kind, str) and kind.startswith("jina_components."):
+        return Component.from_dict(value)  # which makes none but components of ours
+    if kind == f"{JinaDocumentStore.__module__}.{JinaDocumentStore.__name__}":
+        return JinaDocumentStore.from_dict(value)
+    return value

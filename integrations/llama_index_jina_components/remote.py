@@ -1,0 +1,206 @@
+"""Whether something runs here or on a server, as fields that our LlamaIndex classes share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+from llama_index.core.bridge.pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PrivateAttr, SecretStr
+from llama_index.core.schema import BaseComponent
+
+from jina_components.core.component import Component
+from jina_components.errors import ConfigError
+from jina_components.remote import JINA, Remote
+
+_KEYS = ("JINAAI_API_KEY", "JINA_API_KEY")
+
+
+def find_remote(
+    api_key: str | SecretStr | None = None,
+    base_url: str | None = None,
+    *,
+    timeout: float = 60.0,
+    max_retries: int = 2,
+) -> Remote | None:
+    """The server that a key, here or in `JINAAI_API_KEY` or `JINA_API_KEY` of the environment, or an address tells of.
+
+    Args:
+        api_key: Key of the server.
+        base_url: The root of a server of `jina-components serve`; None with a key for Jina's hosts.
+        timeout: Seconds for a request.
+        max_retries: Further attempts of a request that failed for a reason that may pass.
+
+    Returns:
+        The server, or None for here.
+
+    Raises:
+        ConfigError: a setting makes no sense.
+
+    Example:
+        >>> find_remote(base_url="http://localhost:8000").endpoint("search").base_url
+        'http://localhost:8000/s'
+    """
+    given = api_key.get_secret_value() if isinstance(api_key, SecretStr) else api_key
+    key = given or next(filter(None, map(os.environ.get, _KEYS)), None)
+    if key is None and base_url is None:
+        return None
+    return Remote(base_url or JINA, api_key=key, timeout=timeout, retries=max_retries)
+
+
+def write_component(component: object, where: str = "The component") -> dict[str, Any] | None:
+    """A component of ours as its settings, which `Component.from_dict` reads.
+
+    Raises:
+        ConfigError: it is none of ours, or holds a secret or what is no setting.
+    """
+    if component is None:
+        return None
+    if not isinstance(component, Component):
+        raise ConfigError(f"{where} is a {type(component).__name__}, which is no component that can be written down.")
+    return component.to_dict()
+
+
+Written = PlainSerializer(write_component)
+"""For the field of a component that may be given: `reader: Annotated[SupportsRead | None, Written] = None`."""
+
+
+class ComponentFields(BaseComponent):
+    """The field, named by `part`, of a component of ours that may be given, and what else it takes to have one.
+
+    It comes first among the bases of a class. The class annotates the field with `Written`, and says in `_make` how the
+    component is made where none is given; it has it as `_component`. A field of `made_of` does not change after that,
+    and together with a component it raises ConfigError. None means the default of any field.
+
+    `to_dict` writes a component that was given as its settings, and `from_dict` reads them; pickles keep everything.
+
+    Example:
+        >>> class Shout(ComponentFields):
+        ...     part: ClassVar[str] = "reader"
+        ...     reader: Annotated[SupportsRead | None, Written] = None
+        ...
+        ...     def _make(self) -> Reader:
+        ...         return Reader()
+    """
+
+    # Inputs are not shown in errors: one of them is the key.
+    model_config = ConfigDict(
+        arbitrary_types_allowed=True, extra="forbid", hide_input_in_errors=True, protected_namespaces=()
+    )
+
+    part: ClassVar[str]
+    made_of: ClassVar[tuple[str, ...]] = ()
+    """Fields of which the component is made."""
+    _component: Any = PrivateAttr(default=None)
+
+    def __init__(self, **settings: Any) -> None:  # noqa: ANN401 (whatever the fields are)
+        settings = {name: value for name, value in settings.items() if value is not None}
+        if isinstance(given := settings.get(self.part), Mapping):
+            settings[self.part] = Component.from_dict(given)
+        super().__init__(**settings)
+        given = getattr(self, self.part)
+        if given is not None:
+            self._refuse_both()
+        self._component = self._make() if given is None else given
+
+    def _make(self) -> Any:  # noqa: ANN401 (of the subclass)
+        """The component, where none was given."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Give back what a component that was made here holds; the next call opens it again. One given is left."""
+        if getattr(self, self.part) is None and isinstance(self._component, Component):
+            self._component.close()
+
+    def to_dict(self, **kwargs: Any) -> dict[str, Any]:  # noqa: ANN401 (as the base has it)
+        """The settings, without keys.
+
+        Raises:
+            ConfigError: the component given cannot be written down; the message says why.
+        """
+        # Pydantic would hide the error in one of its own.
+        write_component(getattr(self, self.part), f"{type(self).__name__}.{self.part}")
+        return super().to_dict(**kwargs)
+
+    def _refuse_both(self) -> None:
+        both = [name for name in self.made_of if getattr(self, name) != self._default(name, vars(self))]
+        if both:
+            raise ConfigError(
+                f"{type(self).__name__} takes either {self.part} or settings of one; got {', '.join(both)} too."
+            )
+
+    @classmethod
+    def _default(cls, name: str, fields: dict[str, Any]) -> Any:  # noqa: ANN401 (whatever the field is)
+        return cls.model_fields[name].get_default(call_default_factory=True, validated_data=fields)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # LlamaIndex drops what does not pickle, from the object itself: from a copy then, and never the component.
+        state: dict[str, Any] = super(ComponentFields, self.model_copy()).__getstate__()
+        state["__dict__"][self.part] = getattr(self, self.part)
+        state["__pydantic_private__"]["_component"] = self._component
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # LlamaIndex would call the constructor, which looks at the environment here.
+        fields = state["__dict__"]
+        dropped = {name: self._default(name, fields) for name in type(self).model_fields if name not in fields}
+        BaseModel.__setstate__(self, {**state, "__dict__": fields | dropped})
+
+
+class RemoteFields(ComponentFields):
+    """Where a class that is given no component of ours finds one.
+
+    With a key, in `api_key` or the environment, or a `base_url`, it is asked for on a server; without either it is made
+    here, of the same name.
+
+    Attributes:
+        api_key: Key of the server; by default `JINAAI_API_KEY` or `JINA_API_KEY` of the environment. `to_dict` leaves
+            it out, and `from_dict` looks for it there again.
+        base_url: The root of a server of `jina-components serve`, such as `http://localhost:8000`; by default, where
+            there is a key, Jina's hosts.
+        timeout: Seconds for a request.
+        max_retries: Further attempts of a request that failed for a reason that may pass.
+
+    Raises:
+        ConfigError: a component and settings of one are given, or one makes no sense.
+    """
+
+    api_key: SecretStr | None = Field(
+        default=None, exclude=True, repr=False, frozen=True, description="Key of the server."
+    )
+    base_url: str | None = Field(default=None, frozen=True, description="Root of the server; None for here.")
+    timeout: float = Field(default=60.0, frozen=True, description="Seconds for a request.")
+    max_retries: int = Field(default=2, frozen=True, description="Further attempts of a request.")
+
+    def __init__(self, **settings: Any) -> None:  # noqa: ANN401 (whatever the fields are)
+        if settings.get(self.part) is None:
+            places = {name: settings[name] for name in RemoteFields.model_fields if settings.get(name) is not None}
+            if (remote := find_remote(**places)) is not None:
+                # Written down, so that what has lost its key is refused by the server and not run here instead.
+                settings |= {"api_key": remote.api_key, "base_url": remote.base_url}
+        super().__init__(**settings)
+
+    @property
+    def remote(self) -> Remote | None:
+        """The server, or None for here."""
+        if self.base_url is None:
+            return None
+        key = self.api_key.get_secret_value() if self.api_key else None
+        return Remote(self.base_url, api_key=key, timeout=self.timeout, retries=self.max_retries)
+
+    def _refuse_both(self) -> None:
+        super()._refuse_both()
+        both = [name for name in RemoteFields.model_fields if getattr(self, name) != self._default(name, vars(self))]
+        if both:
+            raise ConfigError(f"{type(self).__name__} takes either {self.part} or a server; got {', '.join(both)} too.")
+
+
+def named(part: str, *, remote: str, here: str) -> Callable[[dict[str, Any]], str]:
+    """The default of a field for a model's name: that of the component given, or another on servers than here."""
+
+    def name(fields: dict[str, Any]) -> str:
+        if (given := fields.get(part)) is not None:
+            return str(getattr(given, "name", type(given).__name__))
+        return here if fields["base_url"] is None else remote
+
+    return name
