@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_checkable
 
@@ -11,6 +11,8 @@ from jina_components.filters import Filter, FilterLike
 from jina_components.read_options import ReadOptions
 from jina_components.search_options import SearchOptions
 from jina_components.types import (
+    Classifications,
+    DeepSearchStep,
     Document,
     Entailments,
     Grounding,
@@ -20,6 +22,7 @@ from jina_components.types import (
     Ranking,
     SearchResults,
     Segmentation,
+    SourceFailure,
     Usage,
 )
 
@@ -91,6 +94,21 @@ class SupportsSegment(Protocol):
 
     def segment(self, text: str) -> Segmentation:
         """Chunks with their offsets."""
+        ...
+
+
+@runtime_checkable
+class SupportsClassify(Protocol):
+    """Gives inputs labels, as a `Classifier` and a `RemoteClassifier` do."""
+
+    def classify(
+        self,
+        inputs: Sequence[str | Image],
+        labels: Sequence[str] | Mapping[str, str] | None = None,
+        *,
+        show_progress: bool = False,
+    ) -> Classifications:
+        """The label of each input; None takes the labels that were learned."""
         ...
 
 
@@ -223,6 +241,21 @@ class SupportsRead(Protocol):
 
 
 @runtime_checkable
+class SupportsReadMany(Protocol):
+    """Reads many sources at a time, as a `Reader` and a `RemoteReader` do."""
+
+    def aread_many(
+        self,
+        sources: Iterable[str | os.PathLike[str]],
+        *,
+        options: ReadOptions | None = None,
+        show_progress: bool = False,
+    ) -> AsyncGenerator[tuple[int, Page | SourceFailure], None]:
+        """The place of each source and its page, or why there is none, as they come."""
+        ...
+
+
+@runtime_checkable
 class SupportsSearch(Protocol):
     """Finds pages for a query."""
 
@@ -275,6 +308,32 @@ class ChatReply:
     text: str
     usage: Usage = field(default_factory=Usage)
     finish_reason: FinishReason = "stop"
+
+
+@runtime_checkable
+class SupportsDeepSearch(Protocol):
+    """Answers questions step by step, as a `DeepSearchAgent` and a `RemoteDeepSearch` do.
+
+    `options` are a `DeepSearchOptions`, which protocols may not import, or None for the agent's own.
+    """
+
+    def stream(
+        self,
+        question: str | Sequence[ChatMessage],
+        *,
+        options: Any = None,  # noqa: ANN401
+    ) -> Generator[DeepSearchStep, None, None]:
+        """The steps, the last one with the answer."""
+        ...
+
+    def astream(
+        self,
+        question: str | Sequence[ChatMessage],
+        *,
+        options: Any = None,  # noqa: ANN401
+    ) -> AsyncGenerator[DeepSearchStep, None]:
+        """`stream`, for event loops."""
+        ...
 
 
 @runtime_checkable

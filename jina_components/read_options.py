@@ -26,10 +26,10 @@ def _check_choices(options: MarkdownStyle | ReadOptions) -> None:
             raise ConfigError(f"{name} must be one of {', '.join(map(repr, known))}; got {value!r}.")
 
 
-def _shown(options: MarkdownStyle | ReadOptions, *, hidden: str = "") -> str:
+def _shown(options: MarkdownStyle | ReadOptions, *, hidden: tuple[str, ...] = ()) -> str:
     """The fields that differ from their defaults."""
     given = [
-        f"{each.name}={'***' if each.name == hidden else repr(getattr(options, each.name))}"
+        f"{each.name}={'***' if each.name in hidden else repr(getattr(options, each.name))}"
         for each in fields(options)
         if getattr(options, each.name) != (each.default if each.default is not MISSING else {})
     ]
@@ -253,7 +253,7 @@ class ReadOptions:
         return not own and not partial and self.format == "content"
 
     def __repr__(self) -> str:
-        return _shown(self, hidden="proxy")
+        return _shown(self, hidden=("cookies", "headers", "proxy"))  # which may hold secrets
 
     def needing_browser(self) -> tuple[str, ...]:
         """The options given that only a browser can do."""

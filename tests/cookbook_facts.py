@@ -20,8 +20,25 @@ FACTS = {
         pictures=1,
         true=(
             "all(pages[c.source].content[c.start : c.end] == c.quote for c in answer.citations)",
-            "answer.answered and '35 minutes' in answer.text",
+            "answer.answered and len(answer.citations) > 1 and 'F7' in answer.text",
             "not agent.run('Who won the 1998 football world cup?').answered",
+        ),
+    ),
+    "02_rag_in_langchain": Facts(
+        pictures=1,
+        true=(
+            "'eruption' in answer['text'] and '1783' in answer['annotations'][0]['cited_text']",
+            "checked.artifact.verdict == 'refuted'",
+            "'white' in found['answer'] and len(found['documents']) == 3",
+        ),
+    ),
+    "03_rag_in_llama_index": Facts(
+        pictures=1,
+        true=(
+            "'white' in str(response) and response.source_nodes[0].text in texts['data/isles/ostrel.md']",
+            "pipeline.run(documents=documents) == []",
+            "not agent.run('Who won the 1998 football world cup?').answered",
+            "counts['ReRankEnd'] == counts['ReRankStart'] == 2",
         ),
     ),
     "04_late_chunking": Facts(
@@ -33,6 +50,15 @@ FACTS = {
             "all(late >= plain - 0.02 for plain, late in zip(curves[False], curves[True]))",
         ),
     ),
+    "05_hybrid_and_rerank": Facts(
+        pictures=4,
+        true=(
+            "ndcg(systems['hybrid + rerank']).mean() > max(0.8, ndcg(systems['hybrid']).mean())",
+            "ndcg(systems['dense'])[kinds['words']].mean() > ndcg(systems['lexical'])[kinds['words']].mean() + 0.2",
+            "ndcg(systems['hybrid'])[kinds['name']].mean() > 0.9",
+            "abs(sweep[-1].mean() - ndcg(systems['lexical']).mean()) < 0.05",
+        ),
+    ),
     "06_classification": Facts(
         pictures=4,
         true=(
@@ -40,6 +66,46 @@ FACTS = {
             "reports[-1].accuracy > 0.75",
             "reports[-1].accuracy > reports[0].accuracy",
             "few_shot.accuracy > 0.65 and zero_shot.accuracy > 0.55",
+        ),
+    ),
+    "07_grounding": Facts(
+        pictures=1,
+        true=(
+            "all(reader.read(each.url).content[each.start : each.end] == each.key_quote for each in quotes)",
+            "sum(agrees) >= 6",
+            "step.grounding.verdict == 'refuted'",
+        ),
+    ),
+    "08_deep_search": Facts(
+        pictures=1,
+        true=(
+            "again == answer",
+            "right >= 3",
+            "any('Brannock' in citation.quote for citation in answer.citations)",
+        ),
+    ),
+    "09_fine_tuning": Facts(
+        pictures=1,
+        true=(
+            "gain.mean() > error",
+            "asked and answers.isdisjoint(code for _, code in train)",
+            "(after <= 10).mean() > (before <= 10).mean() + 0.03",
+        ),
+    ),
+    "10_laptop_to_cluster": Facts(
+        pictures=1,
+        true=(
+            "len(results) == 6 and all(found == results['FAISS in memory'] for found in results.values())",
+            "all(len(hits) for hits in results['Milvus Lite'])",
+        ),
+    ),
+    "11_side_by_side": Facts(
+        pictures=2,
+        true=(
+            "ndcg['small-embedding-v1'].mean() > 0.8",
+            "ndcg['small-embedding-v1'].mean() > ndcg['static-minilm-v1'].mean() > ndcg['word vectors (LSA)'].mean()",
+            "widths['small, 64 dimensions'] == widths['static, 64 dimensions'] == 64",
+            "set(speed) == set(embedders) and min(speed.values()) > 0",
         ),
     ),
 }

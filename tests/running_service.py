@@ -66,13 +66,16 @@ class Served:
     site: LocalServer
 
 
+_TIDES = "The moon pulls the water of the sea, which rises twice a day. " * 3
+_BREAD = "Bread is made of flour, water, salt and yeast. " * 3
 PAGES = {
-    "/tides": ("Tides", "The moon pulls the water of the sea, which rises twice a day. " * 3
-               + "In the Bay of Fundy the tides are 16 metres high."),
-    "/bridge": ("The Holm Bridge", "The Holm Bridge over the Ness opened in 1952. It is 3 km long. "
-                 "Ann Lee, an engineer, designed it."),
-    "/bread": ("Bread", "Bread is made of flour, water, salt and yeast. " * 3 + "It is baked for forty minutes."),
-}  # fmt: skip
+    "/tides": ("Tides", _TIDES + "In the Bay of Fundy the tides are 16 metres high."),
+    "/bridge": (
+        "The Holm Bridge",
+        "The Holm Bridge over the Ness opened in 1952. It is 3 km long. Ann Lee, an engineer, designed it.",
+    ),
+    "/bread": ("Bread", _BREAD + "It is baked for forty minutes."),
+}
 
 
 @contextmanager

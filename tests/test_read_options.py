@@ -95,14 +95,18 @@ def test_options_pickle_and_compare() -> None:
     assert hash(ReadOptions()) == hash(ReadOptions())
 
 
-def test_a_password_of_a_proxy_is_not_shown() -> None:
-    assert "secret" not in repr(ReadOptions(proxy="http://me:secret@proxy.example:8080"))
+@pytest.mark.parametrize(
+    "given",
+    [{"proxy": "http://me:secret@proxy.example:8080"}, {"cookies": ("id=secret",)}, {"headers": {"X-Key": "secret"}}],
+)
+def test_secrets_are_not_shown(given: dict[str, Any]) -> None:
+    assert "secret" not in repr(ReadOptions(**given))
 
 
 def test_what_is_shown_is_what_differs_from_the_defaults() -> None:
     assert repr(ReadOptions()) == "ReadOptions()"
-    assert repr(ReadOptions(links="text", style=MarkdownStyle(bullet="*"), headers={"a": "b"})) == (
-        "ReadOptions(links='text', headers={'a': 'b'}, style=MarkdownStyle(bullet='*'))"
+    assert repr(ReadOptions(links="text", style=MarkdownStyle(bullet="*"), locale="de")) == (
+        "ReadOptions(links='text', locale='de', style=MarkdownStyle(bullet='*'))"
     )
 
 

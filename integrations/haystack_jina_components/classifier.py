@@ -1,5 +1,6 @@
 """Labels of texts and documents, in Haystack."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, Protocol, runtime_checkable
@@ -50,6 +51,13 @@ class JinaClassifierComponent(JinaComponent):
             self._component.close()
         if self._embedder is not None:
             self._embedder.close()
+
+    async def close_async(self) -> None:
+        """`close` for event loops; also closes the connections of the running one."""
+        if self.classifier is None:
+            await asynchronously(self._component, "close")
+        if self._embedder is not None:
+            await asyncio.to_thread(self._embedder.close)
 
     def _get_telemetry_data(self) -> dict[str, Any]:
         """What Haystack sends of it, where its telemetry is on: the model, if it is a published one."""

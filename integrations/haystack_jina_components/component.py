@@ -65,8 +65,18 @@ class JinaComponent:
 
     def close(self) -> None:
         """Give back what a component that was made here holds; the next call opens it again. One given is left."""
-        if isinstance(self._component, Component) and (not self.part or getattr(self, self.part) is None):
+        if self._is_own:
             self._component.close()
+
+    async def close_async(self) -> None:
+        """`close` for event loops; also closes the connections of the running one."""
+        if self._is_own:
+            await asynchronously(self._component, "close")
+
+    @property
+    def _is_own(self) -> bool:
+        """Whether the component was made here."""
+        return isinstance(self._component, Component) and getattr(self, self.part) is None
 
     def _get_telemetry_data(self) -> dict[str, Any]:
         """What Haystack sends of it, where its telemetry is on: the kind of component, and none of its settings."""
@@ -94,7 +104,7 @@ class JinaComponent:
         )
 
 
-async def asynchronously(component: object, verb: str, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 (its result)
+async def asynchronously(component: object, verb: str, *args: Any, **kwargs: Any) -> Any:
     """Call the async twin of a component's method; where it has none, the method in a thread."""
     twin = getattr(component, f"a{verb}", None)
     if twin is not None:
@@ -102,7 +112,7 @@ async def asynchronously(component: object, verb: str, *args: Any, **kwargs: Any
     return await asyncio.to_thread(getattr(component, verb), *args, **kwargs)
 
 
-def _written(value: Any, where: str) -> Any:  # noqa: ANN401 (JSON values of whatever a constructor takes)
+def _written(value: Any, where: str) -> Any:
     if isinstance(value, Secret | Component | JinaDocumentStore):
         return value.to_dict()
     if isinstance(value, Enum):
@@ -118,7 +128,7 @@ def _written(value: Any, where: str) -> Any:  # noqa: ANN401 (JSON values of wha
     raise ConfigError(f"{where} is {shorten(repr(value))}, which is no value or component that can be written down.")
 
 
-def _read(value: Any) -> Any:  # noqa: ANN401 (JSON, and what it describes)
+def _read(value: Any) -> Any:
     kind = value.get("type") if isinstance(value, dict) else None
     if kind in ("env_var", "token"):
         return Secret.from_dict(value)

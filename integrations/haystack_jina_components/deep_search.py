@@ -127,7 +127,7 @@ class JinaDeepSearch(JinaComponent):
             ConfigError: an option makes no sense.
         """
         callback = select_streaming_callback(self.streaming_callback, streaming_callback, requires_async=False)
-        answer = None
+        answer: Any = None
         with closing(self._component.stream(_conversation(messages), options=self._how(generation_kwargs))) as steps:
             for step in steps:
                 answer = step.answer
@@ -144,7 +144,7 @@ class JinaDeepSearch(JinaComponent):
     ) -> dict[str, Any]:
         """`run` without blocking the event loop; cancelling ends the search."""
         callback: Any = select_streaming_callback(self.streaming_callback, streaming_callback, requires_async=True)
-        answer = None
+        answer: Any = None
         asked = self._component.astream(_conversation(messages), options=self._how(generation_kwargs))
         async with aclosing(asked) as steps:
             async for step in steps:
@@ -205,5 +205,5 @@ def _document(citation: Citation) -> Document:
     return Document(content=told.pop("quote"), meta=told)
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401 (JSON)
+def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value

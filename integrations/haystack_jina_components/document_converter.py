@@ -113,9 +113,10 @@ class JinaDocumentConverter(ReadsPages):
             page = await self._component.aread(source.data, options=self._options, **known)
             return page_document(page, {**source.meta, **meta})
         page = await self._component.aread(source, options=self._options)
-        if isinstance(source, str) and source.lower().startswith(_WEB):
-            return page_document(page, meta)
-        return page_document(page, {"file_path": self._shown(source), **meta})
+        return page_document(page, {**self._place(source), **meta})
 
-    def _shown(self, path: str | Path) -> str:
-        return str(path) if self.store_full_path else Path(path).name
+    def _place(self, source: str | Path) -> dict[str, Any]:
+        """Where a file is; of a URL, the page tells that itself."""
+        if isinstance(source, str) and source.lower().startswith(_WEB):
+            return {}
+        return {"file_path": str(source) if self.store_full_path else Path(source).name}

@@ -41,8 +41,8 @@ class JinaDocumentStore:
 
     Args:
         store: Where the documents are, such as `FaissStore(directory)`; None for memory. It is closed with this.
-        embedding_dimension: Width of the embeddings. None for that of the first: then those written before any that
-            has an embedding have to be the last without, or all.
+        embedding_dimension: Width of the embeddings; None for that of the first. Name it where documents without an
+            embedding may be written before any that has one: without it, the store is then one of words alone.
         return_embedding: Whether `filter_documents` gives embeddings back, where the store can.
 
     Raises:

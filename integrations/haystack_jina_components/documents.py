@@ -26,7 +26,7 @@ def check_documents(documents: object, component: object) -> None:
         raise TypeError(f"{type(component).__name__} takes a list of Haystack's Documents, got {documents!r:.200}.")
 
 
-def from_haystack(document: Document, **besides: Any) -> OurDocument:  # noqa: ANN401 (JSON)
+def from_haystack(document: Document, **besides: Any) -> OurDocument:
     """Our document of the same id, whose metadata is `meta`.
 
     Args:

@@ -87,14 +87,14 @@ class JinaEmbedderComponent(JinaComponent):
         task = {} if self.embedder is None else {"task": _TASKS[self.verb]}
         return {**task, **self._wanted(), "show_progress": show_progress}
 
-    def _inputs(self, inputs: Sequence[str | Image]) -> Any:  # noqa: ANN401 (a text, or several)
+    def _inputs(self, inputs: Sequence[str | Image]) -> Any:
         return inputs[0] if self.verb == "embed_query" else inputs
 
 
 _TASKS = {"embed_query": "retrieval.query", "embed_documents": "retrieval.passage"}
 
 
-def _embeddings(vectors: Any) -> Embeddings:  # noqa: ANN401 (arrays, or lists of floats as LangChain has them)
+def _embeddings(vectors: Any) -> Embeddings:
     return Embeddings(np.atleast_2d(np.asarray(vectors, np.float32)))
 
 
@@ -104,7 +104,7 @@ def at_path(endpoint: Endpoint, base_url: str | None, path: str) -> Endpoint:
     return replace(endpoint, base_url=url.removesuffix(f"/{path}")) if url.endswith(f"/{path}") else endpoint
 
 
-def usage_of(model: str, embeddings: Any) -> dict[str, Any]:  # noqa: ANN401 (any result of ours that has `usage`)
+def usage_of(model: str, embeddings: Any) -> dict[str, Any]:
     """The `meta` that a component gives out: the model, and the tokens that it took."""
     usage = embeddings.usage
     return {"model": model, "usage": {"prompt_tokens": usage.prompt_tokens, "total_tokens": usage.total_tokens}}

@@ -35,7 +35,7 @@ def to_filter(filters: dict[str, Any] | None) -> Filter | None:
         raise FilterError(str(error)) from error
 
 
-def _parsed(filters: Any) -> Filter:  # noqa: ANN401 (whatever the caller wrote)
+def _parsed(filters: Any) -> Filter:
     if not isinstance(filters, dict):
         raise FilterError(f"A filter is a dict, got {shorten(repr(filters))}.")
     needed = ("field", "operator", "value") if "field" in filters else ("operator", "conditions")
@@ -53,7 +53,7 @@ def _parsed(filters: Any) -> Filter:  # noqa: ANN401 (whatever the caller wrote)
     return known[operator](tuple(_parsed(part) for part in filters["conditions"]))
 
 
-def _path(field: Any) -> Path:  # noqa: ANN401 (whatever the caller wrote)
+def _path(field: Any) -> Path:
     if not isinstance(field, str):
         raise FilterError(f"'field' must be a str, got {type(field).__name__}.")
     path = tuple(field.split("."))
@@ -64,7 +64,7 @@ def _path(field: Any) -> Path:  # noqa: ANN401 (whatever the caller wrote)
     return path
 
 
-def _equal(path: Path, wanted: Any) -> Filter:  # noqa: ANN401 (`Condition` checks it)
+def _equal(path: Path, wanted: Any) -> Filter:
     if wanted is None:  # which in Haystack a field that is missing is too
         return Or((Not(Condition(path, "exists")), Condition(path, "eq", (None,))))
     same = Condition(path, "eq", (wanted,))
@@ -72,14 +72,14 @@ def _equal(path: Path, wanted: Any) -> Filter:  # noqa: ANN401 (`Condition` chec
     return same if instant is None else Or((same, Condition(path, "eq", (instant,))))
 
 
-def _one_of(path: Path, wanted: Any) -> Filter:  # noqa: ANN401 (checked here)
+def _one_of(path: Path, wanted: Any) -> Filter:
     if not isinstance(wanted, list):
         raise FilterError(f"'in' and 'not in' take a list, got {type(wanted).__name__}.")
     return Or(tuple(_equal(path, each) for each in wanted))
 
 
 def _ordered(operator: Operator) -> Callable[[Path, Any], Filter]:
-    def compare(path: Path, wanted: Any) -> Filter:  # noqa: ANN401 (`Condition` checks it)
+    def compare(path: Path, wanted: Any) -> Filter:
         if wanted is None:
             return _NOTHING
         instant = parse_datetime(wanted) if isinstance(wanted, str) else None

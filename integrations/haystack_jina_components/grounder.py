@@ -30,8 +30,9 @@ def reference_document(reference: Reference) -> Document:
 class JinaGrounder(JinaComponent):
     """Checks a statement against documents, or against the web, and quotes what shows it to be true or false.
 
-    With a key or a `base_url` a server checks. A grounder that is made here knows no source to search in, and needs the
-    documents; give a `Grounder` for one that does.
+    With a key or a `base_url` a server checks, which searches the web, or reads the URLs it is told; documents it does
+    not take. A grounder that is made here knows no source to search in, and needs documents or URLs; give a `Grounder`
+    for one that does.
 
     Args:
         api_key: Key of the server; by default `JINA_API_KEY` of the environment, if it is set.
@@ -70,12 +71,15 @@ class JinaGrounder(JinaComponent):
     @component.output_types(
         verdict=str, factuality=float, result=bool, reason=str, references=list[Document], meta=dict[str, Any]
     )
-    def run(self, statement: str, documents: list[Document] | None = None) -> dict[str, Any]:
+    def run(
+        self, statement: str, documents: list[Document] | None = None, urls: list[str] | None = None
+    ) -> dict[str, Any]:
         """Check a statement.
 
         Args:
             statement: One or a few sentences.
-            documents: What to take evidence from; None for what the grounder searches.
+            documents: What to take evidence from; with `urls` None too, whatever the grounder finds.
+            urls: Pages, or hosts, to take evidence from.
 
         Returns:
             `verdict` (`supported`, `refuted` or `not enough evidence`), `factuality` (0 to 1), `result` (whether it is
@@ -84,26 +88,28 @@ class JinaGrounder(JinaComponent):
 
         Raises:
             TypeError: no list of documents.
-            InputError: the statement, or the list of documents, is empty.
-            ConfigError: there are no documents, and nothing to search.
+            InputError: the statement, or what evidence is to be taken from, is empty; or a server was given documents.
+            ConfigError: there is nothing to take evidence from.
         """
-        return _result(run_sync(self._component.aground(statement, references=self._given(documents))))
+        return _result(run_sync(self._component.aground(statement, references=self._given(documents, urls))))
 
     @component.output_types(
         verdict=str, factuality=float, result=bool, reason=str, references=list[Document], meta=dict[str, Any]
     )
-    async def run_async(self, statement: str, documents: list[Document] | None = None) -> dict[str, Any]:
+    async def run_async(
+        self, statement: str, documents: list[Document] | None = None, urls: list[str] | None = None
+    ) -> dict[str, Any]:
         """`run` without blocking the event loop."""
-        return _result(await self._component.aground(statement, references=self._given(documents)))
+        return _result(await self._component.aground(statement, references=self._given(documents, urls)))
 
-    def _given(self, documents: list[Document] | None) -> list[OurDocument] | None:
-        if documents is None:
+    def _given(self, documents: list[Document] | None, urls: list[str] | None) -> list[OurDocument | str] | None:
+        if documents is None and urls is None:
             return None
-        check_documents(documents, self)
-        return [from_haystack(each) for each in documents]
+        check_documents(documents or [], self)
+        return [*map(from_haystack, documents or ()), *(urls or ())]
 
 
-def open_grounder(owner: JinaComponent, given: object) -> Any:  # noqa: ANN401 (a grounder)
+def open_grounder(owner: JinaComponent, given: object) -> Any:
     """The grounder given, that of a server, or one of the bundled models.
 
     Raises:

@@ -74,10 +74,13 @@ class JinaRanker(JinaComponent):
         self.timeout = timeout
         self.max_retries = max_retries
         server = self._remote()
-        if reranker is None:
-            self.model = model or (DEFAULT_RERANKER if server is None else _REMOTE)
-            endpoint = None if server is None else at_path(server.endpoint("models"), base_url, "rerank")
-        self._component = Reranker(self.model, endpoint=endpoint) if reranker is None else reranker
+        if reranker is not None:
+            self._component = reranker
+            return
+        # Kept, and so written down: what is read where there is no key runs the same model, and not another.
+        self.model = chosen = model or (DEFAULT_RERANKER if server is None else _REMOTE)
+        endpoint = None if server is None else at_path(server.endpoint("models"), base_url, "rerank")
+        self._component = Reranker(chosen, endpoint=endpoint)
 
     @component.output_types(documents=list[Document], meta=dict[str, Any])
     def run(

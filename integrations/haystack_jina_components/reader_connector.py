@@ -6,7 +6,7 @@ from urllib.parse import quote
 from haystack import Document, component
 from haystack.utils import Secret
 
-from haystack_jina_components.component import JINA_API_KEY, JinaComponent
+from haystack_jina_components.component import JINA_API_KEY, JinaComponent, asynchronously
 from haystack_jina_components.documents import page_document
 from haystack_jina_components.fetcher import check_url
 from haystack_jina_components.grounder import open_grounder
@@ -15,11 +15,10 @@ from haystack_jina_components.web_search import open_search, result_document
 from jina_components.core.background import run_sync
 from jina_components.core.inputs import check_query
 from jina_components.errors import ConfigError
-from jina_components.net.api import ApiStatusError
 from jina_components.protocols import SupportsGround, SupportsRead, SupportsSearch
 from jina_components.reader import Reader
 from jina_components.remote.address import Product
-from jina_components.remote.calling import refusal
+from jina_components.remote.component import as_refusals
 
 _PRODUCTS: dict[JinaReaderMode, Product] = {
     JinaReaderMode.READ: "reader",
@@ -112,6 +111,13 @@ class JinaReaderConnector(JinaComponent):
         elif self.component is None:
             self._component.close()
 
+    async def close_async(self) -> None:
+        """`close` for event loops; also closes the connections of the running one."""
+        if self._api is not None:
+            await self._api.aclose()
+        elif self.component is None:
+            await asynchronously(self._component, "close")
+
     async def _ask(self, query: str, headers: dict[str, str]) -> list[Document]:
         check_query(query)
         if self._api is None:
@@ -119,13 +125,11 @@ class JinaReaderConnector(JinaComponent):
                 raise ConfigError("headers are for servers: there is none.")
             return await _ASKED[self.mode](self._component, query)
         path = quote(query, safe="")
-        try:
+        with as_refusals():
             if self.json_response:
                 data = (await self._api.get(path, headers=headers)).get("data", {})
                 return [_document(each) for each in (data if isinstance(data, list) else [data])]
             answer = await self._api.get_response(path, headers=headers)
-        except ApiStatusError as error:
-            raise refusal(error) from error
         meta = {"content_type": answer.headers.get("content-type", ""), "query": query}
         return [Document(content=answer.content.decode(errors="replace"), meta=meta)]
 
@@ -136,7 +140,7 @@ def _document(data: dict[str, Any]) -> Document:
     return Document(content=meta.pop("reason" if "reason" in meta else "content", ""), meta=meta)
 
 
-def _open_reader(_: JinaComponent, given: object) -> Any:  # noqa: ANN401 (a reader)
+def _open_reader(_: JinaComponent, given: object) -> Any:
     if given is not None and (isinstance(given, type) or not isinstance(given, SupportsRead)):
         raise ConfigError(f"component must have a method aread(source, options=…), got {given!r}.")
     return Reader() if given is None else given

@@ -25,7 +25,7 @@ class JinaRetriever(JinaComponent):
         retriever: The retriever.
         filters: What `meta` of documents must say; means what `haystack_jina_components.filters` says.
         top_k: How many documents at most.
-        filter_policy: Whether filters given to `run` take the place of `filters`, or hold besides.
+        filter_policy: Whether filters given to `run` take the place of `filters`, or are merged with them.
         options: Further arguments of `Retriever.retrieve` by their names: `mode`, `rerank`, `min_score`, `diversity`.
 
     Raises:

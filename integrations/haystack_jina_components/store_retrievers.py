@@ -35,6 +35,10 @@ class StoreRetriever(JinaComponent):
         """Close the document store; the next call opens it again."""
         self.document_store.close()
 
+    async def close_async(self) -> None:
+        """`close` without blocking the event loop."""
+        await self.document_store.close_async()
+
     def _get_telemetry_data(self) -> dict[str, Any]:
         """What Haystack sends of it, where its telemetry is on."""
         return {"document_store": type(self.document_store).__name__}
@@ -53,7 +57,7 @@ class JinaEmbeddingRetriever(StoreRetriever):
         document_store: The document store.
         filters: What `meta` of documents must say.
         top_k: How many documents at most.
-        filter_policy: Whether filters given to `run` take the place of `filters`, or hold besides.
+        filter_policy: Whether filters given to `run` take the place of `filters`, or are merged with them.
 
     Raises:
         ConfigError: another document store.
@@ -100,7 +104,7 @@ class JinaBM25Retriever(StoreRetriever):
         document_store: The document store.
         filters: What `meta` of documents must say.
         top_k: How many documents at most.
-        filter_policy: Whether filters given to `run` take the place of `filters`, or hold besides.
+        filter_policy: Whether filters given to `run` take the place of `filters`, or are merged with them.
 
     Raises:
         ConfigError: another document store.

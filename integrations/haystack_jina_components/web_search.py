@@ -106,7 +106,7 @@ class JinaWebSearch(JinaComponent):
         return {"documents": [result_document(each) for each in found], "links": [each.url for each in found]}
 
 
-def open_search(owner: JinaComponent, given: object) -> Any:  # noqa: ANN401 (a search)
+def open_search(owner: JinaComponent, given: object) -> Any:
     """The search given, or that of a server.
 
     Raises:

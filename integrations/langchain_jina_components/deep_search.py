@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import aclosing, closing
 from dataclasses import asdict, fields, replace
 from operator import itemgetter
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel, LangSmithParams, LanguageModelInput
@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
 from jina_components.deep_search_options import Budget, DeepSearchOptions, Effort
 from jina_components.errors import ConfigError
-from jina_components.protocols import ChatMessage
+from jina_components.protocols import SupportsDeepSearch
 from jina_components.remote import Remote, RemoteDeepSearch
 from jina_components.types import Answer, DeepSearchStep
 from langchain_jina_components.messages import conversation
@@ -33,23 +33,6 @@ _OPTIONS = frozenset(each.name for each in fields(DeepSearchOptions))
 _ALIASES = {"api_key": "jina_api_key", "model_name": "model", "budget_tokens": "max_tokens"}
 _MARK = re.compile(r"\[\^(\d+)\]")
 _FACTS = ("answered", "ended", "visited_urls", "read_urls", "num_urls", "images", "warnings")
-
-
-@runtime_checkable
-class SupportsDeepSearch(Protocol):
-    """Answers questions step by step, as a `DeepSearchAgent` and a `RemoteDeepSearch` do."""
-
-    def stream(
-        self, question: Sequence[ChatMessage], *, options: DeepSearchOptions | None = None
-    ) -> Generator[DeepSearchStep, None, None]:
-        """The steps, the last one with the answer."""
-        ...
-
-    def astream(
-        self, question: Sequence[ChatMessage], *, options: DeepSearchOptions | None = None
-    ) -> AsyncGenerator[DeepSearchStep, None]:
-        """Likewise, for event loops."""
-        ...
 
 
 class ChatJinaDeepSearch(RemoteFields, BaseChatModel):
@@ -97,7 +80,7 @@ class ChatJinaDeepSearch(RemoteFields, BaseChatModel):
     streaming: bool = False
     _others: dict[str, RemoteDeepSearch] = PrivateAttr(default_factory=dict)
 
-    def __init__(self, **settings: Any) -> None:  # noqa: ANN401 (the fields, and options)
+    def __init__(self, **settings: Any) -> None:
         settings = {_ALIASES.get(name, name): value for name, value in settings.items()}
         further = {name: settings.pop(name) for name in _OPTIONS - type(self).model_fields.keys() & settings.keys()}
         if further:
@@ -120,7 +103,7 @@ class ChatJinaDeepSearch(RemoteFields, BaseChatModel):
         include_raw: bool = False,
         method: str = "json_schema",
         strict: bool | None = None,  # noqa: ARG002 (the answer is held to the schema in any case)
-        **kwargs: Any,  # noqa: ANN401 (as the base has it)
+        **kwargs: Any,
     ) -> Runnable[LanguageModelInput, dict[str, Any] | BaseModel]:
         """A runnable whose answer has the form of a schema. Here, it takes an agent with a chat model.
 
@@ -149,7 +132,7 @@ class ChatJinaDeepSearch(RemoteFields, BaseChatModel):
         messages: list[BaseMessage],
         stop: list[str] | None = None,
         run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,  # noqa: ANN401
+        **kwargs: Any,
     ) -> ChatResult:
         return generate_from_stream(self._stream(messages, stop, run_manager, **kwargs))
 
@@ -158,7 +141,7 @@ class ChatJinaDeepSearch(RemoteFields, BaseChatModel):
         messages: list[BaseMessage],
         stop: list[str] | None = None,
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
-        **kwargs: Any,  # noqa: ANN401
+        **kwargs: Any,
     ) -> ChatResult:
         return await agenerate_from_stream(self._astream(messages, stop, run_manager, **kwargs))
 
@@ -167,7 +150,7 @@ class ChatJinaDeepSearch(RemoteFields, BaseChatModel):
         messages: list[BaseMessage],
         stop: list[str] | None = None,
         run_manager: CallbackManagerForLLMRun | None = None,  # noqa: ARG002 (LangChain tells it of the chunks)
-        **kwargs: Any,  # noqa: ANN401
+        **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
         model = kwargs.pop("model", self.model)
         asked = self._agent(model).stream(conversation(messages), options=self._how(kwargs))
@@ -180,7 +163,7 @@ class ChatJinaDeepSearch(RemoteFields, BaseChatModel):
         messages: list[BaseMessage],
         stop: list[str] | None = None,
         run_manager: AsyncCallbackManagerForLLMRun | None = None,  # noqa: ARG002
-        **kwargs: Any,  # noqa: ANN401
+        **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
         model = kwargs.pop("model", self.model)
         asked = self._agent(model).astream(conversation(messages), options=self._how(kwargs))
@@ -207,8 +190,8 @@ class ChatJinaDeepSearch(RemoteFields, BaseChatModel):
     def _make(self, remote: Remote | None) -> RemoteDeepSearch:
         if remote is None:
             raise ConfigError(
-                "ChatJinaDeepSearch needs whom to ask: agent=DeepSearchAgent(…), a key (jina_api_key, or JINA_API_KEY "
-                "in the environment), or base_url, that of a server."
+                "ChatJinaDeepSearch has nothing to search with: pass agent=DeepSearchAgent(…), or jina_api_key (or set "
+                "JINA_API_KEY) for Jina's servers, or base_url for another server."
             )
         return RemoteDeepSearch(remote, model=self.model)
 
@@ -226,7 +209,7 @@ class ChatJinaDeepSearch(RemoteFields, BaseChatModel):
         names = ("model", "reasoning_effort", "max_tokens", "stop")
         return {**{name: getattr(self, name) for name in names}, **self.model_kwargs}
 
-    def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:  # noqa: ANN401
+    def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         return LangSmithParams(**{**super()._get_ls_params(stop=stop, **kwargs), "ls_provider": "jina"})
 
 
@@ -284,5 +267,5 @@ def _annotations(answer: Answer, length: int) -> list[dict[str, Any]]:
     ]
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401
+def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value

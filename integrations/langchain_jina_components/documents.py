@@ -13,7 +13,7 @@ SCORE = "relevance_score"
 """The name under which the metadata of a document have its score."""
 
 
-def to_langchain(document: Document, **metadata: Any) -> LangChainDocument:  # noqa: ANN401 (JSON)
+def to_langchain(document: Document, **metadata: Any) -> LangChainDocument:
     """A document of LangChain, with further metadata; it shares nothing with ours."""
     return LangChainDocument(document.text, id=document.id, metadata={**deepcopy(dict(document.metadata)), **metadata})
 

@@ -12,6 +12,7 @@ from langchain_core.embeddings import Embeddings
 from pydantic import Field
 
 from jina_components import Embedder, Image
+from jina_components.errors import InputError
 from jina_components.models.catalog import DEFAULT_EMBEDDER
 from jina_components.protocols import SupportsEmbed
 from jina_components.remote import Remote
@@ -117,7 +118,9 @@ def as_embeddings(embedder: SupportsEmbed) -> Embeddings:
 
 
 def _images(uris: Sequence[str]) -> list[Image]:
-    return [Image(url2pathname(urlsplit(uri).path) if uri[:5].lower() == "file:" else uri) for uri in uris]
+    if isinstance(uris, str):
+        raise InputError("embed_images takes a list of URIs; for one image, pass [uri].")
+    return [Image(url2pathname(urlsplit(uri).path) if str(uri)[:5].lower() == "file:" else uri) for uri in uris]
 
 
 def _lists(vectors: FloatArray | Sequence[Any]) -> list[Any]:

@@ -7,17 +7,18 @@ import os
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
 from contextlib import aclosing
 from copy import deepcopy
-from typing import Any, ClassVar, Protocol, TypeAlias, runtime_checkable
+from typing import Any, ClassVar, TypeAlias
 
 from langchain_core.document_loaders import BaseLoader
 from langchain_core.documents import Document
 from pydantic import Field, SkipValidation
 
 from jina_components.core.background import iterate_sync
+from jina_components.protocols import SupportsReadMany
 from jina_components.read_options import ReadOptions
 from jina_components.reader import Reader
 from jina_components.remote import Remote, RemoteReader
-from jina_components.types import Page, SourceFailure
+from jina_components.types import Page
 from langchain_jina_components.remote import RemoteFields
 
 Source: TypeAlias = str | os.PathLike[str]
@@ -25,17 +26,6 @@ Source: TypeAlias = str | os.PathLike[str]
 logger = logging.getLogger(__name__)
 
 _METADATA = ("title", "description", "language", "published_time", "extracted")
-
-
-@runtime_checkable
-class SupportsReadMany(Protocol):
-    """Reads many sources, as a `Reader` and a `RemoteReader` do."""
-
-    def aread_many(
-        self, sources: Iterable[Source], *, options: ReadOptions | None = None, show_progress: bool = False
-    ) -> AsyncGenerator[tuple[int, Page | SourceFailure], None]:
-        """The place of a source, and its page or why there is none, as they come."""
-        ...
 
 
 class JinaReaderLoader(RemoteFields, BaseLoader):
@@ -70,7 +60,7 @@ class JinaReaderLoader(RemoteFields, BaseLoader):
     continue_on_failure: bool = False
     show_progress: bool = False
 
-    def __init__(self, sources: Source | Iterable[Source], **settings: Any) -> None:  # noqa: ANN401 (the fields)
+    def __init__(self, sources: Source | Iterable[Source], **settings: Any) -> None:
         super().__init__(sources=sources, **settings)
 
     def lazy_load(self) -> Iterator[Document]:

@@ -44,7 +44,7 @@ def _turn(message: BaseMessage, index: int) -> ChatMessage:
     texts: list[str] = []
     images: list[Image] = []
     files: list[str] = []
-    for position, given in enumerate(message.content_blocks):
+    for position, given in enumerate(_blocks(message)):
         block: Mapping[str, Any] = given
         where = f"messages[{index}].content[{position}]"
         if block["type"] == "text":
@@ -56,6 +56,14 @@ def _turn(message: BaseMessage, index: int) -> ChatMessage:
         elif block["type"] not in _NOT_SENT:
             raise InputError(f"{where} is of type {block['type']!r}: texts, images and files can be sent.", index)
     return ChatMessage(role, "\n".join(texts), tuple(images), tuple(files))
+
+
+def _blocks(message: BaseMessage) -> Sequence[Any]:
+    """The message's content blocks; before langchain-core 1.0, which brought them, its content as it is."""
+    if hasattr(message, "content_blocks"):
+        return message.content_blocks
+    content = [message.content] if isinstance(message.content, str) else message.content
+    return [{"type": "text", "text": block} if isinstance(block, str) else block for block in content]
 
 
 def _sent(block: Mapping[str, Any], known: re.Pattern[str], where: str, index: int) -> str:

@@ -51,7 +51,7 @@ class RemoteFields(BaseModel):
     """Further fields of which the component is made."""
     _component: Any = PrivateAttr(default=None)
 
-    def __init__(self, **settings: Any) -> None:  # noqa: ANN401 (whatever the fields are)
+    def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
         if self.part:
             given = getattr(self, self.part)
@@ -62,7 +62,7 @@ class RemoteFields(BaseModel):
     @property
     def remote(self) -> Remote | None:
         """The server, or None for here."""
-        if not self.jina_api_key and self.base_url is None:
+        if not self.jina_api_key and not self.base_url:
             return None
         key = self.jina_api_key.get_secret_value() if self.jina_api_key else None
         return Remote(self.base_url or JINA, api_key=key, timeout=self.timeout, retries=self.max_retries)
@@ -77,7 +77,7 @@ class RemoteFields(BaseModel):
         if self.part and getattr(self, self.part) is None:
             self._component.close()
 
-    def _make(self, remote: Remote | None) -> Any:  # noqa: ANN401 (of the subclass)
+    def _make(self, remote: Remote | None) -> Any:
         """The component, where none was given."""
         raise NotImplementedError
 

@@ -128,7 +128,7 @@ class JinaRerank(RemoteFields, BaseDocumentCompressor):
     def _number(self, top_n: int | None) -> int | None:
         return top_n if top_n is None or top_n > 0 else self.top_n
 
-    def _by(self, model: str | None) -> Any:  # noqa: ANN401 (a reranker with a twin)
+    def _by(self, model: str | None) -> Any:
         if model in (None, self.model):
             return self._component
         if self.reranker is not None:
@@ -144,7 +144,9 @@ class JinaRerank(RemoteFields, BaseDocumentCompressor):
         )
 
 
-def _candidates(documents: Sequence[Candidate]) -> list[str | Image]:
+def _candidates(documents: Sequence[Candidate]) -> Sequence[str | Image]:
+    if isinstance(documents, str):
+        return documents  # which the reranker refuses
     return [_candidate(document, index) for index, document in enumerate(documents)]
 
 

@@ -1,5 +1,4 @@
 """LangChain's retriever over ours."""
-# ruff: noqa: ANN401 (what LangChain hands on)
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from langchain_core.documents import Document
 from langchain_text_splitters import TextSplitter
+from pydantic import ConfigDict
 
 from jina_components import Segmenter
 from jina_components.errors import ConfigError, InputError
@@ -27,6 +28,10 @@ _NAMES = {
     "tokenizer": "tokenizer",
 }  # fmt: skip
 _ON_SERVERS = {"chunk_size", "tokenizer"}
+
+
+class _Server(RemoteFields):
+    model_config = ConfigDict(title="JinaTextSplitter")  # by which errors name it
 
 
 class JinaTextSplitter(TextSplitter):
@@ -66,7 +71,7 @@ class JinaTextSplitter(TextSplitter):
         tokenizer: str | os.PathLike[str] | Tokenizer | None = None,
         add_start_index: bool = False,
         strip_whitespace: bool = True,
-        **remote: Any,  # noqa: ANN401 (the fields of RemoteFields)
+        **remote: Any,
     ) -> None:
         asked = {
             "chunk_size": chunk_size, "chunk_overlap": chunk_overlap, "length_unit": length_unit,
@@ -77,7 +82,7 @@ class JinaTextSplitter(TextSplitter):
             names = ", ".join([*given, *remote])
             raise ConfigError(f"JinaTextSplitter takes either segmenter or settings of one; got {names} too.")
         self._is_own = segmenter is None
-        self._segmenter: Any = _made(given, RemoteFields(**remote)) if segmenter is None else segmenter
+        self._segmenter: Any = _made(given, _Server(**remote)) if segmenter is None else segmenter
         super().__init__(
             chunk_size or 1000,
             chunk_overlap or 0,
@@ -103,7 +108,7 @@ class JinaTextSplitter(TextSplitter):
     async def atransform_documents(
         self,
         documents: Sequence[Document],
-        **kwargs: Any,  # noqa: ANN401, ARG002 (as LangChain has it)
+        **kwargs: Any,  # noqa: ARG002 (as LangChain has it)
     ) -> list[Document]:
         """`split_documents` without blocking the event loop, several documents at a time."""
         async with asyncio.TaskGroup() as group:

@@ -38,10 +38,10 @@ class JinaTool(RemoteFields, BaseTool):
     response_format: Literal["content", "content_and_artifact"] = "content_and_artifact"
     max_characters: int | None = Field(default=20_000, gt=0)
 
-    def _run(self, *args: Any, **arguments: Any) -> Any:  # noqa: ANN401 (those of `_find`)
+    def _run(self, *args: Any, **arguments: Any) -> Any:
         return run_sync(self._arun(*args, **arguments))
 
-    async def _arun(self, *args: Any, **arguments: Any) -> Any:  # noqa: ANN401
+    async def _arun(self, *args: Any, **arguments: Any) -> Any:
         try:
             found = await self._find(*args, **arguments)
         except JinaComponentsError as error:
@@ -49,11 +49,11 @@ class JinaTool(RemoteFields, BaseTool):
         text = self._told(found)
         return (text, found) if self.response_format == "content_and_artifact" else text
 
-    async def _find(self, *args: Any, **arguments: Any) -> Any:  # noqa: ANN401
+    async def _find(self, *args: Any, **arguments: Any) -> Any:
         """What the component finds."""
         raise NotImplementedError
 
-    def _told(self, found: Any) -> str:  # noqa: ANN401
+    def _told(self, found: Any) -> str:
         """What is found, for a model."""
         raise NotImplementedError
 
@@ -113,8 +113,8 @@ class JinaSearch(JinaTool):
     def _make(self, remote: Remote | None) -> RemoteSearch:
         if remote is None:
             raise ConfigError(
-                "JinaSearch needs whom to ask: search=WebSearch(…), a key (jina_api_key, or JINA_API_KEY in the "
-                "environment), or base_url, that of a server."
+                "JinaSearch has nothing to search with: pass search=WebSearch(…), or jina_api_key (or set JINA_API_KEY) for "
+                "Jina's servers, or base_url for another server."
             )
         return RemoteSearch(remote)
 
@@ -136,7 +136,7 @@ class JinaSearchAPIWrapper(BaseModel):
     base_url: str = "https://s.jina.ai/"
     _search: RemoteSearch = PrivateAttr()
 
-    def __init__(self, **settings: Any) -> None:  # noqa: ANN401 (the fields)
+    def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
         root = self.base_url.rstrip("/").removesuffix("/s")
         self._search = RemoteSearch(Remote(root, api_key=self.api_key.get_secret_value()))

@@ -1,5 +1,4 @@
 """LangChain's vector store over our retriever and its stores."""
-# ruff: noqa: ANN401 (what LangChain hands on)
 # mypy: disable-error-code=override
 # LangChain leaves open what a store takes beside; here it is said.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 from urllib.parse import quote
@@ -55,8 +56,8 @@ def _image(block: ImageBlock, place: str, index: int) -> Image:
 
 def _document(block: DocumentBlock, place: str, index: int) -> str:
     if block.data:
-        head, _, data = block.inline_url().partition(";base64,")
-        return f"{head};name={quote(block.title or '', safe='')};base64,{data}"
+        data = base64.b64encode(block.resolve_document().read()).decode()
+        return f"data:{block.document_mimetype or ''};name={quote(block.title or '', safe='')};base64,{data}"
     if block.path is None:  # a URL would be fetched without the guard that all fetches go through
         raise InputError(f"{place} has a document that is neither data nor a file: read it with a JinaReader.", index)
     return str(block.path)

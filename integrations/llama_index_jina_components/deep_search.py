@@ -1,12 +1,11 @@
 """A DeepSearchAgent of ours as a language model of LlamaIndex."""
 
-# ruff: noqa: ANN401 (arguments as LlamaIndex has them)
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
 from contextlib import aclosing, closing
-from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol, runtime_checkable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from llama_index.core.base.llms.types import ChatMessage as LlamaMessage
 from llama_index.core.base.llms.types import (
@@ -18,7 +17,6 @@ from llama_index.core.base.llms.types import (
     TextBlock,
     ThinkingBlock,
 )
-from llama_index.core.bridge.pydantic import Field, PlainSerializer
 from llama_index.core.instrumentation import get_dispatcher  # type: ignore[attr-defined]
 from llama_index.core.instrumentation.events.llm import LLMStructuredPredictEndEvent, LLMStructuredPredictStartEvent
 from llama_index.core.llms import LLM
@@ -26,12 +24,9 @@ from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_ca
 
 from jina_components.deep_search_options import DeepSearchOptions
 from jina_components.errors import ConfigError
-from jina_components.protocols import ChatMessage
-from jina_components.remote import RemoteDeepSearch
-from jina_components.types import Answer, Citation, DeepSearchStep
-from jina_components.types.codec import encode
+from jina_components.types import Citation, DeepSearchStep
+from llama_index_jina_components.agent import DeepSearchFields, facts, place
 from llama_index_jina_components.conversation import conversation
-from llama_index_jina_components.remote import RemoteFields, Written
 
 if TYPE_CHECKING:
     from llama_index.core.prompts import BasePromptTemplate
@@ -41,49 +36,6 @@ dispatcher = get_dispatcher(__name__)
 
 # A question has up to 100,000 characters.
 _CONTEXT = 25_000
-
-
-@runtime_checkable
-class SupportsDeepSearch(Protocol):
-    """Answers questions step by step, as a `DeepSearchAgent` and a `RemoteDeepSearch` do."""
-
-    def stream(
-        self, question: str | Sequence[ChatMessage], *, options: DeepSearchOptions | None = None
-    ) -> Generator[DeepSearchStep, None, None]:
-        """The steps, the last one with the answer."""
-        ...
-
-    def astream(
-        self, question: str | Sequence[ChatMessage], *, options: DeepSearchOptions | None = None
-    ) -> AsyncGenerator[DeepSearchStep, None]:
-        """Likewise, for event loops."""
-        ...
-
-
-class DeepSearchFields(RemoteFields):
-    """The agent of classes that ask one, and how it searches.
-
-    Attributes:
-        agent: Such as a `DeepSearchAgent` or a `RemoteDeepSearch`; by default, with a key or `base_url`, that of a
-            server.
-        model: Name of the agent on a server.
-        options: How to search; None for the agent's own.
-    """
-
-    part: ClassVar[str] = "agent"
-    made_of: ClassVar[tuple[str, ...]] = ("model",)
-
-    agent: Annotated[SupportsDeepSearch | None, Written] = Field(default=None, description="Searches.")
-    model: str = Field(default="jina-deepsearch-v1", frozen=True, description="Name of the agent.")
-    options: Annotated[DeepSearchOptions | None, PlainSerializer(encode)] = Field(
-        default=None, description="How to search."
-    )
-
-    def _make(self) -> RemoteDeepSearch:
-        if self.remote is None:
-            name = type(self).__name__
-            raise ConfigError(f"{name} takes agent=DeepSearchAgent(…) or, for a server's, api_key or base_url.")
-        return RemoteDeepSearch(self.remote, model=self.model)
 
 
 class JinaDeepSearch(DeepSearchFields, LLM):
@@ -303,17 +255,6 @@ class _Told:
     def _message(self, text: str) -> LlamaMessage:
         thinking = [ThinkingBlock(content=self._thoughts)] if self._thoughts else []
         return LlamaMessage(role=MessageRole.ASSISTANT, blocks=[*thinking, TextBlock(text=text)])
-
-
-def facts(answer: Answer) -> dict[str, Any]:
-    """What is known of an answer, but for its trace."""
-    return {name: value for name, value in asdict(replace(answer, trace=None)).items() if name != "trace"}
-
-
-def place(citation: Citation) -> dict[str, int]:
-    """Where a quote stands in its source, as far as that is known: servers do not tell."""
-    known = {"start": citation.start, "end": citation.end} if citation.end else {}
-    return known if citation.page is None else {**known, "page": citation.page}
 
 
 def _citation(citation: Citation) -> CitationBlock:

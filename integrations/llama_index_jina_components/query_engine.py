@@ -13,7 +13,7 @@ from llama_index.core.callbacks import CallbackManager, CBEventType, EventPayloa
 from llama_index.core.schema import NodeRelationship, NodeWithScore, QueryBundle, RelatedNodeInfo, TextNode
 
 from jina_components.types import Citation, DeepSearchStep, Document
-from llama_index_jina_components.deep_search import DeepSearchFields, facts, place
+from llama_index_jina_components.agent import DeepSearchFields, facts, place
 
 
 class JinaDeepSearchQueryEngine(DeepSearchFields, BaseQueryEngine):
@@ -115,7 +115,7 @@ def _node(citation: Citation) -> NodeWithScore:
     where = place(citation)
     metadata = {name: value for name, value in told.items() if value} | where
     node = TextNode(
-        id_=Document(citation.quote, metadata=metadata).id,
+        id_=Document(citation.quote, metadata={"source": citation.source, **where}).id,
         text=citation.quote,
         metadata=metadata,
         start_char_idx=where.get("start"),

@@ -16,6 +16,7 @@ from jina_components.core.background import iterate_sync, run_sync
 from jina_components.read_options import ReadOptions
 from jina_components.reader import Reader
 from jina_components.remote import RemoteReader
+from jina_components.search_options import SearchOptions
 from jina_components.types import Page, Reading, SourceFailure
 from jina_components.types.codec import encode
 from llama_index_jina_components.remote import RemoteFields, Written
@@ -30,6 +31,23 @@ _NOT_EMBEDDED = ("source", "published_time", "language")
 _NOT_FOR_LLMS = ("language",)
 
 
+# Where keys may be in options, as in the header Authorization.
+_SECRETS = ("cookies", "headers", "proxy")
+
+
+def _public(options: ReadOptions | SearchOptions | None) -> dict[str, Any] | None:
+    if options is None:
+        return None
+    written = {name: value for name, value in encode(options).items() if name not in _SECRETS}
+    if isinstance(options, SearchOptions) and options.read_options is not None:
+        written["read_options"] = _public(options.read_options)
+    return written
+
+
+WrittenOptions = PlainSerializer(_public)
+"""For fields of options: `to_dict` leaves out their cookies, headers and proxy, which may be secret."""
+
+
 class JinaReader(RemoteFields, BasePydanticReader):
     """Reads web pages, PDFs, office documents and whatever else a `Reader` reads as clean Markdown, one document each.
 
@@ -41,7 +59,7 @@ class JinaReader(RemoteFields, BasePydanticReader):
     Args:
         reader: A `Reader` or a `RemoteReader`; by default one that reads here or, with a key or
             `base_url`, on a server.
-        options: How to read; None for the reader's own.
+        options: How to read; None for the reader's own. `to_dict` leaves out its cookies, headers and proxy.
         raise_on_error: Whether a source that cannot be read is an error; else it is logged and left out.
         api_key, base_url, timeout, max_retries: Of a server; see `RemoteFields`.
 
@@ -57,7 +75,7 @@ class JinaReader(RemoteFields, BasePydanticReader):
     part: ClassVar[str] = "reader"
 
     reader: Annotated[Reader | RemoteReader | None, Written] = Field(default=None, description="Reads the sources.")
-    options: Annotated[ReadOptions | None, PlainSerializer(encode)] = Field(default=None, description="How to read.")
+    options: Annotated[ReadOptions | None, WrittenOptions] = Field(default=None, description="How to read.")
     raise_on_error: bool = Field(default=True, description="Whether a source that cannot be read is an error.")
     is_remote: bool = Field(default=True, description="Whether the data is not of this machine alone.")
 

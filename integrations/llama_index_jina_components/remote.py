@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import os
+import uuid
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from contextlib import suppress
+from typing import Any, ClassVar, Self
 
-from llama_index.core.bridge.pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PrivateAttr, SecretStr
+from llama_index.core.bridge.pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PrivateAttr,
+    SecretStr,
+    model_serializer,
+)
 from llama_index.core.schema import BaseComponent
+from pydantic import SerializationInfo, SerializerFunctionWrapHandler
 
 from jina_components.core.component import Component
 from jina_components.errors import ConfigError
 from jina_components.remote import JINA, Remote
+from jina_components.types import shorten
 
 _KEYS = ("JINAAI_API_KEY", "JINA_API_KEY")
 
@@ -48,20 +60,23 @@ def find_remote(
     return Remote(base_url or JINA, api_key=key, timeout=timeout, retries=max_retries)
 
 
-def write_component(component: object, where: str = "The component") -> dict[str, Any] | None:
-    """A component of ours as its settings, which `Component.from_dict` reads.
+class Unwritten(str):
+    """Stands in `to_dict` for a component that cannot be written down, since it holds a key or is none of ours.
 
-    Raises:
-        ConfigError: it is none of ours, or holds a secret or what is no setting.
+    In this process `from_dict` finds the component in it. Elsewhere it is only a name, and the component is to be given
+    again: `from_dict(data, embedder=embedder)`.
     """
-    if component is None:
-        return None
-    if not isinstance(component, Component):
-        raise ConfigError(f"{where} is a {type(component).__name__}, which is no component that can be written down.")
-    return component.to_dict()
+
+    component: object
+
+    def __new__(cls, component: object, name: str) -> Self:
+        """The name, with the component."""
+        self = super().__new__(cls, f"{type(component).__name__} {name}")
+        self.component = component
+        return self
 
 
-Written = PlainSerializer(write_component)
+Written = PlainSerializer(lambda _: None)
 """For the field of a component that may be given: `reader: Annotated[SupportsRead | None, Written] = None`."""
 
 
@@ -72,7 +87,8 @@ class ComponentFields(BaseComponent):
     component is made where none is given; it has it as `_component`. A field of `made_of` does not change after that,
     and together with a component it raises ConfigError. None means the default of any field.
 
-    `to_dict` writes a component that was given as its settings, and `from_dict` reads them; pickles keep everything.
+    `to_dict` writes a component that was given as its settings, or as `Unwritten`, and `from_dict` reads them; pickles
+    keep everything.
 
     Example:
         >>> class Shout(ComponentFields):
@@ -92,11 +108,13 @@ class ComponentFields(BaseComponent):
     made_of: ClassVar[tuple[str, ...]] = ()
     """Fields of which the component is made."""
     _component: Any = PrivateAttr(default=None)
+    # Tells one that cannot be written down from others of its class, for LlamaIndex's caches of what came of it.
+    _name: str = PrivateAttr(default_factory=lambda: uuid.uuid4().hex)
 
     def __init__(self, **settings: Any) -> None:  # noqa: ANN401 (whatever the fields are)
         settings = {name: value for name, value in settings.items() if value is not None}
-        if isinstance(given := settings.get(self.part), Mapping):
-            settings[self.part] = Component.from_dict(given)
+        if self.part in settings:
+            settings[self.part] = self._read(settings[self.part])
         super().__init__(**settings)
         given = getattr(self, self.part)
         if given is not None:
@@ -112,15 +130,39 @@ class ComponentFields(BaseComponent):
         if getattr(self, self.part) is None and isinstance(self._component, Component):
             self._component.close()
 
-    def to_dict(self, **kwargs: Any) -> dict[str, Any]:  # noqa: ANN401 (as the base has it)
-        """The settings, without keys.
+    @model_serializer(mode="wrap")
+    def custom_model_dump(
+        self,
+        handler: SerializerFunctionWrapHandler,
+        info: SerializationInfo,  # noqa: ARG002 (as the base has it)
+    ) -> dict[str, Any]:
+        """The settings, without keys."""
+        data: dict[str, Any] = handler(self)
+        if self.part in data:
+            data[self.part] = self._written()
+        return {**data, "class_name": self.class_name()}
 
-        Raises:
-            ConfigError: the component given cannot be written down; the message says why.
-        """
-        # Pydantic would hide the error in one of its own.
-        write_component(getattr(self, self.part), f"{type(self).__name__}.{self.part}")
-        return super().to_dict(**kwargs)
+    def _written(self) -> Any:  # noqa: ANN401 (JSON values)
+        component = getattr(self, self.part)
+        if component is None:
+            return None
+        if isinstance(component, Component):
+            with suppress(ConfigError):  # it holds a key, or a part that is none of ours
+                return component.to_dict()
+        return Unwritten(component, self._name)
+
+    @classmethod
+    def _read(cls, given: object) -> object:
+        if isinstance(given, Mapping):
+            return Component.from_dict(given)
+        if isinstance(given, Unwritten):
+            return given.component
+        if isinstance(given, str):
+            raise ConfigError(
+                f"{cls.part} of {cls.__name__} must be a component, got {shorten(repr(given))}. What could not be "
+                f"written down, such as keys, is given again: from_dict(data, {cls.part}=...)."
+            )
+        return given
 
     def _refuse_both(self) -> None:
         both = [name for name in self.made_of if getattr(self, name) != self._default(name, vars(self))]

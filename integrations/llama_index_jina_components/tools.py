@@ -5,7 +5,7 @@
 import re
 from typing import Annotated, ClassVar
 
-from llama_index.core.bridge.pydantic import Field, PlainSerializer
+from llama_index.core.bridge.pydantic import Field
 from llama_index.core.schema import Document
 from llama_index.core.tools.tool_spec.base import SPEC_FUNCTION_TYPE, BaseToolSpec
 
@@ -21,7 +21,7 @@ from jina_components.reranker import Reranker
 from jina_components.search_options import SearchOptions
 from jina_components.types import Grounding, SearchResult, SearchResults, shorten
 from jina_components.types.codec import encode
-from llama_index_jina_components.reader import page_document
+from llama_index_jina_components.reader import WrittenOptions, page_document
 from llama_index_jina_components.remote import RemoteFields, Written
 
 _URL = re.compile(r"https?://", re.IGNORECASE)
@@ -54,9 +54,7 @@ class JinaSearchToolSpec(_ToolFields):
     spec_functions: ClassVar[list[SPEC_FUNCTION_TYPE]] = [("jina_search", "ajina_search")]  # type: ignore[misc]
 
     search: Annotated[SupportsSearch | None, Written] = Field(default=None, description="Searches.")
-    options: Annotated[SearchOptions | None, PlainSerializer(encode)] = Field(
-        default=None, description="How to search."
-    )
+    options: Annotated[SearchOptions | None, WrittenOptions] = Field(default=None, description="How to search.")
 
     @classmethod
     def class_name(cls) -> str:
@@ -106,7 +104,7 @@ class JinaReaderToolSpec(_ToolFields):
     spec_functions: ClassVar[list[SPEC_FUNCTION_TYPE]] = [("jina_read", "ajina_read")]  # type: ignore[misc]
 
     reader: Annotated[SupportsRead | None, Written] = Field(default=None, description="Reads.")
-    options: Annotated[ReadOptions | None, PlainSerializer(encode)] = Field(default=None, description="How to read.")
+    options: Annotated[ReadOptions | None, WrittenOptions] = Field(default=None, description="How to read.")
 
     @classmethod
     def class_name(cls) -> str:

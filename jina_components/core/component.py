@@ -16,7 +16,7 @@ from jina_components.types import shorten
 from jina_components.types.codec import decode, encode
 
 _PACKAGE = __name__.partition(".")[0]
-_SECRETS = frozenset({"api_key", "token", "password"})
+_SECRET = re.compile(r"(.*[_-])?(api[_-]?key|token|password|secret|authorization|cookies?)", re.IGNORECASE)
 _URL_WITH_PASSWORD = re.compile(r"\w+://[^/\s@]*:[^/\s@]+@|\bpassword\s*=", re.IGNORECASE)
 
 
@@ -43,6 +43,7 @@ class Component:
         Raises:
             ConfigError: an argument is a secret, which is never written down, or no value or component of ours;
                 the message names it.
+            InputError: it holds in memory what would be lost, and does not pickle either.
         """
         return _written(self, type(self).__name__)
 
@@ -57,11 +58,6 @@ class Component:
         if not isinstance(made, cls):
             raise ConfigError(f"These are settings of a {type(made).__name__}, not of a {cls.__name__}.")
         return made
-
-    def _written_settings(self, where: str) -> dict[str, Any]:
-        args, kwargs = self._arguments
-        given = inspect.signature(type(self)).bind(*args, **kwargs).arguments
-        return {name: _written(value, f"{where}.{name}") for name, value in given.items()}
 
     def close(self) -> None:
         """Give memory and connections back; the next call opens them again."""
@@ -80,8 +76,7 @@ def _construct(cls: type[Component], args: tuple[Any, ...], kwargs: dict[str, An
 
 
 def _written(value: Any, where: str) -> Any:  # noqa: ANN401 (JSON values of whatever a constructor takes)
-    name = where.rpartition(".")[2]
-    if name in _SECRETS and value is not None:
+    if value and _SECRET.fullmatch(where.rpartition(".")[2]):
         raise ConfigError(f"{where} is a secret, which is not written down: give it when the settings are read.")
     if isinstance(value, str) and _URL_WITH_PASSWORD.search(value):
         raise ConfigError(f"{where} holds a password, which is not written down: give it when the settings are read.")
@@ -94,7 +89,9 @@ def _written(value: Any, where: str) -> Any:  # noqa: ANN401 (JSON values of wha
     if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
         return {key: _written(item, f"{where}.{key}") for key, item in value.items()}
     if isinstance(value, Component):
-        settings = value._written_settings(where)  # noqa: SLF001 (of the same class)
+        _, (cls, args, kwargs) = value.__reduce__()  # which refuses what the arguments alone do not make again
+        given = inspect.signature(cls).bind(*args, **kwargs).arguments
+        settings = {name: _written(item, f"{where}.{name}") for name, item in given.items()}
     elif is_dataclass(value) and not isinstance(value, type):
         settings = _encoded(value, where)
     else:
@@ -107,13 +104,11 @@ def _written(value: Any, where: str) -> Any:  # noqa: ANN401 (JSON values of wha
 
 
 def _encoded(value: Any, where: str) -> Any:  # noqa: ANN401 (a dataclass)
-    for each in fields(value):
-        if each.name in _SECRETS:
-            _written(getattr(value, each.name), f"{where}.{each.name}")
     try:
-        return encode(value)
+        settings = encode(value)
     except TypeError as error:
         raise ConfigError(f"{where} cannot be written down: {error}") from error
+    return _written(settings, where)  # which finds the secrets in it
 
 
 def _read(value: Any, where: str) -> Any:  # noqa: ANN401 (JSON, and whatever it describes)
@@ -127,6 +122,8 @@ def _read(value: Any, where: str) -> Any:  # noqa: ANN401 (JSON, and whatever it
     settings = value["init_parameters"]
     try:
         if not issubclass(cls, Component):
+            if unknown := settings.keys() - {each.name for each in fields(cast("Any", cls))}:
+                raise ConfigError(f"{where} has no {', '.join(sorted(unknown))}.")
             return decode(settings, cls)
         return cls(**{key: _read(item, f"{where}.{key}") for key, item in settings.items()})
     except (AttributeError, TypeError, ValueError) as error:
@@ -137,7 +134,7 @@ def _class(path: object, where: str) -> type:
     """A component or dataclass of ours: what comes from outside must not choose any other code to call."""
     module, _, name = str(path).rpartition(".")
     found: Any = None
-    if module.startswith(f"{_PACKAGE}."):
+    if module.startswith(f"{_PACKAGE}.") and "__main__" not in module:  # which is the command, and would run
         try:
             found = getattr(import_module(module), name, None)
         except ImportError:

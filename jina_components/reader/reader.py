@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 from jina_components.core.background import iterate_sync, run_sync
 from jina_components.core.component import Component
 from jina_components.core.inputs import as_list
+from jina_components.core.many import as_done
 from jina_components.core.progress import progress_bar
 from jina_components.errors import ConfigError, ExtractionError, InputError, JinaComponentsError
 from jina_components.protocols import ChatModel, SupportsConvert, SupportsExtract
 from jina_components.read_options import ContentFormat, ReadOptions
 from jina_components.reader.finishing import finish
 from jina_components.reader.loading import Loaded, Loader
-from jina_components.reader.many import Key, named_sources, read_each
+from jina_components.reader.many import Key, named_sources
 from jina_components.reader.pages import PageMaker, unexpected
 from jina_components.reader.pdf import close_pdf_workers
 from jina_components.types import Page, Reading, SourceFailure
@@ -313,7 +314,7 @@ class Reader(Component):
         self, sources: Iterable[str | os.PathLike[str]], options: ReadOptions | None, *, show_progress: bool
     ) -> AsyncGenerator[tuple[Key, Page | SourceFailure], None]:
         how = self._how(options)
-        outcomes = read_each(
+        outcomes = as_done(
             named_sources(sources), lambda source: self._attempt(source, how), concurrency=self._concurrency
         )
         total = len(sources) if isinstance(sources, Sized) else None
@@ -324,7 +325,9 @@ class Reader(Component):
                     bar.update()
                     yield key, outcome
 
-    async def _attempt(self, source: str | os.PathLike[str], how: ReadOptions) -> Page | SourceFailure:
+    async def _attempt(self, source: str | os.PathLike[str] | SourceFailure, how: ReadOptions) -> Page | SourceFailure:
+        if isinstance(source, SourceFailure):
+            return source
         name = os.fsdecode(source)
         try:
             return await self.aread(source, options=how)

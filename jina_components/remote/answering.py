@@ -7,9 +7,10 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from jina_components.core.boundaries import sentences
 from jina_components.errors import WebError
 from jina_components.remote.fields import Fields
-from jina_components.types import Answer, Citation, DeepSearchStep, Usage, shorten
+from jina_components.types import Answer, AnsweredSentence, Citation, DeepSearchStep, Usage, shorten
 from jina_components.types.answered import StepKind
 
 DONE = "[DONE]"
@@ -17,6 +18,10 @@ DONE = "[DONE]"
 _TAGS = re.compile(r"</?think>")
 _THOUGHTS = re.compile(r"<think>[\s\S]*?</think>")
 _MEMBER = re.compile(r"\[\d+\] ")
+_MARKS = re.compile(r"(?: ?\[(?:\^\d{1,6}|unverified)\])+")
+_NUMBER = re.compile(r"\^(\d+)")
+# What stands at the beginning of a line and is no word of a sentence.
+_LEAD = re.compile(r"(?:[ \t]*(?:[-*+>|]|#{1,6}|\d{1,9}[.)])(?=[ \t]))*[ \t]*")
 # What is shown by itself, by its key in a delta.
 _SHOWN: dict[str, StepKind] = {"query": "search", "url": "visit"}
 _EMPTY = Fields({}, "")
@@ -85,6 +90,7 @@ class Answering:
             text=text,
             answered=answered,
             citations=citations,
+            sentences=() if self._wants_json else tuple(_marked(text, len(citations))),
             value=value,
             ended="nothing found" if not answered else "answered" if self._searched else "direct",
             visited_urls=self._last.texts("visitedURLs"),
@@ -138,6 +144,21 @@ class Answering:
 
     def _failed(self, why: str) -> WebError:
         return WebError(f"{self._url} could not answer: {shorten(why.removeprefix('Error: '), 500)}", self._url)
+
+
+def _marked(text: str, citations: int) -> Iterator[AnsweredSentence]:
+    """The sentences that marks follow; of the others nobody tells whether a source shows them."""
+    end = 0
+    for marks in _MARKS.finditer(text):
+        begin = max(end, text.rfind("\n", end, marks.start()) + 1)
+        if lead := _LEAD.match(text, begin, marks.start()):
+            begin = lead.end()
+        *_, start = begin, *(place for place in sentences(text, begin, marks.start()) if place < marks.start())
+        end = marks.end()
+        cited = tuple(number for each in _NUMBER.findall(marks[0]) if 0 < (number := int(each)) <= citations)
+        is_unverified = "unverified" in marks[0]
+        if start < marks.start() and (cited or is_unverified):
+            yield AnsweredSentence(start, end, not is_unverified, cited)
 
 
 def _citation(cited: Fields) -> Citation:

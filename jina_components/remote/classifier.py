@@ -14,7 +14,7 @@ from jina_components.core.inputs import as_list, check_count, check_text_item, i
 from jina_components.core.progress import progress_bar
 from jina_components.errors import ConfigError, InputError
 from jina_components.remote.address import Remote
-from jina_components.remote.calling import RemoteComponent
+from jina_components.remote.component import RemoteComponent
 from jina_components.remote.fields import Fields
 from jina_components.types import Classification, Classifications, Image, Usage
 from jina_components.types.classified import Example, Examples, GroupedClassifications, Labels, Training

@@ -14,7 +14,7 @@ from jina_components.errors import ConfigError, WebError
 from jina_components.protocols import ChatMessage
 from jina_components.remote.address import Remote
 from jina_components.remote.answering import DONE, Answering
-from jina_components.remote.calling import RemoteComponent
+from jina_components.remote.component import RemoteComponent
 from jina_components.remote.turns import check_turns, turns
 from jina_components.types import Answer, DeepSearchStep
 
@@ -41,8 +41,8 @@ class RemoteDeepSearch(RemoteComponent):
     """Searches deeply as a `DeepSearchAgent` does, on a server: Jina's DeepSearch, or one of `jina-components serve`.
 
     Of its answers the wire tells the text, the quotes and their sources. Where a quote stands is not told (`start` and
-    `end` are 0); there are no `sentences`, `passages`, `spent` and `trace`. `answered` is False where it has searched
-    and cites nothing.
+    `end` are 0); `sentences` are those with marks; there are no `passages`, `spent` and `trace`. `answered` is False
+    where it has searched and cites nothing.
 
     Args:
         remote: The server. Its `timeout` holds from one word of its thoughts to the next.

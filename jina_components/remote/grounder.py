@@ -11,7 +11,7 @@ from jina_components.core.background import iterate_sync, run_sync
 from jina_components.core.inputs import as_list, check_query
 from jina_components.errors import InputError, WebError
 from jina_components.remote.address import Remote
-from jina_components.remote.calling import RemoteComponent
+from jina_components.remote.component import RemoteComponent
 from jina_components.remote.fields import Fields
 from jina_components.types import Grounding, GroundingStep, Reference, Usage
 from jina_components.types.grounded import Verdict
@@ -26,7 +26,8 @@ class RemoteGrounder(RemoteComponent):
     """Checks statements as a `Grounder` does, on a server: Jina's Grounding, or one of `jina-components serve`.
 
     The wire tells less than a `Grounder` knows: there are no `claims`; where a quote stands is not told (`start` and
-    `end` are 0), nor how sure it is (`confidence` is 1).
+    `end` are 0), nor how sure it is (`confidence` is 1). It takes no documents as evidence, and so cannot verify the
+    answers of a `DeepSearchAgent`.
 
     Args:
         remote: The server; a statement may take it half a minute.

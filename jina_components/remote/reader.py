@@ -6,7 +6,7 @@ import asyncio
 import base64
 import os
 import re
-from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence, Sized
 from contextlib import aclosing, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -14,12 +14,13 @@ from typing import Any
 
 from jina_components.core.background import iterate_sync, run_sync
 from jina_components.core.inputs import as_list
+from jina_components.core.many import as_done
 from jina_components.core.progress import progress_bar
 from jina_components.errors import InputError, JinaComponentsError, ReadError
 from jina_components.net import Fetcher
 from jina_components.read_options import ReadOptions
 from jina_components.remote.address import Remote
-from jina_components.remote.calling import RemoteComponent
+from jina_components.remote.component import RemoteComponent
 from jina_components.remote.fields import Fields
 from jina_components.remote.pages import page_of, picture_of
 from jina_components.remote.reading import read_body
@@ -130,7 +131,7 @@ class RemoteReader(RemoteComponent):
         """The pages of any number of sources, as they come; `Remote.concurrency` of them at a time.
 
         Args:
-            sources: URLs, and paths of files.
+            sources: URLs, and paths of files (a directory is none); any iterable, asked for more as pages are taken.
             options: How to read them.
             show_progress: Whether to show a progress bar.
 
@@ -152,27 +153,15 @@ class RemoteReader(RemoteComponent):
         """Like `read_many`, for `async for`."""
         if isinstance(sources, str | bytes):
             raise InputError(f"sources must be many, got one {type(sources).__name__}: pass [{sources!r}].")
-        waiting = enumerate(sources)
-        running: dict[asyncio.Task[Page | SourceFailure], int] = {}
-        with progress_bar("Reading", unit="source", show=show_progress) as bar:
-            try:
-                while True:
-                    while len(running) < self._remote.concurrency and (following := next(waiting, None)):
-                        index, source = following
-                        if not isinstance(source, str | os.PathLike):
-                            got = type(source).__name__
-                            raise InputError(f"sources[{index}] must be str or a path, got {got}.", index)
-                        running[asyncio.create_task(self._attempt(source, options))] = index
-                    if not running:
-                        return
-                    done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-                    for task in done:
-                        bar.update()
-                        yield running.pop(task), task.result()
-            finally:
-                for task in running:
-                    task.cancel()
-                await asyncio.gather(*running, return_exceptions=True)
+        outcomes = as_done(
+            _numbered(sources), lambda source: self._attempt(source, options), concurrency=self._remote.concurrency
+        )
+        total = len(sources) if isinstance(sources, Sized) else None
+        with progress_bar("Reading", unit="source", total=total, show=show_progress) as bar:
+            async with aclosing(outcomes):
+                async for index, outcome in outcomes:
+                    bar.update()
+                    yield index, outcome
 
     def read_all(
         self,
@@ -220,6 +209,13 @@ class RemoteReader(RemoteComponent):
             return await self.aread(source, options=options)
         except JinaComponentsError as error:
             return SourceFailure(os.fsdecode(source), error)
+
+
+def _numbered(sources: Iterable[str | os.PathLike[str]]) -> Iterator[tuple[int, str | os.PathLike[str]]]:
+    for index, source in enumerate(sources):
+        if not isinstance(source, str | os.PathLike):
+            raise InputError(f"sources[{index}] must be str or a path, got {type(source).__name__}.", index)
+        yield index, source
 
 
 def _is_url(source: object) -> bool:

@@ -6,11 +6,11 @@ from typing import Any
 
 from jina_components.core.background import run_sync
 from jina_components.core.inputs import check_query
-from jina_components.errors import ConfigError, JinaComponentsError, WebError
+from jina_components.errors import JinaComponentsError, WebError
 from jina_components.net.api import ApiStatusError
 from jina_components.read_options import ReadOptions
 from jina_components.remote.address import Remote
-from jina_components.remote.calling import RemoteComponent
+from jina_components.remote.component import RemoteComponent
 from jina_components.remote.fields import Fields
 from jina_components.remote.pages import page_of
 from jina_components.remote.reading import read_body
@@ -28,7 +28,9 @@ _DEFAULTS = SearchOptions()
 class RemoteSearch(RemoteComponent):
     """Searches as a `WebSearch` does, on a server: Jina's Search, or one of `jina-components serve`.
 
-    What the server cannot be told is a ConfigError: `safe`, of Jina's `time_range`; and more than 20 results.
+    It gives up to 20 results. What it cannot be told it ignores, which `SearchResults.warnings` then says: `safe`, and
+    where it is Jina's, `time_range`. Time that `SearchOptions.deadline` gives beyond the 15 seconds in which servers
+    find goes to reading.
 
     Args:
         remote: The server. Its `timeout` should be above `SearchOptions.deadline`.
@@ -38,7 +40,7 @@ class RemoteSearch(RemoteComponent):
         fallback: Whether pages that it has read before will do where nothing else is found.
 
     Raises:
-        ConfigError: the server cannot be told an option.
+        ConfigError: the server cannot be told how to read.
 
     Example:
         >>> search = RemoteSearch(Remote(api_key="…"))
@@ -78,7 +80,7 @@ class RemoteSearch(RemoteComponent):
 
         Raises:
             InputError: an empty query, or the server refuses it.
-            ConfigError: the server cannot be told an option.
+            ConfigError: the server cannot be told how to read.
             WebError: the server, or whom it asks, cannot be reached, or answers out of form.
         """
         return run_sync(self.asearch(query, options=options))
@@ -99,25 +101,17 @@ class RemoteSearch(RemoteComponent):
         meta = answer.fields("meta")
         results = tuple(self._result(row, how) for row in answer.rows("data"))
         usage = Usage(completion_tokens=meta.fields("usage").count("tokens"))
-        return SearchResults(query, results, usage, meta.texts("warnings"))
+        return SearchResults(query, results, usage, (*self._ignored(how), *meta.texts("warnings")))
+
+    def _ignored(self, options: SearchOptions) -> list[str]:
+        given = {"safe": options.safe != _DEFAULTS.safe, "time_range": options.time_range and self._of_jina}
+        return [f"{self._api.base_url} ignores {name}." for name, is_given in given.items() if is_given]
 
     def _body(self, query: str, options: SearchOptions) -> dict[str, Any]:
-        unsayable = [
-            name
-            for name, is_asked in (
-                ("safe", options.safe != _DEFAULTS.safe),
-                ("time_range", options.time_range and self._of_jina),
-            )
-            if is_asked
-        ]
-        if unsayable:
-            raise ConfigError(f"{self._api.base_url} cannot be told {', '.join(unsayable)}: leave it out.")
-        if options.count > _MOST:
-            raise ConfigError(f"count must be at most {_MOST} for a server, got {options.count}.")
         said = {
             "q": query,
             "type": options.kind,
-            "count": options.count,
+            "count": min(options.count, _MOST),
             "page": options.page,
             "gl": options.country,
             "hl": options.language,
@@ -125,7 +119,7 @@ class RemoteSearch(RemoteComponent):
             "site": list(options.sites),
             "filetype": list(options.file_types),
             "intitle": list(options.in_title),
-            "tbs": _TIMES.get(options.time_range),
+            "tbs": None if self._of_jina else _TIMES.get(options.time_range),
             "nfpr": not options.autocorrect,
             **self._more,
         }

@@ -9,7 +9,7 @@ from jina_components.core.background import run_sync
 from jina_components.core.inputs import check_unicode
 from jina_components.errors import ConfigError, InputError
 from jina_components.remote.address import Remote
-from jina_components.remote.calling import RemoteComponent
+from jina_components.remote.component import RemoteComponent
 from jina_components.remote.fields import Fields
 from jina_components.types import Chunk, Document, Page, Segmentation
 

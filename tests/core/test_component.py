@@ -17,11 +17,13 @@ from jina_components import (
     Reader,
     ReadOptions,
     Retriever,
+    SearchOptions,
     Segmenter,
 )
 from jina_components.core.component import Component
-from jina_components.errors import ConfigError
+from jina_components.errors import ConfigError, InputError
 from jina_components.net import Fetcher
+from jina_components.remote import Remote, RemoteSearch
 
 
 class Counter(Component):
@@ -102,11 +104,15 @@ def test_options_keep_their_types():
         (OpenAIChat("m", base_url="http://localhost/v1", api_key="s3cret"), "OpenAIChat.api_key"),
         (Retriever(store=PgvectorStore("postgresql://me:s3cret@db/x", table="t")), "Retriever.store.dsn"),
         (Retriever(store=PgvectorStore("host=db password=s3cret", table="t")), "Retriever.store.dsn"),
+        (Reader(options=ReadOptions(proxy="http://me:s3cret@proxy:3128")), "Reader.options.proxy"),
+        (Reader(options=ReadOptions(cookies=("id=s3cret",))), "Reader.options.cookies"),
+        (RemoteSearch(Remote(), options=SearchOptions(read_options=ReadOptions(headers={"X-Api-Key": "s3cret"}))),
+         "RemoteSearch.options.read_options.headers.X-Api-Key"),
         (Reader(fetcher=Fetcher()), "Reader.fetcher"),
         (Nested({"of": [{"them": object()}]}), "Nested.part.of[0].them"),
         (Nested(1), "Nested"),
     ],
-)
+)  # fmt: skip
 def test_what_cannot_be_written_down_is_named_and_no_secret_is_told(component, named):
     with pytest.raises(ConfigError) as raised:
         component.to_dict()
@@ -115,8 +121,9 @@ def test_what_cannot_be_written_down_is_named_and_no_secret_is_told(component, n
 
 
 @pytest.mark.parametrize(
-    "path", ["os.system", "jina_components.core.component.import_module", "jina_components.nothing.Here",
-             "jina_components.embedder.ConfigError", "subprocess.Popen", "jina_components.embedder.Component", 3],
+    "path", ["os.system", "jina_components.__main__.main", "jina_components.core.component.import_module", 3,
+             "jina_components.nothing.Here",
+             "jina_components.embedder.ConfigError", "subprocess.Popen", "jina_components.embedder.Component"],
 )  # fmt: skip
 def test_settings_call_no_code_but_that_of_components(path):
     with pytest.raises(ConfigError, match="no component"):
@@ -130,11 +137,19 @@ def test_settings_call_no_code_but_that_of_components(path):
         ({"dimensions": "a"}, "dimensions"),
         ([], "Embedder"),
         ({"endpoint": {"type": "jina_components.models.endpoint.Endpoint", "init_parameters": {}}}, "base_url"),
+        ({"endpoint": {"type": "jina_components.models.endpoint.Endpoint",
+                       "init_parameters": {"base_url": "http://localhost", "timeot": 3}}}, "endpoint has no timeot"),
     ],
-)
+)  # fmt: skip
 def test_settings_that_make_no_component(settings, words):
     with pytest.raises(ConfigError, match=words):
         Embedder.from_dict({"type": "jina_components.embedder.Embedder", "init_parameters": settings})
+
+
+@pytest.mark.parametrize("component", [Retriever(), FaissStore(), Retriever(store=FaissStore())])
+def test_what_is_in_memory_alone_is_not_written_down(component):
+    with pytest.raises(InputError, match="in memory"):
+        component.to_dict()
 
 
 def test_settings_of_another_component():

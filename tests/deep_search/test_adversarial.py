@@ -90,10 +90,14 @@ def check(answer, options, costs):
     assert answer.trace is not None
 
 
+# Of those that end with an answer, which are three in a thousand.
+RARE = (567, 888, 994)
+
+
 @pytest.mark.slow
-def test_a_thousand_random_transcripts_end_within_their_budgets(tides):
+def test_random_transcripts_end_within_their_budgets(tides):
     ends = set()
-    for seed in range(1000):
+    for seed in (*range(250), *RARE):
         options, chat = random_options(seed), Hostile(seed)
         agent = DeepSearchAgent(tides, chat=chat, options=options, min_relevance=0.1)
         answer = agent.run(QUESTION)
@@ -105,7 +109,7 @@ def test_a_thousand_random_transcripts_end_within_their_budgets(tides):
 
 
 def test_over_the_wire_too(tides):
-    for seed in range(40):
+    for seed in range(15):
         adversary = Adversary(seed)
 
         def script(request, adversary=adversary):
@@ -122,7 +126,7 @@ def test_over_the_wire_too(tides):
         check(answer, options, [60_000])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(
     text=st.text(max_size=400),
     url=st.from_regex(r"https?://[a-z0-9-]{1,20}\.(com|io|dev)/[a-zA-Z0-9_/?=&%.-]{0,40}", fullmatch=True),

@@ -23,6 +23,7 @@ from local_server import loopback_fetcher
 from running_service import PAGES
 
 from jina_components import Reader, WebSearch
+from jina_components.core.background import run_sync
 from jina_components.errors import BlockedURLError, ConfigError, ExtractionError, InputError, WebError
 from jina_components.testing import FakeSearchProvider
 from jina_components.types import Grounding, Page, Reference, SearchResult, SearchResults
@@ -37,8 +38,10 @@ def _no_key(monkeypatch):
 
 @pytest.fixture
 def reader():
-    with Reader(fetcher=loopback_fetcher()) as reader:
+    fetcher = loopback_fetcher()
+    with Reader(fetcher=fetcher) as reader:
         yield reader
+    run_sync(fetcher.aclose())
 
 
 @pytest.fixture(params=["here", "on a server"])

@@ -11,7 +11,6 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.messages.ai import UsageMetadata
 from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_jina_components import LangChainChat
-from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
 from jina_components import Image
@@ -49,11 +48,14 @@ class Calling(GenericFakeChatModel):
 @pytest.fixture
 def served() -> Iterator[Any]:
     """A chat over real wire, and the server with this script."""
+    partner = pytest.importorskip(
+        "langchain_openai", reason="langchain-openai 1 needs langchain-core 1", exc_type=ImportError
+    )
     servers: list[ScriptedChatServer] = []
 
     def serve(*script: Any, **settings: Any) -> tuple[LangChainChat, ScriptedChatServer]:
         servers.append(ScriptedChatServer(script).__enter__())
-        model = ChatOpenAI(
+        model = partner.ChatOpenAI(
             model="scripted", base_url=servers[-1].base_url, api_key=SecretStr("none"), max_retries=0, timeout=30
         )
         return LangChainChat(model, **settings), servers[-1]

@@ -16,22 +16,16 @@ from langchain_core.messages import (
     AIMessage,
     AIMessageChunk,
     HumanMessage,
-    SystemMessage,
-    ToolMessage,
-)
-from langchain_core.messages import (
-    ChatMessage as LangChainMessage,
 )
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_jina_components import ChatJinaDeepSearch
-from langchain_jina_components.messages import conversation
 from langchain_tests.integration_tests import ChatModelIntegrationTests
 from langchain_tests.unit_tests import ChatModelUnitTests
 from pydantic import BaseModel, ValidationError
 from running_service import Served
 
-from jina_components import ChatMessage, DeepSearchAgent, Document, Embedder, Image, Reader, Reranker, Retriever
+from jina_components import ChatMessage, DeepSearchAgent, Document, Embedder, Reader, Reranker, Retriever
 from jina_components.core.background import iterate_sync
 from jina_components.deep_search import Budget, DeepSearchOptions
 from jina_components.errors import ConfigError, InputError
@@ -39,7 +33,10 @@ from jina_components.remote import RemoteDeepSearch
 from jina_components.testing import FakeJSONChat
 from jina_components.types import Answer, AnsweredSentence, Citation, DeepSearchStep, Usage
 
-pytestmark = pytest.mark.filterwarnings("ignore:The function `loads?` is in beta")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:The function `loads?` is in beta"),
+    pytest.mark.skipif(not hasattr(AIMessage, "content_blocks"), reason="looks at content blocks, of langchain-core 1"),
+]
 
 QUESTION = "When did the Holm Bridge open?"
 TEXTS = {
@@ -47,8 +44,6 @@ TEXTS = {
     "tides": "The tides of the Bay of Fundy are the highest in the world: they reach 16 metres. The moon makes them.",
     "bread": "Bread is made of flour, water and salt. It is baked for forty minutes.",
 }
-PIXEL = "iVBORw0KGgo="
-PDF = "application/pdf"
 
 
 @pytest.fixture(autouse=True)
@@ -377,7 +372,7 @@ def test_options_here_and_in_calls() -> None:
 @pytest.mark.parametrize(
     ("settings", "told"),
     [
-        ({}, "needs whom to ask"),
+        ({}, "nothing to search with"),
         ({"agent": Recording(), "base_url": "http://localhost:1"}, "takes either agent or settings"),
         ({"agent": Recording(), "team_size": 0}, "team_size must be"),
         ({"agent": Recording(), "max_tokens": 0}, "budget.tokens must be"),
@@ -458,67 +453,6 @@ async def test_forms_of_schemas(form: Any) -> None:
     assert await asked.ainvoke(QUESTION) == {"setup": "Why did the sea blush?", "year": 1}
 
 
-def test_what_a_message_holds() -> None:
-    text = {"type": "text", "text": "Look."}
-    said = conversation(
-        [
-            SystemMessage("Be brief."),
-            HumanMessage([text, {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PIXEL}"}}]),
-            AIMessage([{"type": "reasoning", "reasoning": "Hm."}, {"type": "text", "text": "A pixel."}]),
-            AIMessage("", tool_calls=[{"name": "look", "args": {}, "id": "1"}]),
-            ToolMessage("It is red.", tool_call_id="1"),
-            HumanMessage(
-                [
-                    text,
-                    {"type": "image", "url": "https://example.com/a.png"},
-                    {"type": "image", "base64": PIXEL, "mime_type": "image/png"},
-                    {"type": "file", "base64": "JVBERg==", "mime_type": PDF, "extras": {"name": "a b.pdf"}},
-                    {"type": "text-plain", "text": "Tides, größer", "mime_type": "text/plain", "title": "t.txt"},
-                ]
-            ),
-        ]
-    )  # fmt: skip
-    assert said == [
-        ChatMessage("system", "Be brief."),
-        ChatMessage("user", "Look.", (Image(f"data:image/png;base64,{PIXEL}"),)),
-        ChatMessage("assistant", "A pixel."),
-        ChatMessage("assistant", ""),
-        ChatMessage("assistant", "It is red."),
-        ChatMessage(
-            "user",
-            "Look.",
-            (Image("https://example.com/a.png"), Image(f"data:image/png;base64,{PIXEL}")),
-            (
-                "data:application/pdf;name=a%20b.pdf;base64,JVBERg==",
-                "data:text/plain;charset=utf-8;name=t.txt,Tides%2C%20gr%C3%B6%C3%9Fer",
-            ),
-        ),
-    ]
-
-
-@pytest.mark.parametrize(
-    "block",
-    [
-        {"type": "image", "url": "/etc/passwd"},
-        {"type": "image_url", "image_url": {"url": "file:///etc/passwd"}},
-        {"type": "file", "url": "/etc/passwd"},
-        {"type": "file", "url": "https://example.com/a.pdf"},
-        {"type": "file", "file_id": "file-1"},
-        {"type": "audio", "base64": "AAAA", "mime_type": "audio/wav"},
-        {"type": "something else", "text": "x"},
-    ],
-)
-def test_what_cannot_be_sent_and_paths_above_all(block: dict[str, Any]) -> None:
-    with pytest.raises(InputError, match=r"messages\[1\]\.content\[0\]") as raised:
-        conversation([SystemMessage("Hello"), HumanMessage([block])])
-    assert raised.value.index == 1
-
-
-def test_a_role_of_ones_own_is_none() -> None:
-    with pytest.raises(InputError, match="no role"):
-        conversation([LangChainMessage("Hello", role="critic")])
-
-
 def test_files_are_read(agent: DeepSearchAgent) -> None:
     file = {
         "type": "text-plain",
@@ -578,7 +512,9 @@ def test_of_a_service(service: Served) -> None:
     [citation, *_] = message.content_blocks[1]["annotations"]
     assert citation["url"] == service.site.url("/bridge")
     assert "1952" in citation["cited_text"]
-    assert message.text[citation["start_index"] : citation["end_index"]] == "[^1]"
+    cites = message.text[citation["start_index"] : citation["end_index"]]
+    assert "1952" in cites
+    assert cites.endswith("[^1]")
     assert message.content_blocks[0]["reasoning"]
     assert message.usage_metadata["total_tokens"] > 0
     model.close()

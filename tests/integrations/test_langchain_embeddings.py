@@ -177,7 +177,8 @@ def test_an_embedder_with_a_key_in_the_environment_is_no_contradiction(monkeypat
     monkeypatch.setenv("JINA_API_KEY", KEY)
     assert len(JinaEmbeddings(embedder=FakeEmbedder(dimensions=4)).embed_query("a")) == 4
     monkeypatch.setenv("JINA_API_KEY", "")
-    assert JinaEmbeddings().model_name == "small-embedding-v1"  # empty is none
+    nowhere = JinaEmbeddings(base_url="")  # as of a variable that is empty
+    assert (nowhere.model_name, nowhere.remote) == ("small-embedding-v1", None)
 
 
 @pytest.mark.parametrize(
@@ -309,3 +310,6 @@ def test_images_that_cannot_be_had(clip: Path, tmp_path: Path, server: LocalServ
         assert caught.value.index == 0
     with pytest.raises(ConfigError, match="takes texts alone"):
         JinaEmbeddings(model_name=MODEL).embed_images(["a.png"])
+    for wrong, told in (("a.png", r"pass \[uri\]"), ([3], "got 3")):
+        with pytest.raises(InputError, match=told):
+            there.embed_images(wrong)  # type: ignore[arg-type]

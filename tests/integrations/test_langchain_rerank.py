@@ -194,6 +194,8 @@ def test_what_cannot_be_ranked() -> None:
     with pytest.raises(InputError, match=r"documents\[1\] must have 'text' or 'image'") as caught:
         compressor.rerank(["a", {"title": "b"}], QUERY)
     assert caught.value.index == 1
+    with pytest.raises(InputError, match="must be a list, got str"):
+        compressor.rerank("abc", QUERY)
     assert compressor.rerank([{"image": "a.png"}, "a cat"], "cat")[0]["index"] == 1  # which this model does not see
     with pytest.raises(ValidationError, match=r"reranker\n.*instance of SupportsRerank"):
         JinaRerank(reranker=3)  # type: ignore[arg-type]

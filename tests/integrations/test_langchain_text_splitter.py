@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as examples
 from hypothesis import strategies as st
 from langchain_core.documents import BaseDocumentTransformer, Document
 from langchain_jina_components import JinaTextSplitter
@@ -127,6 +128,7 @@ def test_headings_are_among_the_metadata() -> None:
     assert found[-1].metadata == {"source": "guide", "heading": "Guide > Use"}
 
 
+@examples(max_examples=15)
 @given(st.text(alphabet="ab. \n#\u00e9\U0001f5fc", max_size=200), st.integers(1, 40), st.booleans())
 def test_places_are_exact_for_any_text(text: str, size: int, strip: bool) -> None:
     splitter = JinaTextSplitter(chunk_size=size, strip_whitespace=strip, add_start_index=True)
@@ -158,7 +160,7 @@ def test_mistakes_are_told(service: Served) -> None:
         JinaTextSplitter(tokenizer="unknown")
     with pytest.raises(ConfigError, match="chunk_overlap or length_unit: leave it out"):
         JinaTextSplitter(base_url=service.url, chunk_overlap=3, length_unit="tokens")
-    with pytest.raises(ValidationError, match="keep_separator"):
+    with pytest.raises(ValidationError, match=r"for JinaTextSplitter\nkeep_separator"):
         JinaTextSplitter(keep_separator=True)
     with pytest.raises(InputError, match="2 metadatas for 1"):
         JinaTextSplitter().create_documents(["a"], [{}, {}])

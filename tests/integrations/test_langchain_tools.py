@@ -56,8 +56,9 @@ def made() -> Iterator[Made]:
 
 @pytest.fixture(scope="module")
 def search() -> WebSearch:
-    search = WebSearch()
+    search = WebSearch(timeout=120)  # the first query loads models
     search.remember([TIDES, BREAD])
+    search.search("tides", options=SearchOptions(deadline=120))
     return search
 
 
@@ -282,7 +283,7 @@ def test_other_errors_are_errors() -> None:
 @pytest.mark.parametrize(
     ("settings", "told"),
     [
-        ({}, "needs whom to ask"),
+        ({}, "nothing to search with"),
         ({"search": Slow, "base_url": "http://localhost:1"}, "takes either search or settings"),
         ({"search": 3}, "SupportsSearch"),
         ({"search": Slow(), "max_characters": 0}, "greater than 0"),
@@ -347,7 +348,7 @@ def test_in_an_agent(search: WebSearch, service: Served, made: Made) -> None:
     while not isinstance(messages[-1], AIMessage) or messages[-1].tool_calls:
         messages.append(model.invoke(messages))
         messages += [tools[call["name"]].invoke(call) for call in messages[-1].tool_calls]
-    assert messages[-1].text == "16 metres."
+    assert messages[-1].content == "16 metres."
     assert [message.status for message in messages if isinstance(message, ToolMessage)] == [
         "success",
         "error",

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,14 +40,6 @@ class TestOnDisk(VectorStoreIntegrationTests):
     @pytest.fixture
     def vectorstore(self, tmp_path: Path) -> Iterator[VectorStore]:
         store = JinaVectorStore(self.get_embeddings(), store=FaissStore(tmp_path / "notes"))
-        yield store
-        store.close()
-
-
-class TestInQdrant(VectorStoreIntegrationTests):
-    @pytest.fixture
-    def vectorstore(self, tmp_path: Path) -> Iterator[VectorStore]:
-        store = JinaVectorStore(self.get_embeddings(), store=QdrantStore(str(tmp_path / "qdrant"), collection="notes"))
         yield store
         store.close()
 
@@ -295,9 +287,11 @@ def test_many_texts_with_progress(capsys: pytest.CaptureFixture[str]) -> None:
     assert store.similarity_search(texts[2345], k=1)[0].page_content == texts[2345]
 
 
-def test_in_milvus(tmp_path: Path) -> None:
-    ours: Store = MilvusStore(str(tmp_path / "milvus.db"), collection="notes")
+@pytest.mark.parametrize("kind", [MilvusStore, QdrantStore])
+def test_in_databases(kind: Callable[..., Store], tmp_path: Path) -> None:
+    ours = kind(str(tmp_path / "notes.db"), collection="notes")
     store = JinaVectorStore.from_texts(TEXTS, Embedder("static-minilm-v1"), METADATA, ids=IDS, store=ours)
     assert ids_of(store.similarity_search(QUERY, k=1, filter={"lang": "en"})) == ["paris"]
     assert ids_of(store.max_marginal_relevance_search(QUERY, k=1)) == ["paris"]
+    assert ids_of(store.get_by_ids(["bread", "unknown"])) == ["bread"]
     store.close()

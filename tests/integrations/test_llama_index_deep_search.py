@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import io
 import json
 import pickle
 import threading
@@ -193,7 +192,6 @@ def test_messages(tmp_path: Path) -> None:
             blocks=[
                 TextBlock(text="What is"),
                 ImageBlock(image=PIXEL),
-                ImageBlock(image=io.BytesIO(PIXEL)),
                 ImageBlock(path=picture),
                 ImageBlock(url="https://example.com/cat.png"),
                 TextBlock(text="this?"),
@@ -206,7 +204,7 @@ def test_messages(tmp_path: Path) -> None:
     assert (system, first) == (ChatMessage("system", "Be brief."), ChatMessage("user", "First?"))
     assert said == ChatMessage("assistant", "Yes.[^1]")
     assert (seen.role, seen.content) == ("user", "What is\nthis?")
-    assert seen.images == (Image(PIXEL), Image(PIXEL), Image(picture), Image("https://example.com/cat.png"))
+    assert seen.images == (Image(PIXEL), Image(picture), Image("https://example.com/cat.png"))
     data = base64.b64encode(b"Hello").decode()
     assert seen.files == (f"data:text/plain;name=a%20%C3%BC.txt;base64,{data}", str(paper))
 
@@ -360,8 +358,6 @@ def test_in_a_chat_engine(llm: JinaDeepSearch) -> None:
     )
     assert str(engine.chat(QUESTION)) == f"{BRIDGE}[^1]"
     assert "Bay of Fundy" in str(engine.chat("How high are the tides in the Bay of Fundy?"))
-    streamed = engine.stream_chat(QUESTION)
-    assert "".join(streamed.response_gen) == f"{BRIDGE}[^1]"
 
 
 @pytest.fixture
@@ -468,10 +464,10 @@ def test_round_trips(tmp_path: Path, bundled_embedder: Embedder, service: Served
 
 def test_keys_are_never_written() -> None:
     llm = JinaDeepSearch(api_key="jina_secret")
-    assert "jina_secret" not in f"{llm!r} {llm.to_dict()} {llm.to_payload()}"
+    assert "jina_secret" not in f"{llm!r} {llm.to_dict()} {llm.metadata}"
     assert pickle.loads(pickle.dumps(llm)).remote.api_key == "jina_secret"
     with pytest.raises(ConfigError, match="Echo"):
-        JinaDeepSearch(agent=Echo()).to_dict()
+        JinaDeepSearch.from_json(JinaDeepSearch(agent=Echo()).to_json())
 
 
 def test_wrong_settings(agent: DeepSearchAgent) -> None:

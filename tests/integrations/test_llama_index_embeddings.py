@@ -199,7 +199,7 @@ class TestBugsOfThePredecessor:
 
     def test_events_did_not_know_the_model(self, here):
         assert Predecessor(api_key="x").model_name == "unknown"
-        assert here.to_payload()["model_name"] == "static-minilm-v1"
+        assert here.model_name == "static-minilm-v1"
 
     def test_an_error_of_the_server_was_a_missing_detail(self, server):
         server.routes["/v1/embeddings"] = [http(401, b'{"error": "no such key"}')]
@@ -320,7 +320,8 @@ def test_a_key_of_the_environment_does_not_count_beside_an_embedder(monkeypatch)
 @pytest.mark.parametrize(
     ("settings", "error"),
     [
-        ({"embedder": "static-minilm-v1"}, ValidationError),
+        ({"embedder": "static-minilm-v1"}, ConfigError),
+        ({"embedder": 3}, ValidationError),
         ({"encoding_queries": "base64"}, ValidationError),
         ({"embed_batch_size": 0}, ValidationError),
         ({"dimension": 8}, ValidationError),
@@ -444,16 +445,23 @@ def test_what_runs_here_runs_here_where_it_is_unpickled(monkeypatch, here):
 def test_the_key_is_in_no_text(caplog):
     caplog.set_level(logging.DEBUG)
     embedding = JinaEmbedding(api_key="secret")
-    shown = [repr(embedding), str(embedding), embedding.to_json(), str(embedding.to_payload()), repr(embedding.remote)]
+    shown = [repr(embedding), str(embedding), embedding.to_json(), repr(embedding.remote)]
     assert "secret" not in " ".join([*shown, caplog.text])
 
 
-def test_what_cannot_be_written_down_says_so():
-    with pytest.raises(ConfigError, match=r"JinaEmbedding\.embedder is a FakeEmbedder"):
-        JinaEmbedding(embedder=FakeEmbedder()).to_dict()
-    endpoint = Endpoint("http://localhost:1", api_key="secret", dialect="jina")
-    with pytest.raises(ConfigError, match="api_key is a secret"):
-        JinaEmbedding(embedder=Embedder("m", endpoint=endpoint)).to_dict()
+@pytest.mark.parametrize(
+    "embedder", [FakeEmbedder(), Embedder("m", endpoint=Endpoint("http://localhost:1", api_key="secret"))]
+)
+def test_what_cannot_be_written_down_is_given_again(embedder):
+    embedding = JinaEmbedding(embedder=embedder, task="text-matching")
+    written = embedding.to_dict()
+    assert JinaEmbedding.from_dict(written).embedder is embedder
+    assert written == embedding.to_dict() != JinaEmbedding(embedder=embedder, task="text-matching").to_dict()
+    assert "secret" not in embedding.to_json()
+    with pytest.raises(ConfigError, match=r"given again: from_dict\(data, embedder=\.\.\.\)"):
+        JinaEmbedding.from_json(embedding.to_json())
+    again = JinaEmbedding.from_dict(json.loads(embedding.to_json()), embedder=embedder)
+    assert (again.embedder, again.task) == (embedder, "text-matching")
 
 
 def test_pickling_leaves_the_object_as_it_is():

@@ -17,7 +17,6 @@ from llama_index.core.vector_stores import MetadataFilter, MetadataFilters
 from llama_index_jina_components import JinaEmbedding, JinaNodeParser, JinaRerank, JinaRetriever, JinaVectorStore
 
 from jina_components import Embedder, Retriever, Segmenter
-from jina_components.errors import ConfigError
 from jina_components.retriever.stores.faiss import FaissStore
 from jina_components.testing import FakeEmbedder
 
@@ -162,12 +161,13 @@ class TestPipeline:
         assert await pipeline.arun(documents=documents) == nodes == pipeline.run(documents=documents)
         assert all(len(node.embedding) == 256 for node in nodes)
 
-    def test_what_cannot_be_told_apart_is_not_cached(self, documents):
-        unknown = JinaEmbedding(embedder=FakeEmbedder())
-        with pytest.raises(ConfigError, match="FakeEmbedder"):
-            IngestionPipeline(transformations=[unknown]).run(documents=documents)
-        nodes = IngestionPipeline(transformations=[unknown], disable_cache=True).run(documents=documents)
-        assert all(len(node.embedding) == 32 for node in nodes)
+    def test_what_cannot_be_written_down_is_not_taken_for_another(self, documents):
+        narrow, wide = (JinaEmbedding(embedder=FakeEmbedder(dimensions=width)) for width in (8, 16))
+        cache = IngestionCache()
+        for embedding in (narrow, wide, narrow, pickle.loads(pickle.dumps(wide))):
+            nodes = IngestionPipeline(transformations=[embedding], cache=cache).run(documents=documents, in_place=False)
+            assert len(nodes[0].embedding) == len(embedding.get_query_embedding("tides"))
+        assert len(cache.cache.get_all(cache.collection)) == 2
 
     @pytest.mark.parametrize("run", ["run", "arun"])
     async def test_documents_that_changed_are_replaced(self, documents, embedding, vector_store, run):

@@ -292,7 +292,8 @@ async def test_on_a_server(service: Served) -> None:
     assert response.source_nodes[0].metadata["source"] == service.site.url("/bridge")
     assert f"Searching for: {QUESTION}" in response.metadata["steps"]
     other = await engine.aquery(QUESTION)
-    assert (other.response, other.source_nodes) == (response.response, response.source_nodes)
+    assert other.response == response.response
+    assert [each.node_id for each in other.source_nodes] == [each.node_id for each in response.source_nodes]
     await engine._component.aclose()
 
 

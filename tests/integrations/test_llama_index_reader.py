@@ -73,6 +73,7 @@ async def test_all_ways_read_the_same(reader: JinaReader, service: Served) -> No
     assert sorted(reader.lazy_load_data(iter(urls)), key=lambda each: urls.index(each.doc_id)) == loaded
     lazily = [document async for document in await reader.alazy_load_data(iter(urls))]
     assert sorted(lazily, key=lambda each: urls.index(each.doc_id)) == loaded
+    await reader._component.aclose()  # what was opened on this loop
 
 
 def test_a_source_that_fails_is_named(reader: JinaReader, service: Served, caplog: pytest.LogCaptureFixture) -> None:
@@ -204,8 +205,19 @@ def test_keys_are_never_written_and_always_pickled(monkeypatch: pytest.MonkeyPat
     assert again.api_key.get_secret_value() == "jina_secret"
     monkeypatch.setenv("JINA_API_KEY", "jina_other")
     assert JinaReader.from_dict(reader.to_dict()).remote.api_key == "jina_other"
-    with pytest.raises(ConfigError, match="secret"):
-        JinaReader(reader=RemoteReader(Remote(api_key="jina_secret"))).to_dict()
+    given = JinaReader(reader=RemoteReader(Remote(api_key="jina_secret"))).to_json()
+    assert "jina_secret" not in given
+    with pytest.raises(ConfigError, match="given again"):
+        JinaReader.from_json(given)
+
+
+def test_secrets_of_options_are_left_out_and_always_pickled() -> None:
+    options = ReadOptions(
+        links="text", cookies=("a=secret",), headers={"Authorization": "secret"}, proxy="http://a:b@c"
+    )
+    reader = JinaReader(options=options)
+    assert reader.to_dict()["options"] == {"links": "text"}
+    assert pickle.loads(pickle.dumps(reader)).options == options
 
 
 def test_wrong_input(service: Served) -> None:

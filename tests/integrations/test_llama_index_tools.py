@@ -279,6 +279,9 @@ def test_keys_are_never_written() -> None:
     spec = JinaSearchToolSpec(api_key="jina_secret")
     assert "jina_secret" not in f"{spec!r} {spec.to_dict()}"
     assert pickle.loads(pickle.dumps(spec)).remote.api_key == "jina_secret"
+    options = SearchOptions(count=3, read_options=ReadOptions(links="text", cookies=("a=secret",)))
+    spec = JinaSearchToolSpec(search=WebSearch("local"), options=options)
+    assert spec.to_dict()["options"] == {"count": 3, "read_options": {"links": "text"}}
 
 
 def test_wrong_settings(search: WebSearch) -> None:

@@ -1,6 +1,7 @@
 """Python imports this before anything else where the folder is on PYTHONPATH: no connection leaves the machine."""
 
 import ipaddress
+import socket
 import sys
 
 
@@ -8,9 +9,20 @@ def _is_here(host):
     if host in (None, "", b"", "localhost", b"localhost"):
         return True
     try:
-        return ipaddress.ip_address(host.decode() if isinstance(host, bytes) else host).is_loopback
+        address = ipaddress.ip_address(host.decode() if isinstance(host, bytes) else host)
     except ValueError:  # a name, which only a server elsewhere could resolve
         return False
+    return address.is_loopback or _is_own(address)
+
+
+def _is_own(address):
+    """Whether this machine has the address: the parts of Ray talk to each other under it."""
+    with socket.socket(socket.AF_INET6 if address.version == 6 else socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((str(address), 0))
+        except OSError:
+            return False
+    return True
 
 
 def _refuse(event, arguments):

@@ -172,6 +172,8 @@ async def test_get_bytes_takes_any_form(server):
     server.routes |= {"/feed": [http(body=b"<feed/>")], "/none": [http(404, body=b"gone")]}
     async with ApiClient(server.url("/")) as client:
         assert await client.get_bytes("feed") == b"<feed/>"
+        answer = await client.get_response("feed")
+        assert (answer.content, answer.headers["content-length"]) == (b"<feed/>", "7")
         with pytest.raises(WebError, match="JSON object"):
             await client.get("feed")
         with pytest.raises(HTTPStatusError, match="gone"):

@@ -250,7 +250,7 @@ pieces = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     st.one_of(st.binary(max_size=400), st.lists(pieces, max_size=12).map(b"".join)),
     st.sampled_from(TYPES),

@@ -98,7 +98,7 @@ def lists(tree: HtmlElement) -> list[tuple[str, object]]:
     return found
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(pages)
 def test_words_and_structure_survive(page: str) -> None:
     source, result = parsed(page), rendered(page)
@@ -115,7 +115,7 @@ def test_words_and_structure_survive(page: str) -> None:
     assert not gained
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(pages)
 def test_links_lead_where_they_led(page: str) -> None:
     def targets(tree: HtmlElement) -> list[tuple[str, str]]:
@@ -124,7 +124,7 @@ def test_links_lead_where_they_led(page: str) -> None:
     assert targets(rendered(page)) == targets(parsed(page))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(pages)
 def test_plain_text_stands_verbatim(page: str) -> None:
     source = parsed(page)

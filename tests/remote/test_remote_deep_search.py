@@ -36,7 +36,8 @@ def test_an_answer_with_its_sources(service, agent):
     assert url in answer.read_urls
     assert url in answer.visited_urls
     assert answer.num_urls >= len(answer.visited_urls)
-    assert answer.annotations[0]["url_citation"]["url"] == url
+    assert citation.published_time == ""  # which the page does not say
+    assert [(each.start, each.end, each.citations) for each in answer.sentences] == [(0, len(answer.text), (1,))]
     assert asyncio.run(agent.arun(QUESTION)).text == answer.text
 
 
@@ -237,26 +238,36 @@ def test_streams_out_of_form(server, events, match):
         agent.run(QUESTION)
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [{"visitedURLs": "text"}, {"readURLs": [3]}, {"numURLs": "many"}, {"usage": {"prompt_tokens": []}}, {"usage": 3},
-     {"relatedImages": {}}],
-)  # fmt: skip
-def test_ends_out_of_form(server, wrong):
-    server.routes["/v1/chat/completions"] = [_events({**_last("So."), **wrong})]
-    with RemoteDeepSearch(Remote(server.url(""))) as agent, pytest.raises(WebError, match="out of form"):
-        agent.run(QUESTION)
-
-
-@pytest.mark.parametrize("annotation", [3, {}, {"url_citation": 3}, {"url_citation": {"url": 3}}])
-def test_annotations_out_of_form(server, annotation):
-    server.routes["/v1/chat/completions"] = [_events(_last("So.", annotations=[annotation]))]
+def test_ends_out_of_form(server):
+    last = _last("So.")
+    wrong = [{"visitedURLs": "text"}, {"readURLs": [3]}, {"numURLs": "many"}, {"usage": {"prompt_tokens": []}},
+             {"usage": 3}, {"relatedImages": {}}]  # fmt: skip
+    annotated = [_last("So.", annotations=[each]) for each in (3, {"url_citation": 3}, {"url_citation": {"url": 3}})]
     with RemoteDeepSearch(Remote(server.url(""))) as agent:
-        if annotation == {}:
-            assert agent.run(QUESTION).citations == ()
-        else:
+        for each in [*({**last, **fields} for fields in wrong), *annotated]:
+            server.routes["/v1/chat/completions"] = [_events(each)]
             with pytest.raises(WebError, match="out of form"):
                 agent.run(QUESTION)
+        server.routes["/v1/chat/completions"] = [_events(_last("So.", annotations=[{}]))]
+        assert agent.run(QUESTION).citations == ()
+
+
+def test_sentences_are_those_that_marks_follow(server):
+    text = (
+        "# Tides [^1]\n\nAs Dr. Lee says, the moon pulls. It does so twice a day.[^1][^2] No source says so. "
+        "It is loud. [unverified] Über 16 metres! 日本語です。[^2] [^1]\n"
+        "- [a](https://e.org/b.c) [^2]\n2. Not known.[^3]\n[^1]"
+    )
+    server.routes["/v1/chat/completions"] = [_events(_last(text, annotations=[CITED, CITED]))]
+    with RemoteDeepSearch(Remote(server.url(""))) as agent:
+        answer = agent.run(QUESTION)
+    assert [(text[each.start : each.end], each.supported, each.citations) for each in answer.sentences] == [
+        ("Tides [^1]", True, (1,)),
+        ("It does so twice a day.[^1][^2]", True, (1, 2)),
+        ("It is loud. [unverified]", False, ()),
+        ("日本語です。[^2] [^1]", True, (2, 1)),
+        ("[a](https://e.org/b.c) [^2]", True, (2,)),
+    ]
 
 
 def test_giving_up_closes_the_connection(server):

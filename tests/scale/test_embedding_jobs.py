@@ -128,7 +128,7 @@ def lines_of(path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("format", "workers", "kills"), [("npy", 1, 6), ("parquet", 2, 3)])
+@pytest.mark.parametrize(("format", "workers", "kills"), [("npy", 1, 3), ("parquet", 2, 2)])
 def test_killed_again_and_again_it_makes_the_same_files(tmp_path, format, workers, kills):
     source, script = write(tmp_path / "texts.jsonl", [*texts_of(6000), " ", *texts_of(100)]), tmp_path / "script.py"
     script.write_text(_SCRIPT)

@@ -339,7 +339,7 @@ def lines_of(path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("workers", "kills"), [(1, 5), (2, 3)])
+@pytest.mark.parametrize(("workers", "kills"), [(1, 3), (2, 2)])
 def test_killed_again_and_again_the_store_is_as_without_a_kill(tmp_path, workers, kills):
     from jina_components.retriever.stores.faiss import FaissStore
 

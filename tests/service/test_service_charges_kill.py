@@ -25,7 +25,7 @@ from jina_components.service.accounts.keys import FREE_GRANT, Keys
 from jina_components.service.database import Database
 from jina_components.service.database.tables import ENTRIES
 
-ROUNDS = 50
+ROUNDS = 12
 
 pytestmark = [
     pytest.mark.slow,

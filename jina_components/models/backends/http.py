@@ -6,7 +6,6 @@ import asyncio
 import math
 import re
 import threading
-from base64 import b64decode
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -25,6 +24,7 @@ from jina_components.errors import (
     JinaComponentsError,
     WebError,
 )
+from jina_components.models.backends.http_answers import in_order, read_count, read_scores, read_vectors
 from jina_components.models.endpoint import DIALECTS, Endpoint, Operation
 
 if TYPE_CHECKING:
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
 _REQUEST_CHARACTERS = 100_000
 # Of images, unless one alone is more; Jina's servers take 8 MB for each.
 _IMAGE_CHARACTERS = 8_000_000
-# Scattered positions that an error lists; it counts the others.
-_SHOWN = 3
 # Positions that an error names.
 _MOST_NAMED = 3
 # How servers say that a request holds more items than they take.
@@ -120,8 +118,8 @@ class _HTTPModel(Component):
         self, answer: Mapping[str, Any], count: int, decode: Callable[[list[object]], NDArray[Any]]
     ) -> tuple[NDArray[Any], int]:
         try:
-            tokens = _count(DIALECTS[self.endpoint.dialect].tokens(answer))
-            return decode(_in_order(self._operation.read(answer), count)), tokens
+            tokens = read_count(DIALECTS[self.endpoint.dialect].tokens(answer))
+            return decode(in_order(self._operation.read(answer), count)), tokens
         except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
             reason = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
             raise self._malformed(reason) from error
@@ -263,7 +261,7 @@ class HTTPEmbeddingModel(_HTTPModel):
         return np.empty((0, 0), np.float32) if rows is None else rows, tokens
 
     def _rows(self, values: list[object]) -> NDArray[np.float32]:
-        rows = _vectors(values)
+        rows = read_vectors(values)
         width = rows.shape[1]
         with self._learning:
             if self.width is None:
@@ -334,7 +332,7 @@ class HTTPReranker(_HTTPModel):
             fields,
             where=partial(_positions, "documents", range(len(documents))),
             characters=math.inf,
-            decode=_scores,
+            decode=read_scores,
         )
         return np.empty(0, np.float64) if scores is None else scores, tokens
 
@@ -368,56 +366,6 @@ async def _together(work: Iterable[Any]) -> None:
         failures = several.exceptions
     if failures:  # raised out here, where the group does not become its context
         raise failures[0]
-
-
-def _in_order(pairs: Iterable[tuple[object, object]], count: int) -> list[object]:
-    """The values by their indices, which must be 0 to `count` - 1, each once."""
-    listed = list(pairs)
-    if len(listed) != count:
-        raise ValueError(f"{len(listed)} results for {count} items")
-    values: dict[int, object] = {}
-    for index, value in listed:
-        if type(index) is not int or not 0 <= index < count or index in values:
-            raise ValueError(f"indices are not 0 to {count - 1}, each once")
-        values[index] = value
-    return [values[index] for index in range(count)]
-
-
-def _vectors(values: list[object]) -> NDArray[np.float32]:
-    rows = [_numbers(value) for value in values]
-    widths = {len(row) for row in rows}
-    if len(widths) > 1 or 0 in widths:
-        raise ValueError(f"vectors of widths {', '.join(map(str, sorted(widths)))}")
-    with np.errstate(over="ignore"):  # what overflows float32 is found with the other infinities
-        return _finite(np.array(rows, np.float32))
-
-
-def _scores(values: list[object]) -> NDArray[np.float64]:
-    return _finite(_numbers(values).astype(np.float64))
-
-
-def _finite(numbers: NDArray[Any]) -> NDArray[Any]:
-    if not np.isfinite(numbers).all():
-        raise ValueError("it holds NaN or infinity")
-    return numbers
-
-
-def _numbers(value: object) -> NDArray[Any]:
-    """A list of numbers, or base64 of little-endian float32."""
-    if isinstance(value, str):
-        return np.frombuffer(b64decode(value, validate=True), "<f4")
-    numbers = np.asarray(value)
-    if numbers.ndim != 1 or numbers.dtype.kind not in "iuf":
-        raise TypeError("what should be numbers is something else")
-    return numbers
-
-
-def _count(value: object) -> int:
-    if not value:
-        return 0
-    if not isinstance(value, int | float) or value < 0:
-        raise TypeError("the number of tokens is none")
-    return int(value)
 
 
 def _asks_too_much(error: HTTPStatusError) -> bool:

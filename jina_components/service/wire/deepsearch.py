@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, Field
@@ -120,7 +119,7 @@ class UrlCitation(BaseModel):
     title: str
     exactQuote: str  # noqa: N815 (the wire's name)
     url: str
-    dateTime: str = Field(description="When it was published; where the source says nothing, read.")  # noqa: N815
+    dateTime: str = Field(description="When it was published; empty where the source says nothing.")  # noqa: N815
 
 
 class Annotation(BaseModel):
@@ -205,20 +204,7 @@ class Completion:
 def content_of(answer: Answer) -> dict[str, Any]:
     """An answer as a delta or message has it."""
     kind = "text" if answer.value is None else "json"
-    return {"content": answer.text, "type": kind, "annotations": annotations_of(answer)}
-
-
-def annotations_of(answer: Answer) -> list[dict[str, Any]]:
-    """The citations, the n-th for the mark `[^n]`; each has all four fields.
-
-    `dateTime` is when the source says it was published; where it says nothing, it is when it was read: now.
-    """
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    annotations = answer.annotations
-    for annotation in annotations:
-        cited = annotation["url_citation"]
-        cited["dateTime"] = cited["dateTime"] or now
-    return annotations
+    return {"content": answer.text, "type": kind, "annotations": answer.annotations}
 
 
 def extras_of(answer: Answer, images: Sequence[str] | None) -> dict[str, Any]:

@@ -52,7 +52,7 @@ def cache(tmp_path_factory):
 def bert(tmp_path_factory):
     """A tiny model whose graph is in the cache."""
     base = tmp_path_factory.mktemp("bert")
-    save_sentence_transformer(base / "model", Pooling(32, pooling_mode="mean"), checkpoint=save_checkpoint(base / "c"))
+    save_sentence_transformer(base / "model", Pooling(32, pooling_mode="mean"), checkpoint=one_layer(base / "c"))
     layout = read_layout(base / "model")
     load_onnx_embedding(layout)
     return layout
@@ -64,6 +64,11 @@ def minilm(minilm_folder):
     tokenizer = TextTokenizer(load_tokenizer(minilm_folder / "tokenizer.json"), context=256)
     load_onnx_embedding(layout)
     return layout, tokenizer.texts(VARIED, truncate=True)
+
+
+def one_layer(folder, **settings):
+    """A checkpoint where its depth says nothing: a second layer takes a second more to trace."""
+    return save_checkpoint(folder, num_hidden_layers=1, **settings)
 
 
 def sequences(*lengths, types=False):
@@ -107,7 +112,7 @@ def test_families(tmp_path, family):
 def test_steps(tmp_path):
     modes = ["cls", "max", "mean", "mean_sqrt_len_tokens", "weightedmean", "lasttoken"]
     steps = [Pooling(32, pooling_mode=modes), Dense(192, 16), LayerNorm(16), Normalize()]
-    save_sentence_transformer(tmp_path / "model", *steps, checkpoint=save_checkpoint(tmp_path / "base"))
+    save_sentence_transformer(tmp_path / "model", *steps, checkpoint=one_layer(tmp_path / "base"))
     layout = read_layout(tmp_path / "model")
     assert_as_torch(layout)
     assert not np.allclose(np.linalg.norm(load_onnx_embedding(layout).run(sequences(4)), axis=1), 1)
@@ -127,7 +132,7 @@ def test_cross_encoder(tmp_path):
 
 @pytest.mark.slow
 def test_several_labels(tmp_path):
-    layout = read_layout(save_checkpoint(tmp_path, head="ForSequenceClassification", num_labels=4))
+    layout = read_layout(one_layer(tmp_path, head="ForSequenceClassification", num_labels=4))
     batch = sequences(5, 30, 8, types=True)
     wanted = TorchCrossEncoderBackend(layout, device="cpu", precision="float32").run(batch)
     backend = load_onnx_cross_encoder(layout)
@@ -147,7 +152,7 @@ def test_real_model(minilm):
 @pytest.mark.slow
 def test_a_number_that_is_called_a_scale(tmp_path):
     """It does not make the weights those of the stored form."""
-    folder = save_checkpoint(tmp_path)
+    folder = one_layer(tmp_path)
     tensors = load_file(folder / "model.safetensors")
     save_file({**tensors, "logit_scale": np.array(2.5, np.float32)}, folder / "model.safetensors", {"format": "pt"})
     assert_as_torch(with_pooling(folder, "mean"))
@@ -190,9 +195,7 @@ def test_a_cached_graph_needs_no_framework_and_reports_to_nobody(bert):
 
 @pytest.mark.slow
 def test_processes_at_once_make_a_graph_once(tmp_path):
-    save_sentence_transformer(
-        tmp_path / "model", Pooling(32, pooling_mode="cls"), checkpoint=save_checkpoint(tmp_path / "c")
-    )
+    save_sentence_transformer(tmp_path / "model", Pooling(32, pooling_mode="cls"), checkpoint=one_layer(tmp_path / "c"))
     (one, _, one_log), (other, _, other_log) = run_processes(tmp_path / "model", "float32", "float32")
     assert one == other
     assert (one_log + other_log).count("making an ONNX graph") == 1
@@ -252,7 +255,7 @@ def test_key_takes_the_digest_that_the_hub_cache_names_weights_by(tmp_path):
 
 
 def test_a_graph_that_differs_from_torch_is_refused(bert, tmp_path):
-    other = with_pooling(save_checkpoint(tmp_path, initializer_range=0.1), "mean")
+    other = with_pooling(one_layer(tmp_path, initializer_range=0.1), "mean")
     graph = graph_folder(bert) / "model.onnx"
     onnx_export._compare(bert, onnx_export._Sentence(bert), graph)
     with pytest.raises(BackendError, match="differs from torch"):

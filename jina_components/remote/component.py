@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from contextlib import aclosing, contextmanager
 from typing import Any, ClassVar
 from weakref import WeakKeyDictionary
 
@@ -86,28 +86,34 @@ class RemoteComponent(Component):
         Raises:
             InputError, UnknownNameError, BusyError, BudgetExceededError, WebError: it refuses, or does not answer.
         """
-        try:
+        with as_refusals():
             async with self._gate():
                 return await (api or self._api).post(path, body)
-        except ApiStatusError as error:
-            raise refusal(error) from error
 
     async def _stream(self, path: str, body: Mapping[str, Any]) -> AsyncGenerator[str, None]:
         """The data of its events, as they come; raises as `_post`."""
-        try:
+        with as_refusals():
             async with self._gate(), aclosing(self._api.stream(path, body)) as events:
                 async for data in events:
                     yield data
-        except ApiStatusError as error:
-            raise refusal(error) from error
 
     def _gate(self) -> asyncio.Semaphore:
         """Lets `concurrency` requests through, those of all calls on the running loop together."""
         return self._gates.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(self._remote.concurrency))
 
 
-def refusal(error: ApiStatusError) -> JinaComponentsError:
-    """What a server refuses, in the error of this library that means it; the same error where none does."""
+@contextmanager
+def as_refusals() -> Iterator[None]:
+    """Tells what a server refuses by the error of this library that means it; the same error where none does."""
+    try:
+        yield
+    except ApiStatusError as error:
+        if (meant := _meant(error)) is None:
+            raise
+        raise meant from error
+
+
+def _meant(error: ApiStatusError) -> JinaComponentsError | None:
     body = _body(error.words)
     inner = body.get("error")
     details = inner if isinstance(inner, dict) else body
@@ -117,7 +123,7 @@ def refusal(error: ApiStatusError) -> JinaComponentsError:
     # A 422 that has a name is of reading: the page could not be read.
     if error.status_code == 400 or (error.status_code in (413, 422) and "name" not in body):
         return InputError(error.message, _index(body))
-    return error
+    return None
 
 
 def _body(words: str) -> dict[str, Any]:

@@ -66,46 +66,50 @@ def rpc(name, **fields):
     return {"data": None, "name": name, "message": "not so", "readableMessage": f"{name}: not so", **fields}
 
 
-@pytest.mark.parametrize(
-    ("status", "body", "kind"),
-    [
-        (400, rpc("ParamValidationError", path="url"), InputError),
-        (409, rpc("BudgetExceededError"), BudgetExceededError),
-        (409, rpc("ResourcePolicyDenyError"), RobotsDeniedError),
-        (413, rpc("TargetFileTooLargeError"), ContentTooLargeError),
-        (451, rpc("SecurityCompromiseError"), BlockedURLError),
-        (422, rpc("AssertionFailureError"), HTTPStatusError),
-        (402, rpc("InsufficientBalanceError"), HTTPStatusError),
-        (400, {"detail": "not so", "code": "INPUT_MODEL_NOT_FOUND"}, UnknownNameError),
-        (400, {"detail": "not so", "code": "INPUT_TOKEN_LIMIT_EXCEEDED"}, TooLongError),
-        (404, {"detail": "not so", "code": "RESOURCE_NOT_FOUND"}, UnknownNameError),
-        (409, {"detail": "not so", "code": "CONFLICT_RESOURCE_BUSY"}, BusyError),
-        (422, {"detail": "Validation error(s): not so", "errors": [{"field": "body -> labels"}]}, InputError),
-        (422, {"detail": [{"loc": ["body"], "msg": "not so"}]}, InputError),
-        (400, {"error": "not so"}, InputError),
-        (404, {"error": {"message": "not so", "code": "model_not_found"}}, UnknownNameError),
-        (401, {"detail": "not so", "code": "AUTH_INVALID_API_KEY"}, HTTPStatusError),
-        (404, {"detail": "not so"}, HTTPStatusError),
-        (500, {"detail": ["not so"], "code": ["odd"], "name": 3, "errors": {"a": 1}}, HTTPStatusError),
-        (422, {"detail": "not so", "errors": [3], "code": {}}, InputError),
-        (422, {"detail": "not so", "errors": [{"field": 3}]}, InputError),
-    ],
-)
-@EACH
-def test_refusals(server, cls, status, body, kind):
-    server.routes[CALLS[cls][1]] = [http(status, json.dumps(body).encode(), content_type="application/json")]
-    with made(cls, server.url(""), retries=0) as part, pytest.raises(JinaComponentsError, match="not so") as caught:
-        CALLS[cls][3](part)
-    assert isinstance(caught.value, kind)
-    assert type(pickle.loads(pickle.dumps(caught.value))) is type(caught.value)
+REFUSALS = [
+    (400, rpc("ParamValidationError", path="url"), InputError),
+    (409, rpc("BudgetExceededError"), BudgetExceededError),
+    (409, rpc("ResourcePolicyDenyError"), RobotsDeniedError),
+    (413, rpc("TargetFileTooLargeError"), ContentTooLargeError),
+    (451, rpc("SecurityCompromiseError"), BlockedURLError),
+    (422, rpc("AssertionFailureError"), HTTPStatusError),
+    (402, rpc("InsufficientBalanceError"), HTTPStatusError),
+    (400, {"detail": "not so", "code": "INPUT_MODEL_NOT_FOUND"}, UnknownNameError),
+    (400, {"detail": "not so", "code": "INPUT_TOKEN_LIMIT_EXCEEDED"}, TooLongError),
+    (404, {"detail": "not so", "code": "RESOURCE_NOT_FOUND"}, UnknownNameError),
+    (409, {"detail": "not so", "code": "CONFLICT_RESOURCE_BUSY"}, BusyError),
+    (422, {"detail": "Validation error(s): not so", "errors": [{"field": "body -> labels"}]}, InputError),
+    (422, {"detail": [{"loc": ["body"], "msg": "not so"}]}, InputError),
+    (400, {"error": "not so"}, InputError),
+    (404, {"error": {"message": "not so", "code": "model_not_found"}}, UnknownNameError),
+    (401, {"detail": "not so", "code": "AUTH_INVALID_API_KEY"}, HTTPStatusError),
+    (404, {"detail": "not so"}, HTTPStatusError),
+    (500, {"detail": ["not so"], "code": ["odd"], "name": 3, "errors": {"a": 1}}, HTTPStatusError),
+    (422, {"detail": "not so", "errors": [3], "code": {}}, InputError),
+    (422, {"detail": "not so", "errors": [{"field": 3}]}, InputError),
+]
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>", b"null", b"[]", b'"text"', b"3", b"\xff", b"[" * 100_000])
 @EACH
-def test_answers_of_no_form(server, cls, body):
-    server.routes[CALLS[cls][1]] = [http(body=body, content_type="application/json")]
-    with made(cls, server.url("")) as part, pytest.raises(WebError):
-        CALLS[cls][3](part)
+def test_refusals(server, cls):
+    with made(cls, server.url(""), retries=0) as part:
+        for status, body, kind in REFUSALS:
+            server.routes[CALLS[cls][1]] = [http(status, json.dumps(body).encode(), content_type="application/json")]
+            with pytest.raises(JinaComponentsError, match="not so") as caught:
+                CALLS[cls][3](part)
+            error = caught.value
+            assert isinstance(error, kind)
+            assert error.__cause__ is not error
+            assert type(pickle.loads(pickle.dumps(error))) is type(error)
+
+
+@EACH
+def test_answers_of_no_form(server, cls):
+    with made(cls, server.url("")) as part:
+        for body in (b"", b"<html>", b"null", b"[]", b'"text"', b"3", b"\xff", b"[" * 100_000):
+            server.routes[CALLS[cls][1]] = [http(body=body, content_type="application/json")]
+            with pytest.raises(WebError):
+                CALLS[cls][3](part)
 
 
 _NAMES = (
@@ -127,7 +131,7 @@ def part(server, cls):
 
 
 @EACH
-@settings(max_examples=60, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, suppress_health_check=list(HealthCheck))
 @given(body=_JSON)
 def test_whatever_a_server_answers_is_a_result_or_a_web_error(server, cls, part, body):
     sent = json.dumps(body).encode()

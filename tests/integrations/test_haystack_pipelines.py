@@ -1,0 +1,214 @@
+"""Pipelines of Haystack that index and query, written down and read again."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import haystack
+import haystack_jina_components
+import pytest
+from haystack import Document, Pipeline, telemetry
+from haystack.components.builders import PromptBuilder
+from haystack.components.writers import DocumentWriter
+from haystack.core.errors import DeserializationError
+from haystack.document_stores.types import DuplicatePolicy
+from haystack_jina_components import (
+    JinaDocumentConverter,
+    JinaDocumentEmbedder,
+    JinaDocumentSplitter,
+    JinaDocumentStore,
+    JinaDocumentWriter,
+    JinaEmbeddingRetriever,
+    JinaFetcher,
+    JinaRanker,
+    JinaReaderConnector,
+    JinaRetriever,
+    JinaTextClassifier,
+    JinaTextEmbedder,
+)
+from running_service import PAGES
+
+from jina_components import Embedder, FaissStore, Reranker, Retriever
+
+MODEL = "static-minilm-v1"
+QUESTION = "How high are the tides in the Bay of Fundy?"
+TEMPLATE = "{% for document in documents %}{{ document.content }}\n{% endfor %}{{ question }}"
+ALLOWED = ["haystack_jina_components"]
+
+
+@pytest.fixture(autouse=True)
+def _no_key(monkeypatch):
+    monkeypatch.delenv("JINA_API_KEY", raising=False)
+
+
+def close(pipeline):
+    for name in pipeline.graph.nodes:
+        component = pipeline.get_component(name)
+        for each in (component, getattr(component, "document_store", None), getattr(component, "retriever", None)):
+            if hasattr(each, "close"):
+                each.close()
+
+
+def of_parts(directory, url):
+    """Fetch, split, embed, write; embed, retrieve, rank, prompt."""
+    store = JinaDocumentStore(FaissStore(directory))
+    indexing = Pipeline()
+    indexing.add_component("fetcher", JinaFetcher(base_url=url))
+    indexing.add_component("splitter", JinaDocumentSplitter(max_chunk_length=100))
+    indexing.add_component("embedder", JinaDocumentEmbedder(model=MODEL, progress_bar=False))
+    indexing.add_component("writer", DocumentWriter(store, DuplicatePolicy.OVERWRITE))
+    for sender, receiver in (
+        ("fetcher.documents", "splitter"),
+        ("splitter", "embedder"),
+        ("embedder.documents", "writer"),
+    ):
+        indexing.connect(sender, receiver)
+    querying = Pipeline()
+    querying.add_component("embedder", JinaTextEmbedder(model=MODEL, base_url=url))
+    querying.add_component("retriever", JinaEmbeddingRetriever(store, top_k=5))
+    querying.add_component("ranker", JinaRanker(top_k=1))
+    querying.add_component("prompt", PromptBuilder(TEMPLATE, required_variables="*"))
+    for sender, receiver in (
+        ("embedder.embedding", "retriever.query_embedding"), ("retriever", "ranker.documents"),
+        ("ranker.documents", "prompt.documents"),
+    ):  # fmt: skip
+        querying.connect(sender, receiver)
+    return indexing, querying
+
+
+def of_a_retriever(directory, url):
+    """The same with a `Retriever`, which embeds and ranks by itself."""
+    retriever = Retriever(Embedder(MODEL), store=FaissStore(directory), reranker=Reranker())
+    indexing = Pipeline()
+    indexing.add_component("fetcher", JinaFetcher(base_url=url))
+    indexing.add_component("splitter", JinaDocumentSplitter(max_chunk_length=100))
+    indexing.add_component("writer", JinaDocumentWriter(retriever, progress_bar=False))
+    indexing.connect("fetcher.documents", "splitter")
+    indexing.connect("splitter", "writer")
+    querying = Pipeline()
+    querying.add_component("retriever", JinaRetriever(retriever, top_k=1))
+    querying.add_component("prompt", PromptBuilder(TEMPLATE, required_variables="*"))
+    querying.connect("retriever", "prompt.documents")
+    return indexing, querying
+
+
+ASKED = {
+    of_parts: {"embedder": {"text": QUESTION}, "ranker": {"query": QUESTION}, "prompt": {"question": QUESTION}},
+    of_a_retriever: {"retriever": {"query": QUESTION}, "prompt": {"question": QUESTION}},
+}
+
+
+@pytest.mark.parametrize("make", ASKED)
+def test_pipelines_index_and_query_and_do_the_same_when_they_are_read(make, tmp_path, service):
+    indexing, querying = make(tmp_path / "index", service.url)
+    pages = {"fetcher": {"urls": [service.site.url(path) for path in PAGES]}}
+    written = indexing.run(pages)["writer"]["documents_written"]
+    assert written > 3
+    prompt = querying.run(ASKED[make])["prompt"]["prompt"]
+    assert "16 metres" in prompt
+    assert prompt.endswith(QUESTION)
+    assert asyncio.run(querying.run_async(ASKED[make]))["prompt"]["prompt"] == prompt
+    texts = indexing.dumps(), querying.dumps()
+    settings = [each.to_dict()["components"] for each in (indexing, querying)]
+    close(indexing)
+    close(querying)
+
+    indexing, querying = (Pipeline.loads(text, allowed_modules=ALLOWED) for text in texts)
+    assert [each.to_dict()["components"] for each in (indexing, querying)] == settings
+    assert querying.run(ASKED[make])["prompt"]["prompt"] == prompt
+    assert asyncio.run(indexing.run_async(pages))["writer"]["documents_written"] == written
+    assert querying.run(ASKED[make])["prompt"]["prompt"] == prompt
+    close(indexing)
+    close(querying)
+
+
+def test_a_pipeline_is_read_in_another_process_that_has_imported_nothing(tmp_path):
+    (tmp_path / "tides.md").write_text("# Tides\n\nIn the Bay of Fundy they are 16 metres high.")
+    indexing = Pipeline()
+    indexing.add_component("converter", JinaDocumentConverter())
+    indexing.add_component(
+        "writer", JinaDocumentWriter(Retriever(Embedder(MODEL), store=FaissStore(tmp_path / "index")))
+    )
+    indexing.connect("converter", "writer")
+    (tmp_path / "indexing.yaml").write_text(indexing.dumps())
+    code = (
+        "import sys; from haystack import Pipeline\n"
+        f"pipeline = Pipeline.loads(open({str(tmp_path / 'indexing.yaml')!r}).read(), allowed_modules={ALLOWED!r})\n"
+        f"print(pipeline.run({{'converter': {{'sources': [{str(tmp_path / 'tides.md')!r}]}}}}))"
+    )
+    path = os.pathsep.join(str(Path(*parts)) for parts in ((".",), ("integrations",)))
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "'documents_written': 1" in done.stdout, done.stderr
+    with Retriever.open(tmp_path / "index", Embedder(MODEL)) as retriever:
+        assert len(retriever) == 1
+    close(indexing)
+
+
+def test_haystack_asks_before_it_makes_our_components_from_a_text():
+    pipeline = Pipeline()
+    pipeline.add_component("splitter", JinaDocumentSplitter())
+    with pytest.raises(DeserializationError, match="haystack_jina_components"):
+        Pipeline.loads(pipeline.dumps())
+
+
+def test_a_pipeline_in_a_running_loop():
+    async def run():
+        pipeline = Pipeline()
+        pipeline.add_component("splitter", JinaDocumentSplitter(max_chunk_length=20))
+        pipeline.add_component("embedder", JinaDocumentEmbedder(model=MODEL, progress_bar=False))
+        pipeline.connect("splitter", "embedder")
+        asked = {"splitter": {"documents": [Document(content="It rains. We stay inside. The sea is calm.")]}}
+        return pipeline.run(asked), await pipeline.run_async(asked)
+
+    here, asynchronous = asyncio.run(run())
+    assert here == asynchronous
+    assert len(here["embedder"]["documents"]) == 3
+
+
+COMPONENTS = [
+    each for name in haystack_jina_components.__all__ if hasattr(each := getattr(haystack_jina_components, name), "run")
+]
+
+
+@pytest.mark.parametrize("kind", COMPONENTS)
+def test_every_component_keeps_the_contract(kind):
+    assert kind.__module__.startswith("haystack_jina_components.")
+    assert haystack.component.registry[f"{kind.__module__}.{kind.__name__}"] is kind
+    assert inspect.iscoroutinefunction(kind.run_async)
+    assert inspect.signature(kind.run).parameters.keys() == inspect.signature(kind.run_async).parameters.keys()
+    for method in ("to_dict", "from_dict", "_get_telemetry_data", "close", "close_async"):
+        assert callable(getattr(kind, method))
+    parameters = inspect.signature(kind.__init__).parameters
+    documented = inspect.getdoc(kind)
+    assert [name for name in parameters if name != "self" and f"{name}:" not in documented] == []
+
+
+async def test_a_pipeline_closes_what_it_opened_in_a_running_loop(tmp_path, service):
+    for pipeline in of_parts(tmp_path / "index", service.url):
+        await pipeline.warm_up_async()
+        await pipeline.close_async()
+    indexing, _ = of_parts(tmp_path / "index", service.url)
+    found = await indexing.run_async({"fetcher": {"urls": [service.site.url("/bread")]}})
+    assert found["writer"]["documents_written"] > 1
+    await indexing.close_async()
+    classifier = JinaTextClassifier(["a", "b"], MODEL, base_url=service.url)
+    assert (await classifier.run_async("a"))["label"] == "a"
+    await classifier.close_async()
+    connector = JinaReaderConnector("read", base_url=service.url)
+    assert (await connector.run_async(service.site.url("/bread")))["documents"]
+    await connector.close_async()
+
+
+def test_nothing_is_told_to_anybody():
+    assert telemetry._telemetry.telemetry is None
