@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,6 +27,24 @@ from jina_components import Embedder
 # A busy machine makes any example slow; tests of time say so themselves.
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("suite")
+
+# Nothing of what is imported and collected goes away: to look for garbage in it took a third of that time.
+gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """From here on garbage is collected, but only of what tests make."""
+    gc.freeze()
+    gc.enable()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def services_leave_the_garbage_of_tests_alone() -> Iterator[None]:
+    """Each that starts in this process would go over all that any test has imported, and let go what is frozen."""
+    nothing = SimpleNamespace(collect=lambda: 0, freeze=lambda: None, unfreeze=lambda: None)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("jina_components.service.memory.gc", nothing)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -43,14 +43,15 @@ class JinaEmbeddingFunction(EmbeddingFunction[Documents]):
         base_url: str | None = None,
         api_key_env_var: str | None = None,
     ) -> None:
-        self._settings = {"model_name": model_name, "base_url": base_url, "api_key_env_var": api_key_env_var}
+        settings = {"model_name": model_name, "base_url": base_url, "api_key_env_var": api_key_env_var}
         if embedder is None:
-            embedder = _made(model_name, base_url, api_key_env_var)
-        elif any(self._settings.values()):
+            self._embedder = _made(model_name, base_url, api_key_env_var)
+            self._settings = {**settings, "model_name": self._embedder.name}  # another release may have another default
+        elif any(settings.values()):
             raise ConfigError("An embedder has its model and server already: give it, or the others.")
         else:
+            self._embedder = embedder
             self._settings = {}
-        self._embedder = embedder
 
     def __call__(self, input: Documents) -> Embeddings:
         """Vectors of documents."""
@@ -76,6 +77,18 @@ class JinaEmbeddingFunction(EmbeddingFunction[Documents]):
             ConfigError: the embedder holds a key; `api_key_env_var` names one without holding it.
         """
         return self._settings or {"embedder": self._embedder.to_dict()}
+
+    def validate_config_update(self, old_config: dict[str, Any], new_config: dict[str, Any]) -> None:
+        """Tell who changes what makes the vectors of a collection; its server and the key's variable may change.
+
+        Raises:
+            ConfigError: these settings make other vectors. Chroma asks when it has written them already.
+        """
+        if any(old_config.get(name) != new_config.get(name) for name in ("embedder", "model_name")):
+            raise ConfigError(
+                "These settings make other vectors than the collection holds: give it back the ones it had, and make "
+                "another collection for these."
+            )
 
     @staticmethod
     def build_from_config(config: Mapping[str, Any]) -> JinaEmbeddingFunction:

@@ -1,6 +1,7 @@
 """jina_components in Haystack (`pip install 'jina-components[haystack]'`).
 
-A pipeline that was written down is read with `Pipeline.loads(text, allowed_modules=["haystack_jina_components"])`.
+A pipeline that was written down is read with `Pipeline.loads(text, allowed_modules=["haystack_jina_components"])`,
+and before Haystack 3 with `Pipeline.loads(text)`.
 """
 
 from haystack_jina_components.classifier import JinaDocumentClassifier, JinaTextClassifier

@@ -1,9 +1,8 @@
 """Labels of texts and documents, in Haystack."""
 
 import asyncio
-from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar
 
 from haystack import Document, component
 from haystack.utils import Secret
@@ -15,19 +14,11 @@ from jina_components.classifier import Classifier
 from jina_components.embedder import Embedder
 from jina_components.errors import ConfigError
 from jina_components.models.catalog import DEFAULT_EMBEDDER
+from jina_components.protocols import SupportsClassify
 from jina_components.remote import RemoteClassifier
 from jina_components.types import Classification, Classifications
 
 Given = list[str] | dict[str, str] | None
-
-
-@runtime_checkable
-class SupportsClassify(Protocol):
-    """Gives texts labels, as a `Classifier` and a `RemoteClassifier` do."""
-
-    def classify(self, inputs: Sequence[str], labels: Given = None, *, show_progress: bool = False) -> Classifications:
-        """The labels of each input."""
-        ...
 
 
 class JinaClassifierComponent(JinaComponent):

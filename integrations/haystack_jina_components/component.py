@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Mapping
 from enum import Enum
 from typing import Any, ClassVar, Self
 
@@ -12,10 +11,9 @@ from haystack import default_from_dict, default_to_dict
 from haystack.utils import Secret, deserialize_callable, serialize_callable
 
 from haystack_jina_components.document_store import JinaDocumentStore
-from jina_components.core.component import Component
+from jina_components.core.component import Component, written
 from jina_components.errors import ConfigError
 from jina_components.remote import JINA, Remote
-from jina_components.types import shorten
 
 JINA_API_KEY = Secret.from_env_var("JINA_API_KEY", strict=False)
 """The default of every `api_key`."""
@@ -40,7 +38,8 @@ class JinaComponent:
         """The settings as JSON values, without keys: a `Secret` that names a variable of the environment writes that.
 
         Raises:
-            ConfigError: an argument is no value or component that can be written down.
+            ConfigError: an argument is no value or component that can be written down, or holds a secret.
+            InputError: a component of ours is in memory, and would lose what it holds.
             ValueError: `api_key` holds the key itself.
         """
         kind = type(self)
@@ -113,19 +112,15 @@ async def asynchronously(component: object, verb: str, *args: Any, **kwargs: Any
 
 
 def _written(value: Any, where: str) -> Any:
-    if isinstance(value, Secret | Component | JinaDocumentStore):
+    if isinstance(value, Secret | JinaDocumentStore):
         return value.to_dict()
     if isinstance(value, Enum):
         return value.value
     if inspect.isfunction(value):  # a callback
         return serialize_callable(value)
-    if value is None or isinstance(value, str | int | float):
+    if where.endswith(".labels"):  # of which one may be called "password"
         return value
-    if isinstance(value, list | tuple):
-        return [_written(item, f"{where}[{position}]") for position, item in enumerate(value)]
-    if isinstance(value, Mapping):
-        return {key: _written(item, f"{where}.{key}") for key, item in value.items()}
-    raise ConfigError(f"{where} is {shorten(repr(value))}, which is no value or component that can be written down.")
+    return written(value, where)
 
 
 def _read(value: Any) -> Any:

@@ -2,10 +2,9 @@
 
 import base64
 import inspect
-from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import aclosing, closing
 from dataclasses import asdict
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar
 
 from haystack import Document, component
 from haystack.dataclasses import ChatMessage, StreamingChunk
@@ -17,28 +16,12 @@ from jina_components.core.inputs import as_list
 from jina_components.deep_search_options import DeepSearchOptions
 from jina_components.errors import ConfigError, InputError
 from jina_components.protocols import ChatMessage as OurMessage
+from jina_components.protocols import SupportsDeepSearch
 from jina_components.remote import RemoteDeepSearch
 from jina_components.types import Answer, Citation, DeepSearchStep, Image
 
 _ROLES = ("system", "user", "assistant")
 _FACTS = ("answered", "ended", "visited_urls", "read_urls", "num_urls", "images", "warnings", "value")
-
-
-@runtime_checkable
-class SupportsDeepSearch(Protocol):
-    """Answers questions step by step, as a `DeepSearchAgent` and a `RemoteDeepSearch` do."""
-
-    def stream(
-        self, question: str | Sequence[OurMessage], *, options: DeepSearchOptions | None = None
-    ) -> Generator[DeepSearchStep, None, None]:
-        """The steps, the last one with the answer."""
-        ...
-
-    def astream(
-        self, question: str | Sequence[OurMessage], *, options: DeepSearchOptions | None = None
-    ) -> AsyncGenerator[DeepSearchStep, None]:
-        """Likewise, for event loops."""
-        ...
 
 
 @component
@@ -123,6 +106,7 @@ class JinaDeepSearch(JinaComponent):
             `documents`, the quotes that it cites, in the order of their marks.
 
         Raises:
+            TypeError: something else than messages.
             InputError: no question, or a message that is of no person.
             ConfigError: an option makes no sense.
         """
@@ -187,6 +171,8 @@ def _conversation(messages: list[ChatMessage] | str) -> str | list[OurMessage]:
 
 
 def _message(message: ChatMessage, index: int) -> OurMessage:
+    if not isinstance(message, ChatMessage):
+        raise TypeError(f"messages[{index}] must be a ChatMessage of Haystack, got {type(message).__name__}.")
     if message.role.value not in _ROLES:
         raise InputError(f"messages[{index}] is of a {message.role.value}, not of {', '.join(_ROLES)}.", index)
     images = tuple(Image(base64.b64decode(each.base64_image)) for each in getattr(message, "images", ()))

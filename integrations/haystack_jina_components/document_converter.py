@@ -12,6 +12,7 @@ from haystack_jina_components.component import JINA_API_KEY
 from haystack_jina_components.documents import page_document
 from haystack_jina_components.fetcher import ReadsPages
 from jina_components.core.background import run_sync
+from jina_components.core.inputs import as_list
 from jina_components.errors import JinaComponentsError
 from jina_components.protocols import SupportsRead
 
@@ -81,7 +82,7 @@ class JinaDocumentConverter(ReadsPages):
             `documents`, one of each source that could be read.
 
         Raises:
-            ValueError: other than one `meta` for each source.
+            ValueError: other than one `meta` for each source, or no list of sources.
             JinaComponentsError: a source cannot be read, and those are not to be left out.
         """
         return run_sync(self._convert(sources, meta))
@@ -99,7 +100,8 @@ class JinaDocumentConverter(ReadsPages):
         self, sources: list[str | Path | ByteStream], meta: dict[str, Any] | list[dict[str, Any]] | None
     ) -> dict[str, Any]:
         documents = []
-        for source, given in zip(sources, normalize_metadata(meta, len(sources)), strict=True):
+        metas = normalize_metadata(meta, len(as_list(sources, what="sources")))
+        for source, given in zip(sources, metas, strict=True):
             try:
                 documents.append(await self._document(source, given))
             except JinaComponentsError as error:

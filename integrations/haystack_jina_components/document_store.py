@@ -40,7 +40,8 @@ class JinaDocumentStore:
     A `JinaRetriever` over the same store finds them too, with an embedder that makes vectors of the same space.
 
     Args:
-        store: Where the documents are, such as `FaissStore(directory)`; None for memory. It is closed with this.
+        store: Where the documents are, such as `FaissStore(directory)`; None for memory, which is written down without
+            them: whatever reads it back has an empty store of its own. It is closed with this.
         embedding_dimension: Width of the embeddings; None for that of the first. Name it where documents without an
             embedding may be written before any that has one: without it, the store is then one of words alone.
         return_embedding: Whether `filter_documents` gives embeddings back, where the store can.
@@ -74,6 +75,7 @@ class JinaDocumentStore:
 
         Raises:
             ConfigError: the store is none of ours, or holds a secret.
+            InputError: a store was given that is in memory.
         """
         if self.store is not None and not isinstance(self.store, Component):
             raise ConfigError(f"{type(self.store).__name__} is no component of ours, and cannot be written down.")
@@ -159,7 +161,7 @@ class JinaDocumentStore:
         return len(found)
 
     def close(self) -> None:
-        """Give memory and connections back; the next call opens them again. What was in memory is gone."""
+        """Give memory and connections back; the next call opens them again. A store in memory is gone."""
         self._store.close()
 
     async def count_documents_async(self) -> int:

@@ -1,7 +1,7 @@
 """URLs into documents, in Haystack."""
 
-import asyncio
 import re
+from contextlib import aclosing
 from typing import Any, ClassVar
 
 from haystack import Document, component, logging
@@ -13,11 +13,11 @@ from haystack_jina_components.documents import page_document
 from jina_components.core.background import run_sync
 from jina_components.core.inputs import as_list
 from jina_components.errors import ConfigError, InputError, JinaComponentsError
-from jina_components.protocols import SupportsRead
+from jina_components.protocols import SupportsRead, SupportsReadMany
 from jina_components.read_options import ReadOptions
 from jina_components.reader import Reader
 from jina_components.remote import RemoteReader
-from jina_components.types import Page
+from jina_components.types import Page, SourceFailure
 
 logger = logging.getLogger(__name__)
 
@@ -39,14 +39,16 @@ class ReadsPages(JinaComponent):
     """What our components that read have in common: a reader, and what becomes of sources that cannot be read."""
 
     part: ClassVar[str] = "reader"
+    verb: ClassVar[str] = "aread"
+    """What it asks of a reader."""
 
-    reader: SupportsRead | None
+    reader: SupportsRead | SupportsReadMany | None
     read_options: dict[str, Any] | None
     raise_on_failure: bool
 
     def _open(self) -> None:
-        if self.reader is not None and (isinstance(self.reader, type) or not isinstance(self.reader, SupportsRead)):
-            raise ConfigError(f"reader must have a method aread(source, options=…), got {self.reader!r}.")
+        if isinstance(self.reader, type) or not (self.reader is None or hasattr(self.reader, self.verb)):
+            raise ConfigError(f"reader must have the method {self.verb} of a Reader, got {self.reader!r}.")
         self._options = None if self.read_options is None else ReadOptions(**self.read_options)
         server = self._remote()
         if self.reader is not None:
@@ -72,7 +74,7 @@ class JinaFetcher(ReadsPages):
         raise_on_failure: Whether a page that cannot be read is an error; else it is left out, and a warning logged.
         read_options: How to read, by the names of `ReadOptions`: `{"links": "text", "engine": "browser"}`.
         base_url: The root of a server of `jina-components serve`; None, where there is a key, for Jina's.
-        reader: A `Reader` of ours, or another with its methods.
+        reader: A `Reader` of ours, or another with its `aread_many`.
         timeout: Seconds for a request of a server.
         max_retries: Further attempts of a request of a server that failed for a reason that may pass.
 
@@ -84,6 +86,8 @@ class JinaFetcher(ReadsPages):
         'Example Domain'
     """
 
+    verb: ClassVar[str] = "aread_many"
+
     def __init__(
         self,
         api_key: Secret | None = JINA_API_KEY,
@@ -91,7 +95,7 @@ class JinaFetcher(ReadsPages):
         read_options: dict[str, Any] | None = None,
         *,
         base_url: str | None = None,
-        reader: SupportsRead | None = None,
+        reader: SupportsReadMany | None = None,
         timeout: float = 60.0,
         max_retries: int = 2,
     ) -> None:
@@ -128,15 +132,14 @@ class JinaFetcher(ReadsPages):
 
     async def _read(self, urls: list[str]) -> dict[str, Any]:
         given = [check_url(url, f"urls[{index}]") for index, url in enumerate(as_list(urls, what="urls"))]
-        reading = (self._component.aread(url, options=self._options) for url in given)
-        documents = []
-        for url, outcome in zip(given, await asyncio.gather(*reading, return_exceptions=True), strict=True):
-            if isinstance(outcome, Page):
-                documents.append(page_document(outcome))
-            elif isinstance(outcome, JinaComponentsError):
-                self._failed(url, outcome)
-            else:
-                raise outcome
+        pages: dict[int, Page] = {}
+        async with aclosing(self._component.aread_many(given, options=self._options)) as outcomes:
+            async for place, outcome in outcomes:
+                if isinstance(outcome, SourceFailure):
+                    self._failed(given[place], outcome.error)
+                else:
+                    pages[place] = outcome
+        documents = [page_document(pages[place]) for place in sorted(pages)]
         streams = [
             ByteStream.from_string(each.content or "", mime_type="text/markdown", meta=each.meta) for each in documents
         ]

@@ -19,6 +19,7 @@ from jina_components.protocols import SupportsGround, SupportsRead, SupportsSear
 from jina_components.reader import Reader
 from jina_components.remote.address import Product
 from jina_components.remote.component import as_refusals
+from jina_components.remote.fields import Fields
 
 _PRODUCTS: dict[JinaReaderMode, Product] = {
     JinaReaderMode.READ: "reader",
@@ -127,17 +128,18 @@ class JinaReaderConnector(JinaComponent):
         path = quote(query, safe="")
         with as_refusals():
             if self.json_response:
-                data = (await self._api.get(path, headers=headers)).get("data", {})
-                return [_document(each) for each in (data if isinstance(data, list) else [data])]
+                told = Fields(await self._api.get(path, headers=headers), self._api.base_url)
+                is_list = isinstance(told.value("data"), list)
+                return [_document(each) for each in (told.rows("data") if is_list else [told.fields("data")])]
             answer = await self._api.get_response(path, headers=headers)
         meta = {"content_type": answer.headers.get("content-type", ""), "query": query}
         return [Document(content=answer.content.decode(errors="replace"), meta=meta)]
 
 
-def _document(data: dict[str, Any]) -> Document:
+def _document(data: Fields) -> Document:
     """A page, a result or a verdict as a server has it."""
-    meta = dict(data)
-    return Document(content=meta.pop("reason" if "reason" in meta else "content", ""), meta=meta)
+    said = "reason" if "reason" in data else "content"
+    return Document(content=data.text(said), meta={name: fact for name, fact in data.mapping().items() if name != said})
 
 
 def _open_reader(_: JinaComponent, given: object) -> Any:

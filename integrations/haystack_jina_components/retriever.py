@@ -18,8 +18,8 @@ from jina_components.retriever import Retriever
 class JinaRetriever(JinaComponent):
     """Finds documents for a query by a `Retriever`, which embeds, fuses rankings and reranks by itself.
 
-    `JinaDocumentWriter` fills it. Written down, it is the settings of the retriever: documents in memory are not in
-    them, so give it a store that lasts, such as a `FaissStore` with a directory.
+    `JinaDocumentWriter` fills it. To be written down, the retriever needs a store that lasts, such as a `FaissStore`
+    with a directory: of one in memory the documents would be lost, and that is an error.
 
     Args:
         retriever: The retriever.

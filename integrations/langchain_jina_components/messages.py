@@ -44,8 +44,8 @@ def _turn(message: BaseMessage, index: int) -> ChatMessage:
     texts: list[str] = []
     images: list[Image] = []
     files: list[str] = []
-    for position, given in enumerate(_blocks(message)):
-        block: Mapping[str, Any] = given
+    for position, given in enumerate(message.content_blocks):
+        block: Mapping[str, Any] = given  # one of many typed dictionaries
         where = f"messages[{index}].content[{position}]"
         if block["type"] == "text":
             texts.append(block["text"])
@@ -56,14 +56,6 @@ def _turn(message: BaseMessage, index: int) -> ChatMessage:
         elif block["type"] not in _NOT_SENT:
             raise InputError(f"{where} is of type {block['type']!r}: texts, images and files can be sent.", index)
     return ChatMessage(role, "\n".join(texts), tuple(images), tuple(files))
-
-
-def _blocks(message: BaseMessage) -> Sequence[Any]:
-    """The message's content blocks; before langchain-core 1.0, which brought them, its content as it is."""
-    if hasattr(message, "content_blocks"):
-        return message.content_blocks
-    content = [message.content] if isinstance(message.content, str) else message.content
-    return [{"type": "text", "text": block} if isinstance(block, str) else block for block in content]
 
 
 def _sent(block: Mapping[str, Any], known: re.Pattern[str], where: str, index: int) -> str:

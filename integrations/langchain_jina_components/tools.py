@@ -113,8 +113,8 @@ class JinaSearch(JinaTool):
     def _make(self, remote: Remote | None) -> RemoteSearch:
         if remote is None:
             raise ConfigError(
-                "JinaSearch has nothing to search with: pass search=WebSearch(…), or jina_api_key (or set JINA_API_KEY) for "
-                "Jina's servers, or base_url for another server."
+                "JinaSearch has nothing to search with: pass search=WebSearch(…), or jina_api_key (or set "
+                "JINA_API_KEY) for Jina's servers, or base_url for another server."
             )
         return RemoteSearch(remote)
 

@@ -2,36 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Generator, Sequence
 from dataclasses import asdict, replace
-from typing import Annotated, Any, ClassVar, Protocol, runtime_checkable
+from typing import Annotated, Any, ClassVar
 
 from llama_index.core.bridge.pydantic import Field, PlainSerializer
 
 from jina_components.deep_search_options import DeepSearchOptions
 from jina_components.errors import ConfigError
-from jina_components.protocols import ChatMessage
+from jina_components.protocols import SupportsDeepSearch
 from jina_components.remote import RemoteDeepSearch
-from jina_components.types import Answer, Citation, DeepSearchStep
+from jina_components.types import Answer, Citation
 from jina_components.types.codec import encode
 from llama_index_jina_components.remote import RemoteFields, Written
-
-
-@runtime_checkable
-class SupportsDeepSearch(Protocol):
-    """Answers questions step by step, as a `DeepSearchAgent` and a `RemoteDeepSearch` do."""
-
-    def stream(
-        self, question: str | Sequence[ChatMessage], *, options: DeepSearchOptions | None = None
-    ) -> Generator[DeepSearchStep, None, None]:
-        """The steps, the last one with the answer."""
-        ...
-
-    def astream(
-        self, question: str | Sequence[ChatMessage], *, options: DeepSearchOptions | None = None
-    ) -> AsyncGenerator[DeepSearchStep, None]:
-        """Likewise, for event loops."""
-        ...
 
 
 class DeepSearchFields(RemoteFields):

@@ -89,7 +89,7 @@ class JinaEmbedding(RemoteFields, MultiModalEmbedding):
         *,
         embedder: SupportsEmbed | None = None,
         truncate: bool = False,
-        **settings: Any,  # noqa: ANN401 (as the base has it)
+        **settings: Any,
     ) -> None:
         name = settings.pop("model_name", None)
         super().__init__(

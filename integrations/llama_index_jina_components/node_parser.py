@@ -65,7 +65,7 @@ class JinaNodeParser(RemoteFields, NodeParser):
         include_prev_next_rel: bool = True,
         callback_manager: CallbackManager | None = None,
         id_func: Callable[[int, BaseNode], str] | None = None,
-        **settings: Any,  # noqa: ANN401 (as the base has it)
+        **settings: Any,
     ) -> None:
         super().__init__(
             max_chunk_length=max_chunk_length,
@@ -87,7 +87,7 @@ class JinaNodeParser(RemoteFields, NodeParser):
         self,
         nodes: Sequence[BaseNode],
         show_progress: bool = False,
-        **_: Any,  # noqa: ANN401 (as the base has it)
+        **_: Any,
     ) -> list[BaseNode]:
         parsed: list[BaseNode] = []
         for node in get_tqdm_iterable(nodes, show_progress, _PROGRESS):
@@ -98,7 +98,7 @@ class JinaNodeParser(RemoteFields, NodeParser):
         self,
         nodes: Sequence[BaseNode],
         show_progress: bool = False,
-        **_: Any,  # noqa: ANN401
+        **_: Any,
     ) -> list[BaseNode]:
         jobs = [self._component.asegment(node.get_content()) for node in nodes]
         cuts = await run_jobs(jobs, show_progress=show_progress, workers=_WORKERS, desc=_PROGRESS)
@@ -128,7 +128,7 @@ class JinaNodeParser(RemoteFields, NodeParser):
         return Segmenter(max_chunk_length=self.max_chunk_length)
 
 
-def _read_id_func(id_func: object) -> Any:  # noqa: ANN401 (pydantic checks it)
+def _read_id_func(id_func: object) -> Any:
     """What `to_dict` wrote of the default; LlamaIndex does not read it itself."""
     if not isinstance(id_func, Mapping):
         return id_func

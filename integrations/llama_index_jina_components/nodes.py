@@ -23,7 +23,6 @@ _NODE = "_node_content"
 _NODE_ID = "_node_id"
 _SOURCE_ID = "ref_doc_id"
 _OFFSETS = ["start", "end"]
-_DATED = {"$gt", "$gte", "$lt", "$lte"}
 
 
 def node_to_document(node: BaseNode) -> Document:
@@ -147,6 +146,6 @@ def _tested(filter: MetadataFilter) -> dict[str, Any]:
     return _TESTS[operator](join_path((filter.key,)), filter.value)
 
 
-def _ordered(value: Any) -> Any:  # noqa: ANN401 (`as_filter` checks it)
+def _ordered(value: Any) -> Any:
     """A value that has an order: LlamaIndex's filters hold dates as texts."""
     return {"$date": value} if isinstance(value, str) else value

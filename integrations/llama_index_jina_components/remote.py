@@ -6,7 +6,7 @@ import os
 import uuid
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 from llama_index.core.bridge.pydantic import (
     BaseModel,
@@ -21,7 +21,7 @@ from llama_index.core.schema import BaseComponent
 from pydantic import SerializationInfo, SerializerFunctionWrapHandler
 
 from jina_components.core.component import Component
-from jina_components.errors import ConfigError
+from jina_components.errors import ConfigError, InputError
 from jina_components.remote import JINA, Remote
 from jina_components.types import shorten
 
@@ -60,22 +60,6 @@ def find_remote(
     return Remote(base_url or JINA, api_key=key, timeout=timeout, retries=max_retries)
 
 
-class Unwritten(str):
-    """Stands in `to_dict` for a component that cannot be written down, since it holds a key or is none of ours.
-
-    In this process `from_dict` finds the component in it. Elsewhere it is only a name, and the component is to be given
-    again: `from_dict(data, embedder=embedder)`.
-    """
-
-    component: object
-
-    def __new__(cls, component: object, name: str) -> Self:
-        """The name, with the component."""
-        self = super().__new__(cls, f"{type(component).__name__} {name}")
-        self.component = component
-        return self
-
-
 Written = PlainSerializer(lambda _: None)
 """For the field of a component that may be given: `reader: Annotated[SupportsRead | None, Written] = None`."""
 
@@ -87,8 +71,9 @@ class ComponentFields(BaseComponent):
     component is made where none is given; it has it as `_component`. A field of `made_of` does not change after that,
     and together with a component it raises ConfigError. None means the default of any field.
 
-    `to_dict` writes a component that was given as its settings, or as `Unwritten`, and `from_dict` reads them; pickles
-    keep everything.
+    `to_dict` writes a component that was given as its settings, which `from_dict` reads. Of one that cannot be written
+    down, since it holds a key or documents in memory or is none of ours, it writes a name, and the component is given
+    again: `from_dict(data, embedder=embedder)`. Pickles keep everything.
 
     Example:
         >>> class Shout(ComponentFields):
@@ -111,7 +96,7 @@ class ComponentFields(BaseComponent):
     # Tells one that cannot be written down from others of its class, for LlamaIndex's caches of what came of it.
     _name: str = PrivateAttr(default_factory=lambda: uuid.uuid4().hex)
 
-    def __init__(self, **settings: Any) -> None:  # noqa: ANN401 (whatever the fields are)
+    def __init__(self, **settings: Any) -> None:
         settings = {name: value for name, value in settings.items() if value is not None}
         if self.part in settings:
             settings[self.part] = self._read(settings[self.part])
@@ -121,7 +106,7 @@ class ComponentFields(BaseComponent):
             self._refuse_both()
         self._component = self._make() if given is None else given
 
-    def _make(self) -> Any:  # noqa: ANN401 (of the subclass)
+    def _make(self) -> Any:
         """The component, where none was given."""
         raise NotImplementedError
 
@@ -142,25 +127,23 @@ class ComponentFields(BaseComponent):
             data[self.part] = self._written()
         return {**data, "class_name": self.class_name()}
 
-    def _written(self) -> Any:  # noqa: ANN401 (JSON values)
+    def _written(self) -> Any:
         component = getattr(self, self.part)
         if component is None:
             return None
         if isinstance(component, Component):
-            with suppress(ConfigError):  # it holds a key, or a part that is none of ours
+            with suppress(ConfigError, InputError):  # it holds a key, what is in memory alone, or a part none of ours
                 return component.to_dict()
-        return Unwritten(component, self._name)
+        return f"{type(component).__name__} {self._name}"
 
     @classmethod
     def _read(cls, given: object) -> object:
         if isinstance(given, Mapping):
             return Component.from_dict(given)
-        if isinstance(given, Unwritten):
-            return given.component
         if isinstance(given, str):
             raise ConfigError(
-                f"{cls.part} of {cls.__name__} must be a component, got {shorten(repr(given))}. What could not be "
-                f"written down, such as keys, is given again: from_dict(data, {cls.part}=...)."
+                f"{cls.part} of {cls.__name__} must be a component, got {shorten(repr(given))}. One that could not be "
+                f"written down is given again: from_dict(data, {cls.part}=...)."
             )
         return given
 
@@ -172,12 +155,14 @@ class ComponentFields(BaseComponent):
             )
 
     @classmethod
-    def _default(cls, name: str, fields: dict[str, Any]) -> Any:  # noqa: ANN401 (whatever the field is)
+    def _default(cls, name: str, fields: dict[str, Any]) -> Any:
         return cls.model_fields[name].get_default(call_default_factory=True, validated_data=fields)
 
     def __getstate__(self) -> dict[str, Any]:
         # LlamaIndex drops what does not pickle, from the object itself: from a copy then, and never the component.
-        state: dict[str, Any] = super(ComponentFields, self.model_copy()).__getstate__()
+        bare = self.model_copy(update={self.part: None})
+        bare._component = None
+        state: dict[str, Any] = super(ComponentFields, bare).__getstate__()
         state["__dict__"][self.part] = getattr(self, self.part)
         state["__pydantic_private__"]["_component"] = self._component
         return state
@@ -214,7 +199,7 @@ class RemoteFields(ComponentFields):
     timeout: float = Field(default=60.0, frozen=True, description="Seconds for a request.")
     max_retries: int = Field(default=2, frozen=True, description="Further attempts of a request.")
 
-    def __init__(self, **settings: Any) -> None:  # noqa: ANN401 (whatever the fields are)
+    def __init__(self, **settings: Any) -> None:
         if settings.get(self.part) is None:
             places = {name: settings[name] for name in RemoteFields.model_fields if settings.get(name) is not None}
             if (remote := find_remote(**places)) is not None:

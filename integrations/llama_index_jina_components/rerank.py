@@ -67,7 +67,7 @@ class JinaRerank(RemoteFields, BaseNodePostprocessor):
         *,
         reranker: SupportsRerank | None = None,
         callback_manager: CallbackManager | None = None,
-        **settings: Any,  # noqa: ANN401 (as the base has it)
+        **settings: Any,
     ) -> None:
         super().__init__(
             top_n=top_n,

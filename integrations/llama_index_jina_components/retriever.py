@@ -48,7 +48,7 @@ class JinaRetriever(BaseRetriever):
         object_map: dict[str, Any] | None = None,
         objects: list[IndexNode] | None = None,
         verbose: bool = False,
-        **options: Any,  # noqa: ANN401 (the retriever checks them)
+        **options: Any,
     ) -> None:
         if isinstance(retriever, type) or not isinstance(retriever, SupportsRetrieve):
             raise ConfigError(f"retriever must have retrieve, got {retriever!r}.")

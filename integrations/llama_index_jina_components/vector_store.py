@@ -73,7 +73,7 @@ class JinaVectorStore(ComponentFields, BasePydanticVectorStore):
     stores_text: bool = True
     is_embedding_query: bool = True
 
-    def __init__(self, store: Store | None = None, *, candidates: int = 100, **settings: Any) -> None:  # noqa: ANN401
+    def __init__(self, store: Store | None = None, *, candidates: int = 100, **settings: Any) -> None:
         if store is not None and not isinstance(store, Mapping):
             Retriever(store=store)  # refuses what is none
         super().__init__(store=store, candidates=candidates, **settings)
@@ -116,7 +116,7 @@ class JinaVectorStore(ComponentFields, BasePydanticVectorStore):
         if isinstance(self._component, SupportsSaveTo):
             self._component.save_to(persist_path)
 
-    def to_dict(self, **kwargs: Any) -> dict[str, Any]:  # noqa: ANN401
+    def to_dict(self, **kwargs: Any) -> dict[str, Any]:
         """The settings, without the nodes.
 
         Raises:
@@ -132,7 +132,7 @@ class JinaVectorStore(ComponentFields, BasePydanticVectorStore):
         """The store."""
         return self._component
 
-    def add(self, nodes: Sequence[BaseNode], **_: Any) -> list[str]:  # noqa: ANN401 (as the base has it)
+    def add(self, nodes: Sequence[BaseNode], **_: Any) -> list[str]:
         """Add nodes with their vectors; one whose id is there already replaces it.
 
         Returns:
@@ -148,15 +148,15 @@ class JinaVectorStore(ComponentFields, BasePydanticVectorStore):
             self._component.put([node_to_document(node) for node in unique], vectors)
         return [node.node_id for node in nodes]
 
-    async def async_add(self, nodes: Sequence[BaseNode], **_: Any) -> list[str]:  # noqa: ANN401
+    async def async_add(self, nodes: Sequence[BaseNode], **_: Any) -> list[str]:
         """`add` without blocking the event loop; once cancelled, all of it happens or nothing."""
         return await asyncio.to_thread(self.add, nodes)
 
-    def delete(self, ref_doc_id: str, **_: Any) -> None:  # noqa: ANN401
+    def delete(self, ref_doc_id: str, **_: Any) -> None:
         """Delete the nodes of a document."""
         self._component.delete(filter=to_filter(None, source_ids=[ref_doc_id]))
 
-    async def adelete(self, ref_doc_id: str, **_: Any) -> None:  # noqa: ANN401
+    async def adelete(self, ref_doc_id: str, **_: Any) -> None:
         """`delete` without blocking the event loop."""
         await asyncio.to_thread(self.delete, ref_doc_id)
 
@@ -164,7 +164,7 @@ class JinaVectorStore(ComponentFields, BasePydanticVectorStore):
         self,
         node_ids: list[str] | None = None,
         filters: MetadataFilters | None = None,
-        **_: Any,  # noqa: ANN401
+        **_: Any,
     ) -> None:
         """Delete nodes of these ids that match.
 
@@ -180,7 +180,7 @@ class JinaVectorStore(ComponentFields, BasePydanticVectorStore):
         self,
         node_ids: list[str] | None = None,
         filters: MetadataFilters | None = None,
-        **_: Any,  # noqa: ANN401
+        **_: Any,
     ) -> None:
         """`delete_nodes` without blocking the event loop."""
         await asyncio.to_thread(self.delete_nodes, node_ids, filters)
@@ -204,7 +204,7 @@ class JinaVectorStore(ComponentFields, BasePydanticVectorStore):
         """`get_nodes` without blocking the event loop."""
         return await asyncio.to_thread(self.get_nodes, node_ids, filters)
 
-    def query(self, query: VectorStoreQuery, **kwargs: Any) -> VectorStoreQueryResult:  # noqa: ANN401
+    def query(self, query: VectorStoreQuery, **kwargs: Any) -> VectorStoreQueryResult:
         """The best nodes, best first, with their scores.
 
         Args:
@@ -232,7 +232,7 @@ class JinaVectorStore(ComponentFields, BasePydanticVectorStore):
             ids=[document.id for document, _ in held],
         )
 
-    async def aquery(self, query: VectorStoreQuery, **kwargs: Any) -> VectorStoreQueryResult:  # noqa: ANN401
+    async def aquery(self, query: VectorStoreQuery, **kwargs: Any) -> VectorStoreQueryResult:
         """`query` without blocking the event loop."""
         return await asyncio.to_thread(self.query, query, **kwargs)
 

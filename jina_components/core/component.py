@@ -45,7 +45,7 @@ class Component:
                 the message names it.
             InputError: it holds in memory what would be lost, and does not pickle either.
         """
-        return _written(self, type(self).__name__)
+        return written(self, type(self).__name__)
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
@@ -75,7 +75,13 @@ def _construct(cls: type[Component], args: tuple[Any, ...], kwargs: dict[str, An
     return cls(*args, **kwargs)
 
 
-def _written(value: Any, where: str) -> Any:  # noqa: ANN401 (JSON values of whatever a constructor takes)
+def written(value: Any, where: str) -> Any:  # noqa: ANN401 (JSON values of whatever a constructor takes)
+    """A setting as JSON values; `where` names it in errors.
+
+    Raises:
+        ConfigError: it is or holds a secret, or no value or component of ours.
+        InputError: a component holds in memory what would be lost.
+    """
     if value and _SECRET.fullmatch(where.rpartition(".")[2]):
         raise ConfigError(f"{where} is a secret, which is not written down: give it when the settings are read.")
     if isinstance(value, str) and _URL_WITH_PASSWORD.search(value):
@@ -85,13 +91,13 @@ def _written(value: Any, where: str) -> Any:  # noqa: ANN401 (JSON values of wha
     if isinstance(value, os.PathLike):
         return os.fspath(value)
     if isinstance(value, list | tuple | set | frozenset):
-        return [_written(item, f"{where}[{position}]") for position, item in enumerate(value)]
+        return [written(item, f"{where}[{position}]") for position, item in enumerate(value)]
     if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
-        return {key: _written(item, f"{where}.{key}") for key, item in value.items()}
+        return {key: written(item, f"{where}.{key}") for key, item in value.items()}
     if isinstance(value, Component):
         _, (cls, args, kwargs) = value.__reduce__()  # which refuses what the arguments alone do not make again
         given = inspect.signature(cls).bind(*args, **kwargs).arguments
-        settings = {name: _written(item, f"{where}.{name}") for name, item in given.items()}
+        settings = {name: written(item, f"{where}.{name}") for name, item in given.items()}
     elif is_dataclass(value) and not isinstance(value, type):
         settings = _encoded(value, where)
     else:
@@ -108,7 +114,7 @@ def _encoded(value: Any, where: str) -> Any:  # noqa: ANN401 (a dataclass)
         settings = encode(value)
     except TypeError as error:
         raise ConfigError(f"{where} cannot be written down: {error}") from error
-    return _written(settings, where)  # which finds the secrets in it
+    return written(settings, where)  # which finds the secrets in it
 
 
 def _read(value: Any, where: str) -> Any:  # noqa: ANN401 (JSON, and whatever it describes)

@@ -127,8 +127,10 @@ class _Column:
 
     def compacted(self, new_slots: NDArray[np.int64]) -> _Column:
         new_slots = new_slots[: len(self.codes)]
-        kept, kept_items = new_slots >= 0, new_slots[self.item_slots] >= 0
-        codes, item_codes = self.codes[kept], self.item_codes[kept_items]
+        # It may have grown for a reader of more slots than there were for those who number them anew.
+        old_items = self.item_slots[: np.searchsorted(self.item_slots, len(new_slots))]
+        kept, kept_items = new_slots >= 0, new_slots[old_items] >= 0
+        codes, item_codes = self.codes[: len(kept)][kept], self.item_codes[: len(kept_items)][kept_items]
         # Codes anew: the lookup must be this column's own, since the old one goes on growing for older readers.
         used = np.union1d(codes[codes >= 0], item_codes)
         new_codes = np.full(len(self.numbers) + 2, _ABSENT, np.int32)
@@ -138,7 +140,7 @@ class _Column:
         return _Column(
             lookup={tag: code for tag, code in known.items() if code >= 0},
             codes=new_codes[codes],
-            item_slots=new_slots[self.item_slots[kept_items]].astype(np.int32),
+            item_slots=new_slots[old_items[kept_items]].astype(np.int32),
             item_codes=new_codes[item_codes],
             numbers=self.numbers[used],
             inexact={int(new_codes[code]): value for code, value in self.inexact.items() if new_codes[code] >= 0},

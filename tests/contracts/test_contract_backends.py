@@ -37,7 +37,7 @@ def test_rerankers(tmp_path_factory, backend, precision, tolerance):
     skip_what_cannot_run(backend, precision)
     folder = tmp_path_factory.getbasetemp() / "contract-cross-encoder"
     if not folder.exists():
-        save_checkpoint(folder, head="ForSequenceClassification", num_labels=1)
+        save_checkpoint(folder, head="ForSequenceClassification", num_labels=1, num_hidden_layers=1)
     check_reranker(Reranker(folder, backend=backend, precision=precision), tolerance=tolerance)
 
 
@@ -46,5 +46,5 @@ def test_entailment_scorers(tmp_path_factory, backend, precision, tolerance):
     skip_what_cannot_run(backend, precision)
     folder = tmp_path_factory.getbasetemp() / "contract-entailment"
     if not folder.exists():
-        save_pair_model(folder, FOUR_LABELS)
+        save_pair_model(folder, FOUR_LABELS, num_hidden_layers=1)
     check_entailment_scorer(EntailmentScorer(folder, backend=backend, precision=precision), tolerance=tolerance)

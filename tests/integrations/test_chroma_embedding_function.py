@@ -36,6 +36,11 @@ def test_a_collection_finds_and_remembers_how_it_embeds(client):
     stored = again.get(ids=["bread"], include=["embeddings"])["embeddings"]
     assert np.allclose(stored, Embedder("static-minilm-v1", dimensions=64).embed_documents(TEXTS[1:2]), atol=1e-6)
     assert again.configuration["hnsw"]["space"] == "cosine"
+    assert JinaEmbeddingFunction().get_config()["model_name"] == Embedder().name
+    with pytest.raises(ConfigError, match="another collection"):
+        again.modify(configuration={"embedding_function": JinaEmbeddingFunction()})
+    again.modify(configuration={"embedding_function": function})
+    assert client.get_collection("notes").query(query_texts=["bread"], n_results=1)["ids"] == [["bread"]]
 
 
 def test_of_a_server_the_name_of_the_variable_is_kept_and_not_the_key(service, client, monkeypatch):

@@ -119,8 +119,9 @@ def test_texts_and_documents_are_classified(place):
     assert labelled[0].meta["n"] == 1
     assert [each.meta for each in given] == [{"n": 1}] * 3
     assert asyncio.run(document.run_async(given)) == {"documents": labelled}
-    others = {"A": "about sports and games", "B": "about food"}
+    others = {"password": "about sports and games", "B": "about food"}
     assert text.run(TEXTS[1], labels=others)["label"] == "B"
+    assert JinaTextClassifier(others, MODEL, **place).to_dict()["init_parameters"]["labels"] == others
     assert document.run([]) == {"documents": []}
     for each in (text, document):
         data = json.loads(json.dumps(each.to_dict()))
@@ -317,6 +318,8 @@ def test_what_deep_search_refuses(agent):
         JinaDeepSearch(agent=Reranker())
     with pytest.raises(InputError, match=r"messages\[0\].*tool"):
         JinaDeepSearch(agent=agent).run([ChatMessage.from_tool("1", origin=None)])
+    with pytest.raises(TypeError, match=r"messages\[0\]"):
+        JinaDeepSearch(agent=agent).run([QUESTION])
     with pytest.raises(InputError):
         JinaDeepSearch(agent=agent).run("")
 

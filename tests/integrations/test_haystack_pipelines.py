@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import os
-import subprocess
 import sys
-from pathlib import Path
 
 import haystack
 import haystack_jina_components
@@ -38,7 +35,10 @@ from jina_components import Embedder, FaissStore, Reranker, Retriever
 MODEL = "static-minilm-v1"
 QUESTION = "How high are the tides in the Bay of Fundy?"
 TEMPLATE = "{% for document in documents %}{{ document.content }}\n{% endfor %}{{ question }}"
-ALLOWED = ["haystack_jina_components"]
+ALLOWED = {"allowed_modules": ["haystack_jina_components"]}
+if ALLOWED.keys() - inspect.signature(Pipeline.loads).parameters.keys():  # before 3.0
+    ALLOWED = {}
+AsyncPipeline = getattr(haystack, "AsyncPipeline", Pipeline)  # which is one of the two as of 3.0
 
 
 @pytest.fixture(autouse=True)
@@ -112,22 +112,21 @@ def test_pipelines_index_and_query_and_do_the_same_when_they_are_read(make, tmp_
     prompt = querying.run(ASKED[make])["prompt"]["prompt"]
     assert "16 metres" in prompt
     assert prompt.endswith(QUESTION)
-    assert asyncio.run(querying.run_async(ASKED[make]))["prompt"]["prompt"] == prompt
     texts = indexing.dumps(), querying.dumps()
     settings = [each.to_dict()["components"] for each in (indexing, querying)]
     close(indexing)
     close(querying)
 
-    indexing, querying = (Pipeline.loads(text, allowed_modules=ALLOWED) for text in texts)
+    indexing, querying = (AsyncPipeline.loads(text, **ALLOWED) for text in texts)
     assert [each.to_dict()["components"] for each in (indexing, querying)] == settings
     assert querying.run(ASKED[make])["prompt"]["prompt"] == prompt
     assert asyncio.run(indexing.run_async(pages))["writer"]["documents_written"] == written
-    assert querying.run(ASKED[make])["prompt"]["prompt"] == prompt
+    assert asyncio.run(querying.run_async(ASKED[make]))["prompt"]["prompt"] == prompt
     close(indexing)
     close(querying)
 
 
-def test_a_pipeline_is_read_in_another_process_that_has_imported_nothing(tmp_path):
+def test_a_pipeline_is_read_where_nothing_of_ours_is_imported(tmp_path, monkeypatch):
     (tmp_path / "tides.md").write_text("# Tides\n\nIn the Bay of Fundy they are 16 metres high.")
     indexing = Pipeline()
     indexing.add_component("converter", JinaDocumentConverter())
@@ -135,26 +134,20 @@ def test_a_pipeline_is_read_in_another_process_that_has_imported_nothing(tmp_pat
         "writer", JinaDocumentWriter(Retriever(Embedder(MODEL), store=FaissStore(tmp_path / "index")))
     )
     indexing.connect("converter", "writer")
-    (tmp_path / "indexing.yaml").write_text(indexing.dumps())
-    code = (
-        "import sys; from haystack import Pipeline\n"
-        f"pipeline = Pipeline.loads(open({str(tmp_path / 'indexing.yaml')!r}).read(), allowed_modules={ALLOWED!r})\n"
-        f"print(pipeline.run({{'converter': {{'sources': [{str(tmp_path / 'tides.md')!r}]}}}}))"
-    )
-    path = os.pathsep.join(str(Path(*parts)) for parts in ((".",), ("integrations",)))
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env={**os.environ, "PYTHONPATH": path},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert "'documents_written': 1" in done.stdout, done.stderr
+    text = indexing.dumps()
+    for known in (sys.modules, haystack.component.registry):
+        for name in [name for name in known if name.startswith("haystack_jina_components")]:
+            monkeypatch.delitem(known, name)
+    read = Pipeline.loads(text, **ALLOWED)
+    assert type(read.get_component("converter")) is not JinaDocumentConverter  # but one that was imported again
+    assert read.run({"converter": {"sources": [str(tmp_path / "tides.md")]}})["writer"] == {"documents_written": 1}
     with Retriever.open(tmp_path / "index", Embedder(MODEL)) as retriever:
         assert len(retriever) == 1
+    close(read)
     close(indexing)
 
 
+@pytest.mark.skipif(not ALLOWED, reason="Haystack asks as of 3.0")
 def test_haystack_asks_before_it_makes_our_components_from_a_text():
     pipeline = Pipeline()
     pipeline.add_component("splitter", JinaDocumentSplitter())
@@ -163,13 +156,16 @@ def test_haystack_asks_before_it_makes_our_components_from_a_text():
 
 
 def test_a_pipeline_in_a_running_loop():
-    async def run():
-        pipeline = Pipeline()
+    def made(kind):
+        pipeline = kind()
         pipeline.add_component("splitter", JinaDocumentSplitter(max_chunk_length=20))
         pipeline.add_component("embedder", JinaDocumentEmbedder(model=MODEL, progress_bar=False))
         pipeline.connect("splitter", "embedder")
+        return pipeline
+
+    async def run():
         asked = {"splitter": {"documents": [Document(content="It rains. We stay inside. The sea is calm.")]}}
-        return pipeline.run(asked), await pipeline.run_async(asked)
+        return made(Pipeline).run(asked), await made(AsyncPipeline).run_async(asked)
 
     here, asynchronous = asyncio.run(run())
     assert here == asynchronous
@@ -194,6 +190,7 @@ def test_every_component_keeps_the_contract(kind):
     assert [name for name in parameters if name != "self" and f"{name}:" not in documented] == []
 
 
+@pytest.mark.skipif(not hasattr(Pipeline, "close_async"), reason="pipelines close as of 3.0")
 async def test_a_pipeline_closes_what_it_opened_in_a_running_loop(tmp_path, service):
     for pipeline in of_parts(tmp_path / "index", service.url):
         await pipeline.warm_up_async()

@@ -153,6 +153,12 @@ def test_filters_options_and_documents_of_others(retriever):
     assert finder.filter_policy is FilterPolicy.MERGE
 
 
+@pytest.mark.parametrize("kind", [JinaRetriever, JinaDocumentWriter])
+def test_a_retriever_in_memory_is_not_written_down(kind):
+    with Retriever(FakeEmbedder()) as retriever, pytest.raises(InputError, match="in memory"):
+        kind(retriever).to_dict()
+
+
 def test_wrong_input_of_retriever_and_writer(retriever):
     with pytest.raises(InputError, match="no documents"):
         JinaRetriever(retriever).run("q")

@@ -19,7 +19,7 @@ from haystack_jina_components import (
     JinaReaderMode,
     JinaWebSearch,
 )
-from local_server import loopback_fetcher
+from local_server import http, loopback_fetcher
 from running_service import PAGES
 
 from jina_components import Reader, WebSearch
@@ -147,6 +147,8 @@ def test_what_cannot_be_converted_is_left_out_with_a_warning_or_an_error(files, 
     with pytest.raises(ExtractionError):
         JinaDocumentConverter(raise_on_failure=True).run(sources[1:])
     assert JinaDocumentConverter().run([]) == {"documents": []}
+    with pytest.raises(InputError, match="sources"):
+        JinaDocumentConverter().run("sun.md")
 
 
 async def test_reading_works_within_a_running_loop(files):
@@ -155,7 +157,7 @@ async def test_reading_works_within_a_running_loop(files):
 
 @pytest.mark.parametrize("kind", [JinaFetcher, JinaDocumentConverter])
 def test_a_reader_is_written_down(kind):
-    made = kind(reader=Reader(max_file_bytes=1000), read_options={"links": "text", "cookies": ["a=1"]})
+    made = kind(reader=Reader(max_file_bytes=1000), read_options={"links": "text"})
     data = json.loads(json.dumps(made.to_dict()))
     assert kind.from_dict(data).to_dict() == data
     assert made._get_telemetry_data() == {"component": "Reader"}
@@ -163,6 +165,8 @@ def test_a_reader_is_written_down(kind):
         kind(reader=Reader(), base_url="http://x")
     with pytest.raises(ConfigError, match="aread"):
         kind(reader=Reader)
+    with pytest.raises(ConfigError, match="cookies is a secret"):
+        kind(read_options={"cookies": ["a=1"]}).to_dict()
 
 
 def test_the_connector_answers_as_that_of_jina_haystack(service, monkeypatch):
@@ -248,9 +252,19 @@ def test_the_connector_is_written_down(monkeypatch, service):
     assert str(JinaReaderMode.from_str("read")) == "read"
 
 
-def test_a_refused_key_is_in_no_error(server):
-    from local_server import http
+@pytest.mark.parametrize("body", [b'{"data": null}', b'{"data": ["x"]}', b'{"data": {"content": 3}}', b"[]", b"no"])
+def test_an_answer_out_of_form_is_an_error_or_nothing(server, body):
+    server.routes["/r/https%3A%2F%2Fexample.com"] = [http(body=body)]
+    connector = JinaReaderConnector("read", base_url=server.url(""), max_retries=0)
+    if b"null" in body:
+        assert connector.run("https://example.com")["documents"][0].content == ""
+    else:
+        with pytest.raises(WebError, match=server.url("/r")):
+            connector.run("https://example.com")
+    connector.close()
 
+
+def test_a_refused_key_is_in_no_error(server):
     server.routes["/r/https%3A%2F%2Fexample.com"] = [http(401, body=b'{"detail": "no"}')]
     connector = JinaReaderConnector("read", Secret.from_token(KEY), base_url=server.url(""), max_retries=0)
     with pytest.raises(WebError, match="401") as refused:

@@ -16,7 +16,6 @@ PDF = "application/pdf"
 QUESTION = "When did the Holm Bridge open?"
 
 
-@pytest.mark.skipif(not hasattr(AIMessage, "content_blocks"), reason="langchain-core 0.3 has other blocks")
 def test_what_a_message_holds() -> None:
     text = {"type": "text", "text": "Look."}
     said = conversation(

@@ -7,7 +7,7 @@ from contextlib import closing
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 from langchain_core.documents import BaseDocumentTransformer, Document
@@ -128,6 +128,7 @@ def test_headings_are_among_the_metadata() -> None:
     assert found[-1].metadata == {"source": "guide", "heading": "Guide > Use"}
 
 
+@example("  \n a. b", 40, True)
 @examples(max_examples=15)
 @given(st.text(alphabet="ab. \n#\u00e9\U0001f5fc", max_size=200), st.integers(1, 40), st.booleans())
 def test_places_are_exact_for_any_text(text: str, size: int, strip: bool) -> None:

@@ -13,11 +13,11 @@ from langchain_core.embeddings import DeterministicFakeEmbedding, Embeddings
 from langchain_core.indexing import InMemoryRecordManager, index
 from langchain_core.vectorstores import VectorStore
 from langchain_core.vectorstores.utils import maximal_marginal_relevance
-from langchain_jina_components import JinaEmbeddings, JinaRetriever, JinaVectorStore
+from langchain_jina_components import JinaEmbeddings, JinaRetriever, JinaTextSplitter, JinaVectorStore
 from langchain_parts import Seen
 from langchain_tests.integration_tests import VectorStoreIntegrationTests
 
-from jina_components import Embedder, FaissStore, Field, MilvusStore, QdrantStore
+from jina_components import DeepSearchAgent, Embedder, FaissStore, Field, MilvusStore, QdrantStore, Reranker
 from jina_components.errors import ConfigError, IndexMismatchError, InputError
 from jina_components.protocols import Store
 from jina_components.testing import FakeEmbedder
@@ -294,4 +294,17 @@ def test_in_databases(kind: Callable[..., Store], tmp_path: Path) -> None:
     assert ids_of(store.similarity_search(QUERY, k=1, filter={"lang": "en"})) == ["paris"]
     assert ids_of(store.max_marginal_relevance_search(QUERY, k=1)) == ["paris"]
     assert ids_of(store.get_by_ids(["bread", "unknown"])) == ["bread"]
+    store.close()
+
+
+def test_citations_count_from_where_a_splitter_says_that_a_chunk_begins() -> None:
+    text = "Paris is old. Bread is baked. The Holm Bridge opened in 1952. It is 3 km long."
+    chunks = JinaTextSplitter(chunk_size=64, add_start_index=True).create_documents([text], [{"source": "notes"}])
+    assert len(chunks) > 1
+    store = JinaVectorStore.from_documents(chunks, Embedder())
+    answer = DeepSearchAgent(store.retriever, reranker=Reranker()).run("When did the Holm Bridge open?")
+    assert answer.citations
+    for citation in answer.citations:
+        assert text[citation.start : citation.end] == citation.quote
+    assert all(document.metadata.keys() == {"source", "start_index"} for document in store.similarity_search("Bread"))
     store.close()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from llama_index.core.base.llms.types import ChatMessage as LlamaMessage
-from llama_index.core.base.llms.types import ChatResponse, CompletionResponse, TextBlock, ThinkingBlock
+from llama_index.core.base.llms.types import ChatResponse, CompletionResponse, LLMMetadata, TextBlock, ThinkingBlock
 from llama_index.core.llms import MockLLM
 from llama_index.llms.openai_like import OpenAILike
 from llama_index_jina_components import LlamaIndexChat
@@ -30,9 +30,13 @@ class Saying(MockLLM):
     heard: Any = None
 
     def __init__(self, answer: Any) -> None:
-        super().__init__(is_chat_model=True)
+        super().__init__()
         self.answer = answer
         self.heard = []
+
+    @property
+    def metadata(self) -> LLMMetadata:
+        return LLMMetadata(is_chat_model=True)
 
     async def achat(self, messages: Sequence[LlamaMessage], **settings: Any) -> ChatResponse:
         self.heard.append((messages, settings))

@@ -466,8 +466,18 @@ def test_keys_are_never_written() -> None:
     llm = JinaDeepSearch(api_key="jina_secret")
     assert "jina_secret" not in f"{llm!r} {llm.to_dict()} {llm.metadata}"
     assert pickle.loads(pickle.dumps(llm)).remote.api_key == "jina_secret"
-    with pytest.raises(ConfigError, match="Echo"):
-        JinaDeepSearch.from_json(JinaDeepSearch(agent=Echo()).to_json())
+
+
+def test_what_cannot_be_written_down_is_given_again(agent: DeepSearchAgent) -> None:
+    for each in (agent, Echo()):  # the documents of the one are in memory
+        llm = JinaDeepSearch(agent=each, system_prompt="Be brief.")
+        written = json.loads(llm.to_json())
+        with pytest.raises(
+            ConfigError, match=rf"{type(each).__name__} .* given again: from_dict\(data, agent=\.\.\.\)"
+        ):
+            JinaDeepSearch.from_dict(written)
+        again = JinaDeepSearch.from_dict(written, agent=each)
+        assert (again.agent, again.system_prompt) == (each, llm.system_prompt)
 
 
 def test_wrong_settings(agent: DeepSearchAgent) -> None:

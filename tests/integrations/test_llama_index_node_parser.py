@@ -7,7 +7,7 @@ import json
 import pickle
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from llama_index.core.callbacks import CallbackManager, CBEventType, LlamaDebugHandler
 from llama_index.core.node_parser import NodeParser, SentenceSplitter
@@ -63,6 +63,7 @@ def test_repeated_texts_are_found_where_they_stand():
     assert [(node.start_char_idx, node.end_char_idx) for node in nodes] == [(0, 3), (3, 6)]
 
 
+@settings(max_examples=40)
 @given(st.text(alphabet="ab \n#.海🚤", max_size=120), st.integers(3, 20))
 def test_offsets_are_exact_for_any_text(text, limit):
     document = Document(text=text)

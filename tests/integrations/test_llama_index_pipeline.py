@@ -100,6 +100,8 @@ class TestIndex:
         assert nodes[0].node.ref_doc_id == "bread"
         assert [each.node_id for each in await retriever.aretrieve("bread baked minutes")] == [n.node_id for n in nodes]
 
+    # Its own, in releases that we support.
+    @pytest.mark.filterwarnings("ignore:Call to deprecated method get_doc_id:DeprecationWarning")
     def test_filters_and_documents_that_come_and_go(self, make_index, vector_store):
         index = make_index()
         only = MetadataFilters(filters=[MetadataFilter(key="topic", value="sea")])

@@ -102,7 +102,8 @@ def killed(directory, seed, round_number):
     if AIMS[round_number % len(AIMS)] is None:
         time.sleep(random.Random(seed + 1).random() ** 2 * 0.25)
         os.kill(pid, signal.SIGKILL)
-    os.waitpid(pid, 0)
+    exit_code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    assert exit_code <= 0, "an operation failed"
     reported = b""
     while part := os.read(reading, 1000):
         reported += part

@@ -243,8 +243,8 @@ def test_an_embedder_and_a_programming_language_exclude_each_other(bundled_embed
 
 
 @pytest.mark.slow
-def test_ten_megabytes_of_code() -> None:
-    text = PYTHON * (10_000_000 // len(PYTHON))
+def test_four_megabytes_of_code() -> None:
+    text = PYTHON * (4_000_000 // len(PYTHON))
     found = chunks(text, "python")
     assert sum(len(chunk.text) for chunk in found) == len(text)
     assert max(len(chunk.text) for chunk in found) <= 1000

@@ -342,7 +342,7 @@ def schema(keys_app: FastAPI, keys_client: TestClient) -> Any:
      ("PATCH", "/v1/keys/{key_id}"), ("POST", "/v1/keys/{key_id}/grant"), ("POST", "/v1/transfers"),
      ("GET", "/v1/usage"), ("GET", "/v1/entries")],
 )  # fmt: skip
-@settings(max_examples=24, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=16, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_every_answer_to_an_admin_is_documented(
     schema: Any, admin: Holder, method: str, path: str, data: st.DataObject

@@ -50,7 +50,7 @@ def _unknown(*_: Any, **__: Any) -> NoReturn:
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize(("path", "method"), _OPERATIONS)
-@settings(max_examples=24, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=16, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_every_answer_is_documented(schema: Any, path: str, method: str, data: st.DataObject) -> None:
     # Also what does not fit the schema, where there is anything that could not fit.
