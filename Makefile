@@ -13,7 +13,7 @@ demo: $(VENV)/.installed-base
 	$(BIN)/python cookbook/demo.py
 
 test: $(VENV)/.installed-dev chromium redis
-	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(TEST_WORKERS) --maxprocesses 8 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(TEST_WORKERS) --maxprocesses 8 --dist loadfile --durations 25 --durations-min 5
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
@@ -23,7 +23,8 @@ check: $(VENV)/.installed-dev
 
 # The adapters beside the oldest releases of the frameworks that pyproject.toml admits; `make test` has the newest.
 frameworks: $(VENV)/.installed-dev build/oldest/.installed
-	PYTHONPATH=build/oldest OMP_NUM_THREADS=1 $(BIN)/pytest tests/integrations
+	PYTHONPATH=build/oldest OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(TEST_WORKERS) --dist loadfile \
+	  -W ignore::pydantic.warnings.UnsupportedFieldAttributeWarning tests/integrations
 
 build/oldest/.installed: integrations/oldest.txt
 	rm -rf build/oldest

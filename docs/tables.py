@@ -9,13 +9,11 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from textwrap import dedent
 from typing import TYPE_CHECKING
 
 from mkdocs.plugins import event_priority
 from mkdocs.structure.files import File, Files
 
-from jina_components import errors
 from jina_components.models.catalog import MODELS
 
 if TYPE_CHECKING:
@@ -23,6 +21,8 @@ if TYPE_CHECKING:
     from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).parent.parent
+# Languages that a table lists.
+_FEW = 4
 _PLACE = re.compile(r"^\{\{ (\w+)(?:: (\w+))? \}\}$", re.MULTILINE)
 
 
@@ -33,9 +33,9 @@ def on_config(config: MkDocsConfig) -> None:  # noqa: ARG001 (as MkDocs calls it
 
 @event_priority(100)  # before the plugin that makes pages of them
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Adds the notebooks of the cookbook."""
-    for notebook in _notebooks():
-        files.append(File(f"cookbook/{notebook.name}", str(ROOT), config.site_dir, config.use_directory_urls))
+    """Adds the notebooks and pages of the cookbook."""
+    for page in [*_notebooks(), *(ROOT / "cookbook").glob("*.md")]:
+        files.append(File(f"cookbook/{page.name}", str(ROOT), config.site_dir, config.use_directory_urls))
     return files
 
 
@@ -53,20 +53,18 @@ def filled(markdown: str) -> str:
     return _PLACE.sub(lambda place: _TABLES[place[1]](*filter(None, [place[2]])), markdown)
 
 
-def _errors() -> str:
-    """The tree in the docstring."""
-    tree = re.search(r"^    JinaComponentsError\n(?:    .*\n)+", errors.__doc__ or "", re.MULTILINE)
-    return dedent(tree[0]).rstrip() if tree else ""
-
-
 def _models() -> str:
-    rows = ["| name | kind | size | dimensions | context | languages | licence |", "|---|---|---|---|---|---|---|"]
+    rows = [
+        "| name | kind | parameters | dimensions | context | languages | licence |",
+        "|---|---|---|---|---|---|---|",
+    ]
     for model in MODELS:
         size = f"{model.parameters / 1e6:,.0f} M" if model.parameters else "–"
         widths = (
             ", ".join(map(str, filter(None, model.matryoshka or (model.dimensions, *model.token_dimensions)))) or "–"
         )
-        languages = "many" if "mul" in model.languages else ", ".join(model.languages)
+        many = "mul" in model.languages or len(model.languages) > _FEW
+        languages = "many" if many else ", ".join(model.languages)
         kind = f"{model.kind}, images" if "image" in model.modalities else model.kind
         rows.append(
             f"| `{model.name}` | {kind} | {size} | {widths} | {model.context or '–'} | {languages} | {model.license} |"
@@ -79,7 +77,7 @@ def _routes() -> str:
 
     with tempfile.TemporaryDirectory() as folder:
         document = create_app(ServiceSettings(data=folder, playground=False)).openapi()
-    rows = ["| route | | what it does |", "|---|---|---|"]
+    rows = ["| route | method | what it does |", "|---|---|---|"]
     for path, methods in document["paths"].items():
         told = [(method.upper(), operation) for method, operation in methods.items()]
         for summary in dict.fromkeys(operation["summary"] for _, operation in told):
@@ -93,7 +91,7 @@ def _notebooks() -> list[Path]:
 
 
 def _notebook_rows() -> Iterator[str]:
-    yield from ("| | |", "|---|---|")
+    yield from ("| notebook | what it shows |", "|---|---|")
     for notebook in _notebooks():
         first = "".join(json.loads(notebook.read_text("utf-8"))["cells"][0]["source"])
         title, _, text = first.removeprefix("# ").partition("\n")
@@ -118,7 +116,6 @@ def _stores() -> str:
 
 
 _TABLES: dict[str, Callable[..., str]] = {
-    "errors": _errors,
     "models": _models,
     "notebooks": lambda: "\n".join(_notebook_rows()),
     "package": _package,

@@ -4,7 +4,7 @@
     ├── ConfigError (ValueError)            a setting is wrong
     ├── InputError (ValueError)             an input is wrong; `.index` names the item of a batch
     │   └── TooLongError                    it has more tokens than the model takes
-    ├── UnknownNameError (LookupError)      no such model, backend, …; the message lists what is known
+    ├── UnknownNameError (LookupError)      no such model, backend, …; the message says what is known
     ├── MissingDependencyError (ImportError)  an extra is not installed; the message gives the command
     ├── ModelFilesError (OSError)           model files are missing, incomplete or unsafe
     ├── BackendError (RuntimeError)         a model failed while it ran
@@ -68,7 +68,7 @@ class TooLongError(InputError):
 
 
 class UnknownNameError(JinaComponentsError, LookupError):
-    """A name stands for nothing known; the message lists the nearest and the known names."""
+    """A name stands for nothing known; the message has the nearest, and the known names or what lists them."""
 
 
 class MissingDependencyError(JinaComponentsError, ImportError):

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from haystack import Document, component
 from haystack.utils import Secret
 
-from haystack_jina_components.component import JINA_API_KEY, JinaComponent, asynchronously
+from haystack_jina_components.component import JinaComponent, asynchronously, named
 from haystack_jina_components.documents import check_documents
 from haystack_jina_components.embedding import REMOTE_EMBEDDER, published
 from jina_components.classifier import Classifier
@@ -59,7 +59,7 @@ class JinaClassifierComponent(JinaComponent):
         if given is not None and (isinstance(given, type) or not isinstance(given, SupportsClassify)):
             raise ConfigError(f"classifier must have classify, such as a Classifier, got {given!r}.")
         if given is None:
-            self.model = self.model or (DEFAULT_EMBEDDER if server is None else REMOTE_EMBEDDER)
+            self.model = self.model or named(server, remote=REMOTE_EMBEDDER, here=DEFAULT_EMBEDDER)
         self._embedder = Embedder(self.model) if given is None and server is None and self.model else None
         if given is not None:
             self._component = given
@@ -90,8 +90,8 @@ class JinaTextClassifier(JinaClassifierComponent):
     Args:
         labels: What to choose from: names that say what they mean, or by name a description; None for what a
             `classifier` has learned.
-        model: The embedder that compares; None for `jina-embeddings-v3` on a server, and the bundled one here.
-        api_key: Key of the server; by default `JINA_API_KEY` of the environment, if it is set.
+        model: The embedder that compares; None for `jina-embeddings-v3` on Jina's hosts, else the bundled one.
+        api_key: Key of the server.
         base_url: The root of a server of `jina-components serve`; None, where there is a key, for Jina's.
         classifier: A `Classifier` of ours, trained or not, or another with its methods.
         timeout: Seconds for a request of a server.
@@ -109,7 +109,7 @@ class JinaTextClassifier(JinaClassifierComponent):
         self,
         labels: list[str] | dict[str, str] | None = None,
         model: str | None = None,
-        api_key: Secret | None = JINA_API_KEY,
+        api_key: Secret | None = None,
         *,
         base_url: str | None = None,
         classifier: SupportsClassify | None = None,
@@ -158,8 +158,8 @@ class JinaDocumentClassifier(JinaClassifierComponent):
     Args:
         labels: What to choose from: names that say what they mean, or by name a description; None for what a
             `classifier` has learned.
-        model: The embedder that compares; None for `jina-embeddings-v3` on a server, and the bundled one here.
-        api_key: Key of the server; by default `JINA_API_KEY` of the environment, if it is set.
+        model: The embedder that compares; None for `jina-embeddings-v3` on Jina's hosts, else the bundled one.
+        api_key: Key of the server.
         classification_field: Field of `meta` that is classified; None for the content.
         progress_bar: Whether to draw a bar on stderr.
         base_url: The root of a server of `jina-components serve`; None, where there is a key, for Jina's.
@@ -181,7 +181,7 @@ class JinaDocumentClassifier(JinaClassifierComponent):
         self,
         labels: list[str] | dict[str, str] | None = None,
         model: str | None = None,
-        api_key: Secret | None = JINA_API_KEY,
+        api_key: Secret | None = None,
         classification_field: str | None = None,
         progress_bar: bool = True,
         *,

@@ -13,10 +13,10 @@ from haystack.utils import Secret, deserialize_callable, serialize_callable
 from haystack_jina_components.document_store import JinaDocumentStore
 from jina_components.core.component import Component, written
 from jina_components.errors import ConfigError
-from jina_components.remote import JINA, Remote
+from jina_components.remote import JINA, Remote, is_of_jina
 
 JINA_API_KEY = Secret.from_env_var("JINA_API_KEY", strict=False)
-"""The default of every `api_key`."""
+"""The default of `api_key` where there was a predecessor; elsewhere the environment alone sends no text away."""
 
 _ELSEWHERE = ("api_key", "base_url", "model", "timeout", "max_retries", "max_chunk_length")
 _CALLBACK = "streaming_callback"
@@ -85,7 +85,7 @@ class JinaComponent:
         """The server to ask; None for here, or where a component is given.
 
         Raises:
-            ConfigError: a component is given, and settings of a server or a name of a model too.
+            ConfigError: a component is given, and settings of a server or a name of a model too; or a bare key.
         """
         parameters = inspect.signature(type(self).__init__).parameters
         settings = {name: getattr(self, name) for name in _ELSEWHERE if name in parameters}
@@ -95,12 +95,21 @@ class JinaComponent:
                 raise ConfigError(f"{type(self).__name__} takes either {self.part} or {', '.join(both)}, got both.")
             return None
         secret, base_url = settings["api_key"], settings["base_url"]
+        if not isinstance(secret, Secret | None):
+            raise ConfigError(
+                "api_key must be a Secret of haystack.utils: Secret.from_token(…) or Secret.from_env_var(…)."
+            )
         key = secret.resolve_value() if secret is not None else None
         if not key and base_url is None:
             return None
         return Remote(
             base_url or JINA, api_key=key or None, timeout=settings["timeout"], retries=settings["max_retries"]
         )
+
+
+def named(server: Remote | None, *, remote: str, here: str) -> str:
+    """The name of a model where none is given: another on Jina's hosts than elsewhere."""
+    return remote if server is not None and is_of_jina(server.base_url) else here
 
 
 async def asynchronously(component: object, verb: str, *args: Any, **kwargs: Any) -> Any:

@@ -8,7 +8,6 @@ from haystack.components.converters.utils import normalize_metadata
 from haystack.dataclasses import ByteStream
 from haystack.utils import Secret
 
-from haystack_jina_components.component import JINA_API_KEY
 from haystack_jina_components.documents import page_document
 from haystack_jina_components.fetcher import ReadsPages
 from jina_components.core.background import run_sync
@@ -26,7 +25,7 @@ class JinaDocumentConverter(ReadsPages):
     With a key or a `base_url` they are sent to a server, else a `Reader` reads them here.
 
     Args:
-        api_key: Key of the server; by default `JINA_API_KEY` of the environment, if it is set.
+        api_key: Key of the server.
         store_full_path: Whether `file_path` in `meta` is the whole path of a file, or its name.
         raise_on_failure: Whether a source that cannot be read is an error; else it is left out, and a warning logged,
             as Haystack's converters do.
@@ -46,7 +45,7 @@ class JinaDocumentConverter(ReadsPages):
 
     def __init__(
         self,
-        api_key: Secret | None = JINA_API_KEY,
+        api_key: Secret | None = None,
         store_full_path: bool = False,
         raise_on_failure: bool = False,
         read_options: dict[str, Any] | None = None,

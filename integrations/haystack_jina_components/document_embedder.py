@@ -25,7 +25,7 @@ class JinaDocumentEmbedder(JinaEmbedderComponent):
 
     Args:
         api_key: Key of the server; by default `JINA_API_KEY` of the environment, if it is set.
-        model: The model; None for `jina-embeddings-v3` on a server, and the bundled one here.
+        model: The model; None for `jina-embeddings-v3` on Jina's hosts, else the bundled one.
         prefix: Put before each text.
         suffix: Put after it.
         batch_size: Texts a request of a server; here, results do not depend on how many run together.

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from haystack import Document, component
 from haystack.utils import Secret
 
-from haystack_jina_components.component import JINA_API_KEY, JinaComponent, asynchronously
+from haystack_jina_components.component import JinaComponent, asynchronously
 from haystack_jina_components.documents import check_documents
 from jina_components.errors import ConfigError, InputError
 from jina_components.protocols import SupportsSegment
@@ -28,7 +28,7 @@ class JinaDocumentSplitter(JinaComponent):
 
     Args:
         max_chunk_length: Longest chunk, in characters.
-        api_key: Key of the server; by default `JINA_API_KEY` of the environment, if it is set.
+        api_key: Key of the server.
         base_url: The root of a server of `jina-components serve`; None, where there is a key, for Jina's.
         segmenter: A `Segmenter` of ours, or another with its methods.
         timeout: Seconds for a request of a server.
@@ -49,7 +49,7 @@ class JinaDocumentSplitter(JinaComponent):
     def __init__(
         self,
         max_chunk_length: int = 1000,
-        api_key: Secret | None = JINA_API_KEY,
+        api_key: Secret | None = None,
         *,
         base_url: str | None = None,
         segmenter: SupportsSegment | None = None,

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 
-from haystack_jina_components.component import JinaComponent, asynchronously
+from haystack_jina_components.component import JinaComponent, asynchronously, named
 from jina_components.embedder import Embedder
 from jina_components.errors import ConfigError
 from jina_components.models.catalog import BY_NAME, DEFAULT_EMBEDDER
@@ -60,7 +60,7 @@ class JinaEmbedderComponent(JinaComponent):
             self._component = self.embedder
             return
         # Kept, and so written down: what is read where there is no key runs the same model, and not another.
-        self.model = self.model or (here if server is None else remote)
+        self.model = self.model or named(server, remote=remote, here=here)
         endpoint = None if server is None else at_path(server.endpoint("models"), self.base_url, "embeddings")
         if endpoint is not None:
             endpoint = replace(endpoint, batch_size=batch_size)

@@ -8,7 +8,7 @@ from haystack import Document, component, logging
 from haystack.dataclasses import ByteStream
 from haystack.utils import Secret
 
-from haystack_jina_components.component import JINA_API_KEY, JinaComponent
+from haystack_jina_components.component import JinaComponent
 from haystack_jina_components.documents import page_document
 from jina_components.core.background import run_sync
 from jina_components.core.inputs import as_list
@@ -70,7 +70,7 @@ class JinaFetcher(ReadsPages):
     `JinaDocumentConverter` takes files, and bytes that another fetcher has.
 
     Args:
-        api_key: Key of the server; by default `JINA_API_KEY` of the environment, if it is set.
+        api_key: Key of the server.
         raise_on_failure: Whether a page that cannot be read is an error; else it is left out, and a warning logged.
         read_options: How to read, by the names of `ReadOptions`: `{"links": "text", "engine": "browser"}`.
         base_url: The root of a server of `jina-components serve`; None, where there is a key, for Jina's.
@@ -90,7 +90,7 @@ class JinaFetcher(ReadsPages):
 
     def __init__(
         self,
-        api_key: Secret | None = JINA_API_KEY,
+        api_key: Secret | None = None,
         raise_on_failure: bool = True,
         read_options: dict[str, Any] | None = None,
         *,

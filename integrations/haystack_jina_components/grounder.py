@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from haystack import Document, component
 from haystack.utils import Secret
 
-from haystack_jina_components.component import JINA_API_KEY, JinaComponent
+from haystack_jina_components.component import JinaComponent
 from haystack_jina_components.documents import check_documents, from_haystack
 from jina_components.core.background import run_sync
 from jina_components.entailment import EntailmentScorer
@@ -35,7 +35,7 @@ class JinaGrounder(JinaComponent):
     for one that does.
 
     Args:
-        api_key: Key of the server; by default `JINA_API_KEY` of the environment, if it is set.
+        api_key: Key of the server.
         base_url: The root of a server of `jina-components serve`; None, where there is a key, for Jina's.
         grounder: A `Grounder` of ours, or another with its methods.
         timeout: Seconds for a request of a server.
@@ -54,7 +54,7 @@ class JinaGrounder(JinaComponent):
 
     def __init__(
         self,
-        api_key: Secret | None = JINA_API_KEY,
+        api_key: Secret | None = None,
         *,
         base_url: str | None = None,
         grounder: SupportsGround | None = None,

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from haystack import Document, component
 from haystack.utils import Secret
 
-from haystack_jina_components.component import JINA_API_KEY, JinaComponent, asynchronously
+from haystack_jina_components.component import JINA_API_KEY, JinaComponent, asynchronously, named
 from haystack_jina_components.documents import check_documents
 from haystack_jina_components.embedding import at_path, published, usage_of
 from jina_components.core.inputs import check_count
@@ -27,7 +27,7 @@ class JinaRanker(JinaComponent):
     runs here.
 
     Args:
-        model: The model; None for `jina-reranker-v1-base-en` on a server, and the bundled one here.
+        model: The model; None for `jina-reranker-v1-base-en` on Jina's hosts, else the bundled one.
         api_key: Key of the server; by default `JINA_API_KEY` of the environment, if it is set.
         top_k: How many documents to give out at most; None for all.
         score_threshold: Leave out documents whose score is below.
@@ -78,7 +78,7 @@ class JinaRanker(JinaComponent):
             self._component = reranker
             return
         # Kept, and so written down: what is read where there is no key runs the same model, and not another.
-        self.model = chosen = model or (DEFAULT_RERANKER if server is None else _REMOTE)
+        self.model = chosen = model or named(server, remote=_REMOTE, here=DEFAULT_RERANKER)
         endpoint = None if server is None else at_path(server.endpoint("models"), base_url, "rerank")
         self._component = Reranker(chosen, endpoint=endpoint)
 

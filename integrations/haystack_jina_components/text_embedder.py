@@ -20,7 +20,7 @@ class JinaTextEmbedder(JinaEmbedderComponent):
 
     Args:
         api_key: Key of the server; by default `JINA_API_KEY` of the environment, if it is set.
-        model: The model; None for `jina-embeddings-v3` on a server, and the bundled one here.
+        model: The model; None for `jina-embeddings-v3` on Jina's hosts, else the bundled one.
         prefix: Put before the text.
         suffix: Put after it.
         task: What the text is for, such as `retrieval.query`. None for what the model does without being told; of an

@@ -14,7 +14,7 @@ from jina_components.models.catalog import DEFAULT_EMBEDDER
 from jina_components.remote import Remote, RemoteClassifier
 from jina_components.types import Classification
 from jina_components.types.classified import Labels
-from langchain_jina_components.remote import RemoteFields, named
+from langchain_jina_components.remote import RemoteByArgument, named
 
 Item: TypeAlias = str | Image
 Input: TypeAlias = Item | Sequence[Item]
@@ -23,7 +23,7 @@ Output: TypeAlias = Classification | list[Classification]
 """What is said of it, or of each of them."""
 
 
-class JinaClassifier(RemoteFields, RunnableSerializable[Input, Output]):
+class JinaClassifier(RemoteByArgument, RunnableSerializable[Input, Output]):
     """A LangChain runnable over a `Classifier`: from a text, an image or a list of them to a `Classification` of each.
 
     `batch` classifies all that it is given together. `labels` may also be given with a call, or by `bind`.
@@ -32,7 +32,7 @@ class JinaClassifier(RemoteFields, RunnableSerializable[Input, Output]):
         classifier: Anything with `classify` and its twin `aclassify`, such as one that was trained; None for one of the
             settings below.
         labels: What to choose from: names, or by name a description; None for those that the classifier has learned.
-        model: The model; by default `jina-embeddings-v3` on servers, and the bundled one here.
+        model: The model; by default `jina-embeddings-v3` on Jina's hosts, else the bundled one.
         classifier_id: A classifier that was trained on the server, rather than a model.
 
     Raises:

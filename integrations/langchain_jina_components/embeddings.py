@@ -9,7 +9,7 @@ from urllib.request import url2pathname
 
 import numpy as np
 from langchain_core.embeddings import Embeddings
-from pydantic import Field
+from pydantic import AliasChoices, Field
 
 from jina_components import Embedder, Image
 from jina_components.errors import InputError
@@ -31,7 +31,8 @@ class JinaEmbeddings(RemoteFields, Embeddings):
     Attributes:
         embedder: Anything with `embed_query` and `embed_documents`, and their twins `aembed_…`; None for an
             `Embedder` of the settings below.
-        model_name: The model; by default `jina-embeddings-v2-base-en` on servers, and the bundled one here.
+        model_name: The model, also as `model`; by default `jina-embeddings-v2-base-en` on Jina's hosts, else the
+            bundled one.
         dimensions: Keep this many leading components of each vector; None for all.
         truncate: Cut texts to the model's context instead of raising.
         late_chunking: The texts of each call of `embed_documents` are the consecutive chunks of one document, and
@@ -52,7 +53,9 @@ class JinaEmbeddings(RemoteFields, Embeddings):
 
     embedder: SupportsEmbed | None = Field(default=None, frozen=True)
     model_name: str = Field(
-        default_factory=named("embedder", remote="jina-embeddings-v2-base-en", here=DEFAULT_EMBEDDER), frozen=True
+        default_factory=named("embedder", remote="jina-embeddings-v2-base-en", here=DEFAULT_EMBEDDER),
+        validation_alias=AliasChoices("model_name", "model"),
+        frozen=True,
     )
     dimensions: int | None = Field(default=None, frozen=True)
     truncate: bool = Field(default=False, frozen=True)

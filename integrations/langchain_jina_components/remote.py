@@ -9,7 +9,7 @@ from langchain_core.utils import secret_from_env
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, PrivateAttr, SecretStr
 
 from jina_components.errors import ConfigError
-from jina_components.remote import JINA, Remote
+from jina_components.remote import JINA, Remote, is_of_jina
 
 
 class RemoteFields(BaseModel):
@@ -95,12 +95,25 @@ class RemoteFields(BaseModel):
             )
 
 
+class RemoteByArgument(RemoteFields):
+    """As `RemoteFields`, of classes that had no predecessor: a key in the environment alone sends nothing away.
+
+    Attributes:
+        jina_api_key: Key of the server.
+    """
+
+    jina_api_key: SecretStr | None = Field(
+        default=None, validation_alias=AliasChoices("jina_api_key", "jina_auth_token"), frozen=True
+    )
+
+
 def named(part: str, *, remote: str, here: str) -> Callable[[Mapping[str, Any]], str]:
-    """The default of a field for a model's name: that of the component given, or another on servers than here."""
+    """The default of a field for a model's name: that of the component given, or another on Jina's hosts than here."""
 
     def name(fields: Mapping[str, Any]) -> str:
         if (given := fields.get(part)) is not None:
             return str(getattr(given, "name", type(given).__name__))
-        return remote if fields.get("jina_api_key") or fields.get("base_url") else here
+        url = fields.get("base_url") or (JINA if fields.get("jina_api_key") else None)
+        return remote if is_of_jina(url) else here
 
     return name

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, TypeAlias
 from langchain_core.callbacks import Callbacks
 from langchain_core.documents import BaseDocumentCompressor, Document
 from langchain_core.runnables import RunnableLambda
-from pydantic import Field, PrivateAttr
+from pydantic import AliasChoices, Field, PrivateAttr
 
 from jina_components import Image, Reranker
 from jina_components.errors import ConfigError, InputError
@@ -34,7 +34,8 @@ class JinaRerank(RemoteFields, BaseDocumentCompressor):
     Attributes:
         reranker: Anything with `rerank`, and its twin `arerank`; None for a `Reranker` of the settings.
         top_n: How many documents to keep; None for all.
-        model: The model; by default `jina-reranker-v1-base-en` on servers, and the bundled one here.
+        model: The model, also as `model_name`; by default `jina-reranker-v1-base-en` on Jina's hosts, else the bundled
+            one.
         user_agent: As which application a server is asked.
 
     Raises:
@@ -51,7 +52,9 @@ class JinaRerank(RemoteFields, BaseDocumentCompressor):
     reranker: SupportsRerank | None = Field(default=None, frozen=True)
     top_n: int | None = 3
     model: str = Field(
-        default_factory=named("reranker", remote="jina-reranker-v1-base-en", here=DEFAULT_RERANKER), frozen=True
+        default_factory=named("reranker", remote="jina-reranker-v1-base-en", here=DEFAULT_RERANKER),
+        validation_alias=AliasChoices("model", "model_name"),
+        frozen=True,
     )
     user_agent: str = Field(default="langchain", frozen=True)
     _others: dict[str, Reranker] = PrivateAttr(default_factory=dict)

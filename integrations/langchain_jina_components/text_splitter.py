@@ -20,7 +20,7 @@ from jina_components.protocols import SupportsSegment
 from jina_components.remote import RemoteSegmenter
 from jina_components.segmenter.segmenter import LengthUnit
 from jina_components.types import Chunk, Segmentation
-from langchain_jina_components.remote import RemoteFields
+from langchain_jina_components.remote import RemoteByArgument
 
 # What a segmenter calls the settings.
 _NAMES = {
@@ -30,7 +30,7 @@ _NAMES = {
 _ON_SERVERS = {"chunk_size", "tokenizer"}
 
 
-class _Server(RemoteFields):
+class _Server(RemoteByArgument):
     model_config = ConfigDict(title="JinaTextSplitter")  # by which errors name it
 
 
@@ -140,7 +140,7 @@ class JinaTextSplitter(TextSplitter):
         return {**place, **({"heading": chunk.heading} if chunk.heading else {})}
 
 
-def _made(settings: Mapping[str, Any], fields: RemoteFields) -> Segmenter | RemoteSegmenter:
+def _made(settings: Mapping[str, Any], fields: RemoteByArgument) -> Segmenter | RemoteSegmenter:
     named = {_NAMES[name]: value for name, value in settings.items()}
     if fields.remote is None:
         return Segmenter(**named)

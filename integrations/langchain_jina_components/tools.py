@@ -21,7 +21,7 @@ from jina_components.remote import Remote, RemoteGrounder, RemoteReader, RemoteS
 from jina_components.reranker import Reranker
 from jina_components.search_options import SearchOptions
 from jina_components.types import Grounding, Page, SearchResults
-from langchain_jina_components.remote import RemoteFields
+from langchain_jina_components.remote import RemoteByArgument, RemoteFields
 
 
 class JinaTool(RemoteFields, BaseTool):
@@ -175,7 +175,7 @@ class ReadInput(BaseModel):
     url: str = Field(pattern=r"^https?://", description="URL of the page or document, with http:// or https://.")
 
 
-class JinaReader(JinaTool):
+class JinaReader(RemoteByArgument, JinaTool):
     """Reads a page, a PDF or an office document behind a URL as Markdown. The artifact is a `Page`.
 
     Attributes:
@@ -218,7 +218,7 @@ class GroundInput(BaseModel):
     )
 
 
-class JinaGround(JinaTool):
+class JinaGround(RemoteByArgument, JinaTool):
     """Checks a statement against the web, or against documents of one's own. The artifact is a `Grounding`.
 
     Attributes:

@@ -36,7 +36,7 @@ class JinaEmbedding(RemoteFields, MultiModalEmbedding):
     documents are embedded as such, which models tell apart. Images are paths, URLs, `data:` URIs, bytes or `ImageNode`.
 
     Args:
-        model: The model; by default `jina-embeddings-v3` on servers, and the bundled one here.
+        model: The model; by default `jina-embeddings-v3` on Jina's hosts, else the bundled one.
         embed_batch_size: Texts a call.
         api_key: Key of the server; by default `JINAAI_API_KEY` or `JINA_API_KEY` of the environment.
         callback_manager: Hears of every call.

@@ -50,6 +50,7 @@ class JinaNodeParser(RemoteFields, NodeParser):
     """
 
     part: ClassVar[str] = "segmenter"
+    by_environment: ClassVar[bool] = False
     made_of: ClassVar[tuple[str, ...]] = ("max_chunk_length",)
 
     segmenter: Annotated[SupportsSegment | None, Written] = Field(default=None, frozen=True)

@@ -73,6 +73,7 @@ class JinaReader(RemoteFields, BasePydanticReader):
     """
 
     part: ClassVar[str] = "reader"
+    by_environment: ClassVar[bool] = False
 
     reader: Annotated[Reader | RemoteReader | None, Written] = Field(default=None, description="Reads the sources.")
     options: Annotated[ReadOptions | None, WrittenOptions] = Field(default=None, description="How to read.")

@@ -22,7 +22,7 @@ from pydantic import SerializationInfo, SerializerFunctionWrapHandler
 
 from jina_components.core.component import Component
 from jina_components.errors import ConfigError, InputError
-from jina_components.remote import JINA, Remote
+from jina_components.remote import JINA, Remote, is_of_jina
 from jina_components.types import shorten
 
 _KEYS = ("JINAAI_API_KEY", "JINA_API_KEY")
@@ -161,7 +161,7 @@ class ComponentFields(BaseComponent):
     def __getstate__(self) -> dict[str, Any]:
         # LlamaIndex drops what does not pickle, from the object itself: from a copy then, and never the component.
         bare = self.model_copy(update={self.part: None})
-        bare._component = None
+        bare._component = None  # noqa: SLF001 (a copy of its own)
         state: dict[str, Any] = super(ComponentFields, bare).__getstate__()
         state["__dict__"][self.part] = getattr(self, self.part)
         state["__pydantic_private__"]["_component"] = self._component
@@ -192,6 +192,10 @@ class RemoteFields(ComponentFields):
         ConfigError: a component and settings of one are given, or one makes no sense.
     """
 
+    by_environment: ClassVar[bool] = True
+    """Whether a key in the environment alone makes it ask a server; not where that would send away texts that no
+    predecessor sent."""
+
     api_key: SecretStr | None = Field(
         default=None, exclude=True, repr=False, frozen=True, description="Key of the server."
     )
@@ -202,7 +206,8 @@ class RemoteFields(ComponentFields):
     def __init__(self, **settings: Any) -> None:
         if settings.get(self.part) is None:
             places = {name: settings[name] for name in RemoteFields.model_fields if settings.get(name) is not None}
-            if (remote := find_remote(**places)) is not None:
+            is_asked = self.by_environment or {"api_key", "base_url"} & places.keys()
+            if is_asked and (remote := find_remote(**places)) is not None:
                 # Written down, so that what has lost its key is refused by the server and not run here instead.
                 settings |= {"api_key": remote.api_key, "base_url": remote.base_url}
         super().__init__(**settings)
@@ -223,11 +228,11 @@ class RemoteFields(ComponentFields):
 
 
 def named(part: str, *, remote: str, here: str) -> Callable[[dict[str, Any]], str]:
-    """The default of a field for a model's name: that of the component given, or another on servers than here."""
+    """The default of a field for a model's name: that of the component given, or another on Jina's hosts than here."""
 
     def name(fields: dict[str, Any]) -> str:
         if (given := fields.get(part)) is not None:
             return str(getattr(given, "name", type(given).__name__))
-        return here if fields["base_url"] is None else remote
+        return remote if is_of_jina(fields["base_url"]) else here
 
     return name

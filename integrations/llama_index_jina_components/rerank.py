@@ -34,7 +34,7 @@ class JinaRerank(RemoteFields, BaseNodePostprocessor):
 
     Args:
         top_n: How many nodes to keep.
-        model: The model; by default `jina-reranker-v1-base-en` on servers, and the bundled one here.
+        model: The model; by default `jina-reranker-v1-base-en` on Jina's hosts, else the bundled one.
         base_url: The root of the server; by default, where there is a key, Jina's hosts.
         api_key: Key of the server; by default `JINAAI_API_KEY` or `JINA_API_KEY` of the environment.
         reranker: Anything with `rerank`, and its twin `arerank`; None for a `Reranker` of the settings.

@@ -101,6 +101,7 @@ class JinaReaderToolSpec(_ToolFields):
     """
 
     part: ClassVar[str] = "reader"
+    by_environment: ClassVar[bool] = False
     spec_functions: ClassVar[list[SPEC_FUNCTION_TYPE]] = [("jina_read", "ajina_read")]  # type: ignore[misc]
 
     reader: Annotated[SupportsRead | None, Written] = Field(default=None, description="Reads.")
@@ -150,6 +151,7 @@ class JinaGroundToolSpec(_ToolFields):
     """
 
     part: ClassVar[str] = "grounder"
+    by_environment: ClassVar[bool] = False
     spec_functions: ClassVar[list[SPEC_FUNCTION_TYPE]] = [("jina_ground", "ajina_ground")]  # type: ignore[misc]
 
     grounder: Annotated[SupportsGround | None, Written] = Field(default=None, description="Checks.")

@@ -10,6 +10,9 @@ DEFAULT_EMBEDDER = "small-embedding-v1"
 DEFAULT_RERANKER = "small-reranker-v1"
 DEFAULT_ENTAILMENT = "small-cross-encoder-v1"
 
+LISTED_BY = "jina-components models"
+"""The command that lists the catalog."""
+
 _BUNDLED: tuple[ModelSpec, ...] = (
     ModelSpec(
         name=DEFAULT_EMBEDDER,

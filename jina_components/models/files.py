@@ -22,7 +22,7 @@ from uuid import uuid4
 from jina_components.core.names import resolve_name
 from jina_components.errors import ConfigError, ModelFilesError
 from jina_components.models.backends.onnx_graphs import FILES
-from jina_components.models.catalog import BY_NAME
+from jina_components.models.catalog import BY_NAME, LISTED_BY, MODELS
 from jina_components.models.layout import GRAPHS, module_paths, no_safetensors, read_json, weight_files
 from jina_components.models.spec import ModelSpec
 
@@ -150,7 +150,8 @@ def check_name(name: str) -> None:
     if folder.is_file() or name.startswith((".", "/", "~")):
         raise ModelFilesError(f"Model {name!r} is not a folder on this machine.")
     if spec is None and not _HUB_ID.fullmatch(name):
-        resolve_name(BY_NAME, name, what="model (give a catalog name, a folder or a hub id 'owner/name')")
+        what = "model (give a catalog name, a folder or a hub id 'owner/name')"
+        resolve_name({each.name: each for each in MODELS}, name, what=what, listed_by=LISTED_BY)
 
 
 def _local(name: str) -> Path:

@@ -1,6 +1,6 @@
 """Components that run on a server: Jina's, or one of `jina-components serve`. For models, see `Endpoint`."""
 
-from jina_components.remote.address import JINA, Remote
+from jina_components.remote.address import JINA, Remote, is_of_jina
 from jina_components.remote.classifier import RemoteClassifier
 from jina_components.remote.deep_search import RemoteDeepSearch
 from jina_components.remote.grounder import RemoteGrounder
@@ -17,4 +17,5 @@ __all__ = [
     "RemoteReader",
     "RemoteSearch",
     "RemoteSegmenter",
+    "is_of_jina",
 ]

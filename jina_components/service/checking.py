@@ -9,7 +9,7 @@ from pathlib import Path
 
 from jina_components.core.names import resolve_name
 from jina_components.errors import ConfigError, ModelFilesError, UnknownNameError
-from jina_components.models.catalog import DEFAULT_EMBEDDER, DEFAULT_RERANKER
+from jina_components.models.catalog import DEFAULT_EMBEDDER, DEFAULT_RERANKER, LISTED_BY
 from jina_components.models.files import check_name, find_spec
 from jina_components.models.spec import ModelSpec
 from jina_components.service.components import Components
@@ -37,7 +37,7 @@ def check(components: Components) -> None:
                 f"ServiceSettings.only: {name!r} is always served; name models of embeddings and reranking alone."
             )
         try:
-            resolve_name(known, name, what="model")
+            resolve_name(known, name, what="model", listed_by=LISTED_BY)
         except UnknownNameError as error:
             raise ConfigError(f"ServiceSettings.only: {error}") from error
     components.check_warm_up()

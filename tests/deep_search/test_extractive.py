@@ -248,6 +248,29 @@ def test_found_pages_are_read_before_more_is_searched(reasoner):
     assert {hit.document.id for hit in ranked} == {"film", "director"}
 
 
+@pytest.mark.parametrize(
+    ("texts", "named"),
+    [
+        (["Ostrel\nIt was founded by Anna Karg.", "Ostrel\nIt was sold to Bela Moor."], "Ostrel."),
+        (
+            ["Ostrel was founded in Ulm in 1952.", "Ostrel\nIt was sold to Bela Moor."],
+            "Ostrel; Ostrel was founded in Ulm in 1952.",
+        ),
+        (
+            ["Ostrel was founded by Anna Karg" + " and others" * 9],
+            f"Ostrel was founded by Anna Karg{' and others' * 9}"[:59] + "…",
+        ),
+    ],
+)
+def test_what_is_followed_up_is_named_once_and_in_a_sentence(reasoner, texts, named):
+    question = "Who founded Ostrel?"
+    state = state_of(question)
+    asyncio.run(reasoner.decide(state, ALLOWED - {"visit"}))
+    found(state, question, [Document(text, str(place)) for place, text in enumerate(texts)])
+    decision = asyncio.run(reasoner.decide(state, ALLOWED - {"visit"}))
+    assert decision.thought == f"Following up what was found: {named}"
+
+
 def test_without_evidence_there_is_no_draft(reasoner):
     state = state_of(QUESTION)
     asyncio.run(reasoner.decide(state, ALLOWED))

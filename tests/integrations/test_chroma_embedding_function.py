@@ -6,6 +6,7 @@ import chromadb
 import numpy as np
 import pytest
 from chroma_jina_components import JinaEmbeddingFunction
+from local_server import http
 
 from jina_components import Embedder, Endpoint
 from jina_components.errors import ConfigError, InputError
@@ -20,10 +21,17 @@ def client(tmp_path):
     client.close()
 
 
-def test_documents_and_queries_are_embedded_each_in_its_own_way(bundled_embedder):
+def test_documents_and_queries_are_embedded_each_in_its_own_way(bundled_embedder, server):
     function = JinaEmbeddingFunction(bundled_embedder)
     assert np.allclose(function(TEXTS), bundled_embedder.embed_documents(TEXTS))
     assert np.allclose(function.embed_query(TEXTS[:1]), [bundled_embedder.embed_query(TEXTS[0])])
+    answer = {"data": [{"index": 0, "embedding": [0.6, 0.8]}], "usage": {"prompt_tokens": 1, "total_tokens": 1}}
+    server.routes["/v1/embeddings"] = [http(body=json.dumps(answer).encode())] * 2
+    function = JinaEmbeddingFunction(model_name="jina-embeddings-v3", base_url=server.url(""))
+    function(TEXTS[:1])
+    function.embed_query(TEXTS[:1])
+    assert [json.loads(each.body)["task"] for each in server.received] == ["retrieval.passage", "retrieval.query"]
+    function._embedder.close()
 
 
 def test_a_collection_finds_and_remembers_how_it_embeds(client):

@@ -341,13 +341,27 @@ async def test_a_cancelled_search_ends(agent):
 @pytest.mark.parametrize("kind", KINDS)
 def test_keys_are_never_written_down(kind, monkeypatch):
     monkeypatch.setenv("JINA_API_KEY", "jina_secret_1")
-    made = kind()
+    made = kind(api_key=Secret.from_env_var("JINA_API_KEY"))
     data = json.dumps(made.to_dict())
     assert "jina_secret_1" not in data + repr(made) + str(made._get_telemetry_data())
     again = kind.from_dict(json.loads(data))
     assert again.api_key.resolve_value() == "jina_secret_1"
     with pytest.raises(ValueError, match="token"):
         kind(api_key=Secret.from_token("jina_secret_1")).to_dict()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_key_that_is_no_secret_is_told_what_to_be(kind):
+    with pytest.raises(ConfigError, match="from_token") as raised:
+        kind(api_key="jina_secret_1")
+    assert "jina_secret_1" not in str(raised.value)
+
+
+@pytest.mark.parametrize("kind", [JinaDocumentSplitter, JinaTextClassifier, JinaDocumentClassifier, JinaGrounder])
+def test_a_key_in_the_environment_sends_no_texts_away_of_what_had_no_predecessor(kind, monkeypatch):
+    monkeypatch.setenv("JINA_API_KEY", "jina_secret_1")
+    assert kind()._remote() is None
+    assert kind(api_key=Secret.from_env_var("JINA_API_KEY"))._remote() is not None
 
 
 def test_names_that_nobody_knows():

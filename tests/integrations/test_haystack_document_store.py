@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
+import time
 from importlib import import_module
 
 import pytest
@@ -185,16 +186,17 @@ def test_metadata_that_is_not_json_is_refused(store):
 
 def test_filters_of_the_constructor_are_replaced_or_merged(store):
     store.write_documents(
-        [*embedded(lang="en"), Document(content="the sea", meta={"lang": "de"}, embedding=query("sea"))]
+        [*embedded(lang="en"), Document(content="the sea", meta={"lang": "de", "name": "x"}, embedding=query("sea"))]
     )
     english = {"field": "meta.lang", "operator": "==", "value": "en"}
     german = {"field": "meta.lang", "operator": "==", "value": "de"}
     replacing = JinaBM25Retriever(store, filters=english)
     assert [each.content for each in replacing.run("sea")["documents"]] == ["the sea is calm"]
     assert [each.content for each in replacing.run("sea", filters=german)["documents"]] == ["the sea"]
-    named = {"field": "meta.name", "operator": "==", "value": "other"}
+    named = {"field": "meta.name", "operator": "==", "value": "x"}
     merging = JinaBM25Retriever(store, filters=english, filter_policy=FilterPolicy.MERGE)
     assert merging.run("sea", filters=named)["documents"] == []
+    assert [each.content for each in replacing.run("sea", filters=named)["documents"]] == ["the sea"]
     assert JinaEmbeddingRetriever(store, filters=english, top_k=1).run(query("sea"))["documents"][0].meta == {
         "lang": "en"
     }
@@ -215,7 +217,17 @@ def test_only_our_document_store_will_do():
         JinaDocumentStore("index")
 
 
-async def test_many_writers_at_once_write_each_document_once(store):
+class _Slow(MemoryStore):
+    """Lets other writers in while one looks for duplicates."""
+
+    def keys_of(self, ids):
+        found = super().keys_of(ids)
+        time.sleep(0.01)
+        return found
+
+
+async def test_many_writers_at_once_write_each_document_once():
+    store = JinaDocumentStore(_Slow())
     documents = [Document(id=str(number), content=f"text {number}") for number in range(40)]
     written = await asyncio.gather(*(store.write_documents_async(documents, DuplicatePolicy.SKIP) for _ in range(6)))
     assert sum(written) == 40

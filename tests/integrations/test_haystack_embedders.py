@@ -99,7 +99,8 @@ def test_positions_and_defaults_are_those_of_jina_haystack(server):
     assert first["input"] == ["axb"]
     assert (first["model"], first["task"]) == ("jina-embeddings-v3", "retrieval.query")
     assert second["input"] == ["aof x-xb"]
-    assert second["model"] == "jina-embeddings-v3"
+    assert second["model"] == "small-embedding-v1"  # which every server of ours has
+    assert JinaTextEmbedder(secret).model == "jina-embeddings-v3"
     assert "task" not in second
     assert {request.headers["authorization"] for request in server.received} == {f"Bearer {KEY}"}
     text.close()

@@ -268,8 +268,9 @@ def test_a_refused_key_is_in_no_error(server):
     server.routes["/r/https%3A%2F%2Fexample.com"] = [http(401, body=b'{"detail": "no"}')]
     connector = JinaReaderConnector("read", Secret.from_token(KEY), base_url=server.url(""), max_retries=0)
     with pytest.raises(WebError, match="401") as refused:
-        connector.run("https://example.com")
+        connector.run("https://example.com", {"X-No-Cache": "true"})
     assert KEY not in str(refused.value)
+    assert server.received[0].headers["x-no-cache"] == "true"
     assert server.received[0].headers["authorization"] == f"Bearer {KEY}"
     connector.close()
 

@@ -110,7 +110,9 @@ class TestUnit(Standard, ChatModelUnitTests):
     def init_from_env_params(self) -> tuple[dict[str, str], dict[str, Any], dict[str, Any]]:
         return {"JINA_API_KEY": "a-key"}, {}, {"jina_api_key": "a-key", "model": "jina-deepsearch-v1"}
 
-    @pytest.mark.xfail(reason="allows the classes of LangChain's own packages alone", raises=(ValueError, AssertionError))
+    @pytest.mark.xfail(
+        reason="allows the classes of LangChain's own packages alone", raises=(ValueError, AssertionError)
+    )
     def test_serdes(self, model: BaseChatModel, snapshot: Any) -> None:
         super().test_serdes(model, snapshot)
 

@@ -119,6 +119,12 @@ class Recording:
         await writer.drain()
 
 
+def test_a_model_of_its_own_name_on_the_hosts_of_jina_and_the_bundled_one_elsewhere() -> None:
+    assert JinaEmbeddings(jina_api_key=KEY).model_name == "jina-embeddings-v2-base-en"
+    assert JinaEmbeddings(base_url="https://api.jina.ai/v1").model_name == "jina-embeddings-v2-base-en"
+    assert JinaEmbeddings(jina_api_key=KEY, base_url="http://localhost:1").model_name == "small-embedding-v1"
+
+
 def test_queries_and_documents_are_told_apart(server: LocalServer) -> None:
     recording = Recording(server)
     with closing(JinaEmbeddings(base_url=server.url(""), truncate=True)) as embeddings:
@@ -129,12 +135,12 @@ def test_queries_and_documents_are_told_apart(server: LocalServer) -> None:
     assert [each["task"] for each in recording.asked] == ["retrieval.query", *["retrieval.passage"] * 2]
     assert [each["truncate"] for each in recording.asked] == [True, True, False]
     assert recording.asked[2]["late_chunking"] is True
-    assert {each["model"] for each in recording.asked} == {"jina-embeddings-v2-base-en"}
+    assert {each["model"] for each in recording.asked} == {"small-embedding-v1"}  # which every server of ours has
 
 
 def test_vectors_of_a_thousand_texts_come_in_order(jina: Served) -> None:
     texts = [f"text number {number}" for number in range(1000)]
-    with closing(JinaEmbeddings(jina_api_key=KEY, base_url=jina.url)) as there:
+    with closing(JinaEmbeddings(jina_api_key=KEY, base_url=jina.url, model=MODEL)) as there:
         np.testing.assert_allclose(there.embed_documents(texts), Embedder(MODEL).embed_documents(texts), atol=1e-5)
 
 

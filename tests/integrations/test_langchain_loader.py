@@ -83,6 +83,23 @@ def test_one_source_or_many(sources: Any, files: Path, load: Load, monkeypatch: 
     assert [document.metadata["source"] for document in load(sources).load()] == ["rain.html"]
 
 
+class Unordered:
+    """A reader that gives pages in another order than that of their sources."""
+
+    async def aread_many(
+        self, sources: Any, *, options: ReadOptions | None = None, show_progress: bool = False
+    ) -> AsyncGenerator[tuple[int, Page | SourceFailure], None]:
+        for place, name in [(2, "a.md"), (1, "folder/b.md"), (1, "folder/a-b.md"), (1, "folder/a/c.md"), (0, "z.md")]:
+            yield place, Page(name, "", "text")
+
+
+async def test_what_is_loaded_at_once_is_in_order(load: Load) -> None:
+    loader = load(["z.md", "folder", "a.md"], reader=Unordered())
+    names = ["z.md", "folder/a/c.md", "folder/a-b.md", "folder/b.md", "a.md"]
+    assert [document.metadata["source"] for document in loader.load()] == names
+    assert [document.metadata["source"] for document in await loader.aload()] == names
+
+
 def test_folders_and_none(files: Path, load: Load) -> None:
     assert len(load(files).load()) == 2
     assert load([]).load() == []

@@ -124,7 +124,8 @@ class TestCompressor:
 def test_takes_the_place_of_the_class_of_langchain_community(jina: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     """As its documentation uses it, but for the address."""
     monkeypatch.setenv("JINA_API_KEY", KEY)
-    compressor = JinaRerank(base_url=jina.url)
+    assert JinaRerank().model == "jina-reranker-v1-base-en"
+    compressor = JinaRerank(base_url=jina.url, model_name="jina-reranker-v1-base-en")
     assert (compressor.model, compressor.top_n) == ("jina-reranker-v1-base-en", 3)
     assert (compressor.user_agent, compressor.jina_api_key is None) == ("langchain", False)
     texts: list[str | Document | dict[str, str]] = ["Bread.", DOCUMENTS[1], {"text": "Rain is due."}]

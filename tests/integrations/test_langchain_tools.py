@@ -71,7 +71,7 @@ def reader() -> Iterator[Reader]:
 
 
 class OfServer:
-    """A tool on a server, and its key in the environment."""
+    """A tool on a server."""
 
     kind: ClassVar[type[BaseTool]]
     example: ClassVar[dict[str, Any]]
@@ -87,10 +87,6 @@ class OfServer:
     @property
     def tool_invoke_params_example(self) -> dict[str, Any]:
         return self.example
-
-    @property
-    def init_from_env_params(self) -> tuple[dict[str, str], dict[str, Any], dict[str, Any]]:
-        return {"JINA_API_KEY": KEY}, {}, {"jina_api_key": KEY}
 
 
 class Asked(OfServer):
@@ -116,6 +112,10 @@ class Asked(OfServer):
 class TestSearchUnit(OfServer, ToolsUnitTests):
     kind = JinaSearch
     example: ClassVar = {"query": "tides"}
+
+    @property
+    def init_from_env_params(self) -> tuple[dict[str, str], dict[str, Any], dict[str, Any]]:
+        return {"JINA_API_KEY": KEY}, {}, {"jina_api_key": KEY}
 
 
 class TestSearchAsked(Asked, ToolsIntegrationTests):

@@ -22,6 +22,7 @@ from local_server import http, loopback_fetcher
 from running_service import PAGES, Served
 
 from jina_components import Reader
+from jina_components.core.background import run_sync
 from jina_components.errors import ConfigError, InputError, ReadError, WebError
 from jina_components.read_options import ReadOptions
 from jina_components.remote import Remote, RemoteReader
@@ -50,8 +51,10 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture(params=["here", "on a server"])
 def reader(request: pytest.FixtureRequest, service: Served) -> Iterator[JinaReader]:
-    with Reader(fetcher=loopback_fetcher()) as here, RemoteReader(Remote(service.url)) as there:
+    fetcher = loopback_fetcher()
+    with Reader(fetcher=fetcher) as here, RemoteReader(Remote(service.url)) as there:
         yield JinaReader(reader=here) if request.param == "here" else JinaReader(reader=there)
+    run_sync(fetcher.aclose())
 
 
 def test_reads_urls(reader: JinaReader, service: Served) -> None:
@@ -158,7 +161,8 @@ async def test_ending_the_loop_ends_the_reading(start_server) -> None:
 
     site = start_server()
     site.routes |= {"/slow": hang, "/fast": [http(body=b"<p>Fast.</p>", content_type="text/html")]}
-    here = Reader(fetcher=loopback_fetcher())
+    fetcher = loopback_fetcher()
+    here = Reader(fetcher=fetcher)
     reader = JinaReader(reader=here)
     documents = await reader.alazy_load_data([site.url("/slow"), site.url("/fast")])
     assert (await anext(documents)).text == "Fast."
@@ -170,6 +174,7 @@ async def test_ending_the_loop_ends_the_reading(start_server) -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     await here.aclose()
+    await fetcher.aclose()
 
 
 def test_threads_share_a_reader(folder: Path) -> None:

@@ -119,10 +119,11 @@ def test_drop_in_for_the_predecessor(server, nodes):
     assert len(reranker.postprocess_nodes(nodes, query_bundle=QueryBundle(QUERY))) == 3
     (request,) = server.received
     assert request.headers["authorization"] == "Bearer secret"
-    assert json.loads(request.body)["model"] == "jina-reranker-v1-base-en"
+    assert json.loads(request.body)["model"] == "small-reranker-v1"  # which every server of ours has
     reranker.close()
     positional = JinaRerank(1, "jina-reranker-v2-base-multilingual", "https://api.jina.ai/v1", "secret")
     assert positional.api_url == Predecessor(api_key="x").api_url
+    assert JinaRerank(api_key="secret").model == "jina-reranker-v1-base-en"
     assert (positional.top_n, positional.api_key.get_secret_value()) == (1, "secret")
     old = list(inspect.signature(Predecessor.__init__).parameters)
     assert list(inspect.signature(JinaRerank.__init__).parameters)[: len(old)] == old

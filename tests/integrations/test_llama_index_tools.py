@@ -17,6 +17,7 @@ from local_server import loopback_fetcher
 from running_service import Served
 
 from jina_components import Document, Embedder, EntailmentScorer, Grounder, Reader, Retriever, Segmenter, WebSearch
+from jina_components.core.background import run_sync
 from jina_components.errors import ConfigError, InputError, WebError
 from jina_components.read_options import ReadOptions
 from jina_components.search_options import SearchOptions
@@ -109,21 +110,31 @@ def test_output_is_bounded(search: WebSearch, start_server: Callable[..., Any]) 
         JinaSearchToolSpec(search=search, max_characters=0)
 
 
-async def test_read(service: Served) -> None:
+@pytest.fixture
+def reader() -> Iterator[Reader]:
+    """One that may read the site, with connections that are closed when the test's loop has ended."""
+    fetcher = loopback_fetcher()
+    with Reader(fetcher=fetcher) as reader:
+        yield reader
+    run_sync(fetcher.aclose())
+
+
+async def test_read(service: Served, reader: Reader) -> None:
     url = service.site.url("/bridge")
-    with Reader(fetcher=loopback_fetcher()) as reader:
-        spec = JinaReaderToolSpec(reader=reader, options=ReadOptions(format="text"))
-        document = spec.jina_read(url)  # inside a running loop, too
-        assert document.text.startswith("The Holm Bridge\n\n")
-        assert BRIDGE in document.text
-        assert (document.metadata["source"], document.doc_id) == (url, url)
-        assert (await spec.ajina_read(url)).text == document.text
-        with pytest.raises(WebError, match="/gone"):
-            await spec.ajina_read(service.site.url("/gone"))
-        short = JinaReaderToolSpec(reader=reader, max_characters=60).jina_read(url)
-        assert len(short.text) == 60
-        assert short.text.endswith("characters]")
-        await reader.aclose()
+    spec = JinaReaderToolSpec(reader=reader, options=ReadOptions(format="text"))
+    document = spec.jina_read(url)  # inside a running loop, too
+    assert document.text.startswith("The Holm Bridge\n\n")
+    assert BRIDGE in document.text
+    assert (document.metadata["source"], document.doc_id) == (url, url)
+    assert (await spec.ajina_read(url)).text == document.text
+    short = JinaReaderToolSpec(reader=reader, max_characters=60).jina_read(url)
+    assert len(short.text) == 60
+    assert short.text.endswith("characters]")
+
+
+def test_what_cannot_be_read_is_named(service: Served, reader: Reader) -> None:
+    with pytest.raises(WebError, match="/gone"):
+        JinaReaderToolSpec(reader=reader).jina_read(service.site.url("/gone"))
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest
 from hub_server import COMMIT, sha256
 
 from jina_components.errors import ModelFilesError, UnknownNameError
-from jina_components.models.catalog import BY_NAME, DEFAULT_EMBEDDER
+from jina_components.models.catalog import BY_NAME, DEFAULT_EMBEDDER, MODELS
 from jina_components.models.files import bundled_path, find_files
 
 WEIGHTS = bytes(range(256)) * 40
@@ -73,8 +73,13 @@ def test_a_file_is_no_folder(tmp_path):
 
 
 def test_an_unknown_name_hints_at_the_nearest():
-    with pytest.raises(UnknownNameError, match="Did you mean 'all-MiniLM-L6-v2'.*Known: .*static-minilm-v1"):
+    with pytest.raises(UnknownNameError, match="Did you mean 'all-MiniLM-L6-v2'") as caught:
         find_files("all-MiniLM-L6-v3")
+    told = str(caught.value)
+    assert told.endswith("`jina-components models` lists all.")
+    assert "Also near: all-MiniLM-L12-v2" in told
+    assert "sentence-transformers/" not in told
+    assert sum(spec.name in told for spec in MODELS) <= 5
 
 
 def test_a_catalog_name_takes_its_pinned_revision(hub_cache):

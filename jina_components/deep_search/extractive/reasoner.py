@@ -35,7 +35,7 @@ from jina_components.deep_search.reasoning import Evaluation, Evaluator
 from jina_components.deep_search.state import Rejected, State
 from jina_components.deep_search.tools import Tools
 from jina_components.errors import ConfigError
-from jina_components.types import ScoredDocument, shorten
+from jina_components.types import Document, ScoredDocument, shorten
 
 # Searches after the first, at most.
 _ROUNDS = 2
@@ -49,6 +49,8 @@ _MIN_BELIEF = 0.3
 _LINKED_SHARE = 0.6
 # Where a quote has this share of what is asked, none that is but as relevant is added.
 _MOST = 0.75
+# After which a thought needs no full stop.
+_ENDS = ("…", "?", "!", "。")
 
 
 class ExtractiveReasoner:
@@ -105,9 +107,8 @@ class ExtractiveReasoner:
             if trails:
                 self._followed += trails
                 last = [state.evidence[trail.passages[-1]] for trail in trails]
-                names = "; ".join(shorten(title_of(document) or document.text, 60) for document in last)
                 queries = [Query(trail.query, is_private=_is_private(trail, state)) for trail in trails]
-                return self._search(queries, f"Following up what was found: {names}.")
+                return self._search(queries, _follows(last))
         return Decision(await self.conclude(state))
 
     async def rewrite(self, state: State, queries: Sequence[Query], found: Sequence[str]) -> list[Query]:  # noqa: ARG002 (protocol)
@@ -239,6 +240,12 @@ class ExtractiveReasoner:
             if quote is not None:
                 chosen.append(quote)
         return chosen[1:]
+
+
+def _follows(found: Sequence[Document]) -> str:
+    """The thought of a search that goes on from what was found."""
+    names = "; ".join(dict.fromkeys(shorten(title_of(each) or each.text).rstrip(".") for each in found))
+    return f"Following up what was found: {names}{'' if names.endswith(_ENDS) else '.'}"
 
 
 def _is_private(trail: Trail, state: State) -> bool:
