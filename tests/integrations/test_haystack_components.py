@@ -37,11 +37,6 @@ ANSWERS = ["sports", "food", "politics"]
 KINDS = [JinaDocumentSplitter, JinaTextClassifier, JinaDocumentClassifier, JinaGrounder, JinaDeepSearch]
 
 
-@pytest.fixture(autouse=True)
-def _no_key(monkeypatch):
-    monkeypatch.delenv("JINA_API_KEY", raising=False)
-
-
 @pytest.fixture(params=["here", "on a server"])
 def place(request, service):
     return {} if request.param == "here" else {"base_url": service.url}

@@ -28,11 +28,6 @@ MODEL = "static-minilm-v1"
 KEY = "jina_secret_1"
 
 
-@pytest.fixture(autouse=True)
-def _no_key(monkeypatch):
-    monkeypatch.delenv("JINA_API_KEY", raising=False)
-
-
 @pytest.fixture
 def key(monkeypatch):
     monkeypatch.setenv("JINA_API_KEY", KEY)

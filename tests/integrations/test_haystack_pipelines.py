@@ -41,11 +41,6 @@ if ALLOWED.keys() - inspect.signature(Pipeline.loads).parameters.keys():  # befo
 AsyncPipeline = getattr(haystack, "AsyncPipeline", Pipeline)  # which is one of the two as of 3.0
 
 
-@pytest.fixture(autouse=True)
-def _no_key(monkeypatch):
-    monkeypatch.delenv("JINA_API_KEY", raising=False)
-
-
 def close(pipeline):
     for name in pipeline.graph.nodes:
         component = pipeline.get_component(name)

@@ -22,11 +22,6 @@ MODEL = "small-reranker-v1"
 TEXTS = ("Paris is in France.", "Berlin is in Germany.", "Bread is baked.")
 
 
-@pytest.fixture(autouse=True)
-def _no_key(monkeypatch):
-    monkeypatch.delenv("JINA_API_KEY", raising=False)
-
-
 def documents(*texts):
     return [Document(id=str(number), content=text, meta={"n": number}) for number, text in enumerate(texts)]
 

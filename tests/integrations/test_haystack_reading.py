@@ -31,11 +31,6 @@ from jina_components.types import Grounding, Page, Reference, SearchResult, Sear
 KEY = "jina_secret_1"
 
 
-@pytest.fixture(autouse=True)
-def _no_key(monkeypatch):
-    monkeypatch.delenv("JINA_API_KEY", raising=False)
-
-
 @pytest.fixture
 def reader():
     fetcher = loopback_fetcher()

@@ -12,7 +12,7 @@ import pytest
 from langchain_core.load import dumps, loads
 from langchain_core.runnables import ConfigurableField, Runnable, RunnableLambda
 from langchain_jina_components import JinaClassifier
-from langchain_parts import KEY, Seen, jina_names
+from langchain_parts import KEY, Seen
 from pydantic import ValidationError
 from running_service import Served
 from test_embedder_images import file_of, picture, save_clip
@@ -24,18 +24,6 @@ from jina_components.remote import Remote, RemoteClassifier
 MODEL = "static-minilm-v1"
 LABELS = ["sports", "politics", "food"]
 TEXTS = ["The football match ended in a draw.", "Parliament passed the law.", "Bread is baked of flour."]
-
-
-@pytest.fixture(autouse=True)
-def _no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("JINA_API_KEY", raising=False)
-    monkeypatch.delenv("JINA_AUTH_TOKEN", raising=False)
-
-
-@pytest.fixture(scope="module")
-def jina(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with jina_names(tmp_path_factory.mktemp("served")) as service:
-        yield service
 
 
 @pytest.fixture(params=["here", "there"])

@@ -43,12 +43,6 @@ TEXTS = {
 }
 
 
-@pytest.fixture(autouse=True)
-def _no_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("JINA_API_KEY", "JINA_AUTH_TOKEN"):
-        monkeypatch.delenv(name, raising=False)
-
-
 @pytest.fixture(scope="module")
 def agent(bundled_embedder: Embedder) -> DeepSearchAgent:
     """One that works by rules, over a few texts."""

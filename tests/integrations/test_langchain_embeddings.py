@@ -16,7 +16,7 @@ from langchain_core.embeddings import Embeddings
 from langchain_core.load import dumps
 from langchain_core.vectorstores import InMemoryVectorStore
 from langchain_jina_components import JinaEmbeddings
-from langchain_parts import KEY, jina_names
+from langchain_parts import KEY
 from langchain_tests.integration_tests import EmbeddingsIntegrationTests
 from langchain_tests.unit_tests import EmbeddingsUnitTests
 from local_server import LocalServer, http
@@ -30,18 +30,6 @@ from jina_components.testing import FakeEmbedder
 
 MODEL = "static-minilm-v1"
 TEXTS = ["Paris is the capital of France.", "Bread is baked.", "東京は日本の首都です。 🗼"]
-
-
-@pytest.fixture(autouse=True)
-def _no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("JINA_API_KEY", raising=False)
-    monkeypatch.delenv("JINA_AUTH_TOKEN", raising=False)
-
-
-@pytest.fixture(scope="module")
-def jina(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with jina_names(tmp_path_factory.mktemp("served")) as service:
-        yield service
 
 
 class TestUnit(EmbeddingsUnitTests):

@@ -28,12 +28,6 @@ RAIN = (
 )
 
 
-@pytest.fixture(autouse=True)
-def _no_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("JINA_API_KEY", "JINA_AUTH_TOKEN"):
-        monkeypatch.delenv(name, raising=False)
-
-
 @pytest.fixture
 def files(tmp_path: Path) -> Path:
     (tmp_path / "rain.html").write_text(RAIN)

@@ -15,7 +15,7 @@ from langchain_core.load import dumps
 from langchain_core.runnables import RunnableLambda
 from langchain_core.vectorstores import InMemoryVectorStore
 from langchain_jina_components import JinaEmbeddings, JinaRerank
-from langchain_parts import KEY, Seen, jina_names
+from langchain_parts import KEY, Seen
 from local_server import LocalServer, http
 from pydantic import ValidationError
 from running_service import Served
@@ -32,18 +32,6 @@ DOCUMENTS = [
     Document("Tōkyō ist die Hauptstadt Japans. 🗼", metadata={"source": {"page": 3}}, id="tokyo"),
     Document("France has many cities.", metadata={}, id="france"),
 ]
-
-
-@pytest.fixture(autouse=True)
-def _no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("JINA_API_KEY", raising=False)
-    monkeypatch.delenv("JINA_AUTH_TOKEN", raising=False)
-
-
-@pytest.fixture(scope="module")
-def jina(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with jina_names(tmp_path_factory.mktemp("served")) as service:
-        yield service
 
 
 @pytest.fixture(params=["here", "there"])

@@ -34,12 +34,6 @@ Run the command. Then wait.   It takes a while, and the same words come again. R
 """
 
 
-@pytest.fixture(autouse=True)
-def _no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("JINA_API_KEY", raising=False)
-    monkeypatch.delenv("JINA_AUTH_TOKEN", raising=False)
-
-
 @pytest.fixture(params=["plain", "overlapping", "of tokens", "whole", "of ours", "there"])
 def splitter(request: pytest.FixtureRequest, service: Served) -> Iterator[JinaTextSplitter]:
     settings: dict[str, dict[str, Any]] = {

@@ -35,12 +35,6 @@ KEY = "jina_secret"
 Made = Callable[..., Any]
 
 
-@pytest.fixture(autouse=True)
-def _no_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("JINA_API_KEY", "JINA_AUTH_TOKEN"):
-        monkeypatch.delenv(name, raising=False)
-
-
 @pytest.fixture
 def made() -> Iterator[Made]:
     """Makes what is closed at the end."""

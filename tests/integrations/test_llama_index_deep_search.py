@@ -86,12 +86,6 @@ class Echo:
         return iterate_sync(self.astream(question, options=options))
 
 
-@pytest.fixture(autouse=True)
-def _no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("JINA_API_KEY", "JINAAI_API_KEY"):
-        monkeypatch.delenv(name, raising=False)
-
-
 @pytest.fixture(scope="module")
 def retriever(bundled_embedder: Embedder) -> Retriever:
     retriever = Retriever(bundled_embedder)

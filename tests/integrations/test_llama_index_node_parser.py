@@ -22,12 +22,6 @@ from jina_components.types import Chunk, Segmentation
 TEXT = "# Sea\n\nThe sea is calm.\n\n## Tides\n\nTides rise. Tides rise. Tides rise. 海は静か。 🚤 Ein Boot.\n\n\n"
 
 
-@pytest.fixture(autouse=True)
-def no_keys(monkeypatch):
-    for name in ("JINAAI_API_KEY", "JINA_API_KEY"):
-        monkeypatch.delenv(name, raising=False)
-
-
 def name_of(number, document):
     return f"{document.node_id}#{number}"
 

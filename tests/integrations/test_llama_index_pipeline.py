@@ -28,12 +28,6 @@ TEXTS = {
 }  # fmt: skip
 
 
-@pytest.fixture(autouse=True)
-def no_keys(monkeypatch):
-    for name in ("JINAAI_API_KEY", "JINA_API_KEY"):
-        monkeypatch.delenv(name, raising=False)
-
-
 @pytest.fixture
 def documents():
     return [Document(text=text, id_=name, metadata={"topic": name}) for name, text in TEXTS.items()]

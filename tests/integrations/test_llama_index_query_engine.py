@@ -69,12 +69,6 @@ class Told:
         return iterate_sync(self.astream(question, options=options))
 
 
-@pytest.fixture(autouse=True)
-def _no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("JINA_API_KEY", "JINAAI_API_KEY"):
-        monkeypatch.delenv(name, raising=False)
-
-
 @pytest.fixture(scope="module")
 def agent(bundled_embedder: Embedder) -> DeepSearchAgent:
     """One that works by rules."""

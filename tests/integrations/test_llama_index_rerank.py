@@ -28,12 +28,6 @@ TEXTS = ["Bread is baked.", "Paris is the capital of France.", "The sea is calm.
 QUERY = "What is the capital of France?"
 
 
-@pytest.fixture(autouse=True)
-def no_keys(monkeypatch):
-    for name in ("JINAAI_API_KEY", "JINA_API_KEY"):
-        monkeypatch.delenv(name, raising=False)
-
-
 @pytest.fixture
 def nodes():
     return [NodeWithScore(node=TextNode(text=text), score=number / 10) for number, text in enumerate(TEXTS)]

@@ -40,12 +40,6 @@ AGENTS_THEMSELVES_WARN = pytest.mark.filterwarnings(
 )
 
 
-@pytest.fixture(autouse=True)
-def _no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("JINA_API_KEY", "JINAAI_API_KEY"):
-        monkeypatch.delenv(name, raising=False)
-
-
 @pytest.fixture(scope="module")
 def search(bundled_embedder: Embedder) -> WebSearch:
     """It knows two pages."""
