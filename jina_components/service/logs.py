@@ -77,11 +77,15 @@ def moment(seconds: float) -> str:
     return f"{whole}.{int(seconds % 1 * 1000):03d}Z"
 
 
+# Of an exception that is raised again and again, as a lost cluster's, the traceback grows each time.
+_MOST_FRAMES = 60
+
+
 def told(error: BaseException | None) -> str:
     """An exception and those it came from: classes and places, without messages, which may quote what was sent."""
     lines: list[str] = []
     while error is not None:
         lines.append(f"{type(error).__module__}.{type(error).__qualname__}\n")
-        lines += traceback.format_tb(error.__traceback__)
+        lines += traceback.format_tb(error.__traceback__, _MOST_FRAMES)
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     return "".join(lines).rstrip()
