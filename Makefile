@@ -1,13 +1,14 @@
-# make demo | make test | make check | make docs | make frameworks | make bench | make bench-speed: each builds .venv when it is missing or out of date.
+# make demo | make test | make check | make docs | make frameworks | make bench | make bench-full | make bench-gate: each builds .venv when it is missing or out of date.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DATA ?= $(JINA_COMPONENTS_DATA)
+PEERS ?= build/peers/.installed
 # Processes that run tests, a file each at a time; 0 for none beside pytest's own.
 TEST_WORKERS ?= auto
 
-.PHONY: demo test check docs frameworks bench bench-speed format clean chromium redis
+.PHONY: demo test check docs frameworks bench bench-full bench-gate format clean chromium redis
 
 demo: $(VENV)/.installed-base
 	$(BIN)/python cookbook/demo.py
@@ -34,17 +35,23 @@ build/oldest/.installed: integrations/oldest.txt
 docs: $(VENV)/.installed-dev
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 
-bench: $(VENV)/.installed-dev
-	@test -n "$(DATA)" || { echo "make bench DATA=FOLDER: the data sets; see benchmarks/README.md" >&2; exit 2; }
-	$(BIN)/python -m benchmarks.quality.models --data "$(DATA)" --to build/quality --cache build/vectors
-	$(BIN)/python -m benchmarks.quality.retrieval --data "$(DATA)" --queries 100
-	$(BIN)/python -m benchmarks.quality.answers --data "$(DATA)"
+# Us beside our peers, drawn in benchmarks/report.md: minutes, or hours; DATA=FOLDER has the public sets (see
+# benchmarks/README.md), without which what needs none is measured. PEERS: interpreters of environments that have peers,
+# of which the first is made here; PEERS= does without.
+bench bench-full: $(VENV)/.installed-dev $(filter build/peers/%,$(PEERS))
+	$(BIN)/python -m benchmarks $(if $(filter bench-full,$@),--full) $(if $(DATA),--data "$(DATA)") \
+	  $(if $(PEERS),--peers-python $(PEERS:build/peers/.installed=build/peers/bin/python)) $(if $(ONLY),--only $(ONLY))
+	$(BIN)/python -m benchmarks report
 
-bench-speed: $(VENV)/.installed-dev
-	$(BIN)/python -m benchmarks.speed.startup
-	$(BIN)/python -m benchmarks.speed.concurrency
-	$(BIN)/python -m benchmarks.speed.embedding $(if $(DATA),--data "$(DATA)") $(if $(PEERS),--peers-python "$(PEERS)")
-	$(BIN)/python -m benchmarks.speed.reranking $(if $(DATA),--data "$(DATA)") $(if $(PEERS),--peers-python "$(PEERS)")
+# Whether the newest run reaches the floors of benchmarks/floors.json.
+bench-gate: $(VENV)/.installed-dev
+	$(BIN)/python -m benchmarks gate
+
+build/peers/.installed: benchmarks/peers.txt | $(BIN)/python
+	$(PYTHON) -m venv build/peers
+	build/peers/bin/pip install --quiet --disable-pip-version-check --upgrade pip
+	build/peers/bin/pip install --quiet --disable-pip-version-check --requirement benchmarks/peers.txt
+	touch $@
 
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix .

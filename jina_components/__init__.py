@@ -25,6 +25,11 @@ if TYPE_CHECKING:
     from jina_components.embedding_cache import EmbeddingCache as EmbeddingCache
     from jina_components.entailment import EntailmentScorer as EntailmentScorer
     from jina_components.filters import Field as Field
+    from jina_components.fine_tuner import FineTuner as FineTuner
+    from jina_components.fine_tuner import FitSettings as FitSettings
+    from jina_components.fine_tuner import JudgedQuestions as JudgedQuestions
+    from jina_components.fine_tuner import SynthesisSettings as SynthesisSettings
+    from jina_components.fine_tuner import Triplets as Triplets
     from jina_components.grounder import Grounder as Grounder
     from jina_components.local_chat import LocalChat as LocalChat
     from jina_components.models.endpoint import Endpoint as Endpoint
@@ -75,9 +80,12 @@ _HOMES = {
     "Example": "types",
     "FaissStore": "retriever.stores.faiss",
     "Field": "filters",
+    "FineTuner": "fine_tuner",
+    "FitSettings": "fine_tuner",
     "Fusion": "retriever",
     "Grounder": "grounder",
     "Image": "types",
+    "JudgedQuestions": "fine_tuner",
     "LocalChat": "local_chat",
     "MarkdownStyle": "read_options",
     "MilvusStore": "retriever.stores.milvus",
@@ -95,7 +103,9 @@ _HOMES = {
     "Retriever": "retriever",
     "SearchOptions": "search_options",
     "Segmenter": "segmenter",
+    "SynthesisSettings": "fine_tuner",
     "Trace": "types",
+    "Triplets": "fine_tuner",
     "Viewport": "read_options",
     "WebSearch": "web_search",
     "calibrate": "core.quantization",

@@ -47,10 +47,19 @@ COLUMNS = (
 _MARK = re.compile(r"\[\^\d+\]")
 
 
+def found_by_query(retriever: Retriever, question: MultiHopQuestion) -> list[str]:
+    """Ids of the passages that one query finds, best first."""
+    return [hit.document.id for hit in retriever.retrieve(question.text)]
+
+
+def found_by_agent(answer: Answer) -> list[str]:
+    """Ids of an answer's passages, best first."""
+    return [hit.document.id for hit in answer.passages]
+
+
 def measure_single(retriever: Retriever, questions: Sequence[MultiHopQuestion]) -> Row:
     """One query a question."""
-    found = [[hit.document.id for hit in retriever.retrieve(question.text)] for question in questions]
-    return _recalls(found, questions)
+    return _recalls([found_by_query(retriever, question) for question in questions], questions)
 
 
 def measure_agent(agent: DeepSearchAgent, questions: Sequence[MultiHopQuestion]) -> Row:
@@ -64,7 +73,7 @@ def measure_agent(agent: DeepSearchAgent, questions: Sequence[MultiHopQuestion])
     firsts = [answer.citations[0].quote if answer.citations else "" for answer in answers]
     golds = [question.answers for question in questions]
     return {
-        **_recalls([[hit.document.id for hit in answer.passages] for answer in answers], questions),
+        **_recalls(list(map(found_by_agent, answers)), questions),
         "answered": _mean([answer.answered for answer in answers]),
         "holds": _mean(list(map(holds, texts, golds))),
         "F1": _mean(list(map(token_f1, texts, golds))),

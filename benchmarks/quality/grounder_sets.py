@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from jina_components import Document
-from jina_components.fine_tuner.recipes.data.held_back import place, scifact_claims
+from jina_components.fine_tuner.recipes.data.held_back import scifact_claims
 from jina_components.fine_tuner.recipes.data.jsonl import read_jsonl
 from jina_components.fine_tuner.recipes.data.judged_passages import is_fitted_on
+from jina_components.fine_tuner.sampling import place
 from jina_components.types import Verdict
 
 _VERDICTS: Mapping[str, Verdict] = {

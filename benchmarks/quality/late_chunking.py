@@ -37,15 +37,15 @@ from benchmarks.quality.random_checkpoint import write_jina_v2_small
 from benchmarks.quality.systems import default_embedders
 from jina_components import Embedder, Segmenter
 from jina_components.errors import ConfigError
-from jina_components.fine_tuner.recipes.data.held_back import place
+from jina_components.fine_tuner.rankings import rank_by_cosine
 from jina_components.fine_tuner.recipes.data.jsonl import read_jsonl
 from jina_components.fine_tuner.recipes.quality.metrics import ndcg, recall
-from jina_components.fine_tuner.recipes.quality.rankings import rank_by_cosine
+from jina_components.fine_tuner.sampling import place
 from jina_components.models.catalog import DEFAULT_EMBEDDER
 from jina_components.models.embedding import LocalModel
 
 if TYPE_CHECKING:
-    from jina_components.fine_tuner.recipes.quality.metrics import Grades, Positions
+    from jina_components.fine_tuner.metrics import Grades, Positions
     from jina_components.types import FloatArray
 
 FOLDER = Path("segmentation/chunking_evaluation")

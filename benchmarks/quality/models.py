@@ -30,6 +30,7 @@ from jina_components.fine_tuner.recipes.quality.labelled_sets import (
     load_entailment,
     load_stsb,
 )
+from jina_components.fine_tuner.recipes.quality.metrics import ndcg
 from jina_components.fine_tuner.recipes.quality.retrieval_sets import RETRIEVAL, load_set
 
 
@@ -60,14 +61,18 @@ def retrieval(run: Run, *, search: bool, rerank: bool) -> Iterator[list[Result]]
         task = load_set(run.data, name)
         vectors = {label: systems.vectors_of(embedder, task) for label, embedder in run.embedders.items()}
         if search:
-            found = systems.retrieve(task, vectors)
-            yield [Result(kind, name, system, len(task.queries), values) for kind, system, values in found]
+            yield [
+                Result("retrieval", name, system, len(task.queries), measures.retrieval(ranking, task.relevant))
+                for system, ranking in systems.rankings(task, vectors)
+            ]
         if rerank:
             rows = task.sampled_rows(run.queries)
             few = task.choose(rows)
             cut = {label: systems.Vectors(own.queries[rows], own.corpus) for label, own in vectors.items()}
-            reranked = systems.rerank_all(few, cut, run.rerankers)
-            yield [Result(kind, name, system, len(rows), values) for kind, system, values in reranked]
+            yield [
+                Result(kind, name, system, len(rows), {"ndcg@10": ndcg(order, few.relevant)})
+                for kind, system, order in systems.reranked(few, cut, run.rerankers)
+            ]
 
 
 def similarity(run: Run) -> Iterator[list[Result]]:

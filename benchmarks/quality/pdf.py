@@ -19,7 +19,8 @@ import sys
 import tarfile
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from benchmarks.quality.markdown_similarity import MEASURES, mean
@@ -87,6 +88,27 @@ def _cpu_seconds() -> float:
     return time.process_time() + children.ru_utime + children.ru_stime
 
 
+@contextmanager
+def pairs(data: Path) -> Iterator[Path]:
+    """A folder of PDFs with their Markdown, for as long as it is needed."""
+    with tempfile.TemporaryDirectory() as unpacked:
+        with tarfile.open(data / "reader/docling_pairs/pairs.tar.xz") as archive:
+            archive.extractall(unpacked, filter="data")
+        yield Path(unpacked) / "pdf"
+
+
+def expected_of(folder: Path) -> dict[str, str]:
+    """The reviewed Markdown of each PDF of a folder, by its path."""
+    return {str(path): Path(f"{path}.md").read_text(encoding="utf-8") for path in sorted(folder.glob("*.pdf"))}
+
+
+def pages_of(paths: Iterable[str]) -> int:
+    """Pages of all PDFs."""
+    from pypdfium2 import PdfDocument
+
+    return sum(len(PdfDocument(path)) for path in paths)
+
+
 def measured(expected: Mapping[str, str], texts: Mapping[str, str]) -> dict[str, dict[str, float | None]]:
     """Each measure by document."""
     return {
@@ -113,15 +135,10 @@ def main() -> None:
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--data", type=Path, help="folder with reader/")
     source.add_argument("--pdfs", type=Path, help="folder with NAME.pdf and NAME.pdf.md")
-    parser.add_argument("--peers-python", default="", help="interpreter that has the peers; see peers-reader.txt")
+    parser.add_argument("--peers-python", default="", help="interpreter that has the peers; see benchmarks/peers.txt")
     parser.add_argument("--to", type=Path, help="write the results here as JSON")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as unpacked:
-        folder = options.pdfs
-        if folder is None:
-            with tarfile.open(options.data / "reader/docling_pairs/pairs.tar.xz") as archive:
-                archive.extractall(unpacked, filter="data")
-            folder = Path(unpacked) / "pdf"
+    with pairs(options.data) if options.data else nullcontext(options.pdfs) as folder:
         results = report(folder, options.peers_python)
     if options.to:
         options.to.write_text(json.dumps(results, indent=1), encoding="utf-8")
@@ -129,10 +146,8 @@ def main() -> None:
 
 def report(folder: Path, peers_python: str) -> dict[str, dict[str, object]]:
     """Measures every system on the pairs of a folder, and prints a row for each."""
-    from pypdfium2 import PdfDocument
-
-    expected = {str(path): Path(f"{path}.md").read_text(encoding="utf-8") for path in sorted(folder.glob("*.pdf"))}
-    pages = sum(len(PdfDocument(path)) for path in expected)
+    expected = expected_of(folder)
+    pages = pages_of(expected)
     print(f"{len(expected)} documents, {pages} pages")
     print(f"{'':<16}" + "".join(f"{name:>12}" for name in (*MEASURES, "pages/CPU-s")))
     results: dict[str, dict[str, object]] = {}

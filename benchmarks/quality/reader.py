@@ -26,19 +26,23 @@ import argparse
 import json
 import lzma
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from benchmarks.quality import reader_systems
 from benchmarks.quality.reader_survival import SNIPPETS, pages, survivors
 from benchmarks.quality.reader_systems import PLAIN_TEXT, SYSTEMS
 from benchmarks.quality.reader_text import BLOCKS, blocks, normal, parsed, rendered, shingles, words
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 SETS = ("article_extraction_benchmark", "trafilatura_eval", "readability_pages")
 _URL = "http://fakehost/test/page.html"  # of the pages that say none, as in Readability's own tests
@@ -71,7 +75,7 @@ def main() -> None:
     """Measure and print tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder with reader/")
-    parser.add_argument("--peers-python", type=Path, help="the interpreter of benchmarks/peers-reader.txt")
+    parser.add_argument("--peers-python", type=Path, help="the interpreter of benchmarks/peers.txt")
     parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=list(SYSTEMS))
     parser.add_argument("--to", type=Path, help="write the results here, as JSON")
     options = parser.parse_args()
@@ -104,11 +108,11 @@ def measure(name: str, python: str, sets: Mapping[str, list[dict[str, Any]]]) ->
     by_set = {key: [next(texts) for _ in sets[key]] for key in SETS}
     markdown = name not in PLAIN_TEXT
     trees = [rendered(text) for text in by_set["readability_pages"]] if markdown else []
-    plain = {key: [words(rendered(text)) if markdown else normal(text) for text in by_set[key]] for key in SETS}
+    said = {key: plain(name, by_set[key]) for key in SETS}
     return Scores(
-        article=article_scores(sets["article_extraction_benchmark"], plain["article_extraction_benchmark"]),
-        segments=segment_scores(sets["trafilatura_eval"], plain["trafilatura_eval"]),
-        pages=page_score(sets["readability_pages"], plain["readability_pages"]),
+        article=article_scores(sets["article_extraction_benchmark"], said["article_extraction_benchmark"]),
+        segments=segment_scores(sets["trafilatura_eval"], said["trafilatura_eval"]),
+        pages=page_score(sets["readability_pages"], said["readability_pages"]),
         speed=len(everything) / outcome["seconds"],
         failures=outcome["failures"],
         blocks=block_scores(sets["readability_pages"], trees) if markdown else {},
@@ -142,28 +146,59 @@ def f1(precision: float, recall: float) -> float:
     return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
 
 
+def article_overlaps(rows: list[dict[str, Any]], texts: list[str]) -> NDArray[np.float64]:
+    """Precision and recall against the body that people marked, by page; shape [pages, 2]."""
+    return np.array([overlap(row["articleBody"], text) for row, text in zip(rows, texts, strict=True)])
+
+
+def article_f1(overlaps: NDArray[np.float64]) -> float:
+    """The F1 of the mean precision and the mean recall."""
+    return f1(*overlaps.mean(axis=0))
+
+
 def article_scores(rows: list[dict[str, Any]], texts: list[str]) -> tuple[float, float, float]:
     """F1 of the means, mean precision and mean recall against the body that people marked."""
-    pairs = [overlap(row["articleBody"], text) for row, text in zip(rows, texts, strict=True)]
-    precision, recall = (statistics.mean(values) for values in zip(*pairs, strict=True))
-    return f1(precision, recall), precision, recall
+    overlaps = article_overlaps(rows, texts)
+    precision, recall = overlaps.mean(axis=0).tolist()
+    return article_f1(overlaps), precision, recall
+
+
+def segment_counts(rows: list[dict[str, Any]], texts: list[str]) -> NDArray[np.float64]:
+    """Segments that are found, that are missed, and that should not be there, by page; shape [pages, 3]."""
+    counts = []
+    for row, text in zip(rows, texts, strict=True):
+        found = sum(normal(segment) in text for segment in row["with"])
+        counts.append((found, len(row["with"]) - found, sum(normal(segment) in text for segment in row["without"])))
+    return np.array(counts, np.float64)
+
+
+def segment_f(counts: NDArray[np.float64]) -> float:
+    """F over all segments."""
+    found, missed, extra = counts.sum(axis=0).tolist()
+    return f1(found / max(1, found + extra), found / max(1, found + missed))
 
 
 def segment_scores(rows: list[dict[str, Any]], texts: list[str]) -> tuple[float, float, float]:
     """F, precision and recall over all segments."""
-    found = missed = extra = 0
-    for row, text in zip(rows, texts, strict=True):
-        present = sum(normal(segment) in text for segment in row["with"])
-        found, missed = found + present, missed + len(row["with"]) - present
-        extra += sum(normal(segment) in text for segment in row["without"])
-    precision, recall = found / max(1, found + extra), found / (found + missed)
-    return f1(precision, recall), precision, recall
+    counts = segment_counts(rows, texts)
+    found, missed, extra = counts.sum(axis=0).tolist()
+    return segment_f(counts), found / max(1, found + extra), found / (found + missed)
+
+
+def page_f1s(rows: list[dict[str, Any]], texts: list[str]) -> NDArray[np.float64]:
+    """F1 against the words of the expected HTML, by page."""
+    expected = [words(parsed(row["expected_html"])) for row in rows]
+    return np.array([f1(*overlap(wanted, text)) for wanted, text in zip(expected, texts, strict=True)])
 
 
 def page_score(rows: list[dict[str, Any]], texts: list[str]) -> float:
     """Mean F1 against the words of the expected HTML."""
-    expected = [words(parsed(row["expected_html"])) for row in rows]
-    return statistics.mean(f1(*overlap(wanted, text)) for wanted, text in zip(expected, texts, strict=True))
+    return float(page_f1s(rows, texts).mean())
+
+
+def plain(name: str, texts: list[str]) -> list[str]:
+    """The words of what a reader wrote."""
+    return [normal(text) if name in PLAIN_TEXT else words(rendered(text)) for text in texts]
 
 
 def block_scores(rows: list[dict[str, Any]], trees: list[Any]) -> dict[str, tuple[float, float]]:

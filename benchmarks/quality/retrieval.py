@@ -19,11 +19,12 @@ from typing import Any
 
 from benchmarks.quality.systems import bm25s_search
 from jina_components import Document, Embedder, Reranker, Retriever
-from jina_components.fine_tuner.recipes.data.held_back import place
+from jina_components.fine_tuner.judged import JudgedQuestions
+from jina_components.fine_tuner.rankings import padded
 from jina_components.fine_tuner.recipes.data.jsonl import read_jsonl
 from jina_components.fine_tuner.recipes.quality.metrics import ndcg
-from jina_components.fine_tuner.recipes.quality.rankings import padded
-from jina_components.fine_tuner.recipes.quality.retrieval_sets import RETRIEVAL, RetrievalSet, load_set
+from jina_components.fine_tuner.recipes.quality.retrieval_sets import RETRIEVAL, load_set
+from jina_components.fine_tuner.sampling import place
 from jina_components.models.catalog import DEFAULT_EMBEDDER, DEFAULT_RERANKER
 from jina_components.retriever import Fusion
 from jina_components.types import Ranking
@@ -41,23 +42,23 @@ RERANKED = 30
 JSQUAD_QUESTIONS = 2000
 
 
-def jsquad(data: Path) -> RetrievalSet:
+def jsquad(data: Path) -> JudgedQuestions:
     """All paragraphs of JSQuAD's validation part, and a fixed draw of its questions: a language few models know."""
     folder = data / "retrieval" / "jsquad"
     corpus = list(read_jsonl(folder / "valid_paras.jsonl.gz"))
     position = {row["_id"]: i for i, row in enumerate(corpus)}
     rows = sorted(read_jsonl(folder / "valid_questions.jsonl.gz"), key=lambda row: place(row["_id"]))[:JSQUAD_QUESTIONS]
-    return RetrievalSet(
+    return JudgedQuestions(
         [row["text"] for row in corpus], [row["text"] for row in rows], [{position[row["para"]]: 1.0} for row in rows]
     )
 
 
-def load(data: Path, name: str) -> RetrievalSet:
+def load(data: Path, name: str) -> JudgedQuestions:
     """A set by name: those of the recipes, and JSQuAD."""
     return jsquad(data) if name == "jsquad" else load_set(data, name)
 
 
-def measure(task: RetrievalSet, embedder: Embedder, reranker: Reranker) -> dict[str, Any]:
+def measure(task: JudgedQuestions, embedder: Embedder, reranker: Reranker) -> dict[str, Any]:
     """Quality by system, seconds to index, and queries a second by system."""
     documents = [Document(text, str(position)) for position, text in enumerate(task.corpus) if text.strip()]
     with Retriever(embedder, reranker=reranker, rerank_top=RERANKED) as retriever:
@@ -75,7 +76,7 @@ def measure(task: RetrievalSet, embedder: Embedder, reranker: Reranker) -> dict[
     return result
 
 
-def _systems(task: RetrievalSet, retriever: Retriever, embedder: Embedder) -> dict[str, Search]:
+def _systems(task: JudgedQuestions, retriever: Retriever, embedder: Embedder) -> dict[str, Search]:
     def fused(fusion: Fusion) -> Search:
         other = Retriever(embedder, store=retriever.store, fusion=fusion)
         return lambda query: _positions(other.retrieve(query))

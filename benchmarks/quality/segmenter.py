@@ -40,18 +40,20 @@ from benchmarks.quality.segmenter_texts import markdown_texts
 from benchmarks.quality.systems import default_embedders
 from jina_components import Embedder
 from jina_components.errors import ConfigError
-from jina_components.fine_tuner.recipes.data.held_back import place
-from jina_components.fine_tuner.recipes.quality.rankings import rank_by_cosine
+from jina_components.fine_tuner.rankings import rank_by_cosine
+from jina_components.fine_tuner.sampling import place
 from jina_components.models.tokenizers import Tokenizer
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from jina_components.types import FloatArray
 
 MODEL = "all-MiniLM-L6-v2"
 _OURS = next(iter(SYSTEMS))
 _FOUND = [METRICS.index(name) for name in ("found@5", "precision@5", "IoU@5")]
 _DEPTH = 10
-_COLUMNS = {
+COLUMNS = {
     "mid-sentence": ("mid-sentence", "cuts"),
     "fences": ("fences cut", "fences"),
     "fitting fences": ("fitting fences cut", "fitting fences"),
@@ -111,8 +113,8 @@ def run(name: str, python: str, tokens: int, texts: Sequence[str]) -> Run:
     return Run([[(start, end) for start, end in spans] for spans in found["spans"]], found["seconds"])
 
 
-def retrieval_scores(task: Task, spans: Mapping[str, Spans], vectors: Vectors) -> dict[str, Any]:
-    """Recall, precision and IoU of all questions and of either half, and the number of chunks."""
+def question_values(task: Task, spans: Mapping[str, Spans], vectors: Vectors) -> tuple[int, NDArray[np.floating[Any]]]:
+    """The number of chunks, and recall, precision and IoU by question; shape [questions, 3]."""
     pieces = [
         Piece(name, end - len(text[start:end].lstrip()), text[start:end].strip())
         for name, text in task.documents.items()
@@ -121,24 +123,32 @@ def retrieval_scores(task: Task, spans: Mapping[str, Spans], vectors: Vectors) -
     ]
     queries = vectors.of([question.text for question in task.questions])
     ranking = rank_by_cosine(queries, vectors.of([piece.text for piece in pieces]), _DEPTH)
-    values = judge(ranking, task, pieces)[:, _FOUND]
+    return len(pieces), judge(ranking, task, pieces)[:, _FOUND]
+
+
+def retrieval_scores(task: Task, spans: Mapping[str, Spans], vectors: Vectors) -> dict[str, Any]:
+    """Recall, precision and IoU of all questions and of either half, and the number of chunks."""
+    chunks, values = question_values(task, spans, vectors)
     first = np.array([place(f"half {question.text}") < 0.5 for question in task.questions])
     halves = {"all": np.ones_like(first), "first half": first, "second half": ~first}
-    return {"chunks": len(pieces)} | {
-        name: values[rows].mean(0).tolist() for name, rows in halves.items() if rows.any()
-    }
+    return {"chunks": chunks} | {name: values[rows].mean(0).tolist() for name, rows in halves.items() if rows.any()}
+
+
+def cut_counts(texts: Sequence[str], found: Run, limit: int) -> list[Counter[str]]:
+    """What the cuts of each text break, of how many."""
+    count = Tokenizer(ENCODING).count
+    return [Counter(audit(text, spans, limit, count)) for text, spans in zip(texts, found.spans, strict=True)]
 
 
 def cut_scores(texts: Sequence[str], found: Run, limit: int) -> dict[str, float]:
     """Shares of what is broken, fill, and speed."""
-    count = Tokenizer(ENCODING).count
     totals: Counter[str] = Counter()
-    for text, spans in zip(texts, found.spans, strict=True):
-        totals.update(audit(text, spans, limit, count))
+    for counts in cut_counts(texts, found, limit):
+        totals.update(counts)
     characters = sum(map(len, texts)) / 1e6
     return (
         {"fill": totals["length"] / max(totals["cuts"] * limit, 1), "longer": totals["longer"]}
-        | {name: totals[part] / max(totals[whole], 1) for name, (part, whole) in _COLUMNS.items()}
+        | {name: totals[part] / max(totals[whole], 1) for name, (part, whole) in COLUMNS.items()}
         | {name: characters / seconds for name, seconds in zip(("first", "again"), found.seconds, strict=True)}
     )
 
@@ -165,11 +175,11 @@ def _show_retrieval(rows: Mapping[str, Mapping[str, Any]], size: int) -> None:
 
 def _show_cuts(rows: Mapping[str, Mapping[str, float]], size: int) -> None:
     print(f"\nMarkdown, {size} tokens a chunk\n")
-    print(f"| splitter | Mchar / CPU-s, first (again) | fill | over the limit | {' | '.join(_COLUMNS)} |")
-    print(f"|---|{'---:|' * (3 + len(_COLUMNS))}")
+    print(f"| splitter | Mchar / CPU-s, first (again) | fill | over the limit | {' | '.join(COLUMNS)} |")
+    print(f"|---|{'---:|' * (3 + len(COLUMNS))}")
     for name, row in rows.items():
         speed = f"{row['first']:.1f} ({row['again']:.1f})"
-        shares = " | ".join(f"{row[column]:.4f}" for column in _COLUMNS)
+        shares = " | ".join(f"{row[column]:.4f}" for column in COLUMNS)
         print(f"| {name} | {speed} | {row['fill']:.2f} | {row['longer']:.0f} | {shares} |", flush=True)
 
 
@@ -177,7 +187,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and print tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="see benchmarks/README.md")
-    parser.add_argument("--peers-python", type=Path, help="the interpreter of benchmarks/peers-segmenter.txt")
+    parser.add_argument("--peers-python", type=Path, help="the interpreter of benchmarks/peers.txt")
     parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=list(SYSTEMS))
     parser.add_argument("--sizes", type=int, nargs="*", default=[200, 400], help="tokens a chunk, for retrieval")
     parser.add_argument("--markdown-size", type=int, default=400, help="tokens a chunk; 0 leaves Markdown out")

@@ -25,8 +25,25 @@ def markdown_texts(data: Path) -> dict[str, list[str]]:
     - web: our Reader's Markdown of web pages, in many languages (`reader/{trafilatura_eval,readability_pages}`);
     - Japanese: paragraphs of articles of Wikipedia (`retrieval/jsquad`), parted by empty lines.
     """
-    groups = {"documents": _documents(data), "readmes": _readmes(), "web": _web(data), "Japanese": _japanese(data)}
+    groups = _of_data(data) | {"readmes": _readmes()}
     return {name: [text for text in texts if len(text) >= _SHORTEST] for name, texts in groups.items()}
+
+
+def texts_of_data(data: Path, characters: int | None) -> dict[str, list[str]]:
+    """Those that are the same on every machine, so many characters of each kind, from its first text on; None: all."""
+    found: dict[str, list[str]] = {}
+    for name, texts in _of_data(data).items():
+        kept: list[str] = []
+        for text in texts:
+            if characters is not None and sum(map(len, kept)) >= characters:
+                break
+            kept += [text] if len(text) >= _SHORTEST else []
+        found[name] = kept
+    return found
+
+
+def _of_data(data: Path) -> dict[str, Iterator[str]]:
+    return {"documents": _documents(data), "web": _web(data), "Japanese": _japanese(data)}
 
 
 def _documents(data: Path) -> Iterator[str]:

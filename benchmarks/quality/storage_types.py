@@ -23,8 +23,9 @@ import numpy as np
 
 from jina_components import Embedder
 from jina_components.core.quantization import calibrate, quantize, search_quantized
+from jina_components.fine_tuner.judged import JudgedQuestions
 from jina_components.fine_tuner.recipes.quality.metrics import ndcg
-from jina_components.fine_tuner.recipes.quality.retrieval_sets import RETRIEVAL, RetrievalSet, load_set
+from jina_components.fine_tuner.recipes.quality.retrieval_sets import RETRIEVAL, load_set
 from jina_components.models.catalog import DEFAULT_EMBEDDER
 from jina_components.types import StorageType
 
@@ -109,7 +110,7 @@ def _searching(index: Any) -> Search:  # noqa: ANN401
     return lambda query: index.search(query[None], TOP_K)[1][0].tolist()
 
 
-def measure(task: RetrievalSet, embedder: Embedder, oversample: int) -> dict[str, dict[str, float]]:
+def measure(task: JudgedQuestions, embedder: Embedder, oversample: int) -> dict[str, dict[str, float]]:
     """Quality, bytes and speed by system."""
     vectors = embedder.embed_documents([text if text.strip() else "-" for text in task.corpus])
     queries = [embedder.embed_query(query) for query in task.queries]

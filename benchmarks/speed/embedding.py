@@ -20,33 +20,54 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from benchmarks.speed import runs
 from benchmarks.speed.contenders import BASELINE, EMBEDDING
 from benchmarks.speed.texts import EMBEDDING_SETS, Lengths, TextSource
-from benchmarks.speed.workers import Setting, Worker, measure, start_all
+from benchmarks.speed.workers import Setting, Worker, close_all, measure, start_all
 
 _CALIBRATION = Lengths(100, 0.8, 300)
 
 
+class Lap(NamedTuple):
+    """A set that all contenders have embedded: its texts, their tokens, and each contender's replies by round."""
+
+    texts: int
+    tokens: int
+    timings: Mapping[str, list[dict[str, float]]]
+
+
 def main() -> None:
     """Measure and print a table for each set."""
-    parser = runs.parser(__doc__)
-    parser.add_argument("--sets", nargs="+", choices=EMBEDDING_SETS, default=list(EMBEDDING_SETS))
-    parser.add_argument("--scale", type=float, default=1.0, help="part of the texts of each set, or a multiple")
-    options = parser.parse_args()
+    options = parser().parse_args()
+    made = runs.plan(EMBEDDING, options)
+    results: dict[str, dict[str, runs.Row]] = {}
     with tempfile.TemporaryDirectory() as temporary:
-        _measure(options, Path(temporary))
+        for name, lap, workers in laps(options, made, Path(temporary)):
+            results[name] = _rows(workers, lap.timings, lap.tokens, _vectors(Path(temporary), name, lap.timings))
+            runs.show(f"{name}: {lap.texts} texts, {lap.tokens:,} tokens", results[name])
+    runs.finish(options, made, results)
 
 
-def _measure(options: argparse.Namespace, temporary: Path) -> None:
+def parser() -> argparse.ArgumentParser:
+    """Of the command line."""
+    made = runs.parser(__doc__)
+    made.add_argument("--sets", nargs="+", choices=EMBEDDING_SETS, default=list(EMBEDDING_SETS))
+    made.add_argument("--scale", type=float, default=1.0, help="part of the texts of each set, or a multiple")
+    return made
+
+
+def laps(
+    options: argparse.Namespace, made: runs.Plan, temporary: Path
+) -> Iterator[tuple[str, Lap, Mapping[str, Worker]]]:
+    """Set by set, what all contenders of a plan took; vectors are in the folder, see `workers.measure`."""
     folder = runs.model_folder(options, temporary / "model")
     source = TextSource(folder / "tokenizer.json", options.data)
     jobs = {}
@@ -55,16 +76,13 @@ def _measure(options: argparse.Namespace, temporary: Path) -> None:
         jobs[name] = source.texts(replace(lengths, count=max(1, round(lengths.count * options.scale))))
     (temporary / "jobs.json").write_text(json.dumps(jobs), "utf-8")
     (temporary / "calibration.json").write_text(json.dumps(source.texts(_CALIBRATION, seed=1)), "utf-8")
-    made = runs.plan(EMBEDDING, options)
     runs.export(made, EMBEDDING, folder, "feature-extraction", temporary / "calibration.json")
     setting = Setting("embedding", folder, temporary / "jobs.json", options.threads)
     workers = start_all(made.pythons, setting, made.skipped)
-    results: dict[str, dict[str, runs.Row]] = {}
     for name, texts in jobs.items():
         timings = measure(workers, name, options.rounds, temporary, made.skipped)
-        results[name] = _rows(workers, timings, source.count(texts), _vectors(temporary, name, timings))
-        runs.show(f"{name}: {len(texts)} texts, {source.count(texts):,} tokens", results[name])
-    runs.finish(options, made, results)
+        yield name, Lap(len(texts), source.count(texts), timings), workers
+    close_all(workers)
 
 
 def _vectors(temporary: Path, job: str, timings: Mapping[str, Any]) -> dict[str, Any]:

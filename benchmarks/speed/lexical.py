@@ -2,7 +2,7 @@
 
     python -m benchmarks.speed.lexical --data DATA [--peers-python PEERS/bin/python] [--to results.json]
 
-The peers' environment has `pip install bm25s numba PyStemmer rank_bm25 tantivy`; SQLite comes with Python. Everyone
+The peers are in `benchmarks/peers.txt`; SQLite comes with Python. Everyone
 runs alone, in a process of its own with one thread, after a small index of its own that is not counted:
 
 - index s: CPU seconds from texts in memory to an index that has answered one query;
@@ -255,7 +255,8 @@ def _changes(texts: Sequence[str], asked: Sequence[str]) -> runs.Row:
     return dict(zip(("1k adds", "1k deletes"), seconds, strict=True))
 
 
-def _run(python: str, name: str, file: Path, seconds: float) -> runs.Row | str:
+def in_process(python: str, name: str, file: Path, seconds: float) -> runs.Row | str:
+    """What one engine does in a process of its own with one thread, or its last words."""
     one = dict.fromkeys(("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "RAYON_NUM_THREADS"), "1")
     command = [python, "-m", "benchmarks.speed.lexical", "--engine", name, "--file", str(file), "--seconds"]
     done = subprocess.run([*command, str(seconds)], capture_output=True, text=True, check=False, env=os.environ | one)
@@ -274,7 +275,7 @@ def _compare(options: argparse.Namespace) -> None:
         file.write_text(json.dumps({"texts": texts, "questions": asked}), "utf-8")
         print(f"{len(texts):,} passages, {len(asked):,} questions")
         for name, python in made.pythons.items():
-            row = _run(python, name, file, options.seconds)
+            row = in_process(python, name, file, options.seconds)
             if isinstance(row, str):
                 made.skipped[name] = row
             else:
@@ -287,7 +288,7 @@ def main() -> None:
     """Measure all engines and print a table; or one of them, for the process that asked."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, help="folder with retrieval/, deepsearch/ and train/")
-    parser.add_argument("--peers-python", help="interpreter of an environment with the peers")
+    parser.add_argument("--peers-python", nargs="+", default=[], help="of an environment with benchmarks/peers.txt")
     parser.add_argument("--contenders", nargs="+", choices=ENGINES, help="only these")
     parser.add_argument("--passages", type=int, default=100_000)
     parser.add_argument("--questions", type=int, default=1000)

@@ -24,17 +24,17 @@ import argparse
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from benchmarks.speed import runs
 from benchmarks.speed.contenders import BASELINE, RERANKING
 from benchmarks.speed.texts import RERANKING_SETS, Lengths, TextSource
-from benchmarks.speed.workers import Setting, Worker, measure, start_all
+from benchmarks.speed.workers import Setting, Worker, close_all, measure, start_all
 
 _QUERY = Lengths(12, 0.0, 1)
 _CALIBRATION = Lengths(150, 0.8, 300)
@@ -42,43 +42,63 @@ _INITIAL_DEVIATION, _LOGIT_DEVIATION = 0.05, 2.0
 _TOP = 10
 
 
+class Lap(NamedTuple):
+    """A set that all contenders have scored: its documents, tokens, and each contender's replies by round."""
+
+    documents: int
+    tokens: int
+    timings: Mapping[str, list[dict[str, float]]]
+
+
 def main() -> None:
     """Measure and print a table for each set."""
-    parser = runs.parser(__doc__)
-    parser.add_argument("--encoder", choices=("random", "trained"), default="random")
-    parser.add_argument("--documents", type=int, default=100)
-    options = parser.parse_args()
+    options = parser().parse_args()
+    made = runs.plan(RERANKING, options)
+    results: dict[str, dict[str, runs.Row]] = {}
     with tempfile.TemporaryDirectory() as temporary:
-        _measure(options, Path(temporary))
+        for name, lap, workers in laps(options, made, Path(temporary)):
+            logits = {
+                contender: np.load(Path(temporary, f"{name} {contender}.npy")).ravel() for contender in lap.timings
+            }
+            results[name] = _rows(workers, lap.timings, logits)
+            runs.show(f"{name}: {lap.documents} documents, {lap.tokens:,} tokens with the query once", results[name])
+    runs.finish(options, made, results)
 
 
-def _measure(options: argparse.Namespace, temporary: Path) -> None:
+def parser() -> argparse.ArgumentParser:
+    """Of the command line."""
+    made = runs.parser(__doc__)
+    made.add_argument("--encoder", choices=("random", "trained"), default="random")
+    made.add_argument("--documents", type=int, default=100)
+    made.add_argument("--sets", nargs="+", choices=RERANKING_SETS, default=list(RERANKING_SETS))
+    return made
+
+
+def laps(
+    options: argparse.Namespace, made: runs.Plan, temporary: Path
+) -> Iterator[tuple[str, Lap, Mapping[str, Worker]]]:
+    """Set by set, what all contenders of a plan took; logits are in the folder, see `workers.measure`."""
     embedding = runs.model_folder(options, temporary / "embedding")
     source = TextSource(embedding / "tokenizer.json", options.data)
     [query] = source.texts(_QUERY)
     jobs = {
-        name: {"query": query, "documents": source.texts(lengths)[: options.documents]}
-        for name, lengths in RERANKING_SETS.items()
+        name: {"query": query, "documents": source.texts(RERANKING_SETS[name])[: options.documents]}
+        for name in options.sets
     }
     (temporary / "jobs.json").write_text(json.dumps(jobs), "utf-8")
     pairs = [(query, text) for text in source.texts(_CALIBRATION, seed=1)]
     (temporary / "calibration.json").write_text(json.dumps(pairs), "utf-8")
     sample = [(query, document) for job in jobs.values() for document in job["documents"]]
     folder = _cross_encoder(embedding, temporary / "cross-encoder", sample, options.encoder)
-    made = runs.plan(RERANKING, options)
     runs.export(made, RERANKING, folder, "text-classification", temporary / "calibration.json")
-    first = {"query": query, "documents": [jobs["mixed"]["documents"][0]]}
+    first = {"query": query, "documents": [jobs[options.sets[0]]["documents"][0]]}
     workers = start_all(
         made.pythons, Setting("reranking", folder, temporary / "jobs.json", options.threads, first), made.skipped
     )
-    results: dict[str, dict[str, runs.Row]] = {}
     for name, job in jobs.items():
         timings = measure(workers, name, options.rounds, temporary, made.skipped)
-        logits = {contender: np.load(temporary / f"{name} {contender}.npy").ravel() for contender in timings}
-        results[name] = _rows(workers, timings, logits)
-        tokens = source.count([query, *job["documents"]])
-        runs.show(f"{name}: {len(job['documents'])} documents, {tokens:,} tokens with the query once", results[name])
-    runs.finish(options, made, results)
+        yield name, Lap(len(job["documents"]), source.count([query, *job["documents"]]), timings), workers
+    close_all(workers)
 
 
 def _cross_encoder(embedding: Path, target: Path, pairs: list[tuple[str, str]], encoder: str) -> Path:

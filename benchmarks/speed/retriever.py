@@ -20,7 +20,6 @@ import argparse
 import json
 import os
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -32,17 +31,10 @@ from benchmarks.speed import runs
 from benchmarks.speed.retriever_contenders import CONTENDERS
 from benchmarks.speed.retriever_vectors import Corpus, corpus, truth
 
-_PACKAGES = ("faiss-cpu", "hnswlib", "usearch", "lancedb", "chromadb", "qdrant-client", "numpy")
 _ONE = (
     "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS", "TOKIO_WORKER_THREADS",
     "LANCE_CPU_THREADS",
 )  # fmt: skip
-_PROBE = """
-import importlib.metadata, importlib.util, json, sys
-modules, packages = json.loads(sys.argv[1])
-held = {found.metadata["Name"].lower(): found.version for found in importlib.metadata.distributions()}
-print(json.dumps([[m for m in modules if importlib.util.find_spec(m)], {p: held[p] for p in packages if p in held}]))
-"""
 _BASELINE = "faiss HNSW"
 _LIMIT_SECONDS = 3600
 _MORE, _PART = 1000, 100
@@ -57,7 +49,7 @@ def main() -> None:
     rows: dict[str, runs.Row] = {}
     for name, python in plan.pythons.items():
         try:
-            rows[name] = _measured(name, python, made)
+            rows[name] = measured(name, python, made)
             print(f"{name}: {rows[name]}", flush=True)
         except (subprocess.SubprocessError, ValueError) as error:
             plan.skipped[name] = str(error)[-300:]
@@ -81,7 +73,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, required=True, help="folder of data sets")
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "retriever-vectors")
     parser.add_argument("--vectors", type=int, default=100_000)
-    parser.add_argument("--peers-python", help="interpreter of an environment with benchmarks/peers-retriever.txt")
+    parser.add_argument("--peers-python", nargs="+", default=[], help="of an environment with benchmarks/peers.txt")
     parser.add_argument("--contenders", nargs="+", choices=list(CONTENDERS), default=list(CONTENDERS))
     parser.add_argument("--adds", action="store_true", help="also measure what a thousand more documents take")
     parser.add_argument("--to", type=Path, help="write the results here as JSON")
@@ -91,27 +83,20 @@ def _options() -> argparse.Namespace:
 
 def _plan(options: argparse.Namespace) -> runs.Plan:
     """Who runs with which interpreter, and who does not run and why."""
-    plan = runs.Plan()
-    needed = sorted({module for name in options.contenders for module in CONTENDERS[name].needs})
-    found = {}
-    for python in filter(None, (sys.executable, options.peers_python)):
-        asked = [python, "-c", _PROBE, json.dumps([needed, _PACKAGES])]
-        modules, versions = json.loads(subprocess.run(asked, stdout=subprocess.PIPE, check=True).stdout)
-        found[python] = set(modules)
-        plan.versions.append(versions)
-    for name in options.contenders:
-        contender = CONTENDERS[name]
-        fitting = [python for python, modules in found.items() if modules.issuperset(contender.needs)]
-        if options.vectors > contender.most:
-            plan.skipped[name] = contender.beyond
-        elif fitting:
-            plan.pythons[name] = fitting[0]
-        else:
-            plan.skipped[name] = f"not installed: {', '.join(contender.needs)}"
+    plan = runs.plan({name: CONTENDERS[name] for name in options.contenders}, options)
+    for name in [name for name in plan.pythons if options.vectors > CONTENDERS[name].most]:
+        plan.skipped[name] = CONTENDERS[name].beyond
+        del plan.pythons[name]
     return plan
 
 
-def _measured(name: str, python: str, made: Corpus) -> runs.Row:
+def measured(name: str, python: str, made: Corpus) -> runs.Row:
+    """What one contender does, in a process of its own.
+
+    Raises:
+        ValueError: it failed; what it said.
+        subprocess.TimeoutExpired: it took too long.
+    """
     command = [python, "-m", "benchmarks.speed.retriever_contenders", name, str(made.folder)]
     done = subprocess.run(
         command,
@@ -124,7 +109,7 @@ def _measured(name: str, python: str, made: Corpus) -> runs.Row:
     if done.returncode:
         raise ValueError(done.stderr.strip() or f"ended with {done.returncode}")
     row: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    digits = {"build s": 1, "build cpu": 1, "bytes": 0, "q/cpu-s": 0, "q/s": 0, "recall": 4}
+    digits = {"build s": 3, "build cpu": 3, "bytes": 0, "q/cpu-s": 0, "q/s": 0, "recall": 4}
     return {
         key: round(value, digits[key]) if key in digits and value is not None else value for key, value in row.items()
     }

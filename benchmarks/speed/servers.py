@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.setting import Setting
+
 MODEL = "all-MiniLM-L6-v2"
 _START_SECONDS = 120.0
 # optimum 2 has no BetterTransformer any more.
@@ -167,11 +169,13 @@ def start_all(
     """The servers that start; the reasons of the others go to `skipped`."""
     servers = {}
     for name, contender in CONTENDERS.items():
-        python = options.peers_python if contender.is_peer else sys.executable
+        python = (
+            Setting(None, options.peers_python).python_with("infinity_emb") if contender.is_peer else sys.executable
+        )
         if options.contenders and name not in options.contenders:
             continue
         if python is None:
-            skipped[name] = "no --peers-python"
+            skipped[name] = "not installed: infinity_emb"
             continue
         print(f"starting {name}", flush=True)
         try:

@@ -29,8 +29,9 @@ import os
 import sys
 import tempfile
 from base64 import b64decode
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -45,53 +46,104 @@ from benchmarks.speed.workers import Setting, Worker
 
 _CLIENTS = (1, 16, 64)
 _ENCODINGS = ("float", "base64")
-_BULK, _AT_ONCE, _BULK_CLIENTS = 2048, 256, 4
+_AT_ONCE, _BULK_CLIENTS = 256, 4
 # By server, how the same model runs in the process; of `contenders.CONCURRENCY`.
 _IN_PROCESS = {"ours auto": "ours auto", "ours float32": "ours float32"}
 _SAMPLES = 10
 
 
+@dataclass(frozen=True)
+class Scene:
+    """Servers that run on one core, the texts they are asked for, and what runs beside them.
+
+    Attributes:
+        servers: By name.
+        folder: The model.
+        temporary: Folder for files.
+        options: Of the command line.
+        core: The servers'; the load comes from another.
+    """
+
+    servers: Mapping[str, Server]
+    folder: Path
+    temporary: Path
+    options: argparse.Namespace
+    core: int
+
+
 def main() -> None:
     """Measure and print tables."""
-    parser = runs.parser(__doc__, rounds=3)
-    parser.add_argument("--seconds", type=float, default=5.0, help="that each measurement of a round takes")
-    parser.add_argument("--soak", type=int, default=0, help="requests to send to ours, watching its memory")
-    options = parser.parse_args()
+    options = parser().parse_args()
+    made = runs.Plan()
+    with scene(options, made.skipped) as staged:
+        short, bulk = texts_of(staged)
+        results: dict[str, Any] = {"one text": _one_text(staged.servers, short, options)}
+        results["bulk"] = _bulk(staged, bulk)
+        if options.soak:
+            results["soak"] = _soak(staged.servers, short, options.soak)
+    runs.finish(options, made, results)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Of the command line."""
+    made = runs.parser(__doc__, rounds=3)
+    made.add_argument("--seconds", type=float, default=5.0, help="that each measurement of a round takes")
+    made.add_argument("--soak", type=int, default=0, help="requests to send to ours, watching its memory")
+    made.add_argument("--bulk", type=int, default=2048, help="texts of the bulk")
+    return made
+
+
+@contextmanager
+def scene(options: argparse.Namespace, skipped: dict[str, str]) -> Iterator[Scene]:
+    """Servers that answer alike, for as long as they are needed; who does not start is skipped."""
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) < 2:
         sys.exit("Two cores are needed: one for the servers, one for the load.")
-    made = runs.Plan()
     with tempfile.TemporaryDirectory() as temporary:
         folder = runs.model_folder(options, Path(temporary) / "model")
-        source = TextSource(folder / "tokenizer.json", options.data)
-        short = source.texts(replace(EMBEDDING_SETS["short"], count=1024))
-        bulk = source.texts(replace(EMBEDDING_SETS["mixed"], count=_BULK))
-        servers = start_all(options, folder, Path(temporary), made.skipped, {cores[0]})
+        servers = start_all(options, folder, Path(temporary), skipped, {cores[0]})
         os.sched_setaffinity(0, {cores[1]})
-        _check_alike(servers, short[:64])
-        results: dict[str, Any] = {"one text": _one_text(servers, short, options)}
-        results["bulk"] = _bulk(servers, bulk, folder, Path(temporary), options, cores[0])
-        if options.soak:
-            results["soak"] = _soak(servers, short, options.soak)
-    runs.finish(options, made, results)
+        try:
+            staged = Scene(servers, folder, Path(temporary), options, cores[0])
+            _check_alike(servers, texts_of(staged)[0][:64])
+            yield staged
+        finally:
+            os.sched_setaffinity(0, set(cores))
+            for server in servers.values():
+                server.close()
+
+
+def texts_of(staged: Scene) -> tuple[list[str], list[str]]:
+    """Short ones, of which each is a request, and those of the bulk."""
+    source = TextSource(staged.folder / "tokenizer.json", staged.options.data)
+    short = source.texts(replace(EMBEDDING_SETS["short"], count=1024))
+    return short, source.texts(replace(EMBEDDING_SETS["mixed"], count=staged.options.bulk))
+
+
+def loads(
+    servers: Mapping[str, Server], texts: list[str], encoding: str, clients: int, options: argparse.Namespace
+) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
+    """Requests a second by server and round, and the latencies of all rounds."""
+    requests = {name: [server.request([text], encoding) for text in texts] for name, server in servers.items()}
+    rates: dict[str, list[float]] = {name: [] for name in servers}
+    latencies: dict[str, list[float]] = {name: [] for name in servers}
+    for turn in range(options.rounds + 1):  # the first warms up
+        for name, server in servers.items():
+            with server.awake():
+                seconds = options.seconds if turn else 1.0
+                load = send(server.port, requests[name], clients=clients, seconds=seconds)
+            if turn:
+                rates[name].append(len(load.latencies) / load.seconds)
+                latencies[name] += load.latencies
+    return rates, latencies
 
 
 def _one_text(servers: Mapping[str, Server], texts: list[str], options: argparse.Namespace) -> dict[str, Any]:
     tables: dict[str, Any] = {}
     alone: dict[tuple[str, str], float] = {}
     for encoding in _ENCODINGS:
-        requests = {name: [server.request([text], encoding) for text in texts] for name, server in servers.items()}
         for clients in _CLIENTS:
-            rates: dict[str, list[float]] = {name: [] for name in servers}
-            latencies: dict[str, list[float]] = {name: [] for name in servers}
-            for turn in range(options.rounds + 1):  # the first warms up
-                for name, server in servers.items():
-                    with server.awake():
-                        seconds = options.seconds if turn else 1.0
-                        load = send(server.port, requests[name], clients=clients, seconds=seconds)
-                    if turn:
-                        rates[name].append(len(load.latencies) / load.seconds)
-                        latencies[name] += load.latencies
+            rates, latencies = loads(servers, texts, encoding, clients, options)
             rows = {name: _row(rates[name], latencies[name]) for name in servers}
             for name, row in rows.items():
                 alone.setdefault((name, encoding), row["req/s"])
@@ -110,24 +162,20 @@ def _row(rates: list[float], latencies: list[float]) -> dict[str, float]:
     return {"req/s": median(rates), "p50 ms": float(p50), "p99 ms": float(p99)}
 
 
-def _bulk(
-    servers: Mapping[str, Server],
-    texts: list[str],
-    folder: Path,
-    temporary: Path,
-    options: argparse.Namespace,
-    core: int,
-) -> dict[str, Any]:
-    (temporary / "jobs.json").write_text(json.dumps({"bulk": texts}), "utf-8")
-    setting = Setting("concurrency", folder, temporary / "jobs.json", options.threads)
+def bulk_rates(staged: Scene, texts: list[str]) -> dict[str, list[float]]:
+    """Texts a second by round, of each server and of the same model in the process."""
+    (staged.temporary / "jobs.json").write_text(json.dumps({"bulk": texts}), "utf-8")
+    setting = Setting("concurrency", staged.folder, staged.temporary / "jobs.json", staged.options.threads)
     mine = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {core})  # which children inherit
-    workers = {name: Worker(way, sys.executable, setting) for name, way in _IN_PROCESS.items() if name in servers}
+    os.sched_setaffinity(0, {staged.core})  # which children inherit
+    workers = {
+        name: Worker(way, sys.executable, setting) for name, way in _IN_PROCESS.items() if name in staged.servers
+    }
     os.sched_setaffinity(0, mine)
     batches = [texts[start : start + _AT_ONCE] for start in range(0, len(texts), _AT_ONCE)]
-    rates: dict[str, list[float]] = {name: [] for name in [*servers, *(f"{name}, in process" for name in workers)]}
-    for turn in range(options.rounds + 1):
-        for name, server in servers.items():
+    rates: dict[str, list[float]] = {name: [] for name in [*staged.servers, *map(in_process, workers)]}
+    for turn in range(staged.options.rounds + 1):
+        for name, server in staged.servers.items():
             requests = [server.request(batch, "base64") for batch in batches]
             with server.awake():
                 load = send(server.port, requests, clients=_BULK_CLIENTS, total=len(requests))
@@ -136,12 +184,22 @@ def _bulk(
             if name in workers:
                 seconds = workers[name].ask("time", job="bulk")["seconds"]
                 if turn:
-                    rates[f"{name}, in process"].append(len(texts) / seconds)
+                    rates[in_process(name)].append(len(texts) / seconds)
     for worker in workers.values():
         worker.close()
+    return rates
+
+
+def in_process(name: str) -> str:
+    """What a server's model is called where there is no server."""
+    return f"{name}, in process"
+
+
+def _bulk(staged: Scene, texts: list[str]) -> dict[str, Any]:
+    rates = bulk_rates(staged, texts)
     rows: dict[str, runs.Row] = {}
     for name, found in rates.items():
-        inside = rates.get(f"{name}, in process")
+        inside = rates.get(in_process(name))
         ratios = [outside / one for outside, one in zip(found, inside, strict=True)] if inside else None
         rows[name] = {
             "texts/s": round(median(found), 1),

@@ -24,32 +24,35 @@ _BUNDLED, _LIMIT = "ours, bundled", 1.0
 def main() -> None:
     """Measure, print a table, and check the bundled default."""
     options = runs.parser(__doc__).parse_args()
-    with tempfile.TemporaryDirectory() as temporary:
-        _measure(options, Path(temporary))
-
-
-def _measure(options: argparse.Namespace, temporary: Path) -> None:
-    folder = runs.model_folder(options, temporary / "model")
     made = runs.plan(STARTUP, options)
-    setting = Setting("startup", folder, temporary / "none.json", options.threads)
-    wall: dict[str, list[float]] = {name: [] for name in made.pythons}
-    ready: dict[str, list[dict[str, float]]] = {name: [] for name in made.pythons}
-    for turn in range(options.rounds + 1):
-        for name in list(wall):
-            try:
-                worker = Worker(name, made.pythons[name], setting)
-            except WorkerError as error:
-                made.skipped[name] = str(error)
-                del wall[name], ready[name]
-                continue
-            worker.close()
-            if turn:
-                wall[name].append(worker.cold_seconds)
-                ready[name].append(worker.ready)
-    rows = _rows(wall, ready)
+    rows = _rows(*starts(options, made))
     runs.show("cold process to first vector", rows)
     runs.finish(options, made, {"startup": rows})
     _check(rows.get(_BUNDLED, {}))
+
+
+def starts(
+    options: argparse.Namespace, made: runs.Plan
+) -> tuple[dict[str, list[float]], dict[str, list[dict[str, float]]]]:
+    """By contender and round, wall seconds to the first vector, and what the process replied; who fails is skipped."""
+    wall: dict[str, list[float]] = {name: [] for name in made.pythons}
+    ready: dict[str, list[dict[str, float]]] = {name: [] for name in made.pythons}
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = runs.model_folder(options, Path(temporary) / "model")
+        setting = Setting("startup", folder, Path(temporary) / "none.json", options.threads)
+        for turn in range(options.rounds + 1):
+            for name in list(wall):
+                try:
+                    worker = Worker(name, made.pythons[name], setting)
+                except WorkerError as error:
+                    made.skipped[name] = str(error)
+                    del wall[name], ready[name]
+                    continue
+                worker.close()
+                if turn:
+                    wall[name].append(worker.cold_seconds)
+                    ready[name].append(worker.ready)
+    return wall, ready
 
 
 def _rows(wall: dict[str, list[float]], ready: dict[str, list[dict[str, float]]]) -> dict[str, runs.Row]:

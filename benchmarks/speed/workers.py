@@ -247,6 +247,12 @@ def start_all(pythons: Mapping[str, str], setting: Setting, skipped: dict[str, s
     return workers
 
 
+def close_all(workers: Mapping[str, Worker]) -> None:
+    """End all processes."""
+    for worker in workers.values():
+        worker.close()
+
+
 def measure(
     workers: Mapping[str, Worker], job: str, rounds: int, temporary: Path, skipped: dict[str, str]
 ) -> dict[str, list[dict[str, float]]]:

@@ -45,6 +45,9 @@ _FLAGS = {
     "DeepSearchAgent(…, chat=OpenAIChat(…))": "name one with --chat-model",
     "pass chat=OpenAIChat(…)": "name one with --chat-model",
     "pass Budget(money=…, prices=Prices(prompt=…, completion=…))": "pass --price-prompt and --price-completion",
+    "a search (FineTuner(search=WebSearch(…, reader=Reader()))) or a chat model (FineTuner(chat=…)); or give a URL, or "
+    "documents": "--web PROVIDER or --chat-model; or name files, folders or URLs instead",
+    "Leave them out: questions.without(triplets)": "Leave them out: --leave-out-seen",
     "must be a tuple of host names": "must be host names",
     "boost_hostnames": "--boost-host",
     "bad_hostnames": "--bad-host",

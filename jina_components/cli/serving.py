@@ -195,6 +195,10 @@ def _add_team_options(serve: argparse.ArgumentParser) -> None:
         help="with --ray, how many there are of a model, or of the service for all others (may be repeated; 1); each "
         "takes a GPU with --device cuda",
     )  # fmt: skip
+    team.add_argument(
+        "--finetunes", action="store_true",
+        help="let clients have models fitted to their documents, one at a time beside the service (extra train)",
+    )  # fmt: skip
     team.add_argument("--no-playground", action="store_true", help="serve no playground at /")
     team.add_argument("--no-mcp", action="store_true", help="serve no tools of the Model Context Protocol at /mcp")
 
@@ -204,6 +208,8 @@ def _serve(options: argparse.Namespace) -> int:
         from jina_components.service.server import serve
     if options.replicas and options.ray is None:
         raise ConfigError("--replicas are Ray's: pass --ray too.")
+    if options.finetunes and options.ray is not None:
+        raise ConfigError("--finetunes fits models on this machine, which replicas do not find: leave out --ray.")
     for flag, given in (("--limits", options.limits), ("--tiers", options.tiers)):
         if given and not options.keys:
             raise ConfigError(f"{flag} is about keys: pass --keys too.")
@@ -313,6 +319,7 @@ def _settings(options: argparse.Namespace) -> ServiceSettings:
         limits_url=options.limits,
         pages_url=options.pages_url,
         playground=not options.no_playground,
+        finetunes=options.finetunes,
         mcp=not options.no_mcp,
         **chosen,
     )

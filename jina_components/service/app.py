@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -27,6 +27,7 @@ from jina_components.service.components import Components
 from jina_components.service.database import Database
 from jina_components.service.docs import add_docs
 from jina_components.service.documenting import Documented
+from jina_components.service.finetunes.running import FineTunes
 from jina_components.service.hosts import Hosts
 from jina_components.service.metrics import Metrics
 from jina_components.service.playground.app import add_playground
@@ -53,6 +54,7 @@ _TAGS = {
     "classification": "Labels of texts and images, by their words or by training.",
     "segment": "Tokens and chunks of texts.",
     "batch": "Embeddings of many inputs, made in the background.",
+    "finetune": "Models fitted to your documents, in the background.",
     "models": "What is served.",
     "deepsearch": "Answers found by searching, reading and reasoning.",
     "reader": "Pages as clean text.",
@@ -98,6 +100,7 @@ def create_app(
     state.access = access or (KeyAccess(state.database, settings) if settings.needs_keys else OpenAccess())
     state.metrics = Metrics(state.components)
     state.origins = _origins(state.components)
+    state.finetunes = None  # those of a service that has them, while it runs
     state.mcp = None  # made when the first client comes
     state.ready = state.ending = False
     state.failure = None
@@ -154,7 +157,11 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.ready = True
     try:
         await access.open()
-        async with Batches(components, database, app.state.metrics) as app.state.batches:
+        async with AsyncExitStack() as running:
+            app.state.batches = await running.enter_async_context(Batches(components, database, app.state.metrics))
+            if app.state.settings.finetunes:
+                finetunes = FineTunes(components, database, app.state.metrics)
+                app.state.finetunes = await running.enter_async_context(finetunes)
             yield
     except JinaComponentsError as error:  # before the first request: none of them raises it here
         app.state.failure = error

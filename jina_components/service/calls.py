@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Coroutine, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any, Protocol
@@ -11,6 +12,9 @@ from typing import Any, Protocol
 from starlette.requests import HTTPConnection, Request
 
 from jina_components.service.products import Product
+
+OWNER: ContextVar[str] = ContextVar("owner", default="")
+"""Whose models may be asked for besides everybody's, where a request or a batch is worked on; empty for nobody's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +177,7 @@ def admitted(product: Product) -> Callable[[Request], Coroutine[Any, Any, Call]]
         call.product = product
         access: Access = request.app.state.access
         call.permit = await access.admit(key_of(request), product, request)
+        OWNER.set(call.owner)
         return call
 
     return admit

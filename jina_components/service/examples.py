@@ -43,6 +43,7 @@ BODIES: dict[str, dict[str, Any]] = {
         "model": DEFAULT_EMBEDDER,
         "input": [{"custom_id": f"text-{number}", "body": {"input": text}} for number, text in enumerate(_TEXTS, 1)],
     },
+    "/v1/finetunes": {"model": DEFAULT_EMBEDDER, "suffix": "tea", "documents": [{"text": text} for text in _TEXTS]},
     "/v1/chat/completions": _COMPLETION,
     "/deepsearch/v1/chat/completions": _COMPLETION,
     "/r/{url}": _PAGE,
@@ -61,5 +62,6 @@ PARAMETERS: dict[str, str] = {
     "url": "https://example.com", "query": "tea", "q": "tea", "statement": _STATEMENT, "content": _SEGMENT["content"],
     "model_id": DEFAULT_EMBEDDER, "/deepsearch/v1/models/{model_id} model_id": "jina-deepsearch-v1",
     "batch_id": "batch_0123456789abcdef0123456789abcdef", "id": "01234567-89ab-cdef-0123-456789abcdef", "key_id": _KEY,
+    "job_id": "ft_0123456789abcdef",
 }  # fmt: skip
 """What stands in paths and has to stand in query strings, by its name, or by the path and it."""

@@ -44,6 +44,10 @@ class Models(Generic[Model]):
         settings: Those of the service.
         make: Makes one, by catalog name, folder or hub id; loads nothing yet.
         does: Whether a model of the catalog is of this kind.
+
+    Attributes:
+        fitted: Of the name of a model that was fitted for whoever asks, what it was fitted from, and its folder; None
+            for other names.
     """
 
     def __init__(
@@ -52,6 +56,7 @@ class Models(Generic[Model]):
         self._settings = settings
         self._make: Callable[[str], Model] = make
         self._does = does
+        self.fitted: Callable[[str], tuple[str, str] | None] = lambda name: None
         self._held: dict[str, _Held[Model]] = {}
         self._lock = threading.Lock()
 
@@ -75,7 +80,7 @@ class Models(Generic[Model]):
         """Names of models in memory, or about to be; of folders and hub ids, their aliases."""
         aliases = {target: name for name, target in self._settings.aliases.items()}
         with self._lock:
-            return [name if name in BY_NAME else aliases[name] for name in self._held]
+            return [name if name in BY_NAME else aliases.get(name, "fine-tuned") for name in self._held]
 
     def spec(self, name: str) -> ModelSpec | None:
         """The catalog's row of what answers to a name; None for a folder or hub id that it does not know."""
@@ -88,6 +93,9 @@ class Models(Generic[Model]):
             UnknownNameError: nothing does.
         """
         plain = plain_name(name)
+        fitted = self.fitted(plain)
+        if fitted is not None and self._may_be(fitted[0]):
+            return fitted[1]
         if self._settings.only and plain not in self._settings.only:
             raise UnknownNameError(f"Model {shorten(name)!r} is not served here; {self._served()}")
         target = self._settings.aliases.get(plain) or self._settings.stand_ins.get(plain)

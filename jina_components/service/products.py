@@ -5,6 +5,6 @@ from __future__ import annotations
 from typing import Literal, TypeAlias
 
 Product: TypeAlias = Literal[
-    "embeddings", "rerank", "classify", "train", "segment", "batch", "models", "deepsearch", "reader", "search",
-    "grounding", "account", "service",
+    "embeddings", "rerank", "classify", "train", "segment", "batch", "finetune", "models", "deepsearch", "reader",
+    "search", "grounding", "account", "service",
 ]  # fmt: skip

@@ -86,6 +86,8 @@ class ServiceSettings:
         pages_url: Where pages read are kept: a server of Milvus, `http://HOST:PORT`; empty for a folder in `data`.
         tiers: What the keys of each tier may ask for; "none" is for those who have no key.
         playground: Whether there is one at `/`, where the extra `playground` is installed.
+        finetunes: Whether clients may have models fitted to their documents, one at a time, in a process beside the
+            service; it takes the extra `train`.
         mcp: Whether there are tools of the Model Context Protocol at `/mcp`, where the extra `mcp` is installed.
 
     Raises:
@@ -116,6 +118,7 @@ class ServiceSettings:
     pages_url: str = ""
     tiers: Mapping[str, Tier] = field(default_factory=lambda: TIERS, hash=False)
     playground: bool = True
+    finetunes: bool = False
     mcp: bool = True
 
     @property

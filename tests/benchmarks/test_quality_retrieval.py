@@ -2,9 +2,9 @@
 
 from benchmarks.quality.retrieval import SYSTEMS, averages, measure, row
 from jina_components import Embedder, Reranker
-from jina_components.fine_tuner.recipes.quality.retrieval_sets import RetrievalSet
+from jina_components.fine_tuner.judged import JudgedQuestions
 
-TASK = RetrievalSet(
+TASK = JudgedQuestions(
     ["Paris is the capital of France.", "Rain is due in the afternoon.", " ", "Bread rises because of yeast."],
     ["capital of France", "why does bread rise"],
     [{0: 1.0}, {3: 1.0}],

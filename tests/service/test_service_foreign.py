@@ -24,6 +24,8 @@ from walked_routes import LABELS, MODEL, NOTHING, ROWS, STATES, Ask, Ids
 from jina_components.service import Components
 from jina_components.service.accounts.keys import Keys
 from jina_components.service.database.tables import BATCHES, ENTRIES, KEYS, LINES, USAGE
+from jina_components.service.finetunes.jobs import FineTune
+from jina_components.service.finetunes.store import FineTuneStore
 from jina_components.service.limits.tiers import TIERS, Tier
 
 OWNER, STRANGER = "alice-4711", "bob-0815"
@@ -72,7 +74,7 @@ class World:
             for access in ("private", "public")
         ]
         second, _ = self._keys.create(name="second-4711", owner=OWNER)
-        return Ids(*ids, self.owner_key.id, second.id, self.batches)
+        return Ids(*ids, self.owner_key.id, second.id, self.batches, self._finetune())
 
     def kept(self) -> dict[str, Any]:
         """All that is the owner's, as it lies on the disk."""
@@ -88,7 +90,8 @@ class World:
                 "lines": select(LINES).where(LINES.c.batch.in_(numbers)),
             }
             found = {name: sorted(map(repr, db.execute(statement))) for name, statement in statements.items()}
-        return found | {"classifiers": components.classifiers.list(OWNER)}
+        finetunes = self.app.state.finetunes.store.newest(OWNER, 100)
+        return found | {"classifiers": components.classifiers.list(OWNER), "finetunes": finetunes}
 
     def restore(self) -> None:
         """Give the batches their states; one that has not ended is in the hands of another process."""
@@ -101,9 +104,25 @@ class World:
     def check_nothing_shown(self, answer: Response) -> None:
         """Neither what is the owner's nor any key is in an answer."""
         head = "".join(f"{name}: {value}\n" for name, value in answer.headers.items())
-        own = (self.ids.private, self.ids.key, self.ids.second_key, *self.ids.batches.values(), "-4711")
+        own = (
+            self.ids.private,
+            self.ids.key,
+            self.ids.second_key,
+            *self.ids.batches.values(),
+            self.ids.finetune,
+            "-4711",
+        )
         for mark in (*own, *filter(None, self.secrets.values())):
             assert mark not in f"{head}{answer.text}"
+
+    def _finetune(self) -> str:
+        """A fine-tuning job that was given up before its turn."""
+        store: FineTuneStore = self.app.state.finetunes.store
+        job = FineTune(
+            id="", owner=OWNER, key_id="", request_id="", model=MODEL, base=MODEL, suffix="boats-4711", documents=1,
+            url="", epochs=None, max_steps=None, seed=0, created_at=0.0, status="cancelled",
+        )  # fmt: skip
+        return store.add(job, [{"text": "a boat"}]).id
 
     def _batch(self) -> str:
         """A batch of a line that is done, and one that has failed."""
@@ -125,7 +144,7 @@ def world(make_app: Callable[..., FastAPI]) -> Iterator[World]:
     # Without limits, but for those of whom has no key: a walk takes more than a minute's requests.
     tiers = {"none": TIERS["none"], "free": Tier({})}
     # The playground opens few paths of its own before all others, which its tests walk.
-    app = make_app(needs_keys=True, tiers=tiers, offline=True, playground=False)
+    app = make_app(needs_keys=True, tiers=tiers, offline=True, playground=False, finetunes=True)
     with pytest.MonkeyPatch.context() as patch, TestClient(app, raise_server_exceptions=False) as client:
         patch.setattr(socket, "getaddrinfo", _unknown)
         yield World(app, client)

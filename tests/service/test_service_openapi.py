@@ -75,7 +75,8 @@ def test_every_operation_says_what_it_does(client: TestClient) -> None:
                 assert not parameter.get("required") or parameter["example"], (method, path, parameter)
 
 
-# Where nothing is to be had: offline, models of token vectors and pages of the web; keys, where none are needed.
+# Where nothing is to be had: offline, models of token vectors and pages of the web; keys, where none are needed; models
+# fitted, where that is off.
 _OFFLINE = {
     "/v1/multi-vector": 400,
     "/v1/multi-embeddings": 400,
@@ -84,6 +85,8 @@ _OFFLINE = {
     "/v1/keys": 404,
     "/v1/keys/{key_id}/grant": 404,
     "/v1/transfers": 404,
+    "/v1/finetunes": 404,
+    "/v1/finetunes/{job_id}/cancel": 404,
 }
 
 

@@ -22,6 +22,7 @@ class Ids:
     key: str
     second_key: str
     batches: dict[str, str]
+    finetune: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +160,14 @@ def rows() -> dict[str, Row]:
             ]), owned=True)
             for part in ("output", "errors")
         },
+        "GET /v1/finetunes": Row("key", plain()),
+        "POST /v1/finetunes": Row("key", plain(body={"model": MODEL}), 422),  # what fits would take long
+        **{
+            f"{method} /v1/finetunes/{{job_id}}{part}": Row("key", about(lambda ids, part=part: [
+                (f"/v1/finetunes/{ids.finetune}{part}", None),
+            ]), owned=True)
+            for method, part in (("GET", ""), ("GET", "/events"), ("POST", "/cancel"), ("DELETE", ""))
+        },
         **dict.fromkeys(["GET /v1/account", "GET /v1/entries"], Row("key", plain())),
         **dict.fromkeys(["GET /v1/keys", "GET /v1/usage"], Row("key", plain(), admins=True)),
         "POST /v1/keys": Row("admin", plain(body={"name": "laptop", "owner": "bob-0815"})),
@@ -186,4 +195,5 @@ ROWS = rows()
 NOTHING = Ids(
     "01234567-89ab-4def-8123-456789abcdef", "11234567-89ab-4def-8123-456789abcdef", "key_0123456789abcdef",
     "key_1123456789abcdef", {state: f"batch_{number:032x}" for number, state in enumerate(STATES)},
+    "ft_0123456789abcdef",
 )  # fmt: skip

@@ -34,6 +34,7 @@ logger = logging.getLogger(__name__)
 _CHARGED: frozenset[Product] = frozenset(
     {"embeddings", "rerank", "classify", "train", "deepsearch", "reader", "search", "grounding"}
 )
+_CHARGED_LATER: frozenset[Product] = frozenset({"batch", "finetune"})
 _UNLIMITED = Rate()
 # Wrong keys of an address that are told to be wrong.
 _WRONG = Rate(requests=30)
@@ -81,7 +82,7 @@ class KeyAccess:
             return await self._admit_address(product, request)
         found = await self._checked(key, request)
         rate = self._rate(found, product)
-        costs = product in _CHARGED or (product == "batch" and request.scope["method"] == "POST")
+        costs = product in _CHARGED or (product in _CHARGED_LATER and request.scope["method"] == "POST")
         if costs and found.balance <= 0:
             told = f"The balance of key {found.id} is used up: have it granted tokens, or use another."
             raise problem(402 if _family(request) in ("rpc", "deepsearch") else 403, told, code=SORTS[402].code)

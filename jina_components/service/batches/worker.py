@@ -23,6 +23,7 @@ from jina_components.errors import (
 from jina_components.service.batches.jobs import Batch, Line
 from jina_components.service.batches.store import BatchStore
 from jina_components.service.batches.webhooks import Webhooks
+from jina_components.service.calls import OWNER
 from jina_components.service.components import Components
 from jina_components.service.embedding import embedded
 from jina_components.service.errors import Problem, as_problem, problem
@@ -131,6 +132,7 @@ class BatchWorker:
 
     async def _work(self, batch: Batch) -> None:
         REQUEST_ID.set(batch.request_id)
+        OWNER.set(batch.owner)
         async with asyncio.TaskGroup() as group:
             renewing = group.create_task(self._renew(batch))
             try:

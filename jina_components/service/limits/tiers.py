@@ -42,7 +42,7 @@ class Tier:
 NO_KEY = "none"
 """The tier of those who have no key; each address has its limits."""
 
-OWNED: frozenset[Product] = frozenset({"account", "batch", "train"})
+OWNED: frozenset[Product] = frozenset({"account", "batch", "finetune", "train"})
 """Products that always take a key, for what is made with them is somebody's."""
 
 _NAMES = (NO_KEY, "free", "paid", "premium")
@@ -54,6 +54,7 @@ _PUBLISHED: dict[Product, tuple[Rate | None, ...]] = {
     "classify": (None, Rate(25, 25_000), Rate(125, 500_000), Rate(1_250, 12_000_000)),
     "train": (None, Rate(25, 25_000), Rate(125, 500_000), Rate(1_250, 12_000_000)),
     "batch": (None, Rate(100), Rate(500), Rate(5_000)),  # whose tokens are used in the background
+    "finetune": (None, Rate(20), Rate(100), Rate(1_000)),  # ours: Jina has none; jobs are worked on one at a time
     "segment": (Rate(20), Rate(200), Rate(200), Rate(1_000)),
     "reader": (Rate(20), Rate(500), Rate(500), Rate(5_000)),
     "search": (None, Rate(100), Rate(100), Rate(1_000)),

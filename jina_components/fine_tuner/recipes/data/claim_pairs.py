@@ -26,10 +26,11 @@ from jina_components.fine_tuner.recipes.data.claim_rules import (
     names_in,
     turned,
 )
-from jina_components.fine_tuner.recipes.data.held_back import fever_pairs, is_held_back, place, scifact_claims
+from jina_components.fine_tuner.recipes.data.held_back import fever_pairs, is_held_back, scifact_claims
 from jina_components.fine_tuner.recipes.data.jsonl import read_jsonl
 from jina_components.fine_tuner.recipes.data.scifact import judged_claims, uncited_abstracts
 from jina_components.fine_tuner.recipes.data.sources import Source
+from jina_components.fine_tuner.sampling import place
 
 # Stricter than `texts.SENTENCE_END`: what follows is quoted, so that "St. Paul" should stay in one piece.
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z\"'(])")

@@ -7,7 +7,6 @@ these sets, and a test holds both to it.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from jina_components.fine_tuner.recipes.data.jsonl import read_jsonl
+from jina_components.fine_tuner.sampling import place
 
 SHARE = 0.1
 SCIFACT_SHARE = 0.5  # of few claims, enough to measure on
@@ -76,8 +76,3 @@ def _linked(rows: Sequence[Sequence[str]], share: float) -> list[bool]:
 def is_held_back(key: str) -> bool:
     """Whether the hash of `key` falls into the held-back share."""
     return place(key) < SHARE
-
-
-def place(key: str) -> float:
-    """Where the hash of `key` falls, evenly from 0 to 1; sorting by it draws a sample that grows by adding."""
-    return int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest()) / 2**64

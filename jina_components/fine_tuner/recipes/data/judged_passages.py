@@ -12,8 +12,9 @@ import numpy as np
 
 from jina_components.core.overlap import Overlap
 from jina_components.fine_tuner.recipes.data.claim_rules import claim_of
-from jina_components.fine_tuner.recipes.data.held_back import fever_pairs, is_held_back, place, scifact_claims
+from jina_components.fine_tuner.recipes.data.held_back import fever_pairs, is_held_back, scifact_claims
 from jina_components.fine_tuner.recipes.data.jsonl import read_jsonl
+from jina_components.fine_tuner.sampling import place
 from jina_components.grounder.passages import Passage, Pool
 from jina_components.grounder.sources import Source
 from jina_components.types import Verdict

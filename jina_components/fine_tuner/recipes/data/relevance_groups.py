@@ -13,12 +13,11 @@ import numpy as np
 
 from jina_components.embedder import Embedder
 from jina_components.errors import ConfigError
-from jina_components.fine_tuner.recipes.data.held_back import place
+from jina_components.fine_tuner.metrics import NONE
+from jina_components.fine_tuner.rankings import rank_by_cosine, rank_by_words
 from jina_components.fine_tuner.recipes.data.relevance_texts import Corpus
 from jina_components.fine_tuner.recipes.data.sources import Source
-from jina_components.fine_tuner.recipes.quality.metrics import NONE
-from jina_components.fine_tuner.recipes.quality.rankings import rank_by_cosine, rank_by_words
-from jina_components.fine_tuner.recipes.quality.retrieval_sets import RetrievalSet
+from jina_components.fine_tuner.sampling import place
 
 if TYPE_CHECKING:
     from jina_components.types import FloatArray
@@ -108,8 +107,7 @@ def _groups(source: Source[Corpus], data: Path, teacher: str, work: Path, seed: 
 
 def _candidates(corpus: Corpus, queries: list[str]) -> list[tuple[list[int], list[int]]]:
     """For each query the passages found by words and by meaning, best first."""
-    task = RetrievalSet(corpus.passages, queries, [])
-    by_words = rank_by_words(task, _DEPTH)
+    by_words = rank_by_words(queries, corpus.passages, _DEPTH)
     with Embedder(_MINER) as miner:
         vectors: FloatArray = miner.embed_documents(corpus.passages)
         by_meaning = rank_by_cosine(miner.embed_documents(queries), vectors, _DEPTH)

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from jina_components.fine_tuner.recipes.data.held_back import fever_pairs, is_held_back, place
+from jina_components.fine_tuner.recipes.data.held_back import fever_pairs, is_held_back
 from jina_components.fine_tuner.recipes.data.jsonl import read_jsonl
 from jina_components.fine_tuner.recipes.data.sources import Source
 from jina_components.fine_tuner.recipes.data.texts import SENTENCE_END, documented_functions
+from jina_components.fine_tuner.sampling import place
 
 # Words of a passage; a quarter of the documents is cut into longer ones.
 _WORDS, _MORE_WORDS, _MORE = 100, 200, 0.25

@@ -15,6 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from jina_components.fine_tuner.judged import JudgedQuestions
+from jina_components.fine_tuner.metrics import NONE, Grades
+from jina_components.fine_tuner.rankings import (
+    ScorePairs,
+    rank_by_cosine,
+    rank_by_words,
+    rerank,
+)
 from jina_components.fine_tuner.recipes.quality import measures
 from jina_components.fine_tuner.recipes.quality.labelled_sets import (
     ENTAILMENT,
@@ -23,18 +31,12 @@ from jina_components.fine_tuner.recipes.quality.labelled_sets import (
     load_entailment,
     load_stsb,
 )
-from jina_components.fine_tuner.recipes.quality.metrics import NONE, Grades, ndcg
-from jina_components.fine_tuner.recipes.quality.rankings import (
-    ScorePairs,
-    rank_by_cosine,
-    rank_by_words,
-    rerank,
-)
-from jina_components.fine_tuner.recipes.quality.retrieval_sets import RETRIEVAL, RetrievalSet, load_set
+from jina_components.fine_tuner.recipes.quality.metrics import ndcg
+from jina_components.fine_tuner.recipes.quality.retrieval_sets import RETRIEVAL, load_set
 
 if TYPE_CHECKING:
+    from jina_components.fine_tuner.metrics import Positions
     from jina_components.fine_tuner.recipes.quality.measures import Encode, Entails
-    from jina_components.fine_tuner.recipes.quality.metrics import Positions
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,9 +49,9 @@ class DevSet:
         part: Over a part of the corpus: what is relevant, and BM25's best for each query.
     """
 
-    whole: RetrievalSet
+    whole: JudgedQuestions
     candidates: Positions
-    part: RetrievalSet
+    part: JudgedQuestions
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,7 +102,7 @@ class DevSets:
         """nDCG@10 by retrieval set and their "average", and Spearman on "stsb"; `encode` gives unit vectors."""
         parts = {name: dev.part for name, dev in self.retrieval.items()}
         values = {
-            name: ndcg(rank_by_cosine(encode(part.queries), encode(part.corpus)), part.relevant)
+            name: ndcg(rank_by_cosine(encode(list(part.queries)), encode(list(part.corpus))), part.relevant)
             for name, part in parts.items()
         }
         similarity = measures.similarity(encode, self.similarity)["spearman"]
@@ -125,12 +127,12 @@ class DevSets:
         return {name: value["balanced_accuracy"] for name, value in values.items()}
 
 
-def _dev_set(task: RetrievalSet, negatives: int, candidates: int) -> DevSet:
-    ranking = rank_by_words(task, max(candidates, negatives))
+def _dev_set(task: JudgedQuestions, negatives: int, candidates: int) -> DevSet:
+    ranking = rank_by_words(task.queries, task.corpus, max(candidates, negatives))
     kept = {position for grades in task.relevant for position in grades}
     kept.update(ranking[:, :negatives].ravel().tolist())
     positions = sorted(kept - {NONE})
     moved = {position: number for number, position in enumerate(positions)}
     relevant: list[Grades] = [{moved[at]: grade for at, grade in grades.items()} for grades in task.relevant]
-    part = RetrievalSet([task.corpus[position] for position in positions], task.queries, relevant)
+    part = JudgedQuestions([task.corpus[position] for position in positions], task.queries, relevant)
     return DevSet(task, ranking[:, :candidates], part)

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from jina_components.fine_tuner.recipes.data.held_back import fever_pairs, place, scifact_claims
+from jina_components.fine_tuner.recipes.data.held_back import fever_pairs, scifact_claims
 from jina_components.fine_tuner.recipes.data.jsonl import read_jsonl
 from jina_components.fine_tuner.recipes.data.scifact import judged_claims
+from jina_components.fine_tuner.sampling import place
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from jina_components.fine_tuner.recipes.data.held_back import place
+from jina_components.fine_tuner.metrics import METRICS, Grades
 from jina_components.fine_tuner.recipes.quality import metrics
 from jina_components.fine_tuner.recipes.quality.labelled_sets import ClassificationSet, EntailmentSet, SimilaritySet
-from jina_components.fine_tuner.recipes.quality.metrics import Grades
+from jina_components.fine_tuner.sampling import place
 
 if TYPE_CHECKING:
-    from jina_components.fine_tuner.recipes.quality.metrics import Positions
+    from jina_components.fine_tuner.metrics import Positions
     from jina_components.types import FloatArray
 
     Encode: TypeAlias = Callable[[list[str]], FloatArray]  # unit vectors
@@ -28,12 +28,7 @@ DRAWS = 3
 
 def retrieval(ranking: Positions, relevant: Sequence[Grades]) -> dict[str, float]:
     """nDCG@10, MRR@10, recall@10 and recall@100 of a ranking of 100."""
-    return {
-        "ndcg@10": metrics.ndcg(ranking, relevant),
-        "mrr@10": metrics.mrr(ranking, relevant),
-        "recall@10": metrics.recall(ranking, relevant, 10),
-        "recall@100": metrics.recall(ranking, relevant, 100),
-    }
+    return {name: float(metric(ranking, relevant).mean()) for name, metric in METRICS.items()}
 
 
 def similarity(encode: Encode, task: SimilaritySet) -> dict[str, float]:

@@ -2,47 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
+
+from jina_components.fine_tuner import metrics
+from jina_components.fine_tuner.metrics import Grades
 
 if TYPE_CHECKING:
-    Positions: TypeAlias = NDArray[np.int64]
-
-Grades: TypeAlias = Mapping[int, float]  # positions in a corpus of the documents that are relevant to a query
-NONE = -1  # fills a ranking's row where fewer were found; relevant to no query
+    from jina_components.fine_tuner.metrics import Positions
 
 
 def ndcg(ranking: Positions, relevant: Sequence[Grades], k: int = 10) -> float:
-    """nDCG@k with the judged grade as gain, as trec_eval computes it (Järvelin & Kekäläinen 2002).
-
-    Args:
-        ranking: Positions by query, best first; shape [queries, any].
-        relevant: Of each query, at least one.
-        k: Ranks that count.
-    """
-    discount = 1 / np.log2(np.arange(2, k + 2))
-    values = []
-    for row, grades in zip(ranking[:, :k].tolist(), relevant, strict=True):
-        ideal = sorted(grades.values(), reverse=True)[:k]
-        gained = np.array([grades.get(document, 0.0) for document in row]) @ discount[: len(row)]
-        values.append(gained / (np.array(ideal) @ discount[: len(ideal)]))
-    return float(np.mean(values))
+    """The mean nDCG@k over queries."""
+    return float(metrics.ndcg(ranking, relevant, k).mean())
 
 
 def recall(ranking: Positions, relevant: Sequence[Grades], k: int) -> float:
-    """Recall@k: the mean share of a query's relevant documents that are among its first k."""
-    rows = zip(ranking[:, :k].tolist(), relevant, strict=True)
-    return float(np.mean([len(grades.keys() & set(row)) / len(grades) for row, grades in rows]))
+    """The mean recall@k over queries."""
+    return float(metrics.recall(ranking, relevant, k).mean())
 
 
 def mrr(ranking: Positions, relevant: Sequence[Grades], k: int = 10) -> float:
-    """MRR@k: the mean of 1 / rank of the first relevant document, 0 where none is among the first k."""
-    rows = zip(ranking[:, :k].tolist(), relevant, strict=True)
-    hits = ([document in grades for document in row] for row, grades in rows)
-    return float(np.mean([1 / (hit.index(True) + 1) if True in hit else 0.0 for hit in hits]))
+    """The mean MRR@k over queries."""
+    return float(metrics.mrr(ranking, relevant, k).mean())
 
 
 def spearman(scores: ArrayLike, judged: ArrayLike) -> float:

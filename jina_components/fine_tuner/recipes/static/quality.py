@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from jina_components.core.vectors import normalize
+from jina_components.fine_tuner.rankings import rank_by_cosine
 from jina_components.fine_tuner.recipes.quality import measures
 from jina_components.fine_tuner.recipes.quality.labelled_sets import load_stsb
 from jina_components.fine_tuner.recipes.quality.metrics import ndcg
-from jina_components.fine_tuner.recipes.quality.rankings import rank_by_cosine
 from jina_components.fine_tuner.recipes.quality.retrieval_sets import RETRIEVAL, load_set
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def evaluate(encode: Encode, data: Path) -> dict[str, float]:
     results = {}
     for name in RETRIEVAL:
         task = load_set(data, name)
-        results[name] = ndcg(rank_by_cosine(encode(task.queries), encode(task.corpus)), task.relevant)
+        results[name] = ndcg(rank_by_cosine(encode(list(task.queries)), encode(list(task.corpus))), task.relevant)
     results[SIMILARITY] = measures.similarity(encode, load_stsb(data))["spearman"]
     log.info("measured: %s", results)
     return results

@@ -8,13 +8,13 @@ from jina_components.errors import ConfigError
 from jina_components.fine_tuner.recipes.data.held_back import (
     fever_pairs,
     is_held_back,
-    place,
     scifact_claims,
     squad_questions,
 )
 from jina_components.fine_tuner.recipes.data.jsonl import read_jsonl
 from jina_components.fine_tuner.recipes.quality.labelled_sets import load_entailment
 from jina_components.fine_tuner.recipes.quality.retrieval_sets import load_set
+from jina_components.fine_tuner.sampling import place
 
 
 def test_no_article_has_both_held_back_and_other_questions(quality_data):

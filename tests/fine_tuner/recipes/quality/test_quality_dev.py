@@ -6,20 +6,21 @@ import numpy as np
 import pytest
 
 from jina_components import Embedder
-from jina_components.fine_tuner.recipes.quality import measures
-from jina_components.fine_tuner.recipes.quality.dev import DevSets
-from jina_components.fine_tuner.recipes.quality.labelled_sets import ENTAILMENT, load_classification
-from jina_components.fine_tuner.recipes.quality.metrics import ndcg
-from jina_components.fine_tuner.recipes.quality.rankings import (
+from jina_components.fine_tuner.judged import JudgedQuestions
+from jina_components.fine_tuner.rankings import (
     padded,
     rank_by_cosine,
     rank_by_words,
     rerank,
     rerank_by_cosine,
 )
-from jina_components.fine_tuner.recipes.quality.retrieval_sets import RETRIEVAL, RetrievalSet, load_set
+from jina_components.fine_tuner.recipes.quality import measures
+from jina_components.fine_tuner.recipes.quality.dev import DevSets
+from jina_components.fine_tuner.recipes.quality.labelled_sets import ENTAILMENT, load_classification
+from jina_components.fine_tuner.recipes.quality.metrics import ndcg
+from jina_components.fine_tuner.recipes.quality.retrieval_sets import RETRIEVAL, load_set
 
-TASK = RetrievalSet(["red fox", "", "blue sea", "red sea"], ["red sea", "fox"], [{3: 1.0}, {0: 1.0}])
+TASK = JudgedQuestions(["red fox", "", "blue sea", "red sea"], ["red sea", "fox"], [{3: 1.0}, {0: 1.0}])
 
 
 def encode(texts):
@@ -34,7 +35,7 @@ def overlap(pairs):
 
 
 def test_bm25_finds_what_shares_words_and_fills_up():
-    ranking = rank_by_words(TASK, 3)
+    ranking = rank_by_words(TASK.queries, TASK.corpus, 3)
     assert ranking[0, 0] == 3
     assert set(ranking[0]) == {0, 2, 3}
     assert ranking[1].tolist() == [0, -1, -1]

@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from jina_components.errors import ConfigError
+from jina_components.fine_tuner.settings import DEFAULTS, LARGE, FitSettings
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"rate": -1.0}, "rate=-1.0 is out of range"),
+        ({"warmup": 2.0}, "warmup"),
+        ({"batch": 0}, "batch=0"),
+        ({"losses": {"contrast": 1.0}}, "losses has contrast: known are contrastive"),
+        ({"losses": {"contrastive": 0.0}}, "one above"),
+        ({"losses": {"contrastive": float("nan")}}, "finite"),
+    ],
+)
+def test_settings_out_of_range_are_refused(wrong, told):
+    with pytest.raises(ConfigError, match=told):
+        FitSettings(**wrong)
+
+
+@pytest.mark.parametrize("kind", DEFAULTS)
+def test_what_is_not_given_is_chosen_by_kind(kind):
+    filled = FitSettings(rate=0.5).filled(kind, widths=(8, 4))
+    assert filled.rate == 0.5
+    assert filled.batch == DEFAULTS[kind]["batch"]
+    assert filled.widths == (8, 4)
+    assert filled.lora == 0
+    assert all(value is not None for name, value in filled.to_dict().items() if name != "max_steps")
+    assert filled.filled(kind) == filled
+    json.dumps(filled.to_dict())
+
+
+def test_large_models_are_fitted_in_low_rank():
+    assert FitSettings().filled("embedder", parameters=LARGE + 1).lora > 0
+    assert FitSettings(lora=0).filled("embedder", parameters=LARGE + 1).lora == 0
