@@ -27,6 +27,8 @@ pytestmark = pytest.mark.slow
 LOOPBACK = ("127.0.0.0/8",)
 TIDES = "The tides in the Bay of Fundy are 16 metres high."
 BRIDGE = "The Harbour Bridge was opened in March 1932 after eight years of work."
+# What the page says on its console of a connection that a reload cuts off.
+_CUT_OFF = ("AbortError: signal is aborted", "Connection errored out")
 EVIL = '<img src=x onerror="document.title=1"><script>document.title=2</script>'
 
 PIXEL = (
@@ -101,7 +103,7 @@ def url(make_app: Callable[..., Any], start_service: Callable[..., str]) -> str:
 
 @pytest.fixture(scope="module")
 def opened(browser: Browser, url: str) -> Iterator[Page]:
-    with visit(browser, url) as page:
+    with visit(browser, url, expected=_CUT_OFF) as page:
         yield page
 
 
