@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
-from jina_components.core.vectors import normalize
-from jina_components.embedder import Embedder
-from jina_components.errors import BackendError, ConfigError
+from jina_components.errors import ConfigError
+from jina_components.fine_tuner.rankings import query_vectors, unit_rows
 from jina_components.fine_tuner.triplets import Passage, Split
 from jina_components.protocols import SupportsEmbed, SupportsRerank
 from jina_components.retriever.bm25 import BM25Index
@@ -100,7 +99,7 @@ class Miner:
     def add(self, first: int, end: int) -> None:
         """Make the passages `first` to `end` known, which follow those added before."""
         texts = [passage.text for passage in self._passages[first:end]]
-        self._vectors.append(_unit(self._embedder.embed_documents(texts), len(texts), self._embedder))
+        self._vectors.append(unit_rows(self._embedder.embed_documents(texts), len(texts), self._embedder))
         self._index = self._index.with_added(np.arange(first, end), texts)
 
     def mine(self, questions: Sequence[str], own: Sequence[int]) -> list[Mined | Reason]:
@@ -115,7 +114,7 @@ class Miner:
         """
         if self._all is None:
             self._all = np.concatenate(self._vectors)
-        queries = self._queries(questions)
+        queries = query_vectors(self._embedder, questions, truncate=True)
         cosines = queries @ self._all.T
         return [self._mined(*each) for each in zip(questions, own, cosines, strict=True)]
 
@@ -156,15 +155,3 @@ class Miner:
         ranking = self._reranker.rerank(question, [self._passages[slot].text for slot in slots], truncate=True)
         scores = dict.fromkeys(range(len(slots)), 0.0) | {hit.index: float(hit.score) for hit in ranking}
         return [scores[place] for place in range(len(slots))]
-
-    def _queries(self, questions: Sequence[str]) -> FloatArray:
-        if isinstance(self._embedder, Embedder):  # all at once
-            return self._embedder.embed(questions, task="retrieval.query", truncate=True).vectors
-        return _unit([self._embedder.embed_query(each) for each in questions], len(questions), self._embedder)
-
-
-def _unit(vectors: object, count: int, embedder: object) -> FloatArray:
-    rows = np.asarray(vectors, np.float32)
-    if rows.ndim != 2 or len(rows) != count or not np.isfinite(rows).all():
-        raise BackendError(f"{embedder!r} returned no {count} finite vectors, but shape {rows.shape}.")
-    return normalize(rows)

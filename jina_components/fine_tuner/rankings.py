@@ -75,9 +75,9 @@ def rank_by_embedder(embedder: SupportsEmbed, questions: JudgedQuestions, *, sho
     with progress_bar("Embedding", unit="text", total=len(texts), show=show_progress) as bar:
         for start in range(0, len(texts), _SLICE):
             part = texts[start : start + _SLICE]
-            vectors.append(_unit(embedder.embed_documents(part), len(part), embedder))
+            vectors.append(unit_rows(embedder.embed_documents(part), len(part), embedder))
             bar.update(len(part))
-    ranking = rank_by_cosine(_queries(embedder, questions.queries), np.concatenate(vectors))
+    ranking = rank_by_cosine(query_vectors(embedder, questions.queries), np.concatenate(vectors))
     return np.where(ranking == NONE, NONE, rows[ranking])
 
 
@@ -98,14 +98,23 @@ def rank_by_reranker(reranker: SupportsRerank, questions: JudgedQuestions, *, sh
     return padded(rows, DEPTH)
 
 
-def _queries(embedder: SupportsEmbed, queries: Sequence[str]) -> FloatArray:
+def query_vectors(embedder: SupportsEmbed, queries: Sequence[str], *, truncate: bool | None = None) -> FloatArray:
+    """Unit vectors of queries, shape [queries, dimensions]; `truncate` as for `Embedder.embed`.
+
+    Raises:
+        BackendError: the embedder returned something else.
+    """
     if isinstance(embedder, Embedder):  # all at once
-        return embedder.embed(queries, task="retrieval.query").vectors
-    return _unit([embedder.embed_query(query) for query in queries], len(queries), embedder)
+        return embedder.embed(queries, task="retrieval.query", truncate=truncate).vectors
+    return unit_rows([embedder.embed_query(query) for query in queries], len(queries), embedder)
 
 
-def _unit(vectors: object, count: int, embedder: object) -> FloatArray:
-    """What an embedder returned, as unit float32 rows."""
+def unit_rows(vectors: object, count: int, embedder: object) -> FloatArray:
+    """What an embedder returned, as unit float32 rows.
+
+    Raises:
+        BackendError: these are no such rows.
+    """
     rows = np.asarray(vectors, np.float32)
     if rows.ndim != 2 or len(rows) != count or not np.isfinite(rows).all():
         raise BackendError(f"{embedder!r} returned no {count} finite vectors, but shape {rows.shape}.")

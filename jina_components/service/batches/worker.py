@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import ParamSpec, TypeVar
@@ -29,6 +29,7 @@ from jina_components.service.embedding import embedded
 from jina_components.service.errors import Problem, as_problem, problem
 from jina_components.service.logs import REQUEST_ID
 from jina_components.service.metrics import Metrics
+from jina_components.service.stepping import keep_stepping
 from jina_components.service.wire.batches import embeddings_request
 from jina_components.types import Embeddings
 
@@ -47,7 +48,6 @@ _CHUNK_INPUTS = 256
 _LEAST_BYTES, _MOST_BYTES = 1024.0, 131_072.0
 _POLL_SECONDS = 1.0
 _SWEEP_SECONDS = 60.0
-_FAULT_SECONDS = 5.0
 _RETRY_SECONDS = (1.0, 5.0, 30.0, 120.0, 600.0)
 """After which a batch is tried again of which the model failed on a whole chunk."""
 _MOST_BEGUN = 3
@@ -89,25 +89,8 @@ class BatchWorker:
     async def run(self) -> None:
         """Work until cancelled. What was embedded is then committed or not at all."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._forever(self._step))
-            group.create_task(self._forever(self._webhooks.step))
-
-    async def _forever(self, step: Callable[[], Awaitable[bool]]) -> None:
-        """Step after step, and a pause when there is nothing to do."""
-        while True:
-            try:
-                while await step():
-                    pass
-            except* Problem as failed:  # of the database, which has told the log why
-                logger.warning("A step of the worker of batches is tried again: %s", failed.exceptions[0])
-            except* Exception:  # nothing is lost by trying again
-                logger.exception("A step of the worker of batches failed; it is tried again.")
-            else:
-                self._woken.clear()
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self._woken.wait(), _POLL_SECONDS)
-                continue
-            await asyncio.sleep(_FAULT_SECONDS)
+            for step in (self._step, self._webhooks.step):
+                group.create_task(keep_stepping(step, self._woken, what="the worker of batches", poll=_POLL_SECONDS))
 
     async def _step(self) -> bool:
         """One chunk, and some tidying up when it is time; whether there was anything to do."""

@@ -10,7 +10,6 @@ import logging
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from typing import Any
 
 import orjson
@@ -25,11 +24,11 @@ from jina_components.service.hiding import without_keys
 from jina_components.service.logs import REQUEST_ID
 from jina_components.service.metrics import Metrics
 from jina_components.service.settings import ServiceSettings
+from jina_components.service.stepping import keep_stepping
 
 logger = logging.getLogger(__name__)
 
 _POLL_SECONDS = 1.0
-_FAULT_SECONDS = 5.0
 _STOP_SECONDS = 30.0  # more than the command takes to put its work down
 _MOST_ATTEMPTS = 3
 """Times that the process of a job is killed, as by a lack of memory, before the job is given up."""
@@ -73,20 +72,7 @@ class FineTuneWorker:
 
     async def run(self) -> None:
         """Work until cancelled; a job at hand is interrupted then, and goes on at the next start."""
-        while True:
-            try:
-                while await self._step():
-                    pass
-            except Problem as failed:  # of the database, which has told the log why
-                logger.warning("A step of the worker of fine-tuning is tried again: %s", failed)
-            except Exception:  # nothing is lost by trying again
-                logger.exception("A step of the worker of fine-tuning failed; it is tried again.")
-            else:
-                self._woken.clear()
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self._woken.wait(), _POLL_SECONDS)
-                continue
-            await asyncio.sleep(_FAULT_SECONDS)
+        await keep_stepping(self._step, self._woken, what="the worker of fine-tuning", poll=_POLL_SECONDS)
 
     async def _step(self) -> bool:
         """One job; whether there was one."""
