@@ -18,9 +18,11 @@ LOSSES = ("contrastive", "distillation", "margin", "closeness")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FitSettings:
-    """How long, how fast and towards what to fit. What is None is chosen by the kind of model: `DEFAULTS`.
+    """What to fit, how long, how fast and towards what. What is None is chosen by what is fitted: `DEFAULTS`.
 
     Attributes:
+        hidden: Width of a residual layer that is put on top of an embedder and fitted, while the embedder stays as it
+            is; 0 fits its own weights. None for 2048, or for 0 where `lora` or `frozen` tell which of these to fit.
         losses: Weights of `contrastive` (the answer before all other passages of the batch), `distillation` (its own
             passages as the cross-encoder scores them), `margin` (the same by differences) and `closeness` (every vector
             or score as the base has it); others are 0.
@@ -31,6 +33,9 @@ class FitSettings:
         max_steps: Of the optimizer, at most.
         batch: Questions of a step.
         negatives: Passages beside the answer, at most, for each question.
+        rivals: Other passages that a batch's questions are told from, at most, beside its own ones.
+        alike: A passage whose cosine with the answer is this or more, as the base has it, is no rival: it may answer.
+        shortened: Further times that a training question is shown, with a part of its words left out.
         temperature: Cosines, or differences of scores, are divided by this.
         softness: Of the cross-encoder's scores: their logits are divided by this.
         max_tokens: What texts are cut to while fitting; the model's context stays what it was.
@@ -50,21 +55,25 @@ class FitSettings:
         ConfigError: a setting is out of its range; says which.
     """
 
+    hidden: int | None = None
     losses: Mapping[str, float] | None = None
     rate: float | None = None
     warmup: float = 0.1
     decay: float = 0.01
-    epochs: float = 1.0
+    epochs: float | None = None
     max_steps: int | None = None
     batch: int | None = None
     negatives: int | None = None
+    rivals: int | None = None
+    alike: float | None = None
+    shortened: int | None = None
     temperature: float | None = None
     softness: float = 1.0
     max_tokens: int = 256
     frozen: tuple[str, ...] | None = None
     lora: int | None = None
     widths: tuple[int, ...] | None = None
-    check_every: int = 50
+    check_every: int | None = None
     save_every: int = 50
     patience: int = 5
     dev_questions: int = 500
@@ -81,6 +90,8 @@ class FitSettings:
         weights = (self.losses or {}).values()
         if any(weight < 0 or not math.isfinite(weight) for weight in weights) or (weights and not any(weights)):
             raise ConfigError(f"losses={dict(self.losses or {})}: weights are finite, none below 0 and one above it.")
+        if self.hidden and (self.lora or self.frozen):
+            raise ConfigError("hidden fits a layer on top, lora and frozen the model's own weights: give one of them.")
 
     def filled(self, kind: Kind, *, parameters: int = 0, widths: tuple[int, ...] = ()) -> FitSettings:
         """With a value for what is None.
@@ -90,7 +101,13 @@ class FitSettings:
             parameters: Number of its weights.
             widths: That it is known to be cut to.
         """
-        choices = {**DEFAULTS[kind], "lora": LARGE_RANK if parameters > LARGE else 0, "widths": widths}
+        hidden = self.hidden
+        if hidden is None:
+            hidden = 0 if kind != "embedder" or self.lora is not None or self.frozen is not None else HIDDEN
+        if hidden and kind != "embedder":
+            raise ConfigError(f"hidden={hidden} is for transformer embedders; of a {kind} its own weights are fitted.")
+        lora = LARGE_RANK if parameters > LARGE and not hidden else 0
+        choices = {**DEFAULTS["head" if hidden else kind], "hidden": hidden, "lora": lora, "widths": widths}
         return replace(self, **{name: value for name, value in choices.items() if getattr(self, name) is None})
 
     def to_dict(self) -> dict[str, Any]:
@@ -98,7 +115,20 @@ class FitSettings:
         return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
 
 
-DEFAULTS: Mapping[Kind, Mapping[str, Any]] = {
+DEFAULTS: Mapping[Kind | Literal["head"], Mapping[str, Any]] = {
+    "head": {
+        "losses": {"contrastive": 1.0, "distillation": 1.0, "closeness": 10.0},
+        "rate": 1e-3,
+        "epochs": 3.0,
+        "batch": 1024,
+        "negatives": 6,
+        "rivals": 8192,
+        "alike": 0.85,
+        "shortened": 2,
+        "temperature": 0.02,
+        "check_every": 10,
+        "frozen": (),
+    },
     "embedder": {
         "losses": {"contrastive": 1.0, "distillation": 1.0, "closeness": 1.0},
         "rate": 5e-5,
@@ -106,6 +136,11 @@ DEFAULTS: Mapping[Kind, Mapping[str, Any]] = {
         "negatives": 4,
         "temperature": 0.05,
         "frozen": (r"word_embeddings",),
+        "epochs": 1.0,
+        "rivals": 0,
+        "alike": 2.0,
+        "shortened": 0,
+        "check_every": 50,
     },
     "static": {
         "losses": {"contrastive": 1.0, "distillation": 1.0, "closeness": 1.0},
@@ -114,6 +149,11 @@ DEFAULTS: Mapping[Kind, Mapping[str, Any]] = {
         "negatives": 4,
         "temperature": 0.05,
         "frozen": (),
+        "epochs": 1.0,
+        "rivals": 0,
+        "alike": 2.0,
+        "shortened": 0,
+        "check_every": 50,
     },
     "reranker": {
         "losses": {"contrastive": 1.0, "distillation": 1.0, "closeness": 0.1},
@@ -122,11 +162,19 @@ DEFAULTS: Mapping[Kind, Mapping[str, Any]] = {
         "negatives": 4,
         "temperature": 1.0,
         "frozen": (r"word_embeddings",),
+        "epochs": 1.0,
+        "rivals": 0,
+        "alike": 2.0,
+        "shortened": 0,
+        "check_every": 50,
     },
 }
+"""By kind, and for a layer on top of an embedder."""
+HIDDEN = 2048
 LARGE, LARGE_RANK = 500_000_000, 16
 
 _RANGES: Mapping[str, tuple[float, float]] = {
+    "hidden": (0, 65_536),
     "rate": (0, 10),
     "warmup": (0, 1),
     "decay": (0, 1),
@@ -134,6 +182,9 @@ _RANGES: Mapping[str, tuple[float, float]] = {
     "max_steps": (1, 10**7),
     "batch": (1, 65_536),
     "negatives": (0, 1000),
+    "rivals": (0, 10**6),
+    "alike": (-1, 2),
+    "shortened": (0, 10),
     "temperature": (1e-4, 100),
     "softness": (1e-3, 1000),
     "max_tokens": (4, 100_000),

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -16,7 +17,15 @@ from jina_components.core.background import background_loop
 from jina_components.core.late_interaction import max_sim
 from jina_components.core.vectors import normalize
 from jina_components.errors import JinaComponentsError, TooLongError
-from jina_components.models.chunks import Chunks, DistinctChunks, best_rows, chunk_errors, count_tokens, distinct_chunks
+from jina_components.models.chunks import (
+    Chunks,
+    DistinctChunks,
+    Key,
+    best_rows,
+    chunk_errors,
+    count_tokens,
+    distinct_chunks,
+)
 from jina_components.models.multi_vector import MultiVectorTokenizer
 from jina_components.models.pending import Pending
 from jina_components.models.runner import JobResult, ModelRunner
@@ -29,6 +38,8 @@ if TYPE_CHECKING:
     from jina_components.models.backends.http import HTTPReranker
     from jina_components.models.maxsim import MaxSimScorer
     from jina_components.types import FloatArray
+
+_RECENT = 4096  # some 7 MB of 384 dimensions, with their tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +192,28 @@ class MultiVectorScorer:
         """Nothing is held but memory, which goes with the object."""
 
 
+class Recent:
+    """Vectors of the chunks that were used last, at most `_RECENT`; safe in threads."""
+
+    def __init__(self) -> None:
+        self._vectors: dict[Key, FloatArray] = {}
+        self._lock = threading.Lock()
+
+    def of(self, keys: Iterable[Key]) -> dict[Key, FloatArray]:
+        """Those that are known."""
+        with self._lock:
+            return {key: self._vectors[key] for key in keys if key in self._vectors}
+
+    def keep(self, vectors: Mapping[Key, FloatArray]) -> None:
+        """Take them as the last that were used."""
+        with self._lock:
+            for key, vector in vectors.items():
+                self._vectors.pop(key, None)
+                self._vectors[key] = vector.copy()  # a row alone: the rest of its batch can go
+            for key in [*self._vectors][: max(0, len(self._vectors) - _RECENT)]:
+                del self._vectors[key]
+
+
 @dataclass(frozen=True, slots=True)
 class BiEncoder:
     """Scores by the cosine of an embedder's vectors of the query and the document, or the best of its chunks.
@@ -189,26 +222,43 @@ class BiEncoder:
         tokenizer: Of an embedder that puts no prompt before queries and documents.
         runner: Its owner thread.
         limits: Tokens kept.
+        recent: Vectors of the last documents, which are often asked about again.
     """
 
     tokenizer: TextTokenizer
     runner: ModelRunner
     limits: Limits
+    recent: Recent = field(default_factory=Recent)
 
     def submit(self, query: str, texts: Sequence[str], *, truncate: bool) -> Pending[Scores]:
         """Tokenize here and now, and queue the rest."""
         question = _question(query, self.tokenizer, self.limits, truncate=truncate)
         chunks = self.tokenizer.chunks(texts, truncate=truncate, max_length=self.limits.document)
         distinct = distinct_chunks(chunks)
-        future = self.runner.submit([*distinct.values(), question])
-        return Pending(future, partial(self._finish, chunks, distinct, len(question)))
+        known = self.recent.of(distinct)
+        missing = {key: chunk for key, chunk in distinct.items() if key not in known}
+        future = self.runner.submit([*missing.values(), question])
+        return Pending(future, partial(self._finish, chunks, distinct, known, list(missing), len(question)))
 
-    def _finish(self, chunks: Chunks, distinct: DistinctChunks, asked: int, result: JobResult) -> Scores:
-        if len(distinct) in result.errors:
-            raise result.errors[len(distinct)]
-        errors = chunk_errors(chunks, distinct, result)
-        vectors = normalize(result.rows)
-        raw = best_rows(chunks, distinct, vectors[:-1] @ vectors[-1])
+    def _finish(
+        self,
+        chunks: Chunks,
+        distinct: DistinctChunks,
+        known: Mapping[Key, FloatArray],
+        missing: Sequence[Key],
+        asked: int,
+        result: JobResult,
+    ) -> Scores:
+        if len(missing) in result.errors:
+            raise result.errors[len(missing)]
+        failed = {missing[place]: error for place, error in result.errors.items()}
+        *found, query = normalize(result.rows)
+        vectors = {**known, **dict(zip(missing, found, strict=True))}
+        self.recent.keep({key: vectors[key] for key in distinct if key not in failed})
+        rows = np.stack([vectors[key] for key in distinct]) if distinct else result.rows[:0]
+        places = {place: failed[key] for place, key in enumerate(distinct) if key in failed}
+        errors = chunk_errors(chunks, distinct, JobResult(rows, places))
+        raw = best_rows(chunks, distinct, rows @ query)
         raw[[*errors]] = np.nan
         return Scores(raw, count_tokens(distinct) + asked, errors)
 

@@ -76,7 +76,11 @@ def _making(base: Base, triplets: Triplets, result: FitResult, seed: int) -> str
     libraries = ", ".join(f"{each} {version(each)}" for each in _LIBRARIES)
     losses = ", ".join(f"{name} {weight:g}" for name, weight in (given.losses or {}).items() if weight)
     fitted = (
-        f"in matrices of rank {given.lora}, merged at the end (LoRA)" if given.lora else "in the weights themselves"
+        f"in a residual layer of {given.hidden:,} on top of the base, whose own weights are as they were"
+        if given.hidden
+        else f"in matrices of rank {given.lora}, merged at the end (LoRA)"
+        if given.lora
+        else "in the weights themselves"
     )
     cut = f" Vectors were fitted to be cut to {', '.join(map(str, given.widths))} dimensions." if given.widths else ""
     chosen = f"those after step {result.best_step}, the best for the dev questions," if triplets.dev else "the last"

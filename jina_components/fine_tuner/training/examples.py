@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -10,9 +10,10 @@ import numpy as np
 import torch
 
 from jina_components.errors import InputError
+from jina_components.fine_tuner.sampling import place
 from jina_components.fine_tuner.settings import FitSettings
 from jina_components.fine_tuner.training.bases import Base
-from jina_components.fine_tuner.triplets import Split, Triplets
+from jina_components.fine_tuner.triplets import Split, Triplet, Triplets
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,6 +24,7 @@ Input: TypeAlias = str | tuple[str, str]
 """A text, or a question and a passage that are read together."""
 
 NONE = -1
+_ENOUGH = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,7 @@ class Examples:
         teacher: The cross-encoder's probability for each of `own`, nan where it is not known.
         documents: Of each example the document that answers, shape [examples].
         homes: Of each input of the last side the document that it is of, shape [inputs].
+        rivals: Inputs of the last side, at most, that a batch has beside those of its examples.
     """
 
     sides: tuple[Side, ...]
@@ -60,6 +63,7 @@ class Examples:
     teacher: NDArray[np.float32]
     documents: NDArray[np.int64]
     homes: NDArray[np.int64]
+    rivals: int = 0
 
     @classmethod
     def of(cls, triplets: Triplets, split: Split, base: Base, settings: FitSettings) -> Examples:
@@ -71,6 +75,8 @@ class Examples:
         rows = getattr(triplets, split)
         if not rows:
             raise InputError(f"The triplets have no {split} questions: synthesize from more documents.")
+        if split == "train":
+            rows = [*rows, *_shortened(rows, settings.shortened or 0)]
         queries, passages, pairs, documents = _Numbers(), _Numbers(), _Numbers(), _Numbers()
         width = 1 + (settings.negatives or 0)
         own, teacher = np.full((len(rows), width), NONE), np.full((len(rows), width), np.nan, np.float32)
@@ -81,17 +87,25 @@ class Examples:
             answered.append(documents(triplets.passages[each.positive].document))
             names = (each.positive, *each.negatives)[:width]
             last = pairs if base.kind == "reranker" else passages
-            for place, name in enumerate(names):
+            for column, name in enumerate(names):
                 text = triplets.passages[name].text
-                own[number, place] = last((each.query, text) if base.kind == "reranker" else text)
+                own[number, column] = last((each.query, text) if base.kind == "reranker" else text)
                 homes += [documents(triplets.passages[name].document)] * (len(last.known) - len(homes))
             teacher[number, : len(names)] = each.scores[:width] or np.nan
+        if settings.rivals:
+            aside = {triplets.passages[each.positive].document for each in (*triplets.dev, *triplets.test)}
+            for each in triplets.passages.values():
+                if each.document not in aside:
+                    passages(each.text)
+                    homes += [documents(each.document)] * (len(passages.known) - len(homes))
         sides = (
             (Side(pairs.inputs),)
             if base.kind == "reranker"
             else (Side(queries.inputs, base.prompt("query")), Side(passages.inputs, base.prompt("passage")))
         )
-        return cls(sides, np.array(asked), own, teacher, np.array(answered), np.array(homes))
+        return cls(
+            sides, np.array(asked), own, teacher, np.array(answered), np.array(homes), settings.rivals or 0
+        )  # fmt: skip
 
     def with_base(self, outputs: Callable[[Side], NDArray[np.float32]]) -> Examples:
         """The same with what the base gives for every input."""
@@ -112,7 +126,7 @@ class Examples:
 def collate(examples: Examples, model: Model, rows: Sequence[int]) -> dict[str, Any]:
     """A batch: the inputs of each side, each once and the short ones first, and in `label` what belongs to them."""
     own = examples.own[rows]
-    wanted = [np.unique(own[own != NONE])]
+    wanted = [np.union1d(own[own != NONE], _rivals(examples, rows))]
     if len(examples.sides) > 1:
         wanted.insert(0, np.unique(examples.asked[rows]))
     batch: dict[str, Any] = {}
@@ -134,6 +148,25 @@ def collate(examples: Examples, model: Model, rows: Sequence[int]) -> dict[str, 
         **{f"base{number}": value for number, value in enumerate(bases)},
     }
     return batch
+
+
+def _rivals(examples: Examples, rows: Sequence[int]) -> NDArray[np.int64]:
+    """Inputs of the last side that a batch is told from: all, or a sample of its own."""
+    every = len(examples.homes)
+    if every <= examples.rivals:
+        return np.arange(every)
+    return np.random.default_rng(rows[:2]).choice(every, examples.rivals, replace=False)
+
+
+def _shortened(rows: Sequence[Triplet], times: int) -> Iterator[Triplet]:
+    """Questions of four words or more with a fifth, two or three of them left out, as people search; two words stay."""
+    for each in rows:
+        words = each.query.split()
+        for turn in range(times if len(words) >= _ENOUGH else 0):
+            share = 0.2 * (1 + int(3 * place(f"{turn} {each.query}")))
+            left = [word for at, word in enumerate(words) if place(f"{turn} {at} {each.query}") >= share]
+            if 2 <= len(left) < len(words):
+                yield replace(each, query=" ".join(left), negatives=(), scores=())
 
 
 class _Numbers:

@@ -18,6 +18,7 @@ from jina_components.fine_tuner.training.examples import NONE
 if TYPE_CHECKING:
     from jina_components.fine_tuner.training.bases import Model
 
+_ALIKE = 2.0  # more than any cosine
 _CERTAIN = 1e-4  # probabilities are kept so far from 0 and 1, so that their logits are finite
 
 
@@ -31,16 +32,16 @@ class Outcome:
         rivals: Scores of the batch's other passages over the temperature, -inf for those of the document that answers;
             shape [questions, passages], no columns for a reranker.
         teacher: Logits of the cross-encoder's probabilities over the softness, nan where unknown; shape of `own`.
-        now: All outputs, each a unit vector or a row of scores; shape [inputs, width].
-        base: The base's for the same inputs; None where no loss asks for it.
+        now: All outputs by side, each a unit vector or a row of scores; shape [inputs, width].
+        base: The base's for the same inputs; none where no loss asks for them.
     """
 
     own: torch.Tensor
     real: torch.Tensor
     rivals: torch.Tensor
     teacher: torch.Tensor
-    now: torch.Tensor
-    base: torch.Tensor | None
+    now: Sequence[torch.Tensor]
+    base: Sequence[torch.Tensor]
 
 
 def contrastive(batch: Outcome) -> torch.Tensor:
@@ -72,9 +73,9 @@ def margin(batch: Outcome) -> torch.Tensor:
 
 
 def closeness(batch: Outcome) -> torch.Tensor:
-    """Half the squared distance to what the base gives: of unit vectors, 1 - cosine."""
-    assert batch.base is not None  # noqa: S101
-    return (batch.now - batch.base).square().sum(1).mean() / 2
+    """Half the squared distance to what the base gives, summed over sides: of unit vectors, 1 - cosine."""
+    pairs = zip(batch.now, batch.base, strict=True)
+    return torch.stack([(now - base).square().sum(1).mean() / 2 for now, base in pairs]).sum()
 
 
 Loss: TypeAlias = Callable[[Outcome], torch.Tensor]
@@ -97,7 +98,7 @@ class Objective(CachedLossMixin, torch.nn.Module):  # type: ignore[misc]  # torc
         self.mini_batch_num_tokens = settings.tokens
         self.parts: dict[str, float] = {}
         self._output = "scores" if kind == "reranker" else "sentence_embedding"
-        self._whole = kind == "static"  # tables need no division, and cannot be divided
+        self._whole = kind == "static" or bool(settings.hidden)  # neither needs to be divided, or can be
         self._losses = {name: weight for name, weight in (settings.losses or {}).items() if weight}
         self._compare = (
             partial(_scored, column=column, settings=settings)
@@ -144,6 +145,9 @@ def _embedded(sides: list[torch.Tensor], labels: Mapping[str, torch.Tensor], *, 
     taken = torch.zeros_like(foreign).scatter_(1, own.clamp(min=0), real)  # its own passages are not rivals too
     taken = taken | (own[:, :1] == torch.arange(foreign.shape[1], device=own.device))
     bases = [labels[f"base{number}"] for number in range(len(sides)) if f"base{number}" in labels]
+    if bases:
+        units = functional.normalize(bases[1], dim=1)
+        foreign &= units[own[:, 0]] @ units.T < (_ALIKE if settings.alike is None else settings.alike)
     outcomes = []
     for width in settings.widths or (sides[0].shape[1],):
         queries, passages = (functional.normalize(side[:, :width], dim=1) for side in sides)
@@ -154,8 +158,8 @@ def _embedded(sides: list[torch.Tensor], labels: Mapping[str, torch.Tensor], *, 
                 real=real,
                 rivals=scores.masked_fill(~foreign | taken, -torch.inf),
                 teacher=_logits(labels["teacher"], settings),
-                now=torch.cat([queries, passages]),
-                base=torch.cat([functional.normalize(each[:, :width], dim=1) for each in bases]) if bases else None,
+                now=(queries, passages),
+                base=[functional.normalize(each[:, :width], dim=1) for each in bases],
             )
         )
     return outcomes
@@ -168,7 +172,8 @@ def _scored(
     [pairs] = sides
     own = pairs[:, column][labels["own"].clamp(min=0)] / (settings.temperature or 1)
     teacher = _logits(labels["teacher"], settings)
-    return [Outcome(own, labels["own"] != NONE, own[:, :0], teacher, pairs, labels.get("base0"))]
+    bases = [labels["base0"]] if "base0" in labels else []
+    return [Outcome(own, labels["own"] != NONE, own[:, :0], teacher, [pairs], bases)]
 
 
 def _logits(probabilities: torch.Tensor, settings: FitSettings) -> torch.Tensor:

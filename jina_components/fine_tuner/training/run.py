@@ -26,6 +26,7 @@ from jina_components.fine_tuner.training import checkpoints
 from jina_components.fine_tuner.training.bases import find_base, load_model, save_model
 from jina_components.fine_tuner.training.card import card_of
 from jina_components.fine_tuner.training.examples import Examples, collate
+from jina_components.fine_tuner.training.head import HeadModel
 from jina_components.fine_tuner.training.lora import adapt, freeze, merge
 from jina_components.fine_tuner.training.losses import NEED_BASE, Objective
 from jina_components.fine_tuner.training.measure import DECISIVE, Measure, measure_of, outputs
@@ -42,6 +43,7 @@ log = logging.getLogger(__name__)
 
 RECORD, LOG = "training.json", "log.jsonl"
 _BEST, _BASE_OUTPUTS = "best.safetensors", "base_outputs.safetensors"
+_FEW = 32  # examples of a batch, or steps of an epoch, that one of them is not less than where they are few
 
 
 @dataclass
@@ -98,18 +100,19 @@ class Run:
             if finished := self._finished():
                 return finished
             self._work.mkdir(exist_ok=True)
-            model = load_model(self._base, self._work, self._device.type)
+            encoder = load_model(self._base, self._work, self._device.type)
             self._settings = self._settings.filled(
                 self._base.kind,
-                parameters=sum(weight.numel() for weight in model.parameters()),
+                parameters=sum(weight.numel() for weight in encoder.parameters()),
                 widths=self._base.widths,
             )
             self._check_same()
-            context = model.max_seq_length
+            context = encoder.max_seq_length
             if self._base.kind != "static":
-                model.max_seq_length = min(context or self._settings.max_tokens, self._settings.max_tokens)
+                encoder.max_seq_length = min(context or self._settings.max_tokens, self._settings.max_tokens)
+            examples = self._examples(encoder)
+            model = self._fitted(encoder, examples)
             freeze(model, self._settings.frozen or ())
-            examples = self._examples(model)
             if self._settings.lora:
                 adapt(model, self._settings.lora)
             measures = {
@@ -119,30 +122,33 @@ class Run:
             }
             course = self._train(model, examples, measures, progress, show_progress=show_progress)
             checkpoints.load_weights(model, self._work / _BEST)
+            after = {split: measure() for split, measure in measures.items()}
             if self._settings.lora:
                 merge(model)
             if self._base.kind != "static":
-                model.max_seq_length = context
+                encoder.max_seq_length = context
             result = FitResult(
                 path=self._to,
                 kind=self._base.kind,
                 steps=course.done,
                 best_step=course.best_step,
                 before=course.before,
-                after={split: measure() for split, measure in measures.items()},
+                after=after,
                 settings=self._settings,
                 seconds=round(time.perf_counter() - started, 1),
             )
             if measures and not course.best_step:
                 log.warning("%s: no step was better for the dev questions than the base, whose weights stay", self._to)
-            write_folder(self._to, partial(self._write, model, result))
+            whole = model.whole() if isinstance(model, HeadModel) and course.best_step else encoder
+            write_folder(self._to, partial(self._write, whole, result))
             remove(self._work)
             return result
 
     def _examples(self, model: Model) -> Examples:
         """The training questions, with what the base gives where a loss asks for it; kept, for it takes a while."""
         examples = Examples.of(self._triplets, "train", self._base, self._settings)
-        if not NEED_BASE & {name for name, weight in (self._settings.losses or {}).items() if weight}:
+        losses = {name for name, weight in (self._settings.losses or {}).items() if weight}
+        if not self._settings.hidden and not NEED_BASE & losses:
             return examples
         kept = self._work / _BASE_OUTPUTS
         if not kept.is_file():
@@ -151,6 +157,15 @@ class Run:
             write_file(kept, lambda file: save_file(tensors, file.name))
         tables = iter(load_file(kept)[str(number)].numpy() for number in range(len(examples.sides)))
         return examples.with_base(lambda side: next(tables))
+
+    def _fitted(self, encoder: Model, examples: Examples) -> Model:
+        """What is fitted: the model itself, or a layer on top of it."""
+        if not self._settings.hidden:
+            return encoder
+        model = HeadModel(encoder, self._settings.hidden)
+        for side in examples.sides:
+            model.know(side)
+        return model
 
     def _train(
         self,
@@ -162,8 +177,8 @@ class Run:
         show_progress: bool,
     ) -> _Course:
         given = self._settings
-        batch = min(given.batch or 1, len(examples))
-        steps = max(1, round(given.epochs * (len(examples) // batch)))
+        batch = min(given.batch or 1, max(_FEW, len(examples) // _FEW), len(examples))
+        steps = max(1, round((given.epochs or 1) * (len(examples) // batch)))
         steps = min(steps, given.max_steps or steps)
         checkpoint = checkpoints.last_checkpoint(self._work)
         course = _Course(**checkpoints.read_about(checkpoint)) if checkpoint else self._begin(model, measures)
@@ -177,7 +192,7 @@ class Run:
 
             def after(step: int, losses: dict[str, float], rate: float) -> bool:
                 course.done = step
-                measured = step % given.check_every == 0 or step == steps
+                measured = step % (given.check_every or 1) == 0 or step == steps
                 dev = measures["dev"]() if measured and "dev" in measures else {}
                 self._judge(course, model, dev, last=step == steps)
                 course.over = step == steps or course.since >= given.patience
@@ -196,7 +211,7 @@ class Run:
                 given,
                 self._work,
                 device=self._device.type,
-                half=self._half,
+                half=self._half and not given.hidden,
                 seed=self._seed,
                 after=after,
             )
