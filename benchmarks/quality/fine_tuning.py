@@ -5,7 +5,7 @@
 The documents of a set go into `FineTuner` without their questions: it derives questions by rules, fits the base to
 them and is then measured with the real ones, nDCG@10 over the whole set. MedQuAD's answers (Ben Abacha &
 Demner-Fushman 2019; 1,000 of its questions, drawn by a fixed order), CoSQA's functions (Huang et al. 2021, dev
-questions), Cranfield's abstracts (Cleverdon 1967). Both models run by torch in float32, so that nothing but the tuning
+questions), Cranfield's abstracts (Cleverdon 1967). Both models are run by torch, so that nothing but the tuning
 differs. All settings are the defaults, but that no document is kept aside for a test: the real questions are the test.
 
 MedQuAD's texts, questions among them, were in what `small-embedding-v1` is distilled with, as texts without pairs. The
@@ -75,7 +75,7 @@ def measured(
         print(f"{name}: {tuned}", flush=True)
         models = {"tuned": str(tuned.path), "untuned": base}
         found[name] = {
-            which: ndcg(rank_by_embedder(_in_float32(model), questions, show_progress=True), questions.relevant, 10)
+            which: ndcg(rank_by_embedder(_by_torch(model), questions, show_progress=True), questions.relevant, 10)
             for which, model in models.items()
         }
         gain = found[name]["tuned"] - found[name]["untuned"]
@@ -88,8 +88,8 @@ def measured(
     return found
 
 
-def _in_float32(model: str) -> Embedder:
-    return Embedder(model, backend="torch", precision="float32", truncate=True)
+def _by_torch(model: str) -> Embedder:
+    return Embedder(model, backend="torch", truncate=True)
 
 
 def main() -> None:

@@ -117,7 +117,7 @@ class FitSettings:
 
 DEFAULTS: Mapping[Kind | Literal["head"], Mapping[str, Any]] = {
     "head": {
-        "losses": {"contrastive": 1.0, "distillation": 1.0, "closeness": 10.0},
+        "losses": {"contrastive": 1.0, "closeness": 10.0},
         "rate": 1e-3,
         "epochs": 3.0,
         "batch": 1024,
@@ -126,7 +126,7 @@ DEFAULTS: Mapping[Kind | Literal["head"], Mapping[str, Any]] = {
         "alike": 0.85,
         "shortened": 2,
         "temperature": 0.02,
-        "check_every": 10,
+        "check_every": 1000,
         "frozen": (),
     },
     "embedder": {

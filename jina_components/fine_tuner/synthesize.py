@@ -26,6 +26,7 @@ from jina_components.types import Document
 
 # Of a passage that a chat model is asked about; of what is left of one without a question's words, twice as many.
 _FEWEST_TERMS = 4
+_VERBATIM = "sentence"  # the kind of question that is a sentence of its passage as it stands
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +38,8 @@ class SynthesisSettings:
         questions: Of a passage, at most.
         most: Questions in all, at most; a sample of them where there are more.
         masked: Share of the training questions taken from the words of their passage whose passage is then without
-            these words (the inverse cloze task, Lee et al. 2019): what is left must do.
+            these words (the inverse cloze task, Lee et al. 2019): what is left must do. At 0, whole sentences of a
+            passage are its questions only where no others are found: they teach nothing then.
         dev: Share of the documents that the best checkpoint is chosen by.
         test: Share of the documents that nothing is chosen by.
         mining: Of negatives.
@@ -49,8 +51,8 @@ class SynthesisSettings:
 
     max_tokens: int = 256
     questions: int = 6
-    most: int = 10_000
-    masked: float = 0.5
+    most: int = 30_000
+    masked: float = 0.0
     dev: float = 0.1
     test: float = 0.1
     mining: MiningSettings = field(default_factory=MiningSettings)
@@ -198,7 +200,9 @@ def _sampled(asked: Sequence[_Asked], settings: SynthesisSettings, seed: int, dr
 
     kept: list[_Asked] = []
     for _, group in groupby(asked, key=lambda one: one.at):
-        ordered = sorted(group, key=drawn)
+        every = list(group)
+        asking = every if settings.masked else [one for one in every if one.question.kind != _VERBATIM]
+        ordered = sorted(asking or every, key=drawn)
         seen: Counter[str] = Counter()
         turns: list[tuple[int, int]] = []
         for position, one in enumerate(ordered):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -87,12 +88,23 @@ def test_the_same_arguments_give_the_same(embedder, triplets):
     assert every(other) != every(triplets)
 
 
-def test_some_passages_are_without_the_questions_words(triplets):
+def test_some_passages_are_without_the_questions_words(embedder):
+    triplets = made(embedder, settings=replace(SETTINGS, masked=0.5))
     masked = [t for t in triplets.train if t.kind == "sentence" and t.query not in triplets.passages[t.positive].text]
     assert masked
     assert len(masked) < sum(t.kind == "sentence" for t in triplets.train)
     for triplet in (*triplets.dev, *triplets.test):
         assert triplet.kind != "sentence" or triplet.query in triplets.passages[triplet.positive].text
+
+
+def test_unmasked_a_whole_sentence_is_asked_where_there_is_nothing_else(embedder, triplets):
+    def asked(found, verbatim):
+        rows = [*found.train, *found.dev, *found.test]
+        return {each.positive for each in rows if (each.kind == "sentence") == verbatim}
+
+    assert not asked(triplets, verbatim=True) & asked(triplets, verbatim=False)
+    masked = made(embedder, settings=replace(SETTINGS, masked=0.5))
+    assert asked(masked, verbatim=True) & asked(masked, verbatim=False)
 
 
 def test_nothing_is_masked_where_nothing_should(embedder):
