@@ -68,7 +68,7 @@ class FitSettings:
     alike: float | None = None
     shortened: int | None = None
     temperature: float | None = None
-    softness: float = 1.0
+    softness: float | None = None
     max_tokens: int = 256
     frozen: tuple[str, ...] | None = None
     lora: int | None = None
@@ -117,7 +117,7 @@ class FitSettings:
 
 DEFAULTS: Mapping[Kind | Literal["head"], Mapping[str, Any]] = {
     "head": {
-        "losses": {"contrastive": 1.0, "closeness": 10.0},
+        "losses": {"contrastive": 1.0, "distillation": 1.0, "closeness": 6.0},
         "rate": 1e-3,
         "epochs": 3.0,
         "batch": 1024,
@@ -125,7 +125,8 @@ DEFAULTS: Mapping[Kind | Literal["head"], Mapping[str, Any]] = {
         "rivals": 8192,
         "alike": 0.85,
         "shortened": 2,
-        "temperature": 0.02,
+        "temperature": 0.03,
+        "softness": 0.25,
         "check_every": 1000,
         "frozen": (),
     },
@@ -141,6 +142,7 @@ DEFAULTS: Mapping[Kind | Literal["head"], Mapping[str, Any]] = {
         "alike": 2.0,
         "shortened": 0,
         "check_every": 50,
+        "softness": 1.0,
     },
     "static": {
         "losses": {"contrastive": 1.0, "distillation": 1.0, "closeness": 1.0},
@@ -154,6 +156,7 @@ DEFAULTS: Mapping[Kind | Literal["head"], Mapping[str, Any]] = {
         "alike": 2.0,
         "shortened": 0,
         "check_every": 50,
+        "softness": 1.0,
     },
     "reranker": {
         "losses": {"contrastive": 1.0, "distillation": 1.0, "closeness": 0.1},
@@ -167,6 +170,7 @@ DEFAULTS: Mapping[Kind | Literal["head"], Mapping[str, Any]] = {
         "alike": 2.0,
         "shortened": 0,
         "check_every": 50,
+        "softness": 1.0,
     },
 }
 """By kind, and for a layer on top of an embedder."""

@@ -51,7 +51,7 @@ class SynthesisSettings:
 
     max_tokens: int = 256
     questions: int = 6
-    most: int = 30_000
+    most: int = 20_000
     masked: float = 0.0
     dev: float = 0.1
     test: float = 0.1

@@ -177,7 +177,7 @@ def _scored(
 
 
 def _logits(probabilities: torch.Tensor, settings: FitSettings) -> torch.Tensor:
-    return probabilities.float().clamp(_CERTAIN, 1 - _CERTAIN).logit() / settings.softness
+    return probabilities.float().clamp(_CERTAIN, 1 - _CERTAIN).logit() / (settings.softness or 1)
 
 
 def _known(batch: Outcome) -> torch.Tensor:
