@@ -49,7 +49,9 @@ def _ours(folder: Path | str, threads: int, *, precision: str = "auto", backend:
 
 def _our_reranker(folder: Path | str, threads: int, *, precision: str = "auto") -> Run:  # noqa: ARG001
     from jina_components import Reranker
+    from jina_components.models import scoring
 
+    scoring._RECENT = 0  # noqa: SLF001 (each round has the same documents: they are to be read again, as by the peers)
     reranker = Reranker(folder, precision=precision)
 
     def run(job: Any) -> Any:  # noqa: ANN401

@@ -49,7 +49,8 @@ _FIT: dict[str, tuple[type, str]] = {
     "max_steps": (int, "steps, at most"),
     "batch": (int, "questions of a step"),
     "rate": (float, "learning rate"),
-    "lora": (int, "rank of LoRA's matrices; 0 fits all weights"),
+    "hidden": (int, "width of the layer that is fitted on top of an embedder; 0 fits its own weights"),
+    "lora": (int, "rank of LoRA's matrices beside the model's own weights; 0 fits these"),
     "max_tokens": (int, "tokens that texts are cut to"),
 }
 # Those of a synthesis.

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from jina_components.models.maxsim import MaxSimScorer
     from jina_components.types import FloatArray
 
-_RECENT = 4096  # some 7 MB of 384 dimensions, with their tokens
+_RECENT = 4096  # some 10 MB of 384 dimensions, with their tokens
 
 
 @dataclass(frozen=True, slots=True)
