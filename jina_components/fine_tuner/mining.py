@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
+from jina_components.embedder import Embedder
 from jina_components.errors import ConfigError
 from jina_components.fine_tuner.rankings import query_vectors, unit_rows
 from jina_components.fine_tuner.triplets import Passage, Split
+from jina_components.models.catalog import BY_NAME, DEFAULT_EMBEDDER, DEFAULT_RERANKER
+from jina_components.models.scoring import sigmoid
 from jina_components.protocols import SupportsEmbed, SupportsRerank
+from jina_components.reranker import Reranker
 from jina_components.retriever.bm25 import BM25Index
 
 if TYPE_CHECKING:
@@ -66,6 +70,42 @@ class Mined(NamedTuple):
     scores: tuple[float, ...]
 
 
+class KnownBlend(NamedTuple):
+    """The bundled blend where its embedder's cosines are known: the same scores without embedding passages again.
+
+    Attributes:
+        other: The other part.
+        weights: Of the cosine and of the other part's score.
+        offset: Of their sum, before the sigmoid.
+    """
+
+    other: SupportsRerank
+    weights: tuple[float, float]
+    offset: float
+
+    @classmethod
+    def of(cls, reranker: SupportsRerank | None, embedder: SupportsEmbed) -> KnownBlend | None:
+        """That of the default reranker beside the default embedder; None for others."""
+        names = [each.name for each in (reranker, embedder) if isinstance(each, Reranker | Embedder)]
+        if names != [DEFAULT_RERANKER, DEFAULT_EMBEDDER]:
+            return None
+        spec = BY_NAME[DEFAULT_RERANKER]
+        [(name, weight)] = [(name, weight) for name, weight in spec.parts.items() if name != DEFAULT_EMBEDDER]
+        return cls(Reranker(name), (spec.parts[DEFAULT_EMBEDDER], weight), spec.offset)
+
+    def score(self, question: str, texts: Sequence[str], cosines: FloatArray) -> list[float]:
+        """Probabilities of relevance."""
+        cosine, weight = self.weights
+        raw = cosine * cosines + weight * np.array(_scores_of(self.other, question, texts)) + self.offset
+        return [float(each) for each in sigmoid(raw)]
+
+
+def _scores_of(reranker: SupportsRerank, question: str, texts: Sequence[str]) -> list[float]:
+    """A score for each text; 0 for one that was not scored."""
+    scores = {hit.index: float(hit.score) for hit in reranker.rerank(question, texts, truncate=True)}
+    return [scores.get(place, 0.0) for place in range(len(texts))]
+
+
 class Miner:
     """Seeks passages that look like answers.
 
@@ -92,6 +132,7 @@ class Miner:
     ) -> None:
         self._passages, self._homes, self._copies, self._splits = passages, homes, copies, splits
         self._embedder, self._reranker, self._settings = embedder, reranker, settings
+        self._blend = KnownBlend.of(reranker, embedder)
         self._vectors: list[FloatArray] = []
         self._all: FloatArray | None = None
         self._index = BM25Index.empty()
@@ -152,6 +193,7 @@ class Miner:
     def _scores(self, question: str, slots: Sequence[int], cosines: FloatArray) -> list[float]:
         if self._reranker is None:
             return [float(cosines[slot]) for slot in slots]
-        ranking = self._reranker.rerank(question, [self._passages[slot].text for slot in slots], truncate=True)
-        scores = dict.fromkeys(range(len(slots)), 0.0) | {hit.index: float(hit.score) for hit in ranking}
-        return [scores[place] for place in range(len(slots))]
+        texts = [self._passages[slot].text for slot in slots]
+        if self._blend is not None:
+            return self._blend.score(question, texts, cosines[slots])
+        return _scores_of(self._reranker, question, texts)

@@ -3,8 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from jina_components import Embedder, Reranker
 from jina_components.errors import BackendError
-from jina_components.fine_tuner.mining import Mined, Miner, MiningSettings
+from jina_components.fine_tuner.mining import KnownBlend, Mined, Miner, MiningSettings
 from jina_components.fine_tuner.triplets import Passage
 from jina_components.types import Document, Ranking, ScoredDocument
 
@@ -111,3 +112,19 @@ def test_vectors_that_are_none_are_refused():
     broken = Miner(passages, ["0"], [0], ["train"], embedder=Broken(), reranker=None, settings=MiningSettings())
     with pytest.raises(BackendError, match="no 1 finite vectors"):
         broken.add(0, 1)
+
+
+def test_the_bundled_blend_scores_as_it_would_from_the_texts():
+    texts = ["Paris is the capital of France.", "Bread is baked in ovens.", "France borders Spain."]
+    passages = [Passage(id=str(at), text=text, document=str(at)) for at, text in enumerate(texts)]
+    embedder, reranker = Embedder(truncate=True), Reranker()
+    miner = Miner(
+        passages, "012", range(3), ["train"] * 3, embedder=embedder, reranker=reranker,
+        settings=MiningSettings(margin=1.0),
+    )  # fmt: skip
+    miner.add(0, 3)
+    [found] = miner.mine(["what is the capital of France"], [0])
+    hits = {hit.index: hit.score for hit in reranker.rerank("what is the capital of France", texts)}
+    assert found.scores == pytest.approx([hits[0], *(hits[at] for at in found.negatives)], abs=0.01)
+    assert KnownBlend.of(reranker, Embedder("static-minilm-v1")) is None
+    assert KnownBlend.of(None, embedder) is None
