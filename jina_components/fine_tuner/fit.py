@@ -90,8 +90,8 @@ def fit(
         base: An embedder of one vector a text, or a cross-encoder: name of the catalog, folder or hub id.
         triplets: `train` is learned from, `dev` chooses the checkpoint, `test` is only measured.
         to: Folder to write. Where it holds the result of this very run, that is returned.
-        settings: How long and how fast.
-        seed: Of the order of the questions, and of what dropout draws.
+        settings: What to fit, how long and how fast.
+        seed: Of the order of the questions, of what dropout draws and of a new layer's first weights.
         device: "auto", "cpu" or "cuda".
         progress: Is told of every step.
         show_progress: Whether to draw a bar.

@@ -22,7 +22,8 @@ class FitSettings:
 
     Attributes:
         hidden: Width of a residual layer that is put on top of an embedder and fitted, while the embedder stays as it
-            is; 0 fits its own weights. None for 2048, or for 0 where `lora` or `frozen` tell which of these to fit.
+            is; 0 fits its own weights. None for 2048, or for 0 where `lora` or `frozen` tell which of these to fit, and
+            for token tables and cross-encoders.
         losses: Weights of `contrastive` (the answer before all other passages of the batch), `distillation` (its own
             passages as the cross-encoder scores them), `margin` (the same by differences) and `closeness` (every vector
             or score as the base has it); others are 0.
@@ -31,11 +32,13 @@ class FitSettings:
         decay: Weight decay of matrices.
         epochs: Times that each training question is shown.
         max_steps: Of the optimizer, at most.
-        batch: Questions of a step.
+        batch: Questions of a step; None for what `DEFAULTS` says, or where that is less, a 32nd of the questions, but
+            no less than 32.
         negatives: Passages beside the answer, at most, for each question.
         rivals: Other passages that a batch's questions are told from, at most, beside its own ones.
         alike: A passage whose cosine with the answer is this or more, as the base has it, is no rival: it may answer.
-        shortened: Further times that a training question is shown, with a part of its words left out.
+        shortened: Further times that a training question of four words or more is shown, with some of them left out;
+            none of languages that are written without spaces.
         temperature: Cosines, or differences of scores, are divided by this.
         softness: Of the cross-encoder's scores: their logits are divided by this.
         max_tokens: What texts are cut to while fitting; the model's context stays what it was.
@@ -92,6 +95,8 @@ class FitSettings:
             raise ConfigError(f"losses={dict(self.losses or {})}: weights are finite, none below 0 and one above it.")
         if self.hidden and (self.lora or self.frozen):
             raise ConfigError("hidden fits a layer on top, lora and frozen the model's own weights: give one of them.")
+        if self.hidden is None and (self.lora is not None or self.frozen is not None):
+            object.__setattr__(self, "hidden", 0)
 
     def filled(self, kind: Kind, *, parameters: int = 0, widths: tuple[int, ...] = ()) -> FitSettings:
         """With a value for what is None.
@@ -103,9 +108,13 @@ class FitSettings:
         """
         hidden = self.hidden
         if hidden is None:
-            hidden = 0 if kind != "embedder" or self.lora is not None or self.frozen is not None else HIDDEN
+            hidden = HIDDEN if kind == "embedder" else 0
         if hidden and kind != "embedder":
             raise ConfigError(f"hidden={hidden} is for transformer embedders; of a {kind} its own weights are fitted.")
+        if kind == "reranker" and (self.rivals or (self.alike or _NEVER) < _NEVER):
+            raise ConfigError(
+                "rivals and alike are for embedders: a cross-encoder reads each question with its passages."
+            )
         lora = LARGE_RANK if parameters > LARGE and not hidden else 0
         choices = {**DEFAULTS["head" if hidden else kind], "hidden": hidden, "lora": lora, "widths": widths}
         return replace(self, **{name: value for name, value in choices.items() if getattr(self, name) is None})
@@ -115,6 +124,8 @@ class FitSettings:
         return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
 
 
+_NEVER = 2.0  # more than any cosine
+_OWN = {"epochs": 1.0, "rivals": 0, "alike": _NEVER, "shortened": 0, "softness": 1.0, "check_every": 50}
 DEFAULTS: Mapping[Kind | Literal["head"], Mapping[str, Any]] = {
     "head": {
         "losses": {"contrastive": 1.0, "distillation": 1.0, "closeness": 6.0},
@@ -131,46 +142,31 @@ DEFAULTS: Mapping[Kind | Literal["head"], Mapping[str, Any]] = {
         "frozen": (),
     },
     "embedder": {
+        **_OWN,
         "losses": {"contrastive": 1.0, "distillation": 1.0, "closeness": 1.0},
         "rate": 5e-5,
         "batch": 32,
         "negatives": 4,
         "temperature": 0.05,
         "frozen": (r"word_embeddings",),
-        "epochs": 1.0,
-        "rivals": 0,
-        "alike": 2.0,
-        "shortened": 0,
-        "check_every": 50,
-        "softness": 1.0,
     },
     "static": {
+        **_OWN,
         "losses": {"contrastive": 1.0, "distillation": 1.0, "closeness": 1.0},
         "rate": 5e-3,
         "batch": 256,
         "negatives": 4,
         "temperature": 0.05,
         "frozen": (),
-        "epochs": 1.0,
-        "rivals": 0,
-        "alike": 2.0,
-        "shortened": 0,
-        "check_every": 50,
-        "softness": 1.0,
     },
     "reranker": {
+        **_OWN,
         "losses": {"contrastive": 1.0, "distillation": 1.0, "closeness": 0.1},
         "rate": 2e-5,
         "batch": 16,
         "negatives": 4,
         "temperature": 1.0,
         "frozen": (r"word_embeddings",),
-        "epochs": 1.0,
-        "rivals": 0,
-        "alike": 2.0,
-        "shortened": 0,
-        "check_every": 50,
-        "softness": 1.0,
     },
 }
 """By kind, and for a layer on top of an embedder."""
@@ -187,7 +183,7 @@ _RANGES: Mapping[str, tuple[float, float]] = {
     "batch": (1, 65_536),
     "negatives": (0, 1000),
     "rivals": (0, 10**6),
-    "alike": (-1, 2),
+    "alike": (-1, _NEVER),
     "shortened": (0, 10),
     "temperature": (1e-4, 100),
     "softness": (1e-3, 1000),

@@ -202,6 +202,7 @@ def _sampled(asked: Sequence[_Asked], settings: SynthesisSettings, seed: int, dr
     for _, group in groupby(asked, key=lambda one: one.at):
         every = list(group)
         asking = every if settings.masked else [one for one in every if one.question.kind != _VERBATIM]
+        dropped["verbatim"] += len(every) - len(asking) if asking else 0
         ordered = sorted(asking or every, key=drawn)
         seen: Counter[str] = Counter()
         turns: list[tuple[int, int]] = []
@@ -210,7 +211,7 @@ def _sampled(asked: Sequence[_Asked], settings: SynthesisSettings, seed: int, dr
             seen[one.question.kind] += 1
         kept += [ordered[position] for _, position in sorted(turns)[: settings.questions]]
     kept = sorted(kept, key=drawn)[: settings.most]
-    dropped["too many"] += len(asked) - len(kept)
+    dropped["too many"] += len(asked) - len(kept) - dropped["verbatim"]
     return sorted(kept, key=lambda one: (one.at, one.question.text))
 
 

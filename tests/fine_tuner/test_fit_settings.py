@@ -52,3 +52,9 @@ def test_a_layer_on_top_is_for_embedders_and_leaves_their_own_weights():
         FitSettings(hidden=64).filled("static")
     with pytest.raises(ConfigError, match="give one of them"):
         FitSettings(hidden=64, lora=8)
+
+
+@pytest.mark.parametrize("given", [{"rivals": 5}, {"alike": 0.9}])
+def test_what_is_for_embedders_alone_is_refused_for_others(given):
+    with pytest.raises(ConfigError, match="rivals and alike are for embedders"):
+        FitSettings(**given).filled("reranker")

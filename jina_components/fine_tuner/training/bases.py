@@ -141,6 +141,10 @@ def load_model(base: Base, work: Path, device: str) -> Model:
 
 def save_model(model: Model, base: Base, to: Path) -> None:
     """Write the folder of a fitted model: float32, with the tokenizer's files of the base as they were."""
+    if base.kind != "reranker":
+        model.prompts = dict(
+            base.layout.prompts
+        )  # without the empty ones that the library adds: one could hide another
     with SILENCE:
         model.save_pretrained(str(to), create_model_card=False)
     for weights in to.rglob("*.safetensors"):

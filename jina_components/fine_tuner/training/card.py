@@ -83,7 +83,10 @@ def _making(base: Base, triplets: Triplets, result: FitResult, seed: int) -> str
         else "in the weights themselves"
     )
     cut = f" Vectors were fitted to be cut to {', '.join(map(str, given.widths))} dimensions." if given.widths else ""
-    chosen = f"those after step {result.best_step}, the best for the dev questions," if triplets.dev else "the last"
+    kept = f"No step was better for the dev questions than {base.name}, whose weights these are."
+    if result.best_step:
+        chosen = f"those after step {result.best_step}, the best for the dev questions," if triplets.dev else "the last"
+        kept = f"Of the weights, {chosen} are here."
     return f"""## How it was made
 
 From `{base.name}`{revision} (licence: {base.licence or "not stated"}),
@@ -97,7 +100,8 @@ The questions were about {len(triplets.passages):,} passages; none of the texts 
 {result.steps} steps of {given.batch} questions, each with up to {given.negatives} passages that do not answer it,
 {fitted}; AdamW with a highest rate of {given.rate:g}, seed {seed}.
 Losses by weight: {losses}.{cut}
-Of the weights, {chosen} are here. All settings are in `training.json`, the course in `log.jsonl`.
+{kept}
+All settings are in `training.json`, the course in `log.jsonl`.
 """
 
 

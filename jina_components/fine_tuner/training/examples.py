@@ -34,7 +34,7 @@ class Side:
     Attributes:
         inputs: Each once.
         prompt: Put before them.
-        base: What the base gives for each, shape [inputs, width]; None where no loss asks for it.
+        base: What the base gives for each, shape [inputs, width]; None where nothing asks for it.
     """
 
     inputs: Sequence[Input]

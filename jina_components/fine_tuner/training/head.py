@@ -28,31 +28,31 @@ class Residual(nn.Module):  # type: ignore[misc]  # torch is untyped here
 
     def __init__(self, width: int, hidden: int) -> None:
         super().__init__()
-        self.straight, self.bent = nn.Linear(width, width), nn.Linear(width, hidden)
-        self.back = nn.Linear(hidden, width, bias=False)
+        self.linear, self.up = nn.Linear(width, width), nn.Linear(width, hidden)
+        self.down = nn.Linear(hidden, width, bias=False)
         self.scale = hidden**-0.5
-        nn.init.normal_(self.bent.weight)
-        nn.init.normal_(self.bent.bias, std=0.5)
-        for zero in (self.straight.weight, self.straight.bias, self.back.weight):
+        nn.init.normal_(self.up.weight)
+        nn.init.normal_(self.up.bias, std=0.5)
+        for zero in (self.linear.weight, self.linear.bias, self.down.weight):
             nn.init.zeros_(zero)
 
     def forward(self, features: dict[str, Any]) -> dict[str, Any]:
         """With moved vectors."""
         given = functional.normalize(features[_VECTOR], dim=1)
-        moved = self.straight(given) + self.scale * self.back(functional.relu(self.bent(given)))
+        moved = self.linear(given) + self.scale * self.down(functional.relu(self.up(given)))
         return {**features, _VECTOR: functional.normalize(given + moved, dim=1)}
 
     def steps(self) -> list[nn.Module]:
         """The same as modules that sentence-transformers knows: x = ReLU(x) - ReLU(-x) passes through the first."""
-        width = len(self.back.weight)
+        width = len(self.down.weight)
         unit, zero = torch.eye(width), torch.zeros(2 * width)
         with torch.no_grad():
-            through = unit + self.straight.weight.cpu()
-            into = torch.cat([unit, -unit, self.bent.weight.cpu()])
-            out = torch.cat([through, -through, self.scale * self.back.weight.cpu()], 1)
+            through = unit + self.linear.weight.cpu()
+            into = torch.cat([unit, -unit, self.up.weight.cpu()])
+            out = torch.cat([through, -through, self.scale * self.down.weight.cpu()], 1)
             steps = (
-                (into, torch.cat([zero, self.bent.bias.cpu()]), nn.ReLU()),
-                (out, self.straight.bias.detach().cpu().clone(), nn.Identity()),
+                (into, torch.cat([zero, self.up.bias.cpu()]), nn.ReLU()),
+                (out, self.linear.bias.detach().cpu().clone(), nn.Identity()),
             )
         layers = [
             Dense(
@@ -88,7 +88,7 @@ class HeadModel(SentenceTransformer):
         keys = [(prompt or "", text) for text in inputs]
         if missing := [text for key, text in zip(keys, inputs, strict=True) if key not in self._known]:
             found = self._encoder[0].encode(
-                missing, batch_size=_BATCH, prompt=prompt, show_progress_bar=False, convert_to_tensor=True
+                missing, batch_size=_BATCH, prompt=prompt or "", show_progress_bar=False, convert_to_tensor=True
             )
             self._known.update(zip(((prompt or "", text) for text in missing), found.float().cpu(), strict=True))
         return {_VECTOR: torch.stack([self._known[key] for key in keys])}

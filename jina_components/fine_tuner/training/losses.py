@@ -18,7 +18,6 @@ from jina_components.fine_tuner.training.examples import NONE
 if TYPE_CHECKING:
     from jina_components.fine_tuner.training.bases import Model
 
-_ALIKE = 2.0  # more than any cosine
 _CERTAIN = 1e-4  # probabilities are kept so far from 0 and 1, so that their logits are finite
 
 
@@ -29,11 +28,11 @@ class Outcome:
     Attributes:
         own: Scores of each question's own passages over the temperature, the answer first; shape [questions, own].
         real: Where there is one.
-        rivals: Scores of the batch's other passages over the temperature, -inf for those of the document that answers;
-            shape [questions, passages], no columns for a reranker.
+        rivals: Scores of the batch's other passages over the temperature, -inf for those of the document that answers,
+            those that are alike and the question's own; shape [questions, passages], no columns for a reranker.
         teacher: Logits of the cross-encoder's probabilities over the softness, nan where unknown; shape of `own`.
         now: All outputs by side, each a unit vector or a row of scores; shape [inputs, width].
-        base: The base's for the same inputs; none where no loss asks for them.
+        base: The base's for the same inputs; none where nothing asks for them.
     """
 
     own: torch.Tensor
@@ -147,7 +146,8 @@ def _embedded(sides: list[torch.Tensor], labels: Mapping[str, torch.Tensor], *, 
     bases = [labels[f"base{number}"] for number in range(len(sides)) if f"base{number}" in labels]
     if bases:
         units = functional.normalize(bases[1], dim=1)
-        foreign &= units[own[:, 0]] @ units.T < (_ALIKE if settings.alike is None else settings.alike)
+        if settings.alike is not None:
+            foreign &= units[own[:, 0]] @ units.T < settings.alike
     outcomes = []
     for width in settings.widths or (sides[0].shape[1],):
         queries, passages = (functional.normalize(side[:, :width], dim=1) for side in sides)

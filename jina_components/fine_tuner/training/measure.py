@@ -41,7 +41,7 @@ def outputs(model: Model, base: Base, side: Side, *, half: bool) -> NDArray[np.f
             )  # fmt: skip
         else:
             found = model.encode(
-                given, batch_size=_BATCH, prompt=side.prompt or None, show_progress_bar=False,
+                given, batch_size=_BATCH, prompt=side.prompt, show_progress_bar=False,
                 convert_to_numpy=False, convert_to_tensor=True,
             )  # fmt: skip
     return found.float().reshape(len(given), -1).cpu().numpy()

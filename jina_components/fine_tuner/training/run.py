@@ -8,7 +8,7 @@ import logging
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -87,7 +87,7 @@ class Run:
         if self._device.index:
             raise ConfigError(f"device={device!r}: choose the card with CUDA_VISIBLE_DEVICES, and give 'cuda'.")
         self._half = self._base.kind != "static" and choose_precision("auto", self._device, wide=True) == "bfloat16"
-        self._settings = settings
+        self._given = self._settings = settings
         self._work = to.with_name(f"{to.name}.training")
 
     def __call__(self, *, progress: Progress | None, show_progress: bool, resume: bool) -> FitResult:
@@ -106,11 +106,15 @@ class Run:
                 parameters=sum(weight.numel() for weight in encoder.parameters()),
                 widths=self._base.widths,
             )
+            examples = Examples.of(self._triplets, "train", self._base, self._settings)
+            if self._given.batch is None:
+                fewer = min(self._settings.batch or 1, max(_FEW, len(examples) // _FEW))
+                self._settings = replace(self._settings, batch=fewer)
             self._check_same()
             context = encoder.max_seq_length
             if self._base.kind != "static":
                 encoder.max_seq_length = min(context or self._settings.max_tokens, self._settings.max_tokens)
-            examples = self._examples(encoder)
+            examples = self._with_base(encoder, examples)
             model = self._fitted(encoder, examples)
             freeze(model, self._settings.frozen or ())
             if self._settings.lora:
@@ -144,11 +148,10 @@ class Run:
             remove(self._work)
             return result
 
-    def _examples(self, model: Model) -> Examples:
-        """The training questions, with what the base gives where a loss asks for it; kept, for it takes a while."""
-        examples = Examples.of(self._triplets, "train", self._base, self._settings)
+    def _with_base(self, model: Model, examples: Examples) -> Examples:
+        """With what the base gives for all texts, where something asks for it; kept, for it takes a while."""
         losses = {name for name, weight in (self._settings.losses or {}).items() if weight}
-        if not self._settings.hidden and not NEED_BASE & losses:
+        if not (self._settings.hidden or NEED_BASE & losses or (self._settings.alike or 0) <= 1):
             return examples
         kept = self._work / _BASE_OUTPUTS
         if not kept.is_file():
@@ -177,7 +180,7 @@ class Run:
         show_progress: bool,
     ) -> _Course:
         given = self._settings
-        batch = min(given.batch or 1, max(_FEW, len(examples) // _FEW), len(examples))
+        batch = min(given.batch or 1, len(examples))
         steps = max(1, round((given.epochs or 1) * (len(examples) // batch)))
         steps = min(steps, given.max_steps or steps)
         checkpoint = checkpoints.last_checkpoint(self._work)

@@ -8,15 +8,18 @@ import torch
 from safetensors.numpy import load_file
 from sentence_transformers import SentenceTransformer
 from test_fit import TEXTS, Killed, course, fit_tiny, interrupt_after, weights
+from tiny_checkpoints import edit_json
 from tiny_triplets import tiny_triplets
 
 from jina_components import Embedder
+from jina_components.errors import ConfigError
 from jina_components.fine_tuner.settings import FitSettings
 from jina_components.fine_tuner.training.bases import find_base, load_model
 from jina_components.fine_tuner.training.examples import NONE, Examples, collate
 from jina_components.fine_tuner.training.head import HeadModel, Residual
 from jina_components.fine_tuner.training.losses import Objective
 from jina_components.fine_tuner.training.measure import outputs
+from jina_components.models.layout import read_json
 
 SETTINGS = FitSettings(hidden=64, batch=8, epochs=2, check_every=3, save_every=2, rate=0.01)
 
@@ -80,6 +83,31 @@ def test_it_learns(tiny_bases, tmp_path):
     assert np.mean(losses[-8:]) < 0.7 * np.mean(losses[:8])
 
 
+def test_own_weights_are_another_run(fitted, tiny_bases):
+    for own in ({"lora": 0}, {"frozen": ()}, {"hidden": 0}):
+        with pytest.raises(ConfigError, match="another hidden"):
+            fit_tiny(tiny_bases["embedder"], fitted.path, settings=replace(SETTINGS, **{"hidden": None, **own}))
+
+
+def test_few_questions_make_smaller_batches_unless_one_is_given(tiny_bases, tmp_path, monkeypatch):
+    monkeypatch.setattr("jina_components.fine_tuner.training.run._FEW", 4)
+    result = fit_tiny(tiny_bases["embedder"], tmp_path / "tuned", settings=replace(SETTINGS, batch=None))
+    questions = len(Examples.of(tiny_triplets(), "train", find_base(tiny_bases["embedder"]), result.settings))
+    assert result.settings.batch == questions // 4
+    assert f"steps of {result.settings.batch} questions" in (result.path / "README.md").read_text()
+
+
+def test_prompts_of_the_folder_are_those_of_the_base(tmp_path, tiny_bases):
+    import shutil
+
+    base = shutil.copytree(tiny_bases["embedder"], tmp_path / "base")
+    prompts = {"query": "quick ", "passage": "lazy "}
+    edit_json(base / "config_sentence_transformers.json", prompts=prompts, default_prompt_name="query")
+    result = fit_tiny(str(base), tmp_path / "tuned", settings=SETTINGS)
+    assert read_json(result.path / "config_sentence_transformers.json", default={})["prompts"] == prompts
+    assert find_base(str(result.path)).prompt("passage") == "lazy "
+
+
 @pytest.mark.parametrize("step", [3, 4])
 def test_an_interrupted_and_resumed_run_ends_with_the_same_bytes(fitted, tiny_bases, tmp_path, step):
     with pytest.raises(Killed):
@@ -97,6 +125,7 @@ def test_where_no_step_was_better_the_folder_is_the_base(tiny_bases, tmp_path, c
     assert result.best_step == 0
     assert "no step was better" in caplog.text
     assert not list(result.path.glob("*_Dense"))
+    assert "No step was better" in (result.path / "README.md").read_text()
     base = Embedder(tiny_bases["embedder"], precision="float32").embed_documents(TEXTS)
     np.testing.assert_allclose(Embedder(str(result.path), precision="float32").embed_documents(TEXTS), base, atol=1e-6)
 
