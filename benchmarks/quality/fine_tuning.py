@@ -22,8 +22,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jina_components import Document, Embedder, FineTuner, JudgedQuestions, SynthesisSettings, Triplets
-from jina_components.fine_tuner.metrics import ndcg
-from jina_components.fine_tuner.rankings import rank_by_embedder
 from jina_components.fine_tuner.recipes.data.jsonl import read_jsonl
 from jina_components.fine_tuner.recipes.quality.retrieval_sets import load_set
 from jina_components.fine_tuner.sampling import place
@@ -34,7 +32,6 @@ if TYPE_CHECKING:
 
 SETS = ("medquad", "cosqa", "cranfield")
 MEDQUAD_QUESTIONS = 1000
-_NORMAL_95 = 1.96
 
 
 def load_domain(data: Path, name: str) -> JudgedQuestions:
@@ -73,18 +70,13 @@ def measured(
             made.save(folder / "triplets")
         tuned = tuner.fit(Triplets.load(folder / "triplets"), folder / "tuned", show_progress=True)
         print(f"{name}: {tuned}", flush=True)
-        models = {"tuned": str(tuned.path), "untuned": base}
+        with _by_torch(base) as before, _by_torch(str(tuned.path)) as after:
+            comparison = tuner.evaluate(before, after, questions, show_progress=True)
+        print(f"{name}, {len(questions.corpus):,} documents\n{comparison}", flush=True)
         found[name] = {
-            which: ndcg(rank_by_embedder(_by_torch(model), questions, show_progress=True), questions.relevant, 10)
-            for which, model in models.items()
+            "tuned": np.array([each.after for each in comparison.questions]),
+            "untuned": np.array([each.before for each in comparison.questions]),
         }
-        gain = found[name]["tuned"] - found[name]["untuned"]
-        print(
-            f"{name}: {len(gain)} questions, {len(questions.corpus):,} documents, "
-            f"nDCG@10 {found[name]['untuned'].mean():.4f} → {found[name]['tuned'].mean():.4f}, "
-            f"{gain.mean():+.4f} ± {_NORMAL_95 * gain.std(ddof=1) / np.sqrt(len(gain)):.4f}",
-            flush=True,
-        )
     return found
 
 

@@ -1,17 +1,44 @@
-"""Work in the background of the service, step after step."""
+"""Work in the background of the service, for as long as it runs, step after step."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
+from types import TracebackType
+from typing import Any, Self
 
 from jina_components.service.errors import Problem
 
 logger = logging.getLogger(__name__)
 
 _FAULT_SECONDS = 5.0
+
+
+class Background:
+    """What is worked on for as long as an `async with` block lasts; what is not done then waits.
+
+    Args:
+        begin: Makes what is kept ready; blocks.
+        run: Works until cancelled.
+    """
+
+    def __init__(self, begin: Callable[[], object], run: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        self._begin, self._run = begin, run
+        self._working: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        await asyncio.to_thread(self._begin)
+        self._working = asyncio.create_task(self._run())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._working is not None:
+            self._working.cancel()
+            await asyncio.gather(self._working, return_exceptions=True)
 
 
 async def keep_stepping(step: Callable[[], Awaitable[bool]], woken: asyncio.Event, *, what: str, poll: float) -> None:

@@ -87,7 +87,7 @@ class Run:
         if self._device.index:
             raise ConfigError(f"device={device!r}: choose the card with CUDA_VISIBLE_DEVICES, and give 'cuda'.")
         self._half = self._base.kind != "static" and choose_precision("auto", self._device, wide=True) == "bfloat16"
-        self._given = self._settings = settings
+        self._settings = settings
         self._work = to.with_name(f"{to.name}.training")
 
     def __call__(self, *, progress: Progress | None, show_progress: bool, resume: bool) -> FitResult:
@@ -101,13 +101,14 @@ class Run:
                 return finished
             self._work.mkdir(exist_ok=True)
             encoder = load_model(self._base, self._work, self._device.type)
+            chosen = self._settings.batch is not None
             self._settings = self._settings.filled(
                 self._base.kind,
                 parameters=sum(weight.numel() for weight in encoder.parameters()),
                 widths=self._base.widths,
             )
             examples = Examples.of(self._triplets, "train", self._base, self._settings)
-            if self._given.batch is None:
+            if not chosen:
                 fewer = min(self._settings.batch or 1, max(_FEW, len(examples) // _FEW))
                 self._settings = replace(self._settings, batch=fewer)
             self._check_same()

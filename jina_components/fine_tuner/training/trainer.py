@@ -99,7 +99,7 @@ class Trainer(BaseTrainer):
         return Trained(self.model, self.optimizer, self.lr_scheduler)
 
     def get_default_loss(self, model: Model) -> torch.nn.Module:
-        """There is none."""
+        """There is none: the objective is always given, so that this is never asked."""
         raise NotImplementedError
 
     def add_model_card_callback(self, default_args_dict: dict[str, Any]) -> None:

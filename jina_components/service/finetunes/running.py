@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 from importlib.util import find_spec
-from types import TracebackType
 from typing import Self
 
 from jina_components.errors import MissingDependencyError
@@ -14,11 +12,12 @@ from jina_components.service.database import Database
 from jina_components.service.finetunes.store import FineTuneStore
 from jina_components.service.finetunes.worker import FineTuneWorker
 from jina_components.service.metrics import Metrics
+from jina_components.service.stepping import Background
 
 _NEEDED = ("sentence_transformers", "datasets", "accelerate")
 
 
-class FineTunes:
+class FineTunes(Background):
     """Fine-tuning jobs, worked on for as long as an `async with` block lasts; what is not done then waits.
 
     Args:
@@ -34,7 +33,7 @@ class FineTunes:
     def __init__(self, components: Components, database: Database, metrics: Metrics) -> None:
         self.store = FineTuneStore(components.settings.data / "finetunes")
         self.worker = FineTuneWorker(self.store, database, components.settings, metrics)
-        self._working: asyncio.Task[None] | None = None
+        super().__init__(self.store.open, self.worker.run)
         for models in (components.embedders, components.rerankers):
             models.fitted = self._fitted
 
@@ -46,16 +45,7 @@ class FineTunes:
         """
         if any(find_spec(name) is None for name in _NEEDED):
             raise MissingDependencyError("Fine-tuning needs more: pip install 'jina-components[train]'.")
-        await asyncio.to_thread(self.store.open)
-        self._working = asyncio.create_task(self.worker.run())
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if self._working is not None:
-            self._working.cancel()
-            await asyncio.gather(self._working, return_exceptions=True)
+        return await super().__aenter__()
 
     def _fitted(self, name: str) -> tuple[str, str] | None:
         """Of a model fitted for whoever asks: what it was fitted from, and its folder."""
