@@ -69,7 +69,7 @@ class FloatMaker(Maker):
 
     def linear(self, affine: Affine, activation: Activation) -> Linear:
         """As `Maker`."""
-        return float_linear(affine, activation, self._device, self._precision)
+        return float_linear(affine, activation, self._device, DTYPES[self._precision])
 
 
 class RecordingMaker(Maker):
@@ -104,7 +104,7 @@ class Int8Maker(Maker):
     def after_activation(self, affine: Affine, activation: Activation) -> Linear:
         """As `Maker`, in bfloat16: 256 steps would be too few."""
         next(self._ranges)
-        return float_linear(affine, activation, self._device, "bfloat16")
+        return float_linear(affine, activation, self._device, torch.bfloat16)
 
     def feed_forward(self, up: Affine, down: Affine, activation: Activation) -> FeedForward:
         """As `Maker`."""

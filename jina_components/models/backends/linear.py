@@ -223,12 +223,12 @@ class Int8Linear:
         )  # fmt: skip
 
 
-def float_linear(affine: Affine, activation: Activation, device: torch.device, precision: str) -> Linear:
-    """The fastest layer for a device and a floating point precision."""
+def float_linear(affine: Affine, activation: Activation, device: torch.device, dtype: torch.dtype) -> Linear:
+    """The fastest layer for a device and a floating point type."""
     if device.type == "cpu" and torch.backends.mkldnn.is_available():
-        return PackedLinear(*affine, activation, DTYPES[precision])
+        return PackedLinear(*affine, activation, dtype)
     weight, bias = (part.to(device) for part in affine)
-    return PlainLinear(weight, bias, activation, DTYPES[precision])
+    return PlainLinear(weight, bias, activation, dtype)
 
 
 AdapterRows: TypeAlias = list[tuple[int, torch.Tensor | slice]]
@@ -276,7 +276,8 @@ class AdaptedLinear:
         self._adapters = [
             None
             if pair is None
-            else (pair.down.T.to(device, dtype).contiguous(), pair.up.T.to(device, dtype).contiguous())
+            # Torch's own product of few rows is another kernel's: its rounding would tell what is beside a text.
+            else [float_linear((part, torch.zeros(len(part))), NONE, device, dtype) for part in pair]
             for pair in adapters
         ]
 
@@ -293,11 +294,10 @@ class AdaptedLinear:
             if (pair := self._adapters[task]) is None:
                 continue
             down, up = pair
-            inner = tokens[rows].to(down.dtype) @ down
-            # In one way whether all rows are of an adapter or some: elsewise rounding would tell what is beside a text.
-            own = result[rows]
-            own = own.addmm_(inner, up) if own.dtype == up.dtype else own.add_(inner @ up)
-            if not isinstance(rows, slice):
+            own = up.add(down(tokens[rows]), result[rows])
+            if isinstance(rows, slice):
+                result = own
+            else:
                 result[rows] = own
         return result
 

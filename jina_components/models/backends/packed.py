@@ -16,6 +16,7 @@ from torch.nn import functional
 from jina_components.models.architectures.blocks import EncoderWeights, Norm
 from jina_components.models.backends.attention import Packing
 from jina_components.models.backends.layers import Int8Maker, RecordingMaker, stream_type
+from jina_components.models.backends.linear import NONE, float_linear
 from jina_components.models.backends.stack import PackedStack, load_stack
 from jina_components.models.sequences import TokenSequence
 
@@ -72,7 +73,10 @@ class PackedEncoder:
         self._types = None if types is None or len(types) == 1 else types - types[0]
         self._start = None if types is None else types[0]
         self._norm = None if weights.norm is None else Norm(*map(self._place, weights.norm))
-        self._adapters = [tuple(map(self._place, adapter)) for adapter in weights.adapters]
+        self._adapters = [
+            (self._place(down), float_linear((up.T, shift), NONE, device, self._stream))
+            for down, up, shift in weights.adapters
+        ]
 
     def __call__(self, batch: Sequence[TokenSequence], *, first_only: bool = False) -> Iterator[Hidden]:
         """Token vectors of the sequences, in groups of equal length.
@@ -108,8 +112,8 @@ class PackedEncoder:
             tokens += functional.embedding(self._column(types, packing.rows), self._types)
         if self._adapters:
             for task, rows in packing.adapter_rows:
-                down, up, shift = self._adapters[task]
-                tokens[rows] += torch.addmm(shift, functional.embedding(ids[rows], down), up)
+                down, up = self._adapters[task]
+                tokens[rows] = up.add(functional.embedding(ids[rows], down), tokens[rows])
         return tokens if self._norm is None else self._stack.normalize(tokens, self._norm)
 
     def _column(self, ids: Sequence[NDArray[np.integer[Any]]], rows: int) -> torch.Tensor:

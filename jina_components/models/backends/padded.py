@@ -104,7 +104,7 @@ class _Padded:
             for layer in swapped:
                 layer.quantize()
         elif precision != "float32":
-            _swap_linears(model, lambda weight, bias: float_linear((weight, bias), NONE, device, precision))
+            _swap_linears(model, lambda weight, bias: float_linear((weight, bias), NONE, device, DTYPES[precision]))
 
     def __call__(self, batch: Sequence[TokenSequence]) -> tuple[Any, torch.Tensor]:
         """The model's output, and the attention mask, shape [batch, longest]."""

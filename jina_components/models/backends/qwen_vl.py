@@ -112,7 +112,7 @@ class QwenVL:
 
     def _linear(self, name: str, files: QwenFiles, precision: str, weight: torch.Tensor, bias: torch.Tensor) -> Linear:
         """A layer of the model, or beside it, with its adapters."""
-        linear = float_linear((weight, bias), NONE, self.device, precision)
+        linear = float_linear((weight, bias), NONE, self.device, DTYPES[precision])
         if (adapters := files.adapters.get(name)) is None:
             return linear
         return AdaptedLinear(linear, adapters, self._rows, NONE, DTYPES[precision], self.device)

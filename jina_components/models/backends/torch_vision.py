@@ -18,7 +18,7 @@ except ImportError as error:
 from jina_components.models.architectures.eva02 import VisionWeights, read_weights
 from jina_components.models.backends.attention import Packing
 from jina_components.models.backends.layers import stream_type
-from jina_components.models.backends.linear import NONE, choose_precision, float_linear
+from jina_components.models.backends.linear import DTYPES, NONE, choose_precision, float_linear
 from jina_components.models.backends.stack import load_stack
 from jina_components.models.backends.torch import memory_errors, must_fit, pick_device
 from jina_components.models.images import Pixels
@@ -68,7 +68,7 @@ class TorchVisionBackend:
         weight, bias = weights.patches.weight.float(), weights.patches.bias
         affine = weight, torch.zeros(len(weight)) if bias is None else bias.float()
         self._grid = weights.grid
-        self._embed = float_linear(affine, NONE, self.device, self.precision)
+        self._embed = float_linear(affine, NONE, self.device, DTYPES[self.precision])
         self._stack = load_stack(weights.stack, self.device, self.precision)
         positions = weights.positions.float().clone()
         positions[0] += weights.first.float()

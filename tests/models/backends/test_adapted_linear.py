@@ -73,7 +73,7 @@ def adapted(linear, activation, precision):
 
 
 def float_layer(precision):
-    return float_linear((WEIGHT, BIAS), NONE, CPU, precision)
+    return float_linear((WEIGHT, BIAS), NONE, CPU, DTYPES[precision])
 
 
 def int8_layer(tokens):

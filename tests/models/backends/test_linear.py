@@ -91,7 +91,7 @@ def test_a_layer_is_activation_of_product_and_bias(make, activation, precision):
 def test_adding_keeps_the_precision_of_the_residual(precision):
     weight, bias = affine(24, 40)
     tokens, residual = random(9, 40, seed=3), 1000 + random(9, 24, seed=4)
-    got = float_linear((weight, bias), NONE, CPU, precision).add(tokens, residual.clone())
+    got = float_linear((weight, bias), NONE, CPU, DTYPES[precision]).add(tokens, residual.clone())
     assert got.dtype == torch.float32
     np.testing.assert_allclose(
         got, residual.double() + exact(weight, bias, NONE, tokens), atol=TOLERANCE[precision] + 1e-4
@@ -101,7 +101,7 @@ def test_adding_keeps_the_precision_of_the_residual(precision):
 @pytest.mark.parametrize("precision", FLOATS)
 def test_float_rows_depend_on_nothing_beside_them(precision):
     weight, bias = affine(96, 384)
-    layer, tokens = float_linear((weight, bias), NONE, CPU, precision), random(300, 384, seed=5)
+    layer, tokens = float_linear((weight, bias), NONE, CPU, DTYPES[precision]), random(300, 384, seed=5)
     together = layer(tokens).float()
     for row in (0, 7, 299):
         np.testing.assert_allclose(layer(tokens[row : row + 1])[0].float(), together[row], atol=1e-5)
@@ -237,7 +237,10 @@ def gated(gate, up, down, activation, tokens, norm=None):
 @pytest.mark.parametrize("norm", [None, layer_norm])
 def test_a_gate_lets_through_what_is_activated(norm, activation, precision):
     gate, up, down = affine(96, 32), affine(96, 32, seed=3), affine(32, 96, seed=5)
-    layers = [float_linear(part, kind, CPU, precision) for part, kind in ((gate, activation), (up, NONE), (down, NONE))]
+    layers = [
+        float_linear(part, kind, CPU, DTYPES[precision])
+        for part, kind in ((gate, activation), (up, NONE), (down, NONE))
+    ]
     tokens, residual = random(50, 32, seed=2), 100 * random(50, 32, seed=7)
     typed = None if norm is None else lambda inner: norm(inner.float())  # as the stream, in which norms are
     got = GatedFeedForward(*layers, typed)(tokens, residual.clone())
