@@ -14,13 +14,14 @@ from jina_components.core.inputs import as_list
 from jina_components.core.overlap import terms
 from jina_components.errors import ConfigError, InputError
 from jina_components.fine_tuner.chat_questions import ask_chat
+from jina_components.fine_tuner.copies import copies
 from jina_components.fine_tuner.mining import Mined, Miner, MiningSettings, Reason
-from jina_components.fine_tuner.passages import Cutter, Piece, copies, has_terms, split_of
+from jina_components.fine_tuner.passages import Cutter, Piece, has_terms
 from jina_components.fine_tuner.questions import Question
 from jina_components.fine_tuner.rule_questions import ask_rules
 from jina_components.fine_tuner.sampling import place
 from jina_components.fine_tuner.slices import in_slices
-from jina_components.fine_tuner.triplets import SPLITS, Passage, Split, Triplet, Triplets
+from jina_components.fine_tuner.triplets import SPLITS, Passage, Split, Triplet, Triplets, split_of
 from jina_components.protocols import ChatModel, SupportsEmbed, SupportsRerank
 from jina_components.types import Document
 

@@ -10,6 +10,8 @@ from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar
 
 from jina_components.core.durable import write_folder
 from jina_components.errors import ConfigError, InputError
+from jina_components.fine_tuner.copies import copies
+from jina_components.fine_tuner.sampling import place
 from jina_components.types import shorten
 
 Split: TypeAlias = Literal["train", "dev", "test"]
@@ -137,6 +139,39 @@ class Triplets:
         write_folder(Path(folder), write)
 
     @classmethod
+    def from_pairs(cls, pairs: Iterable[tuple[str, str]], *, dev: float = 0.1, test: float = 0.1) -> Triplets:
+        """Questions that you have, each with a text that answers it: from a search log, a FAQ, tickets and solutions.
+
+        A text that answers several is one passage. There are no negatives: an embedder needs none to tell the answer
+        from, a cross-encoder does.
+
+        Args:
+            pairs: Of a question and the text.
+            dev: Share of the texts whose questions are `dev`, near-copies together.
+            test: Likewise.
+
+        Raises:
+            ConfigError: the shares leave nothing to train with.
+            InputError: there is no pair, or one has a blank side; `.index` is its place.
+        """
+        if not (min(dev, test) >= 0 and dev + test < 1):
+            raise ConfigError(f"dev={dev}, test={test}: give shares from 0 on, below 1 together.")
+        asked = list(pairs)
+        for row, pair in enumerate(asked):
+            if not all(side.strip() for side in pair):
+                raise InputError(f"Pair {row} ({shorten(str(pair))}) lacks a question or a text.", row)
+        if not asked:
+            raise InputError("There are no pairs: give a question and a text that answers it.")
+        texts = list(dict.fromkeys(text for _, text in asked))
+        ids = {text: str(number) for number, text in enumerate(texts)}
+        splits = [split_of(texts[first], dev=dev, test=test) for first in copies(texts)]
+        rows: dict[Split, list[Triplet]] = {split: [] for split in SPLITS}
+        for query, text in dict.fromkeys(asked):
+            rows[splits[int(ids[text])]].append(Triplet(query=query, positive=ids[text]))
+        passages = {name: Passage(id=name, text=text, document=name) for text, name in ids.items()}
+        return cls(passages=passages, about={"pairs": len(asked)}, **rows)
+
+    @classmethod
     def load(cls, folder: str | Path) -> Triplets:
         """What `save` has written; also what was written by hand: splits and `about.json` may be missing.
 
@@ -152,6 +187,12 @@ class Triplets:
         about = home / _ABOUT
         made = json.loads(about.read_text(encoding="utf-8")) if about.is_file() else {}
         return cls(passages=passages, about=made, **splits)
+
+
+def split_of(document: str, *, dev: float, test: float) -> Split:
+    """Where a document belongs, by the hash of its id: the same in every run, whatever other documents there are."""
+    at = place(document)
+    return "test" if at < test else "dev" if at < test + dev else "train"
 
 
 def _write(path: Path, records: Iterable[Passage | Triplet]) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from jina_components import Document
 from jina_components.errors import MissingDependencyError
-from jina_components.fine_tuner.passages import Cutter, copies, has_terms, split_of
+from jina_components.fine_tuner.passages import Cutter, has_terms
 from jina_components.segmenter import Segmenter
 
 GUIDE = "# Pump\n\n## Start\n\nOpen the valve. Press the green button.\n\n## Stop\n\nPress the red button and wait."
@@ -43,21 +43,6 @@ def test_code_is_cut_as_prose_without_its_grammar_and_says_so(monkeypatch):
     assert told.startswith("python code is cut as prose")
 
 
-def test_near_copies_are_found():
-    other = STORY.replace("two large", "two very large")
-    texts = [STORY * 3, "A train leaves at noon.", other + STORY * 2, "", "A train leaves at noon.", ""]
-    assert copies(texts) == [0, 1, 0, 3, 1, 3]
-    assert copies([]) == []
-
-
 @pytest.mark.parametrize(("text", "enough"), [("one two three four", True), ("one two three", False), ("", False)])
 def test_words_are_counted_no_further_than_needed(text, enough):
     assert has_terms(text, 4) is enough
-
-
-def test_splits_depend_on_the_document_alone():
-    names = [f"document {number}" for number in range(2000)]
-    splits = [split_of(name, dev=0.1, test=0.2) for name in names]
-    assert 0.07 < splits.count("dev") / 2000 < 0.13
-    assert 0.17 < splits.count("test") / 2000 < 0.23
-    assert {split_of(name, dev=0, test=0) for name in names} == {"train"}

@@ -70,11 +70,13 @@ class Examples:
         """The triplets of a split.
 
         Raises:
-            InputError: there are none.
+            InputError: there are none, or none that a cross-encoder could learn from.
         """
         rows = getattr(triplets, split)
         if not rows:
             raise InputError(f"The triplets have no {split} questions: synthesize from more documents.")
+        if base.kind == "reranker" and not any(each.negatives for each in rows):
+            raise InputError(f"A cross-encoder learns from negatives, and no {split} question has one.")
         if split == "train":
             rows = [*rows, *_shortened(rows, settings.shortened or 0)]
         queries, passages, pairs, documents = _Numbers(), _Numbers(), _Numbers(), _Numbers()

@@ -24,6 +24,7 @@ from jina_components.core.vectors import normalize
 from jina_components.errors import BusyError, ConfigError, InputError, MissingDependencyError, UnknownNameError
 from jina_components.fine_tuner.fit import FitProgress, FitResult, fit
 from jina_components.fine_tuner.settings import FitSettings
+from jina_components.fine_tuner.triplets import Triplets
 
 SETTINGS = FitSettings(batch=8, epochs=2, check_every=3, save_every=2, frozen=(), rate=0.003)
 TABLE = replace(SETTINGS, rate=0.1)  # which learns at a hundred times the rate
@@ -368,3 +369,19 @@ def test_bundled_models_begin_as_what_they_are(tmp_path, base):
     else:
         vectors = [Embedder(name).embed_documents(TEXTS) for name in (base, str(result.path))]
         assert (vectors[0] * vectors[1]).sum(1).min() > 0.99
+
+
+@pytest.mark.parametrize("kind", ["embedder", "static"])
+def test_pairs_alone_are_enough_for_an_embedder(kind, tiny_bases, tmp_path):
+    pairs = [(each.query, each.positive) for each in tiny_triplets().texts("train")]
+    fitted = fit(
+        tiny_bases[kind], Triplets.from_pairs(pairs, dev=0), tmp_path / "tuned", settings=chosen(kind), device="cpu"
+    )
+    assert fitted.step > 0
+    assert Embedder(fitted.path).embed(TEXTS).shape[0] == len(TEXTS)
+
+
+def test_a_cross_encoder_needs_negatives(tiny_bases, tmp_path):
+    pairs = [(each.query, each.positive) for each in tiny_triplets().texts("train")]
+    with pytest.raises(InputError, match="no train question has one"):
+        fit(tiny_bases["reranker"], Triplets.from_pairs(pairs), tmp_path / "tuned", settings=SETTINGS, device="cpu")
