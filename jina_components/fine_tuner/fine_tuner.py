@@ -17,6 +17,8 @@ from jina_components.fine_tuner.settings import FitSettings
 from jina_components.fine_tuner.sources import documents_of
 from jina_components.fine_tuner.synthesize import SynthesisSettings, synthesize
 from jina_components.fine_tuner.triplets import Triplets
+from jina_components.models.files import find_files
+from jina_components.models.layout import read_layout
 from jina_components.protocols import ChatModel, SupportsEmbed, SupportsRead, SupportsRerank, SupportsSearch
 from jina_components.reranker import Reranker
 from jina_components.types import Document
@@ -94,7 +96,8 @@ class FineTuner(Component):
             source: Documents; the URL of a page, whose site is read from there on; or a description of the domain,
                 whose pages the search finds, or whose texts the chat model writes.
             settings: How many, how large …
-            embedder: Finds negatives; None for the base, or for the bundled one where that is a cross-encoder.
+            embedder: Finds negatives; None for the base, or for the bundled one where that is a token table or a
+                cross-encoder.
             work: Folder that keeps what a chat model wrote, so that an interrupted run does not pay twice.
             show_progress: Draw bars on stderr.
 
@@ -178,4 +181,6 @@ class FineTuner(Component):
         )
 
     def _embedder(self) -> SupportsEmbed:
-        return Embedder(self._base, truncate=True)
+        layout = read_layout(find_files(self._base).folder)
+        fit_to_find = not (layout.is_static or layout.is_cross_encoder)
+        return Embedder(self._base, truncate=True) if fit_to_find else Embedder(truncate=True)

@@ -153,7 +153,10 @@ DEFAULTS: Mapping[Kind | Literal["head"], Mapping[str, Any]] = {
     "static": {
         **_OWN,
         "losses": {"contrastive": 1.0, "distillation": 1.0, "closeness": 1.0},
-        "rate": 5e-3,
+        "rate": 0.02,
+        "epochs": 5.0,
+        "alike": 0.85,
+        "shortened": 2,
         "batch": 256,
         "negatives": 4,
         "temperature": 0.05,

@@ -41,7 +41,7 @@ class SynthesisSettings:
         masked: Share of the training questions taken from the words of their passage whose passage is then without
             these words (the inverse cloze task, Lee et al. 2019): what is left must do. At 0, whole sentences of a
             passage are its questions only where no others are found: they teach nothing then.
-        dev: Share of the documents that the best checkpoint is chosen by.
+        dev: Share of the documents that the best checkpoint is chosen by; those are not learned from.
         test: Share of the documents that nothing is chosen by.
         mining: Of negatives.
         concurrency: Passages that a chat model is asked about at a time.
@@ -52,9 +52,9 @@ class SynthesisSettings:
 
     max_tokens: int = 256
     questions: int = 6
-    most: int = 20_000
+    most: int = 30_000
     masked: float = 0.0
-    dev: float = 0.1
+    dev: float = 0.05
     test: float = 0.1
     mining: MiningSettings = field(default_factory=MiningSettings)
     concurrency: int = 8

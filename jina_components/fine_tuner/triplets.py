@@ -139,7 +139,7 @@ class Triplets:
         write_folder(Path(folder), write)
 
     @classmethod
-    def from_pairs(cls, pairs: Iterable[tuple[str, str]], *, dev: float = 0.1, test: float = 0.1) -> Triplets:
+    def from_pairs(cls, pairs: Iterable[tuple[str, str]], *, dev: float = 0.05, test: float = 0.1) -> Triplets:
         """Questions that you have, each with a text that answers it: from a search log, a FAQ, tickets and solutions.
 
         A text that answers several is one passage. There are no negatives: an embedder needs none to tell the answer

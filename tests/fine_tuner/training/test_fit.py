@@ -377,8 +377,8 @@ def test_pairs_alone_are_enough_for_an_embedder(kind, tiny_bases, tmp_path):
     fitted = fit(
         tiny_bases[kind], Triplets.from_pairs(pairs, dev=0), tmp_path / "tuned", settings=chosen(kind), device="cpu"
     )
-    assert fitted.step > 0
-    assert Embedder(fitted.path).embed(TEXTS).shape[0] == len(TEXTS)
+    assert fitted.steps > 0
+    assert len(Embedder(fitted.path).embed(TEXTS)) == len(TEXTS)
 
 
 def test_a_cross_encoder_needs_negatives(tiny_bases, tmp_path):
