@@ -25,7 +25,7 @@ from jina_components.fine_tuner.settings import FitSettings
 from jina_components.fine_tuner.training import checkpoints
 from jina_components.fine_tuner.training.bases import find_base, load_model, save_model
 from jina_components.fine_tuner.training.card import card_of
-from jina_components.fine_tuner.training.examples import Examples, collate
+from jina_components.fine_tuner.training.examples import Examples, Side, collate
 from jina_components.fine_tuner.training.head import HeadModel
 from jina_components.fine_tuner.training.lora import adapt, freeze, merge
 from jina_components.fine_tuner.training.losses import NEED_BASE, Objective
@@ -43,6 +43,7 @@ log = logging.getLogger(__name__)
 
 RECORD, LOG = "training.json", "log.jsonl"
 _BEST, _BASE_OUTPUTS = "best.safetensors", "base_outputs.safetensors"
+_SLICE = 2048  # texts that the base is asked about at a time: it sorts them by length
 _FEW = 32  # examples of a batch, or steps of an epoch, that one of them is not less than where they are few
 
 
@@ -115,7 +116,7 @@ class Run:
             context = encoder.max_seq_length
             if self._base.kind != "static":
                 encoder.max_seq_length = min(context or self._settings.max_tokens, self._settings.max_tokens)
-            examples = self._with_base(encoder, examples)
+            examples = self._with_base(encoder, examples, show_progress=show_progress)
             model = self._fitted(encoder, examples)
             freeze(model, self._settings.frozen or ())
             if self._settings.lora:
@@ -149,15 +150,25 @@ class Run:
             remove(self._work)
             return result
 
-    def _with_base(self, model: Model, examples: Examples) -> Examples:
+    def _with_base(self, model: Model, examples: Examples, *, show_progress: bool) -> Examples:
         """With what the base gives for all texts, where something asks for it; kept, for it takes a while."""
         losses = {name for name, weight in (self._settings.losses or {}).items() if weight}
         if not (self._settings.hidden or NEED_BASE & losses or (self._settings.alike or 0) <= 1):
             return examples
         kept = self._work / _BASE_OUTPUTS
         if not kept.is_file():
-            found = [outputs(model, self._base, side, half=self._half) for side in examples.sides]
-            tensors = {str(number): torch.from_numpy(each) for number, each in enumerate(found)}
+            total = sum(len(side.inputs) for side in examples.sides)
+            with progress_bar("base", unit="text", total=total, show=show_progress) as bar:
+
+                def given(side: Side) -> torch.Tensor:
+                    found = []
+                    for start in range(0, len(side.inputs), _SLICE):
+                        part = replace(side, inputs=side.inputs[start : start + _SLICE])
+                        found.append(torch.from_numpy(outputs(model, self._base, part, half=self._half)))
+                        bar.update(len(part.inputs))
+                    return torch.cat(found)
+
+                tensors = {str(number): given(side) for number, side in enumerate(examples.sides)}
             write_file(kept, lambda file: save_file(tensors, file.name))
         tables = iter(load_file(kept)[str(number)].numpy() for number in range(len(examples.sides)))
         return examples.with_base(lambda side: next(tables))

@@ -27,7 +27,7 @@ from jina_components.fine_tuner.settings import FitSettings
 from jina_components.fine_tuner.triplets import Triplets
 
 SETTINGS = FitSettings(batch=8, epochs=2, check_every=3, save_every=2, frozen=(), rate=0.003)
-TABLE = replace(SETTINGS, rate=0.1)  # which learns at a hundred times the rate
+TABLE = replace(SETTINGS, rate=0.1, shortened=0)  # which learns at a hundred times the rate
 KINDS = ("embedder", "static", "reranker")
 TEXTS = ["the quick brown fox", "hello world", "spaces around the capital"]
 
@@ -379,6 +379,15 @@ def test_pairs_alone_are_enough_for_an_embedder(kind, tiny_bases, tmp_path):
     )
     assert fitted.steps > 0
     assert len(Embedder(fitted.path).embed(TEXTS)) == len(TEXTS)
+
+
+def test_all_long_work_shows_its_progress(tiny_bases, tmp_path, capsys):
+    fit_tiny(
+        tiny_bases["embedder"], tmp_path / "tuned", settings=FitSettings(max_steps=1, hidden=8), show_progress=True
+    )
+    told = capsys.readouterr().err
+    assert "base: 100%" in told
+    assert "fit: 100%" in told
 
 
 def test_a_cross_encoder_needs_negatives(tiny_bases, tmp_path):
