@@ -5,8 +5,9 @@
 The documents of a set go into `FineTuner` without their questions: it derives questions by rules, fits the base to
 them and is then measured with the real ones, nDCG@10 over the whole set. MedQuAD's answers (Ben Abacha &
 Demner-Fushman 2019; 1,000 of its questions, drawn by a fixed order), CoSQA's functions (Huang et al. 2021, dev
-questions), Cranfield's abstracts (Cleverdon 1967). Both models are run by torch, so that nothing but the tuning
-differs. All settings are the defaults, but that no document is kept aside for a test: the real questions are the test.
+questions), Cranfield's abstracts (Cleverdon 1967). Both models are run by torch (token tables by numpy), so that
+nothing but the tuning differs. All settings are the defaults, but that no document is kept aside for a test: the real
+questions are the test.
 
 MedQuAD's texts, questions among them, were in what `small-embedding-v1` is distilled with, as texts without pairs. The
 reranker that filters negatives is that model with token vectors, and has seen no pairs of the three sets.
@@ -26,6 +27,8 @@ from jina_components.fine_tuner.recipes.data.jsonl import read_jsonl
 from jina_components.fine_tuner.recipes.quality.retrieval_sets import load_set
 from jina_components.fine_tuner.sampling import place
 from jina_components.models.catalog import DEFAULT_EMBEDDER
+from jina_components.models.files import find_files
+from jina_components.models.layout import read_layout
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -70,7 +73,7 @@ def measured(
             made.save(folder / "triplets")
         tuned = tuner.fit(Triplets.load(folder / "triplets"), folder / "tuned", show_progress=True)
         print(f"{name}: {tuned}", flush=True)
-        with _by_torch(base) as before, _by_torch(str(tuned.path)) as after:
+        with _plain(base) as before, _plain(str(tuned.path)) as after:
             comparison = tuner.evaluate(before, after, questions, show_progress=True)
         print(f"{name}, {len(questions.corpus):,} documents\n{comparison}", flush=True)
         found[name] = {
@@ -80,8 +83,9 @@ def measured(
     return found
 
 
-def _by_torch(model: str) -> Embedder:
-    return Embedder(model, backend="torch", truncate=True)
+def _plain(model: str) -> Embedder:
+    table = read_layout(find_files(model).folder).is_static
+    return Embedder(model, backend="static" if table else "torch", truncate=True)
 
 
 def main() -> None:

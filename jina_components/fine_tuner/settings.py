@@ -157,6 +157,7 @@ DEFAULTS: Mapping[Kind | Literal["head"], Mapping[str, Any]] = {
         "epochs": 5.0,
         "alike": 0.85,
         "shortened": 2,
+        "check_every": 1000,
         "batch": 256,
         "negatives": 4,
         "temperature": 0.05,
