@@ -239,7 +239,7 @@ def evaluate(
 def _opened(model: Model) -> Iterator[SupportsEmbed | SupportsRerank]:
     if isinstance(model, str | os.PathLike):
         name = os.fspath(model)
-        with Reranker(name) if _reranks(name) else Embedder(name, truncate=True) as opened:
+        with Reranker(name) if reranks(name) else Embedder(name, truncate=True) as opened:
             yield opened
     elif isinstance(model, SupportsEmbed | SupportsRerank):
         yield model
@@ -247,7 +247,8 @@ def _opened(model: Model) -> Iterator[SupportsEmbed | SupportsRerank]:
         raise ConfigError(f"{model!r} is no model: give a name, a folder, or what embeds or reranks.")
 
 
-def _reranks(name: str) -> bool:
+def reranks(name: str) -> bool:
+    """Whether a model of the catalog, a folder or a hub id is no embedder."""
     spec = find_spec(name)
     return read_layout(find_files(name).folder).is_cross_encoder if spec is None else spec.kind != "embedding"
 

@@ -10,7 +10,7 @@ from jina_components.core.background import run_sync
 from jina_components.core.component import Component
 from jina_components.embedder import Embedder
 from jina_components.errors import ConfigError
-from jina_components.fine_tuner.compare import Comparison, Model, evaluate
+from jina_components.fine_tuner.compare import Comparison, Model, evaluate, reranks
 from jina_components.fine_tuner.fit import FitResult, Progress, fit
 from jina_components.fine_tuner.judged import JudgedQuestions
 from jina_components.fine_tuner.settings import FitSettings
@@ -97,7 +97,7 @@ class FineTuner(Component):
                 whose pages the search finds, or whose texts the chat model writes.
             settings: How many, how large …
             embedder: Finds negatives; None for the base, or for the bundled one where that is a token table or a
-                cross-encoder.
+                reranker.
             work: Folder that keeps what a chat model wrote, so that an interrupted run does not pay twice.
             show_progress: Draw bars on stderr.
 
@@ -181,6 +181,5 @@ class FineTuner(Component):
         )
 
     def _embedder(self) -> SupportsEmbed:
-        layout = read_layout(find_files(self._base).folder)
-        fit_to_find = not (layout.is_static or layout.is_cross_encoder)
-        return Embedder(self._base, truncate=True) if fit_to_find else Embedder(truncate=True)
+        weak = reranks(self._base) or read_layout(find_files(self._base).folder).is_static
+        return Embedder(truncate=True) if weak else Embedder(self._base, truncate=True)

@@ -21,7 +21,7 @@ from jina_components.fine_tuner.questions import Question
 from jina_components.fine_tuner.rule_questions import ask_rules
 from jina_components.fine_tuner.sampling import place
 from jina_components.fine_tuner.slices import in_slices
-from jina_components.fine_tuner.triplets import SPLITS, Passage, Split, Triplet, Triplets, split_of
+from jina_components.fine_tuner.triplets import SPLITS, Passage, Split, Triplet, Triplets, check_shares, split_of
 from jina_components.protocols import ChatModel, SupportsEmbed, SupportsRerank
 from jina_components.types import Document
 
@@ -62,8 +62,9 @@ class SynthesisSettings:
     def __post_init__(self) -> None:
         if min(self.max_tokens, self.questions, self.most, self.concurrency) < 1:
             raise ConfigError("max_tokens, questions, most and concurrency must be positive.")
-        if not (0 <= self.masked <= 1 and min(self.dev, self.test) >= 0 and self.dev + self.test < 1):
-            raise ConfigError("masked must be from 0 to 1, dev and test from 0 on and below 1 together.")
+        if not 0 <= self.masked <= 1:
+            raise ConfigError("masked must be from 0 to 1.")
+        check_shares(dev=self.dev, test=self.test)
 
 
 class _Asked(NamedTuple):

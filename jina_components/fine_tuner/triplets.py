@@ -154,8 +154,7 @@ class Triplets:
             ConfigError: the shares leave nothing to train with.
             InputError: there is no pair, or one has a blank side; `.index` is its place.
         """
-        if not (min(dev, test) >= 0 and dev + test < 1):
-            raise ConfigError(f"dev={dev}, test={test}: give shares from 0 on, below 1 together.")
+        check_shares(dev=dev, test=test)
         asked = list(pairs)
         for row, pair in enumerate(asked):
             if not all(side.strip() for side in pair):
@@ -187,6 +186,12 @@ class Triplets:
         about = home / _ABOUT
         made = json.loads(about.read_text(encoding="utf-8")) if about.is_file() else {}
         return cls(passages=passages, about=made, **splits)
+
+
+def check_shares(*, dev: float, test: float) -> None:
+    """Refuse shares of documents that leave nothing to train with."""
+    if not (min(dev, test) >= 0 and dev + test < 1):
+        raise ConfigError(f"dev={dev}, test={test}: shares must be from 0 on, and below 1 together.")
 
 
 def split_of(document: str, *, dev: float, test: float) -> Split:

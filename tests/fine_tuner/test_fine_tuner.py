@@ -13,7 +13,9 @@ MANUAL = [
 ]
 
 
-@pytest.mark.parametrize("base", ["small-embedding-v1", "static-minilm-v1", "small-cross-encoder-v1"])
+@pytest.mark.parametrize(
+    "base", ["small-embedding-v1", "static-minilm-v1", "small-cross-encoder-v1", "small-reranker-v1"]
+)
 def test_negatives_are_found_by_a_model_that_finds(base):
     triplets = FineTuner(base).synthesize(MANUAL)
     assert triplets.about["negatives_by"][0] == repr(Embedder("small-embedding-v1"))
